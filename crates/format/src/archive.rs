@@ -1,0 +1,18 @@
+//! Tar archives and their compression, as stock clients read them (spec, content layout 3 to 5).
+//!
+//! Written: ustar headers with numeric owners only (a client maps names first, and a name it knows under another
+//! number breaks the hash), GNU records for long names and link targets (a PAX target with bytes outside ASCII fails
+//! in the C locale), two zero blocks at the end. Read: every dialect and filter of the reference, found by content.
+//!
+//! Owners, modes and times come from the caller, so the same input makes the same bytes.
+
+mod codec;
+mod read;
+mod write;
+
+pub use codec::{Codec, CodecError, decoder};
+pub use read::{ArchiveError, Member, MemberBody, MemberHeader, read_members, single_member};
+pub use write::TarWriter;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! The filters around a tar.
+
+use std::io::{self, BufRead, Read, Write};
+
+/// How an archive is compressed. The same codec and bytes give the same result on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Codec {
+    /// Not at all.
+    None,
+    /// gzip without name and time.
+    Gzip {
+        /// 0 to 9.
+        level: u32,
+    },
+    /// bzip2.
+    Bzip2 {
+        /// 1 to 9.
+        level: u32,
+    },
+    /// One xz stream with a CRC64 check.
+    Xz {
+        /// The preset, 0 to 9.
+        preset: u32,
+        /// With the x86 branch filter, which pays for executables; every client's liblzma reads it.
+        x86: bool,
+    },
+    /// One zstd frame with a checksum.
+    Zstd {
+        /// 1 to 19. Levels above need windows that clients refuse.
+        level: i32,
+    },
+}
+
+impl Codec {
+    /// The bytes compressed.
+    ///
+    /// # Errors
+    /// Only if memory runs out in the compressor.
+    pub fn compress(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::None => Ok(bytes.to_vec()),
+            Self::Gzip { level } => {
+                let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
+                out.write_all(bytes)?;
+                out.finish()
+            }
+            Self::Bzip2 { level } => {
+                let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(level));
+                out.write_all(bytes)?;
+                out.finish()
+            }
+            Self::Xz { .. } => {
+                let mut out = Vec::new();
+                let mut encoder = liblzma::write::XzEncoder::new_stream(&mut out, self.xz_stream(bytes.len())?);
+                encoder.write_all(bytes)?;
+                encoder.finish()?;
+                Ok(out)
+            }
+            Self::Zstd { level } => {
+                let mut encoder = zstd::stream::Encoder::new(Vec::new(), level)?;
+                encoder.include_checksum(true)?;
+                encoder.set_pledged_src_size(Some(bytes.len() as u64))?;
+                encoder.write_all(bytes)?;
+                encoder.finish()
+            }
+        }
+    }
+
+    fn xz_stream(self, size: usize) -> io::Result<liblzma::stream::Stream> {
+        use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
+        let Self::Xz { preset, x86 } = self else { unreachable!("called for xz only") };
+        let mut options = LzmaOptions::new_preset(preset)?;
+        // A dictionary larger than the input only costs both sides memory; liblzma wants at least 4 KiB.
+        let full = dictionary_bytes(preset);
+        if size < full {
+            options.dict_size(u32::try_from(size.next_power_of_two().max(4096)).expect("below the largest dictionary"));
+        }
+        let mut filters = Filters::new();
+        if x86 {
+            filters.x86();
+        }
+        filters.lzma2(&options);
+        Ok(Stream::new_stream_encoder(&filters, Check::Crc64)?)
+    }
+}
+
+/// The dictionary of an xz preset (xz manual, section "presets").
+const fn dictionary_bytes(preset: u32) -> usize {
+    match preset {
+        0 => 256 << 10,
+        1 => 1 << 20,
+        2 => 2 << 20,
+        3 | 4 => 4 << 20,
+        5 | 6 => 8 << 20,
+        7 => 16 << 20,
+        8 => 32 << 20,
+        _ => 64 << 20,
+    }
+}
+
+/// Undoes the compression that the first bytes show: gzip, bzip2, xz, lzma, zstd, or none; concatenated streams are
+/// one, and up to three filters may lie around each other.
+///
+/// The decoder's memory is bounded: 128 MiB for a zstd window and 256 MiB for xz. What comes out is not: callers stop
+/// reading at the size they expect.
+///
+/// # Errors
+/// If the first bytes cannot be read.
+pub fn decoder<'r>(reader: impl BufRead + Send + 'r) -> io::Result<Box<dyn BufRead + Send + 'r>> {
+    let mut reader: Box<dyn BufRead + Send + 'r> = Box::new(reader);
+    for _ in 0..NESTED_FILTERS {
+        let (start, whole) = peek(reader)?;
+        let buffered = |decoder: Box<dyn Read + Send + 'r>| io::BufReader::with_capacity(64 << 10, decoder);
+        let decoder: Box<dyn Read + Send + 'r> = match start {
+            [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(whole)),
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Box::new(bzip2::bufread::MultiBzDecoder::new(whole)),
+            [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+                let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(whole, stream))
+            }
+            [0x5d, 0, 0, ..] => {
+                let stream = liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(whole, stream))
+            }
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+                let mut decoder = zstd::stream::Decoder::with_buffer(whole)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                Box::new(decoder)
+            }
+            _ => return Ok(whole),
+        };
+        reader = Box::new(buffered(decoder));
+    }
+    Ok(reader)
+}
+
+/// The first six bytes, zeros where there are fewer, and a reader that begins with them again.
+fn peek<'r>(mut reader: Box<dyn BufRead + Send + 'r>) -> io::Result<([u8; 6], Box<dyn BufRead + Send + 'r>)> {
+    let mut start = [0; 6];
+    let mut filled = 0;
+    while filled < start.len() {
+        match reader.read(&mut start[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let again = io::Cursor::new(start[..filled].to_vec());
+    Ok((start, Box::new(again.chain(reader))))
+}
+
+/// A codec's name could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not a compression: use none, gzip, bzip2, xz or zstd")]
+pub struct CodecError(pub String);
+
+const NESTED_FILTERS: usize = 3;
+const XZ_MEMORY: u64 = 256 << 20;
+const ZSTD_WINDOW_LOG: u32 = 27;

@@ -1,0 +1,118 @@
+//! Manifests: the files of one bundle at one version (spec, manifest 1).
+//!
+//! ```text
+//! MANIFEST<TAB>30                         format
+//! version:<TAB>20
+//! previous:<TAB>10                        0: none
+//! minversion:<TAB>10                      formats from 26, and only where there is one
+//! filecount:<TAB>2
+//! timestamp:<TAB>1700000000
+//! contentsize:<TAB>6
+//! includes:<TAB>os-core                   any number, order kept
+//! also-add:<TAB>docs                      formats from 29, any number
+//!
+//! D...<TAB><64 hex digits><TAB>10<TAB>/usr/bin
+//! ```
+//!
+//! What is parsed is written back byte for byte. Entries keep the order they came in.
+
+mod parse;
+mod write;
+
+pub use parse::ParseError;
+
+use crate::flags::{EntryKind, Flags, Status};
+use crate::{BundleName, EntryPath, FileHash, FormatNumber, Version};
+
+/// The lines above the blank one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// `MANIFEST`.
+    pub format: FormatNumber,
+    /// `version:`, the version of this manifest.
+    pub version: Version,
+    /// `previous:`, the version of the manifest before; written as 0 where there is none.
+    pub previous: Option<Version>,
+    /// `minversion:`. Only written where the format has it.
+    pub min_version: Option<Version>,
+    /// `filecount:`. The reference counts lines that it later leaves out, so it may exceed the entries (manifest 5.8).
+    pub file_count: u32,
+    /// `timestamp:`, seconds since the epoch.
+    pub timestamp: i64,
+    /// `contentsize:`, bytes.
+    pub content_size: u64,
+    /// `includes:`, in order; every normal bundle begins with os-core.
+    pub includes: Vec<BundleName>,
+    /// `also-add:`, in order. Only written where the format has it.
+    pub also_add: Vec<BundleName>,
+}
+
+impl Header {
+    /// The largest `filecount:` a stock client takes (manifest 3.3).
+    pub const MAX_FILE_COUNT: u32 = 4_000_000;
+    /// The largest `contentsize:` a stock client takes.
+    pub const MAX_CONTENT_SIZE: u64 = 2_000_000_000_000;
+}
+
+/// One line of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Entry {
+    /// The four flag bytes.
+    pub flags: Flags,
+    /// Hash of the object; [`FileHash::ZERO`] if deleted or ghosted.
+    pub hash: FileHash,
+    /// The version in which the object last changed, and the folder of its fullfile.
+    pub version: Version,
+    /// Where the object is installed.
+    pub path: EntryPath,
+}
+
+impl Entry {
+    /// True if a client installs the entry.
+    pub fn is_present(&self) -> bool {
+        !matches!(self.flags.status, Status::Deleted | Status::Ghosted) && self.flags.kind != EntryKind::Absent
+    }
+
+    /// True for a present regular file.
+    pub fn is_file(&self) -> bool {
+        self.is_present() && self.flags.kind == EntryKind::File
+    }
+}
+
+/// A bundle manifest, or the full manifest of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The lines above the blank one.
+    pub header: Header,
+    /// The lines below it.
+    pub entries: Vec<Entry>,
+}
+
+impl Manifest {
+    /// The longest line a stock client reads, with its line feed (manifest 3.3).
+    pub const MAX_LINE: usize = 8191;
+
+    /// Reads a manifest. Stricter than the client: what is read can be written back byte for byte.
+    ///
+    /// # Errors
+    /// The first thing wrong, with its line. Nothing is allocated from a number in the text.
+    pub fn parse(text: &[u8]) -> Result<Self, ParseError> {
+        parse::manifest(text)
+    }
+
+    /// The manifest's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        write::manifest(self)
+    }
+
+    /// The entries that a client installs.
+    pub fn present(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.is_present())
+    }
+}
+
+pub(crate) use parse::mom as parse_mom;
+pub(crate) use write::mom as write_mom;
+
+#[cfg(test)]
+mod tests;

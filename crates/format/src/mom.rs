@@ -1,0 +1,69 @@
+//! The MoM, the manifest of manifests: which version of which bundle belongs to a release (spec, manifest 4).
+//!
+//! Same grammar as a bundle manifest, with bundle names in place of paths. It is the one manifest that is signed; all
+//! others are trusted through the hashes in it.
+
+use crate::flags::{EntryKind, Flags, Misc, Modifier, Status};
+use crate::manifest::{Header, ParseError, parse_mom, write_mom};
+use crate::{BundleName, FileHash, Version};
+
+/// A manifest of manifests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mom {
+    /// The lines above the blank one.
+    pub header: Header,
+    /// The lines below it.
+    pub entries: Vec<MomEntry>,
+}
+
+/// One bundle of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MomEntry {
+    /// The four flag bytes: `M...`, or `Me..` for an experimental bundle.
+    pub flags: Flags,
+    /// Hash of the bundle's manifest as a file with [`crate::Owner::MANIFEST`].
+    pub hash: FileHash,
+    /// The version, and so the folder, of the bundle's manifest.
+    pub version: Version,
+    /// The bundle.
+    pub bundle: BundleName,
+}
+
+impl MomEntry {
+    /// An entry as generators write it.
+    pub fn new(bundle: BundleName, version: Version, hash: FileHash, experimental: bool) -> Self {
+        let status = if experimental { Status::Experimental } else { Status::Present };
+        let flags = Flags { kind: EntryKind::Manifest, status, modifier: Modifier::NONE, misc: Misc::None };
+        Self { flags, hash, version, bundle }
+    }
+
+    /// True for what a client takes as a bundle: neither deleted nor an iterative manifest (manifest 2.1, 3.2).
+    pub fn is_bundle(&self) -> bool {
+        self.flags.kind == EntryKind::Manifest && matches!(self.flags.status, Status::Present | Status::Experimental)
+    }
+}
+
+impl Mom {
+    /// Reads a MoM.
+    ///
+    /// # Errors
+    /// The first thing wrong, with its line.
+    pub fn parse(text: &[u8]) -> Result<Self, ParseError> {
+        parse_mom(text)
+    }
+
+    /// The MoM's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        write_mom(self)
+    }
+
+    /// The bundles of the release.
+    pub fn bundles(&self) -> impl Iterator<Item = &MomEntry> {
+        self.entries.iter().filter(|entry| entry.is_bundle())
+    }
+
+    /// The entry of one bundle.
+    pub fn bundle(&self, name: &BundleName) -> Option<&MomEntry> {
+        self.bundles().find(|entry| entry.bundle == *name)
+    }
+}
