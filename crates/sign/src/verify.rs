@@ -1,0 +1,247 @@
+//! Verification of detached signatures as stock swupd does it (client behaviour, section 6).
+//!
+//! Accepted: PKCS#7 SignedData in DER over the exact bytes, with or without signed attributes, embedded content (if it
+//! is the same) and included certificates, with anything after its end; SHA-1, SHA-256, SHA-384 and SHA-512; RSA with
+//! PKCS#1 v1.5 padding from 1024 bits on, EC P-256 and P-384; every signer trusted.
+//!
+//! Stricter than stock swupd, which also takes MD5, SHA-224 and SHA-3 (and SHA-384 with RSA keys below 2048 bits): the
+//! cryptographic library does not verify those, so they end in [`VerifyError::UnsupportedAlgorithm`]. The same holds
+//! for signatures in BER with indefinite lengths and for structures above 64 KiB.
+
+use cms::cert::CertificateChoices;
+use cms::content_info::ContentInfo;
+use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
+use der::asn1::{ObjectIdentifier, OctetString, OctetStringRef};
+use der::oid::db::rfc5912::ID_RSASSA_PSS;
+use der::{Decode, Encode, SliceReader};
+
+use crate::algorithm::{CheckFailure, Digest, check};
+use crate::anchor::TrustAnchor;
+use crate::certificate::Certificate;
+use crate::chain;
+use crate::fitness::{Problem, list};
+use crate::signature::{CONTENT_TYPE, DATA, MESSAGE_DIGEST, SIGNED_DATA};
+
+/// Larger signature files are refused before they are parsed; real ones have two to eight thousand bytes.
+pub const MAX_SIGNATURE_BYTES: usize = 64 * 1024;
+
+/// A signature file does not prove what it should. swupd ends with exit code 21 for each of these.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// PEM or S/MIME text, which swupd does not read.
+    #[error("the signature is text; clients need DER, such as openssl smime writes with -outform DER")]
+    Text,
+    /// Larger than [`MAX_SIGNATURE_BYTES`].
+    #[error("the signature has {bytes} bytes, more than {MAX_SIGNATURE_BYTES}")]
+    TooLarge {
+        /// Size of the file.
+        bytes: usize,
+    },
+    /// Not the DER structure of RFC 5652.
+    #[error("the signature is not a PKCS#7 structure in DER")]
+    Malformed {
+        /// What the decoder met.
+        source: der::Error,
+    },
+    /// PKCS#7, but of another kind than signed data, or signing another kind of content.
+    #[error("the PKCS#7 structure holds {found} instead of signed data")]
+    NotSignedData {
+        /// Object identifier of what it holds.
+        found: String,
+    },
+    /// Nobody signed.
+    #[error("the signature names no signer")]
+    NoSigner,
+    /// A signer is named by key identifier, which swupd does not read.
+    #[error("the signer is named by key identifier; sign with issuer and serial number (openssl cms without -keyid)")]
+    SignerByKeyIdentifier,
+    /// The certificate of a signer is neither included nor the first of the trusted file.
+    #[error("the certificate of signer {serial} issued by \"{issuer}\" is not included and not the trusted one")]
+    SignerUnknown {
+        /// Issuer of the missing certificate.
+        issuer: String,
+        /// Its serial number.
+        serial: String,
+    },
+    /// A digest, key or signature algorithm that cannot be verified.
+    #[error("{what} {algorithm} is not supported; use SHA-256 with RSA (PKCS#1 v1.5) or EC P-256")]
+    UnsupportedAlgorithm {
+        /// What kind of algorithm.
+        what: &'static str,
+        /// Its object identifier.
+        algorithm: String,
+    },
+    /// The signature carries content of its own, and it is not what was to be verified.
+    #[error("the signature carries other content than the signed file")]
+    OtherContentEmbedded,
+    /// The signed attributes lack what RFC 5652 demands, or have it twice.
+    #[error("the signed attributes have no single {attribute}")]
+    Attribute {
+        /// The attribute.
+        attribute: &'static str,
+    },
+    /// The signature is over other bytes. Also what CRLF conversion ends in.
+    #[error("the signature is over other bytes than the signed file (sign again, in binary mode)")]
+    ContentDiffers,
+    /// The signature was not made with the key of its signer's certificate, or (without attributes) is over other bytes.
+    #[error("the signature does not fit the content and the key of \"{subject}\"")]
+    SignatureInvalid {
+        /// Subject of the signer.
+        subject: String,
+    },
+    /// The signer is not trusted.
+    #[error("signer \"{subject}\" is not trusted: {}", list(.problems))]
+    Untrusted {
+        /// Subject of the signer.
+        subject: String,
+        /// Every reason; never empty.
+        problems: Vec<Problem>,
+    },
+}
+
+/// Verifies a detached signature of `content` and returns the certificate that signed (the first of several).
+///
+/// `time` (Unix seconds) is when all certificates of the chain must be valid; without it dates are not looked at. swupd
+/// uses the current time for `Manifest.MoM` and none for `latest` and `latest_version`.
+///
+/// # Errors
+/// See [`VerifyError`]; every variant means that clients refuse the file, but for the algorithms the module names.
+pub fn verify(
+    content: &[u8],
+    signature: &[u8],
+    anchor: &TrustAnchor,
+    time: Option<i64>,
+) -> Result<Certificate, VerifyError> {
+    let signed = parse(signature)?;
+    let included = included_certificates(&signed)?;
+    check_embedded(&signed, content)?;
+    let mut first = None;
+    for signer in signed.signer_infos.0.iter() {
+        let certificate = certificate_of(signer, anchor, &included)?;
+        check_signer(signer, &signed, certificate, content)?;
+        let problems = chain::problems(certificate, &included, anchor.certificates(), time);
+        if !problems.is_empty() {
+            return Err(VerifyError::Untrusted { subject: certificate.subject(), problems });
+        }
+        first.get_or_insert(certificate);
+    }
+    first.cloned().ok_or(VerifyError::NoSigner)
+}
+
+fn parse(signature: &[u8]) -> Result<SignedData, VerifyError> {
+    let text = [&b"-----BEGIN"[..], b"MIME-Version:"];
+    if text.iter().any(|start| signature.starts_with(start)) {
+        return Err(VerifyError::Text);
+    }
+    if signature.len() > MAX_SIGNATURE_BYTES {
+        return Err(VerifyError::TooLarge { bytes: signature.len() });
+    }
+    // Not `from_der`, which refuses bytes after the end: swupd does not look there.
+    let mut reader = SliceReader::new(signature).map_err(malformed)?;
+    let info = ContentInfo::decode(&mut reader).map_err(malformed)?;
+    if info.content_type != SIGNED_DATA {
+        return Err(VerifyError::NotSignedData { found: info.content_type.to_string() });
+    }
+    let signed: SignedData = info.content.decode_as().map_err(malformed)?;
+    if signed.encap_content_info.econtent_type != DATA {
+        return Err(VerifyError::NotSignedData { found: signed.encap_content_info.econtent_type.to_string() });
+    }
+    Ok(signed)
+}
+
+fn included_certificates(signed: &SignedData) -> Result<Vec<Certificate>, VerifyError> {
+    let choices = signed.certificates.iter().flat_map(|set| set.0.iter());
+    let certificates = choices.filter_map(|choice| match choice {
+        CertificateChoices::Certificate(certificate) => Some(certificate),
+        CertificateChoices::Other(_) => None,
+    });
+    certificates
+        .map(|certificate| certificate.to_der().and_then(|der| Certificate::from_der(&der)))
+        .collect::<Result<_, _>>()
+        .map_err(malformed)
+}
+
+/// Content inside the signature is unusual; swupd ignores it, here it must at least agree.
+fn check_embedded(signed: &SignedData, content: &[u8]) -> Result<(), VerifyError> {
+    let Some(embedded) = &signed.encap_content_info.econtent else { return Ok(()) };
+    let embedded: OctetStringRef<'_> = embedded.decode_as().map_err(malformed)?;
+    if embedded.as_bytes() == content { Ok(()) } else { Err(VerifyError::OtherContentEmbedded) }
+}
+
+fn certificate_of<'a>(
+    signer: &SignerInfo,
+    anchor: &'a TrustAnchor,
+    included: &'a [Certificate],
+) -> Result<&'a Certificate, VerifyError> {
+    let SignerIdentifier::IssuerAndSerialNumber(wanted) = &signer.sid else {
+        return Err(VerifyError::SignerByKeyIdentifier);
+    };
+    // swupd offers only the first certificate of its file to the search.
+    [anchor.first()]
+        .into_iter()
+        .chain(included)
+        .find(|candidate| {
+            candidate.fields().issuer == wanted.issuer && candidate.fields().serial_number == wanted.serial_number
+        })
+        .ok_or_else(|| VerifyError::SignerUnknown {
+            issuer: wanted.issuer.to_string(),
+            serial: wanted.serial_number.to_string(),
+        })
+}
+
+fn check_signer(
+    signer: &SignerInfo,
+    signed: &SignedData,
+    certificate: &Certificate,
+    content: &[u8],
+) -> Result<(), VerifyError> {
+    let unsupported =
+        |what, id: ObjectIdentifier| VerifyError::UnsupportedAlgorithm { what, algorithm: id.to_string() };
+    if signer.signature_algorithm.oid == ID_RSASSA_PSS {
+        return Err(unsupported("signature algorithm", ID_RSASSA_PSS));
+    }
+    let digest = Digest::from_id(signer.digest_alg.oid)
+        .filter(|_| signed.digest_algorithms.iter().any(|listed| listed.oid == signer.digest_alg.oid))
+        .ok_or_else(|| unsupported("digest", signer.digest_alg.oid))?;
+    let signature = signer.signature.as_bytes();
+    let key = &certificate.fields().subject_public_key_info;
+    let checked = match &signer.signed_attrs {
+        None => check(key, digest, content, signature),
+        Some(attributes) => {
+            let promised: OctetString = single_attribute(signer, MESSAGE_DIGEST, "message digest")?;
+            let about: ObjectIdentifier = single_attribute(signer, CONTENT_TYPE, "content type")?;
+            if about != DATA {
+                return Err(VerifyError::NotSignedData { found: about.to_string() });
+            }
+            if promised.as_bytes() != digest.of(content).as_ref() {
+                return Err(VerifyError::ContentDiffers);
+            }
+            // RFC 5652, section 5.4: the attributes are signed as a SET OF, not with their tag in the structure.
+            check(key, digest, &attributes.to_der().map_err(malformed)?, signature)
+        }
+    };
+    checked.map_err(|failure| match failure {
+        CheckFailure::Unsupported(id) => unsupported("key or signature algorithm", id),
+        CheckFailure::Mismatch => VerifyError::SignatureInvalid { subject: certificate.subject() },
+    })
+}
+
+fn single_attribute<T: for<'a> Decode<'a>>(
+    signer: &SignerInfo,
+    id: ObjectIdentifier,
+    attribute: &'static str,
+) -> Result<T, VerifyError> {
+    let mut matching = signer.signed_attrs.iter().flat_map(|set| set.iter()).filter(|found| found.oid == id);
+    match (matching.next(), matching.next()) {
+        (Some(found), None) if found.values.len() == 1 => {
+            let value = found.values.get(0).ok_or(VerifyError::Attribute { attribute })?;
+            value.to_der().and_then(|der| T::from_der(&der)).map_err(malformed)
+        }
+        _ => Err(VerifyError::Attribute { attribute }),
+    }
+}
+
+fn malformed(source: der::Error) -> VerifyError {
+    VerifyError::Malformed { source }
+}
