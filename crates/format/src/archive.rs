@@ -10,7 +10,7 @@ mod codec;
 mod read;
 mod write;
 
-pub use codec::{Codec, CodecError, decoder};
+pub use codec::{Codec, CodecError, Encoder, decoder};
 pub use read::{ArchiveError, Member, MemberBody, MemberHeader, read_members, single_member};
 pub use write::TarWriter;
 

@@ -37,55 +37,114 @@ impl Codec {
     /// # Errors
     /// Only if memory runs out in the compressor.
     pub fn compress(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        match self {
-            Self::None => Ok(bytes.to_vec()),
-            Self::Gzip { level } => {
-                let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
-                out.write_all(bytes)?;
-                out.finish()
-            }
-            Self::Bzip2 { level } => {
-                let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(level));
-                out.write_all(bytes)?;
-                out.finish()
-            }
-            Self::Xz { .. } => {
-                let mut out = Vec::new();
-                let mut encoder = liblzma::write::XzEncoder::new_stream(&mut out, self.xz_stream(bytes.len())?);
-                encoder.write_all(bytes)?;
-                encoder.finish()?;
-                Ok(out)
-            }
-            Self::Zstd { level } => {
-                let mut encoder = zstd::stream::Encoder::new(Vec::new(), level)?;
-                encoder.include_checksum(true)?;
-                encoder.set_pledged_src_size(Some(bytes.len() as u64))?;
-                encoder.write_all(bytes)?;
-                encoder.finish()
-            }
-        }
+        let mut encoder = self.encoder(Vec::new(), Some(bytes.len() as u64))?;
+        encoder.write_all(bytes)?;
+        encoder.finish()
     }
 
-    fn xz_stream(self, size: usize) -> io::Result<liblzma::stream::Stream> {
-        use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
-        let Self::Xz { preset, x86 } = self else { unreachable!("called for xz only") };
-        let mut options = LzmaOptions::new_preset(preset)?;
-        // A dictionary larger than the input only costs both sides memory; liblzma wants at least 4 KiB.
-        let full = dictionary_bytes(preset);
-        if size < full {
-            options.dict_size(u32::try_from(size.next_power_of_two().max(4096)).expect("below the largest dictionary"));
+    /// A compressor in front of `out`. `size` is the number of bytes that will be written, where it is known: small
+    /// inputs then take less memory on both sides.
+    ///
+    /// The result depends on `size` and on the bytes, not on the pieces they are written in.
+    ///
+    /// # Errors
+    /// Only if memory runs out in the compressor.
+    pub fn encoder<W: Write>(self, out: W, size: Option<u64>) -> io::Result<Encoder<W>> {
+        Ok(Encoder(match self {
+            Self::None => Inner::None(out),
+            Self::Gzip { level } => Inner::Gzip(flate2::write::GzEncoder::new(out, flate2::Compression::new(level))),
+            Self::Bzip2 { level } => Inner::Bzip2(bzip2::write::BzEncoder::new(out, bzip2::Compression::new(level))),
+            Self::Xz { preset, x86 } => {
+                Inner::Xz(liblzma::write::XzEncoder::new_stream(out, xz_stream(preset, x86, size)?))
+            }
+            Self::Zstd { level } => {
+                let mut encoder = zstd::stream::Encoder::new(out, level)?;
+                encoder.include_checksum(true)?;
+                encoder.set_pledged_src_size(size)?;
+                Inner::Zstd(encoder)
+            }
+        }))
+    }
+
+    /// About how much memory an [`Encoder`] takes for an input of `size` bytes, rounded up.
+    pub fn encoder_memory(self, size: u64) -> u64 {
+        let fixed = 2 << 20;
+        match self {
+            Self::None => 0,
+            Self::Gzip { .. } => fixed,
+            Self::Bzip2 { .. } => 10 << 20,
+            // xz manual: 94 MiB for preset 6 with its dictionary of 8 MiB.
+            Self::Xz { preset, .. } => fixed + 12 * size.min(dictionary_bytes(preset)),
+            Self::Zstd { .. } => fixed + 12 * size.min(8 << 20),
         }
-        let mut filters = Filters::new();
-        if x86 {
-            filters.x86();
-        }
-        filters.lzma2(&options);
-        Ok(Stream::new_stream_encoder(&filters, Check::Crc64)?)
     }
 }
 
+/// Compresses what is written to it. Without [`Encoder::finish`] the result is cut off.
+pub struct Encoder<W: Write>(Inner<W>);
+
+enum Inner<W: Write> {
+    None(W),
+    Gzip(flate2::write::GzEncoder<W>),
+    Bzip2(bzip2::write::BzEncoder<W>),
+    Xz(liblzma::write::XzEncoder<W>),
+    Zstd(zstd::stream::Encoder<'static, W>),
+}
+
+impl<W: Write> Encoder<W> {
+    /// Ends the compressed stream and returns the writer behind it.
+    ///
+    /// # Errors
+    /// The writer's own, and for zstd if the size was stated and is another.
+    pub fn finish(self) -> io::Result<W> {
+        match self.0 {
+            Inner::None(out) => Ok(out),
+            Inner::Gzip(encoder) => encoder.finish(),
+            Inner::Bzip2(encoder) => encoder.finish(),
+            Inner::Xz(encoder) => encoder.finish(),
+            Inner::Zstd(encoder) => encoder.finish(),
+        }
+    }
+
+    fn inner(&mut self) -> &mut dyn Write {
+        match &mut self.0 {
+            Inner::None(out) => out,
+            Inner::Gzip(encoder) => encoder,
+            Inner::Bzip2(encoder) => encoder,
+            Inner::Xz(encoder) => encoder,
+            Inner::Zstd(encoder) => encoder,
+        }
+    }
+}
+
+impl<W: Write> Write for Encoder<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner().write(bytes)
+    }
+
+    /// Does nothing: a flush inside a stream would change the bytes.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn xz_stream(preset: u32, x86: bool, size: Option<u64>) -> io::Result<liblzma::stream::Stream> {
+    use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
+    let mut options = LzmaOptions::new_preset(preset)?;
+    // A dictionary larger than the input only costs both sides memory; liblzma wants at least 4 KiB.
+    if let Some(size) = size.filter(|&size| size < dictionary_bytes(preset)) {
+        options.dict_size(u32::try_from(size.next_power_of_two().max(4096)).expect("below the largest dictionary"));
+    }
+    let mut filters = Filters::new();
+    if x86 {
+        filters.x86();
+    }
+    filters.lzma2(&options);
+    Ok(Stream::new_stream_encoder(&filters, Check::Crc64)?)
+}
+
 /// The dictionary of an xz preset (xz manual, section "presets").
-const fn dictionary_bytes(preset: u32) -> usize {
+const fn dictionary_bytes(preset: u32) -> u64 {
     match preset {
         0 => 256 << 10,
         1 => 1 << 20,

@@ -66,6 +66,28 @@ fn concatenated_streams_are_one() {
 }
 
 #[test]
+fn compression_does_not_depend_on_the_pieces() {
+    use std::io::Write;
+
+    let bytes: Vec<u8> = (0..300_000u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+    for codec in [
+        Codec::None,
+        Codec::Gzip { level: 9 },
+        Codec::Bzip2 { level: 9 },
+        Codec::Xz { preset: 1, x86: true },
+        Codec::Zstd { level: 19 },
+    ] {
+        let mut encoder = codec.encoder(Vec::new(), Some(bytes.len() as u64)).unwrap();
+        for piece in bytes.chunks(777) {
+            encoder.write_all(piece).unwrap();
+            encoder.flush().unwrap();
+        }
+        let pieces = encoder.finish().unwrap();
+        assert_eq!(pieces, codec.compress(&bytes).unwrap(), "{codec:?}");
+    }
+}
+
+#[test]
 fn an_archive_that_is_cut_off_is_an_error() {
     let mut tar = TarWriter::new(Vec::new());
     tar.file(b"f", OWNER, 0, 3000, &mut &[7; 3000][..]).unwrap();
