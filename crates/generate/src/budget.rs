@@ -1,0 +1,148 @@
+//! A budget for memory that grows with a file: workers ask before they take, and wait until others have given back.
+//!
+//! Requests are served in the order they come, so a large one is not starved by many small ones. One that is larger than
+//! the whole budget waits until everything is free and then runs alone: it would otherwise never run. Whoever holds a
+//! [`Reservation`] must not wait for other workers, or both wait for ever.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Memory, in bytes, that tasks share.
+#[derive(Debug)]
+pub struct Budget {
+    total: u64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    free: u64,
+    next_ticket: u64,
+    serving: u64,
+}
+
+impl Budget {
+    /// A budget of `total` bytes, at least one.
+    pub const fn new(total: u64) -> Self {
+        let total = if total == 0 { 1 } else { total };
+        Self { total, state: Mutex::new(State { free: total, next_ticket: 0, serving: 0 }), changed: Condvar::new() }
+    }
+
+    /// Half of what this process may use: the control group's limit where there is one, else the machine's memory.
+    pub fn of_machine() -> Self {
+        Self::new(machine_bytes().map_or(FALLBACK_BYTES, |bytes| bytes / 2))
+    }
+
+    /// All of it, in bytes.
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Waits until `bytes` are free, or all of them if the budget is smaller, and takes them until the reservation is
+    /// dropped.
+    pub fn reserve(&self, bytes: u64) -> Reservation<'_> {
+        let bytes = bytes.min(self.total);
+        let mut state = self.lock();
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        while state.serving != ticket || state.free < bytes {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.free -= bytes;
+        state.serving += 1;
+        self.changed.notify_all();
+        Reservation { budget: self, bytes }
+    }
+
+    /// The numbers are whole after every statement, so a panic elsewhere leaves nothing half-done here.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Memory that was taken from a [`Budget`]; dropping it gives the memory back.
+#[derive(Debug)]
+pub struct Reservation<'b> {
+    budget: &'b Budget,
+    bytes: u64,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.budget.lock().free += self.bytes;
+        self.budget.changed.notify_all();
+    }
+}
+
+/// The smaller of the control group's limit and the machine's memory; `None` where neither can be read.
+fn machine_bytes() -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let machine = read("/proc/meminfo").and_then(|text| total_of_meminfo(&text));
+    let group = read("/proc/self/cgroup").and_then(|text| {
+        let group = text.lines().find_map(|line| line.strip_prefix("0::"))?.trim_end_matches('/').to_owned();
+        // A limit of an ancestor binds as well.
+        group
+            .char_indices()
+            .filter(|&(_, letter)| letter == '/')
+            .map(|(at, _)| at)
+            .chain([group.len()])
+            .filter_map(|end| read(&format!("/sys/fs/cgroup{}/memory.max", &group[..end]))?.trim().parse().ok())
+            .min()
+    });
+    [machine, group].into_iter().flatten().min()
+}
+
+/// `MemTotal` in bytes.
+fn total_of_meminfo(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Taken where the system does not say how much there is.
+const FALLBACK_BYTES: u64 = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_never_exceeds_the_budget() {
+        let budget = Budget::new(100);
+        let (held, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for worker in 0..8u64 {
+                let (budget, held, most) = (&budget, &held, &most);
+                scope.spawn(move || {
+                    for round in 0..200 {
+                        let bytes = (worker * 31 + round * 17) % 70 + 1;
+                        let reservation = budget.reserve(bytes);
+                        let now = held.fetch_add(bytes, Ordering::SeqCst) + bytes;
+                        most.fetch_max(now, Ordering::SeqCst);
+                        held.fetch_sub(bytes, Ordering::SeqCst);
+                        drop(reservation);
+                    }
+                });
+            }
+        });
+        assert!(most.into_inner() <= 100);
+        assert_eq!(budget.lock().free, 100);
+    }
+
+    #[test]
+    fn a_request_above_the_budget_runs_alone() {
+        let budget = Budget::new(10);
+        let all = budget.reserve(1 << 40);
+        assert_eq!(budget.lock().free, 0);
+        drop(all);
+        assert_eq!(budget.lock().free, 10);
+    }
+
+    #[test]
+    fn the_machine_has_some_memory() {
+        assert_eq!(total_of_meminfo("MemTotal:       24683984 kB\nMemFree: 1 kB\n"), Some(24_683_984 * 1024));
+        assert_eq!(total_of_meminfo("MemFree: 1 kB\n"), None);
+        assert!(Budget::of_machine().total() > 1 << 20);
+    }
+}
