@@ -10,12 +10,16 @@
 
 mod control;
 mod decode;
+mod diff;
+mod encode;
 mod encoding;
 mod error;
 mod header;
 mod patch;
 
 pub use decode::XZ_MEMORY_LIMIT;
+pub use diff::{Delta, DiffOptions, FullDownloadReason, MIN_NEW_SIZE, diff};
+pub use encode::AllowedEncodings;
 pub use encoding::{Block, Encoding, Encodings};
 pub use error::{DiffError, PatchError};
 pub use header::{FULL_DOWNLOAD, Header, HeaderVersion, MAX_NEW_SIZE, NewFile};

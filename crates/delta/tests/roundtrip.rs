@@ -1,0 +1,94 @@
+//! Whatever the two files: our delta turns the one into the other, and says what it is for.
+
+use std::num::NonZeroUsize;
+
+use clearwell_delta::{AllowedEncodings, Delta, DiffOptions, FullDownloadReason, NewFile, diff, header, patch};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const META: NewFile = NewFile { mode: 0o100755, uid: 12, gid: 34 };
+
+fn options(threads: usize) -> DiffOptions {
+    DiffOptions { threads: NonZeroUsize::new(threads).unwrap(), ..DiffOptions::default() }
+}
+
+/// Makes a delta and checks that it does what it should; `None` if there is none.
+fn checked(old: &[u8], new: &[u8], options: &DiffOptions) -> Option<Vec<u8>> {
+    match diff(old, new, META, options).unwrap() {
+        Delta::Bytes(delta) => {
+            let patched = patch(old, &delta).unwrap();
+            assert!(patched.bytes == new, "a delta of {} to {} bytes gives other bytes", old.len(), new.len());
+            assert_eq!(patched.meta, META);
+            assert_eq!(header(&delta).unwrap().new_size, new.len() as u64);
+            Some(delta)
+        }
+        Delta::FullDownload(_) => None,
+    }
+}
+
+/// Two files with much in common: pieces of the first, changed, moved, and mixed with new ones.
+fn similar_files() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+    let old = prop_oneof![vec(any::<u8>(), 1..5000), vec(0u8..3, 1..5000)];
+    let pieces = vec((any::<prop::sample::Index>(), 0usize..900, vec(any::<u8>(), 0..60), 0usize..90), 1..12);
+    (old, pieces).prop_map(|(old, pieces)| {
+        let mut new = Vec::new();
+        for (start, len, inserted, change_every) in pieces {
+            let start = start.index(old.len());
+            let piece = &old[start..old.len().min(start + len)];
+            new.extend(piece.iter().enumerate().map(|(at, byte)| {
+                if change_every > 0 && at % change_every == 0 { byte.wrapping_add(3) } else { *byte }
+            }));
+            new.extend(inserted);
+        }
+        (old, new)
+    })
+}
+
+proptest! {
+    #[test]
+    fn patch_undoes_diff((old, new) in similar_files()) {
+        checked(&old, &new, &options(1));
+        let raw = DiffOptions { encodings: AllowedEncodings::NONE, ..options(1) };
+        prop_assert_eq!(checked(&old, &new, &raw).is_none(), new.len() < 200);
+    }
+
+    #[test]
+    fn patch_survives_anything(old in vec(any::<u8>(), 0..200), delta in vec(any::<u8>(), 0..200)) {
+        let _ = patch(&old, &delta);
+    }
+
+    #[test]
+    fn patch_survives_damage((old, new) in similar_files(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+        if let Some(mut delta) = checked(&old, &new, &options(1)) {
+            let at = at.index(delta.len());
+            delta[at] = to;
+            let _ = patch(&old, &delta);
+        }
+    }
+}
+
+#[test]
+fn what_no_delta_helps_is_told_apart() {
+    let reason = |old: &[u8], new: &[u8]| match diff(old, new, META, &options(1)).unwrap() {
+        Delta::FullDownload(reason) => reason,
+        Delta::Bytes(delta) => panic!("a delta of {} bytes", delta.len()),
+    };
+    let noise: Vec<u8> =
+        (0u32..5000).flat_map(|n| n.wrapping_mul(0x9e37_79b9).rotate_left(n % 31).to_be_bytes()).collect();
+    assert_eq!(reason(b"", &noise), FullDownloadReason::OldEmpty);
+    assert_eq!(reason(b"old", &noise[..199]), FullDownloadReason::NewSmall);
+    assert!(matches!(reason(b"old", &noise), FullDownloadReason::NotSmaller(_)));
+    assert_eq!(Delta::FullDownload(FullDownloadReason::NewSmall).into_file(), b"FULLV20U");
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let old: Vec<u8> = (0u32..2_000_000).flat_map(|n| (n / 7 * 31).to_le_bytes()).collect();
+    let mut new = old.clone();
+    new.splice(3_000_000..3_000_100, b"something new, longer than what was there".repeat(9));
+    for at in (0..new.len()).step_by(4099) {
+        new[at] ^= 0x40;
+    }
+    let one = checked(&old, &new, &options(1)).unwrap();
+    assert!(one == checked(&old, &new, &options(5)).unwrap());
+}
