@@ -47,7 +47,7 @@ impl Digest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     Rsa,
-    /// RSA restricted to PSS, which swupd cannot verify.
+    /// RSA restricted to PSS.
     RsaPss,
     P256,
     P384,

@@ -48,37 +48,47 @@ const HANDLED_CRITICAL: [ObjectIdentifier; 15] = [
     InhibitAnyPolicy::OID,
 ];
 
-/// Why `leaf` is not trusted; empty when it is. Without `time` (Unix seconds), dates are not looked at.
-pub(crate) fn problems(
-    leaf: &Certificate,
-    included: &[Certificate],
-    trusted: &[Certificate],
+/// The way from a certificate towards trust.
+pub(crate) struct Chain<'a> {
+    /// From the leaf as far as issuers were found; never empty.
+    pub(crate) certificates: Vec<&'a Certificate>,
+    /// Why the leaf is not trusted; empty when it is.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Follows the issuers of `leaf`. Without `time` (Unix seconds), dates are not looked at.
+pub(crate) fn follow<'a>(
+    leaf: &'a Certificate,
+    included: &'a [Certificate],
+    trusted: &'a [Certificate],
     time: Option<i64>,
-) -> Vec<Problem> {
+) -> Chain<'a> {
     let mut problems = Vec::new();
+    let mut certificates = Vec::new();
     let mut current = leaf;
-    let mut below = 0;
     loop {
         own_problems(current, time, &mut problems);
+        let below = certificates.len();
+        certificates.push(current);
         if current.is_self_issued() {
             if !trusted.iter().any(|certificate| certificate.der() == current.der()) {
                 problems.push(Problem::NotTrusted { subject: current.subject() });
             }
-            return problems;
+            break;
         }
         let Some(issuer) = issuer_of(current, trusted).or_else(|| issuer_of(current, included)) else {
             problems.push(Problem::IssuerMissing { subject: current.subject(), issuer: current.issuer() });
-            return problems;
+            break;
         };
         issue_problems(current, issuer, &mut problems);
         let too_long = issuer.path_length().is_some_and(|allowed| below > usize::from(allowed));
         if too_long || below == MAX_CHAIN {
             problems.push(Problem::ChainTooLong { subject: leaf.subject(), issuer: issuer.subject() });
-            return problems;
+            break;
         }
         current = issuer;
-        below += 1;
     }
+    Chain { certificates, problems }
 }
 
 /// What is wrong with one certificate, whoever issued it.

@@ -11,16 +11,16 @@ use der::DateTime;
 
 use crate::algorithm::KeyKind;
 use crate::anchor::TrustAnchor;
-use crate::chain;
+use crate::chain::{self, Chain};
 
 /// Fewer days of validity than this are a warning: fleets need time to receive the next certificate.
 pub const RENEWAL_DAYS: i64 = 90;
 
 /// Reasons why stock swupd would refuse `anchor` or what its first certificate signs at `now` (Unix seconds), and
-/// warnings. Empty when there is nothing to say; refusals come first.
+/// warnings when there are no such reasons. Empty when all is well.
 pub fn fitness(anchor: &TrustAnchor, now: i64) -> Vec<Problem> {
     let first = anchor.first();
-    let mut problems = chain::problems(first, &[], anchor.certificates(), Some(now));
+    let Chain { certificates, mut problems } = chain::follow(first, &[], anchor.certificates(), Some(now));
     match KeyKind::of(&first.fields().subject_public_key_info) {
         KeyKind::Rsa | KeyKind::P256 | KeyKind::P384 => {}
         KeyKind::RsaPss => problems.push(Problem::RsaPssKey { subject: first.subject() }),
@@ -28,12 +28,13 @@ pub fn fitness(anchor: &TrustAnchor, now: i64) -> Vec<Problem> {
             problems.push(Problem::UnsupportedKey { subject: first.subject(), algorithm: id.to_string() });
         }
     }
-    if problems.is_empty() && first.days_left(now) < RENEWAL_DAYS {
-        problems.push(Problem::ExpiresSoon {
-            subject: first.subject(),
-            not_after: first.not_after(),
-            days_left: first.days_left(now),
-        });
+    if problems.is_empty() {
+        let expiring = certificates.into_iter().filter(|certificate| certificate.days_left(now) < RENEWAL_DAYS);
+        problems.extend(expiring.map(|certificate| Problem::ExpiresSoon {
+            subject: certificate.subject(),
+            not_after: certificate.not_after(),
+            days_left: certificate.days_left(now),
+        }));
     }
     problems
 }
@@ -97,8 +98,9 @@ pub enum Problem {
         /// Object identifier of the extension.
         id: String,
     },
-    /// Its key is restricted to RSA-PSS signatures.
-    #[error("\"{subject}\" has an RSA-PSS key, which clients cannot verify; use a plain RSA key")]
+    /// Its key is restricted to RSA-PSS signatures. swupd refuses those of plain keys; OpenSSL takes them from such a
+    /// key, which is too thin a promise to build a fleet on.
+    #[error("\"{subject}\" has an RSA-PSS key, which clients cannot be relied on to verify; use a plain RSA key")]
     RsaPssKey {
         /// The certificate.
         subject: String,

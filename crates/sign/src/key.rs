@@ -77,7 +77,7 @@ impl PrivateKey {
             rfc5912::ID_EC_PUBLIC_KEY => {
                 Self::from_ec(EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, der))
             }
-            rfc5912::ID_RSASSA_PSS => Err(unusable("restricted to RSA-PSS, which clients cannot verify")),
+            rfc5912::ID_RSASSA_PSS => Err(unusable("restricted to RSA-PSS")),
             other => Err(unusable(&format!("algorithm {other}"))),
         }
     }

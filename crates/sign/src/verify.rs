@@ -4,9 +4,13 @@
 //! is the same) and included certificates, with anything after its end; SHA-1, SHA-256, SHA-384 and SHA-512; RSA with
 //! PKCS#1 v1.5 padding from 1024 bits on, EC P-256 and P-384; every signer trusted.
 //!
-//! Stricter than stock swupd, which also takes MD5, SHA-224 and SHA-3 (and SHA-384 with RSA keys below 2048 bits): the
-//! cryptographic library does not verify those, so they end in [`VerifyError::UnsupportedAlgorithm`]. The same holds
-//! for signatures in BER with indefinite lengths and for structures above 64 KiB.
+//! Stricter than stock swupd, which also takes
+//! - MD5, SHA-224 and SHA-3, SHA-384 with RSA keys below 2048 bits, and keys restricted to RSA-PSS: the cryptographic
+//!   library does not verify the former, and nothing here makes the latter. [`VerifyError::UnsupportedAlgorithm`].
+//! - BER with indefinite lengths, and structures above [`MAX_SIGNATURE_BYTES`];
+//! - embedded content that differs: swupd looks at the detached bytes only;
+//! - chains with name constraints or proxy certificates, which are not evaluated here;
+//! - names that differ in case or spaces between a certificate and its issuer.
 
 use cms::cert::CertificateChoices;
 use cms::content_info::ContentInfo;
@@ -120,7 +124,7 @@ pub fn verify(
     for signer in signed.signer_infos.0.iter() {
         let certificate = certificate_of(signer, anchor, &included)?;
         check_signer(signer, &signed, certificate, content)?;
-        let problems = chain::problems(certificate, &included, anchor.certificates(), time);
+        let problems = chain::follow(certificate, &included, anchor.certificates(), time).problems;
         if !problems.is_empty() {
             return Err(VerifyError::Untrusted { subject: certificate.subject(), problems });
         }
