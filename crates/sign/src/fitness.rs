@@ -98,9 +98,9 @@ pub enum Problem {
         /// Object identifier of the extension.
         id: String,
     },
-    /// Its key is restricted to RSA-PSS signatures. swupd refuses those of plain keys; OpenSSL takes them from such a
-    /// key, which is too thin a promise to build a fleet on.
-    #[error("\"{subject}\" has an RSA-PSS key, which clients cannot be relied on to verify; use a plain RSA key")]
+    /// Its key is restricted to RSA-PSS signatures. swupd refuses those of plain keys and happens to take them from such a
+    /// key; nothing here makes or verifies them.
+    #[error("\"{subject}\" has an RSA-PSS key, which is not supported; use a plain RSA key")]
     RsaPssKey {
         /// The certificate.
         subject: String,

@@ -8,7 +8,6 @@
 //! - MD5, SHA-224 and SHA-3, SHA-384 with RSA keys below 2048 bits, and keys restricted to RSA-PSS: the cryptographic
 //!   library does not verify the former, and nothing here makes the latter. [`VerifyError::UnsupportedAlgorithm`].
 //! - BER with indefinite lengths, and structures above [`MAX_SIGNATURE_BYTES`];
-//! - embedded content that differs: swupd looks at the detached bytes only;
 //! - chains with name constraints or proxy certificates, which are not evaluated here;
 //! - names that differ in case or spaces between a certificate and its issuer.
 
@@ -54,7 +53,7 @@ pub enum VerifyError {
         /// Object identifier of what it holds.
         found: String,
     },
-    /// Nobody signed.
+    /// Nobody signed. swupd 7.0.0 crashes on such a file.
     #[error("the signature names no signer")]
     NoSigner,
     /// A signer is named by key identifier, which swupd does not read.

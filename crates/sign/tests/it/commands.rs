@@ -15,7 +15,7 @@ fn scripted(script: &str, limit: Duration) -> Signer {
 }
 
 fn run(script: &str) -> Result<Vec<u8>, SignError> {
-    scripted(script, Duration::from_secs(60)).sign(&fixture("content.bin"), NOW)
+    scripted(script, Duration::from_secs(60)).sign(&fixture("latest"), NOW)
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn a_verified_signature_is_returned_as_it_is() {
 
 #[test]
 fn the_command_gets_the_exact_bytes() {
-    run(r#"cmp - "$0/content.bin" >&2 && cat "$0/plain.sig""#).unwrap();
+    run(r#"cmp - "$0/latest" >&2 && cat "$0/plain.sig""#).unwrap();
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_does_not_verify_is_refused() {
 fn another_trusted_signer_is_not_the_one_asked_for() {
     let command = SigningCommand::new("cat", [fixtures().join("other.sig")]);
     let signer = Signer::with_command(anchor("anchor-then-other"), command, NOW).unwrap();
-    let error = signer.sign(&fixture("content.bin"), NOW).unwrap_err();
+    let error = signer.sign(&fixture("latest"), NOW).unwrap_err();
     assert!(matches!(error, SignError::SignedByOther { .. }), "{error:?}");
 }
 
@@ -76,7 +76,7 @@ fn a_command_that_hangs_is_ended() {
     let limit = Duration::from_millis(200);
     // The last one leaves a grandchild behind that keeps the pipes open.
     for script in ["exec sleep 600", "exec 1>&- 2>&-; exec sleep 600", r#"sleep 5 & cat "$0/plain.sig""#] {
-        let error = scripted(script, limit).sign(&fixture("content.bin"), NOW).unwrap_err();
+        let error = scripted(script, limit).sign(&fixture("latest"), NOW).unwrap_err();
         assert!(matches!(error, SignError::CommandTimeout { .. }), "{script}: {error:?}");
     }
 }

@@ -46,9 +46,9 @@ fn signing_times_on_both_sides_of_2050() {
 fn openssl_accepts_our_signatures() {
     let Some(openssl) = OpenSsl::found() else { return };
     let scratch = tempfile::tempdir().unwrap();
-    let (file, content) = (scratch.path().join("sig"), fixtures().join("content.bin"));
+    let (file, content) = (scratch.path().join("sig"), fixtures().join("latest"));
     for (name, time) in [("anchor", NOW), ("ec", NOW), ("anchor", 3_000_000_000)] {
-        fs::write(&file, signer(name).sign(&fixture("content.bin"), time).unwrap()).unwrap();
+        fs::write(&file, signer(name).sign(&fixture("latest"), time).unwrap()).unwrap();
         assert!(openssl.verifies(&file, &content, &fixtures().join(format!("{name}.pem")), Some(time)), "{name}");
     }
 }
@@ -63,15 +63,15 @@ fn a_new_certificate_signs_and_openssl_agrees() {
     )
     .unwrap();
     assert!(signer.warnings().is_empty());
-    let signature = signer.sign(&fixture("content.bin"), NOW).unwrap();
+    let signature = signer.sign(&fixture("latest"), NOW).unwrap();
 
     let Some(openssl) = OpenSsl::found() else { return };
     let scratch = tempfile::tempdir().unwrap();
     let (file, pem) = (scratch.path().join("sig"), scratch.path().join("cert.pem"));
     fs::write(&file, signature).unwrap();
     fs::write(&pem, &made.certificate_pem).unwrap();
-    assert!(openssl.verifies(&file, &fixtures().join("content.bin"), &pem, Some(NOW)));
-    assert!(!openssl.verifies(&file, &fixtures().join("content.bin"), &pem, Some(NOW + 3653 * 86_400)));
+    assert!(openssl.verifies(&file, &fixtures().join("latest"), &pem, Some(NOW)));
+    assert!(!openssl.verifies(&file, &fixtures().join("latest"), &pem, Some(NOW + 3653 * 86_400)));
 
     let text = Command::new("openssl").args(["x509", "-noout", "-text", "-in"]).arg(&pem).output().unwrap();
     let text = String::from_utf8(text.stdout).unwrap();
