@@ -32,6 +32,12 @@ pub enum SignError {
         /// What the decoder met.
         source: der::Error,
     },
+    /// A certificate is valid BER but not DER, so it cannot be copied into signatures unchanged.
+    #[error("certificate \"{subject}\" is not in canonical DER and cannot be put in signatures; make it again")]
+    CertificateNotCanonical {
+        /// Subject of the certificate.
+        subject: String,
+    },
     /// swupd would refuse what this certificate signs.
     #[error("certificate \"{subject}\" is unusable: {}", list(.problems))]
     CertificateUnusable {
@@ -184,6 +190,7 @@ impl SignError {
             Self::NoCertificate
             | Self::Pem(_)
             | Self::MalformedCertificate { .. }
+            | Self::CertificateNotCanonical { .. }
             | Self::CertificateUnusable { .. }
             | Self::Organisation { .. }
             | Self::Validity { .. }

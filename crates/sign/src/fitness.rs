@@ -98,8 +98,8 @@ pub enum Problem {
         /// Object identifier of the extension.
         id: String,
     },
-    /// Its key is restricted to RSA-PSS signatures. swupd refuses those of plain keys and happens to take them from such a
-    /// key; nothing here makes or verifies them.
+    /// Its key is restricted to RSA-PSS signatures. swupd refuses those of plain keys and happens to take them from such
+    /// a key; nothing here makes or verifies them.
     #[error("\"{subject}\" has an RSA-PSS key, which is not supported; use a plain RSA key")]
     RsaPssKey {
         /// The certificate.

@@ -3,6 +3,8 @@
 //! Always true: the key belongs to the certificate, clients would accept the certificate at the time the signer was
 //! made, and every signature was verified as clients do before it is returned.
 
+use der::Encode as _;
+
 use crate::SignError;
 use crate::anchor::TrustAnchor;
 use crate::certificate::Certificate;
@@ -30,11 +32,16 @@ impl Signer {
     /// A signer for the first certificate of `anchor` with its key. `now` is in Unix seconds.
     ///
     /// # Errors
-    /// [`SignError::KeyMismatch`], or [`SignError::CertificateUnusable`] with what clients would refuse.
+    /// [`SignError::KeyMismatch`], [`SignError::CertificateUnusable`] with what clients would refuse, or
+    /// [`SignError::CertificateNotCanonical`].
     pub fn new(anchor: impl Into<TrustAnchor>, key: PrivateKey, now: i64) -> Result<Self, SignError> {
         let anchor = anchor.into();
         if !key.belongs_to(&anchor.first().fields().subject_public_key_info) {
             return Err(SignError::KeyMismatch { subject: anchor.first().subject() });
+        }
+        // Signatures include the certificate written anew from its fields.
+        if !anchor.first().whole().to_der().is_ok_and(|der| der == anchor.first().der()) {
+            return Err(SignError::CertificateNotCanonical { subject: anchor.first().subject() });
         }
         Self::with_means(anchor, Means::Key(key), now)
     }
