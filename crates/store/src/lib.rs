@@ -1,1 +1,57 @@
-//! Under construction.
+//! The versioned content store: every release a mix ever made, on disk, verified.
+//!
+//! ```text
+//! STORE/
+//!   content/                        the public tree; any web server can serve it
+//!     30/…                          artifacts of a release, as `clearwell_format::resource` names them
+//!     version -> .pointers/00000007 switched by rename: all pointers and their signatures in one step
+//!     .pointers/00000007/format30/latest …
+//!   meta/
+//!     layout                        "clearwell-store 1.0"
+//!     releases/30.json              release record, written last
+//!     index/30                      name, size and SHA-256 of every artifact
+//!     staging/                      drafts and scratch of the writer
+//!     lock                          held by the one writer
+//! ```
+//!
+//! Always true:
+//! 1. A release exists for readers only once its record is on disk, and the record is written after everything it names
+//!    was written, checked and synced.
+//! 2. What is released never changes; artifacts may be added, never replaced.
+//! 3. Readers take no lock and walk no tree: a record, an index and one symbolic link tell them everything.
+//!
+//! | Type | Noun |
+//! |---|---|
+//! | [`Store`] | reading: releases, artifacts, pointers |
+//! | [`Writer`] | the one writer; makes drafts, moves pointers |
+//! | [`Draft`], [`Prepared`], [`Release`] | the life of a version, step by step |
+//! | [`Index`], [`ReleaseRecord`], [`PointerGeneration`] | what is on disk beside the artifacts |
+//! | [`disk`] | every change of the file system, with a hook for faults |
+
+pub mod disk;
+
+mod digest;
+mod draft;
+mod error;
+mod fan_out;
+mod index;
+mod layout;
+mod listing;
+mod lock;
+mod manifest_archive;
+mod pointers;
+mod prepared;
+mod record;
+mod store;
+mod writer;
+
+pub use digest::Digest;
+pub use draft::{Draft, PutOutcome, Transfer};
+pub use error::{Fault, StoreError};
+pub use index::{ArtifactMeta, Index, IndexDamage};
+pub use layout::{Layout, LayoutVersion};
+pub use pointers::{PointerGeneration, PointerSet};
+pub use prepared::{Prepared, Release};
+pub use record::{BundleRecord, Counts, PhaseTime, ReleaseRecord, SourceRecord};
+pub use store::Store;
+pub use writer::Writer;

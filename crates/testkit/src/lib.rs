@@ -1,1 +1,1 @@
-//! Under construction.
+//! Builders, damage and probes, for tests only.

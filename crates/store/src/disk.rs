@@ -1,0 +1,186 @@
+//! Every change of the file system, in one place, with a hook in front of each.
+//!
+//! Tests hang a [`Hook`] in to fail the n-th operation and everything after it, which is what a crash looks like from
+//! outside, or to watch the order of syncs and renames. Reading goes straight to [`std::fs`].
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::StoreError;
+
+/// One kind of access. Its text completes "failed to …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Reading; never given to a hook.
+    Read,
+    /// Making a folder.
+    CreateFolder,
+    /// Making an empty file.
+    CreateFile,
+    /// Writing the next bytes of a file.
+    Write,
+    /// Bringing the bytes of a file to disk.
+    SyncFile,
+    /// Bringing the names in a folder to disk.
+    SyncFolder,
+    /// Bringing everything of the file system to disk.
+    SyncAll,
+    /// Giving a file, folder or link another name, replacing what had it.
+    Rename,
+    /// Making a symbolic link.
+    SymbolicLink,
+    /// Making a second name of a file.
+    HardLink,
+    /// Copying a file.
+    Copy,
+    /// Removing a file or a folder with all in it.
+    Remove,
+    /// Taking the writer's lock.
+    Lock,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::CreateFolder => "create the folder",
+            Self::CreateFile => "create",
+            Self::Write => "write",
+            Self::SyncFile | Self::SyncFolder | Self::SyncAll => "sync",
+            Self::Rename => "move into place",
+            Self::SymbolicLink => "link",
+            Self::HardLink => "hard-link",
+            Self::Copy => "copy to",
+            Self::Remove => "remove",
+            Self::Lock => "lock",
+        })
+    }
+}
+
+/// Called before each operation with the path it changes; an error is what the operation then ends in. A failing
+/// [`Operation::Write`] leaves half of its bytes in the file.
+pub type Hook = dyn Fn(Operation, &Path) -> io::Result<()> + Send + Sync;
+
+/// The way to the disk.
+#[derive(Clone, Default)]
+pub struct Disk {
+    hook: Option<Arc<Hook>>,
+}
+
+impl Disk {
+    /// A disk that asks `hook` before each operation.
+    pub fn with_hook(hook: impl Fn(Operation, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self { hook: Some(Arc::new(hook)) }
+    }
+
+    fn run<T>(&self, operation: Operation, path: &Path, work: impl FnOnce() -> io::Result<T>) -> Result<T, StoreError> {
+        self.ask(operation, path).and_then(|()| work()).map_err(|source| StoreError::io(operation, path, source))
+    }
+
+    fn ask(&self, operation: Operation, path: &Path) -> io::Result<()> {
+        self.hook.as_ref().map_or(Ok(()), |hook| hook(operation, path))
+    }
+
+    /// Makes a folder and those above it; one that exists is fine.
+    pub(crate) fn create_folder(&self, path: &Path) -> Result<(), StoreError> {
+        self.run(Operation::CreateFolder, path, || fs::create_dir_all(path))
+    }
+
+    /// Begins a new file; whatever has the name is replaced.
+    pub(crate) fn create_file(&self, path: &Path) -> Result<DiskFile, StoreError> {
+        let file = self.run(Operation::CreateFile, path, || File::create(path))?;
+        Ok(DiskFile { file, path: path.to_owned(), disk: self.clone() })
+    }
+
+    /// A new file with `bytes`, synced.
+    pub(crate) fn write_synced(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut file = self.create_file(path)?;
+        file.write_all(bytes).map_err(|source| StoreError::io(Operation::Write, path, source))?;
+        file.sync()
+    }
+
+    pub(crate) fn sync_file(&self, path: &Path, file: &File) -> Result<(), StoreError> {
+        self.run(Operation::SyncFile, path, || file.sync_all())
+    }
+
+    pub(crate) fn sync_folder(&self, path: &Path) -> Result<(), StoreError> {
+        self.run(Operation::SyncFolder, path, || File::open(path)?.sync_all())
+    }
+
+    /// Syncs the whole file system that holds the folder `path`.
+    pub(crate) fn sync_all(&self, path: &Path) -> Result<(), StoreError> {
+        self.run(Operation::SyncAll, path, || Ok(rustix::fs::syncfs(File::open(path)?)?))
+    }
+
+    /// Moves `from` to `to`. The hook and errors are about `to`.
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        self.run(Operation::Rename, to, || fs::rename(from, to))
+    }
+
+    pub(crate) fn symbolic_link(&self, target: &Path, link: &Path) -> Result<(), StoreError> {
+        self.run(Operation::SymbolicLink, link, || std::os::unix::fs::symlink(target, link))
+    }
+
+    pub(crate) fn hard_link(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        self.run(Operation::HardLink, to, || fs::hard_link(from, to))
+    }
+
+    /// Copies the bytes of a file; shares them where the file system can (`copy_file_range`).
+    pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        self.run(Operation::Copy, to, || {
+            // Not fs::copy: it would take the permissions of the source along.
+            io::copy(&mut File::open(from)?, &mut File::create(to)?).map(|_| ())
+        })
+    }
+
+    /// Removes a file, link, or folder with all in it; nothing there is fine.
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), StoreError> {
+        self.run(Operation::Remove, path, || {
+            let removed = match fs::symlink_metadata(path) {
+                Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+                Ok(_) => fs::remove_file(path),
+                Err(error) => Err(error),
+            };
+            match removed {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").field("hook", &self.hook.is_some()).finish()
+    }
+}
+
+/// A file being written.
+pub(crate) struct DiskFile {
+    file: File,
+    path: PathBuf,
+    disk: Disk,
+}
+
+impl DiskFile {
+    pub(crate) fn sync(self) -> Result<(), StoreError> {
+        self.disk.sync_file(&self.path, &self.file)
+    }
+}
+
+impl Write for DiskFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(fault) = self.disk.ask(Operation::Write, &self.path) {
+            self.file.write_all(&bytes[..bytes.len() / 2])?;
+            return Err(fault);
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

@@ -1,0 +1,272 @@
+//! What can go wrong with a store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clearwell_format::archive::ArchiveError;
+use clearwell_format::manifest::ParseError;
+use clearwell_format::resource::Artifact;
+use clearwell_format::{FileHash, Resource, Version};
+
+use crate::disk::Operation;
+use crate::index::IndexDamage;
+use crate::{Digest, LayoutVersion};
+
+/// A failure of the store. Each message names the object and, where there is one, the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder has no layout stamp.
+    #[error("{} is not a store: it has no meta/layout; create one with init or adopt", .path.display())]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A store is there already.
+    #[error("{} is a store already", .path.display())]
+    StoreExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A new store would mix with other files.
+    #[error("{} is not empty ({found} is there); give an empty or new folder for the store", .path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+        /// One of the things in it.
+        found: String,
+    },
+    /// Written by a newer program.
+    #[error("store layout {found} is newer than this program's {supported}; use a newer clearwell", supported = LayoutVersion::CURRENT)]
+    LayoutTooNew {
+        /// What the stamp says.
+        found: LayoutVersion,
+    },
+    /// The stamp is no stamp.
+    #[error("the layout stamp {} cannot be understood; restore it from a backup", .path.display())]
+    LayoutUnreadable {
+        /// The stamp.
+        path: PathBuf,
+    },
+    /// Another writer is at work.
+    #[error("the store is locked by {by}; wait for it to end")]
+    Locked {
+        /// Process and command of the holder, as it wrote them.
+        by: String,
+    },
+    /// The version was released before.
+    #[error("version {version} exists already; released versions never change, choose a higher one")]
+    VersionExists {
+        /// The version.
+        version: Version,
+    },
+    /// There is no such release.
+    #[error("there is no release {version} in the store")]
+    UnknownVersion {
+        /// The version.
+        version: Version,
+    },
+    /// A folder stands where a release would go, and no draft of ours explains it.
+    #[error("{} is in the way and belongs to no release; move it away", .path.display())]
+    StrayFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The release does not have the artifact.
+    #[error("the store has no {0}")]
+    NoSuchResource(Box<Resource>),
+    /// Two different contents for one artifact.
+    #[error("{version}/{artifact} was written twice with different bytes")]
+    DifferentBytes {
+        /// The version.
+        version: Version,
+        /// The artifact.
+        artifact: Artifact,
+    },
+    /// The bytes on disk are not those that were stored.
+    #[error("{resource} is damaged: its SHA-256 is {found} where {expected} was stored; restore it, or adopt it again")]
+    ArtifactDamaged {
+        /// What is damaged.
+        resource: Box<Resource>,
+        /// From the index.
+        expected: Digest,
+        /// Of the bytes.
+        found: Digest,
+    },
+    /// The file of an artifact is gone or has another size.
+    #[error("{resource} is damaged: it has {found} bytes where {expected} were stored; restore it, or adopt it again")]
+    ArtifactSize {
+        /// What is damaged.
+        resource: Box<Resource>,
+        /// From the index.
+        expected: u64,
+        /// Of the file; 0 if it is gone.
+        found: u64,
+    },
+    /// The index of a release cannot be trusted.
+    #[error("the index {} is damaged; restore it from a backup", .path.display())]
+    IndexDamaged {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: IndexDamage,
+    },
+    /// A release record cannot be read.
+    #[error("the release record {} is damaged; restore it from a backup", .path.display())]
+    RecordDamaged {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// `content/version` or what it links to is not what a writer leaves.
+    #[error("the pointers {} are damaged: {reason}; publish a release again", .path.display())]
+    PointersDamaged {
+        /// The link or the generation's folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A pointer that does not name a release.
+    #[error("the pointer {pointer} would not name a release of this store")]
+    PointerToNothing {
+        /// Its path.
+        pointer: String,
+    },
+    /// A manifest cannot be parsed.
+    #[error("{resource} is not a manifest a client can read")]
+    Manifest {
+        /// The manifest.
+        resource: Box<Resource>,
+        /// What is wrong with it.
+        source: ParseError,
+    },
+    /// An archive cannot be read.
+    #[error("{resource} is not an archive a client can read")]
+    Archive {
+        /// The archive.
+        resource: Box<Resource>,
+        /// What is wrong with it.
+        source: ArchiveError,
+    },
+    /// A manifest is not the one its MoM names.
+    #[error("{resource} has the file hash {found} where the MoM says {expected}")]
+    ManifestHash {
+        /// The manifest.
+        resource: Box<Resource>,
+        /// From the MoM.
+        expected: FileHash,
+        /// Of the bytes.
+        found: FileHash,
+    },
+    /// The source of an artifact failed while it was stored.
+    #[error("failed to make {version}/{artifact}")]
+    Content {
+        /// The version.
+        version: Version,
+        /// The artifact.
+        artifact: Artifact,
+        /// The source's own error.
+        source: io::Error,
+    },
+    /// The disk or a quota is full.
+    #[error("no space left to {operation} {}; free some and run the command again, nothing was released", .path.display())]
+    NoSpace {
+        /// What was tried.
+        operation: Operation,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The permissions, or a read-only file system, forbid it.
+    #[error("not permitted to {operation} {}; run as the owner of the store or change its permissions", .path.display())]
+    NotPermitted {
+        /// What was tried.
+        operation: Operation,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// `content` and `meta` are on different file systems.
+    #[error("cannot {operation} {} across file systems; keep the whole store on one", .path.display())]
+    AcrossFileSystems {
+        /// What was tried.
+        operation: Operation,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Any other failure of the system.
+    #[error("failed to {operation} {}", .path.display())]
+    Io {
+        /// What was tried.
+        operation: Operation,
+        /// On what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// A failed system call, told apart by what the operator can do about it.
+    pub(crate) fn io(operation: Operation, path: &Path, source: io::Error) -> Self {
+        use io::ErrorKind;
+        let path = path.to_owned();
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace { operation, path, source },
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                Self::NotPermitted { operation, path, source }
+            }
+            ErrorKind::CrossesDevices => Self::AcrossFileSystems { operation, path, source },
+            _ => Self::Io { operation, path, source },
+        }
+    }
+
+    /// What kind of trouble it is, for exit codes and retries.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Locked { .. } => Fault::Locked,
+            Self::VersionExists { .. } | Self::UnknownVersion { .. } | Self::PointerToNothing { .. } => Fault::Version,
+            Self::NotAStore { .. }
+            | Self::StoreExists { .. }
+            | Self::NotEmpty { .. }
+            | Self::LayoutTooNew { .. }
+            | Self::LayoutUnreadable { .. }
+            | Self::StrayFolder { .. }
+            | Self::NoSuchResource(_)
+            | Self::ArtifactDamaged { .. }
+            | Self::ArtifactSize { .. }
+            | Self::IndexDamaged { .. }
+            | Self::RecordDamaged { .. }
+            | Self::PointersDamaged { .. }
+            | Self::Manifest { .. }
+            | Self::Archive { .. }
+            | Self::ManifestHash { .. } => Fault::Store,
+            Self::Content { .. } => Fault::Source,
+            Self::NoSpace { .. } | Self::NotPermitted { .. } | Self::AcrossFileSystems { .. } | Self::Io { .. } => {
+                Fault::Disk
+            }
+            Self::DifferentBytes { .. } => Fault::Internal,
+        }
+    }
+}
+
+/// Whose trouble a [`StoreError`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Another writer holds the lock; later it may work.
+    Locked,
+    /// The version asked for exists, or does not.
+    Version,
+    /// The store is damaged, newer, or none.
+    Store,
+    /// What was to be stored could not be read.
+    Source,
+    /// Space, permissions, hardware.
+    Disk,
+    /// A mistake of this program.
+    Internal,
+}

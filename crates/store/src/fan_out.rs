@@ -1,0 +1,49 @@
+//! Work on many items with all processors.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+/// Runs `work` on each item and returns the results in the order of the items. After the first error no new item is
+/// begun; the error of the earliest item that failed is returned.
+pub(crate) fn fan_out<T: Sync, R: Send, E: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len());
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let worker = || {
+        let mut done = Vec::new();
+        while !failed.load(Ordering::Relaxed) {
+            let position = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(position) else { break };
+            let result = work(item);
+            if result.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            done.push((position, result));
+        }
+        done
+    };
+    let mut results = thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Vec<_>>()
+    });
+    results.sort_unstable_by_key(|(position, _)| *position);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_the_order_and_errors_stop() {
+        let items: Vec<u32> = (0..1000).collect();
+        let doubled = fan_out(&items, |item| Ok::<_, ()>(item * 2)).unwrap();
+        assert!(doubled.iter().zip(&items).all(|(double, item)| *double == item * 2));
+        assert_eq!(fan_out(&items, |item| if *item == 7 { Err(*item) } else { Ok(()) }), Err(7));
+        assert_eq!(fan_out(&[], |_: &u32| Ok::<u32, ()>(0)), Ok(vec![]));
+    }
+}

@@ -1,0 +1,70 @@
+//! Writing an index.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use clearwell_format::Version;
+use clearwell_format::resource::Artifact;
+use sha2::{Digest as _, Sha256};
+
+use super::{ArtifactMeta, FORMAT, MAGIC};
+
+/// Writes the index of `release` to `out`, and gives it back flushed.
+///
+/// # Errors
+/// The writer's own, and [`io::ErrorKind::FileTooLarge`] for more than 4 GiB of names.
+pub(crate) fn write<W: Write>(release: Version, artifacts: &BTreeMap<Artifact, ArtifactMeta>, out: W) -> io::Result<W> {
+    let mut others: Vec<(String, ArtifactMeta)> = artifacts
+        .iter()
+        .filter(|(artifact, _)| !matches!(artifact, Artifact::Fullfile(_)))
+        .map(|(artifact, meta)| (artifact.to_string(), *meta))
+        .collect();
+    others.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+    let name_bytes: usize = others.iter().map(|(name, _)| name.len()).sum();
+    u32::try_from(name_bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
+
+    let mut out = Summed { out, hasher: Sha256::new() };
+    out.write_all(MAGIC)?;
+    out.write_all(&FORMAT.to_le_bytes())?;
+    out.write_all(&release.number().to_le_bytes())?;
+    for number in [artifacts.len() - others.len(), others.len(), name_bytes] {
+        out.write_all(&(number as u64).to_le_bytes())?;
+    }
+    // The order of artifacts has fullfiles by hash already.
+    for (artifact, meta) in artifacts {
+        if let Artifact::Fullfile(hash) = artifact {
+            out.write_all(hash.as_bytes())?;
+            out.meta(meta)?;
+        }
+    }
+    let mut offset = 0_u32;
+    for (name, meta) in &others {
+        let length = u32::try_from(name.len()).expect("all names together fit");
+        out.write_all(&offset.to_le_bytes())?;
+        out.write_all(&length.to_le_bytes())?;
+        out.meta(meta)?;
+        offset += length;
+    }
+    others.iter().try_for_each(|(name, _)| out.write_all(name.as_bytes()))?;
+    let Summed { mut out, hasher } = out;
+    out.write_all(&hasher.finalize())?;
+    out.flush()?;
+    Ok(out)
+}
+
+struct Summed<W> {
+    out: W,
+    hasher: Sha256,
+}
+
+impl<W: Write> Summed<W> {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.out.write_all(bytes)
+    }
+
+    fn meta(&mut self, meta: &ArtifactMeta) -> io::Result<()> {
+        self.write_all(&meta.size.to_le_bytes())?;
+        self.write_all(meta.sha256.as_bytes())
+    }
+}

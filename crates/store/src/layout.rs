@@ -1,0 +1,157 @@
+//! Where things are in a store, and the stamp that says which layout it has.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clearwell_format::Version;
+
+/// The paths of one store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout below `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The store's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `content/`, the public tree.
+    pub fn content(&self) -> PathBuf {
+        self.root.join("content")
+    }
+
+    /// `content/<version>/`.
+    pub fn release_folder(&self, version: Version) -> PathBuf {
+        self.root.join(format!("content/{version}"))
+    }
+
+    /// `content/version`, a symbolic link to the current generation of pointers.
+    pub fn pointers_link(&self) -> PathBuf {
+        self.root.join("content/version")
+    }
+
+    /// `content/.pointers/`.
+    pub fn generations(&self) -> PathBuf {
+        self.root.join("content/.pointers")
+    }
+
+    /// `content/.pointers/<generation>/`.
+    pub fn generation(&self, number: u64) -> PathBuf {
+        self.generations().join(generation_name(number))
+    }
+
+    /// `meta/`.
+    pub fn meta(&self) -> PathBuf {
+        self.root.join("meta")
+    }
+
+    /// `meta/layout`.
+    pub fn stamp(&self) -> PathBuf {
+        self.root.join("meta/layout")
+    }
+
+    /// `meta/releases/`.
+    pub fn records(&self) -> PathBuf {
+        self.root.join("meta/releases")
+    }
+
+    /// `meta/releases/<version>.json`.
+    pub fn record(&self, version: Version) -> PathBuf {
+        self.root.join(format!("meta/releases/{version}.json"))
+    }
+
+    /// `meta/index/`.
+    pub fn indexes(&self) -> PathBuf {
+        self.root.join("meta/index")
+    }
+
+    /// `meta/index/<version>`.
+    pub fn index(&self, version: Version) -> PathBuf {
+        self.root.join(format!("meta/index/{version}"))
+    }
+
+    /// `meta/staging/`.
+    pub fn staging(&self) -> PathBuf {
+        self.root.join("meta/staging")
+    }
+
+    /// `meta/staging/<version>/`, the draft of a version.
+    pub fn draft(&self, version: Version) -> PathBuf {
+        self.root.join(format!("meta/staging/{version}"))
+    }
+
+    /// `meta/lock`.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("meta/lock")
+    }
+}
+
+/// The name of a generation's folder: decimal with zeros in front, so that names sort as numbers.
+pub(crate) fn generation_name(number: u64) -> String {
+    format!("{number:08}")
+}
+
+/// The layout of a store on disk, `major.minor`.
+///
+/// A reader or writer takes its own and older minors of the same major, nothing newer.
+///
+/// Changes: 1.0 is the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LayoutVersion {
+    /// Grows when older programs can no longer read the store.
+    pub major: u32,
+    /// Grows with every other change.
+    pub minor: u32,
+}
+
+impl LayoutVersion {
+    /// What this program writes.
+    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+
+    /// Reads the text of `meta/layout`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = text.strip_prefix("clearwell-store ")?.trim_end_matches('\n');
+        let (major, minor) = number.split_once('.')?;
+        Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
+    }
+
+    /// The text of `meta/layout`.
+    pub fn stamp(self) -> String {
+        format!("clearwell-store {self}\n")
+    }
+
+    /// True if this program may read and write the layout.
+    pub fn is_supported(self) -> bool {
+        self.major == Self::CURRENT.major && self <= Self::CURRENT
+    }
+}
+
+impl fmt::Display for LayoutVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_come_back_and_newer_ones_are_not_supported() {
+        assert_eq!(LayoutVersion::parse(&LayoutVersion::CURRENT.stamp()), Some(LayoutVersion::CURRENT));
+        assert!(LayoutVersion::CURRENT.is_supported());
+        for newer in ["clearwell-store 1.1\n", "clearwell-store 2.0"] {
+            assert!(!LayoutVersion::parse(newer).unwrap().is_supported(), "{newer}");
+        }
+        for bad in ["", "clearwell-store", "clearwell-store 1", "clearwell-store 1.x", "other 1.0"] {
+            assert_eq!(LayoutVersion::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Pointers: `latest` and its kin, in generations that change as one.
+//!
+//! ```text
+//! content/version -> .pointers/00000007         relative, so that the tree can be moved
+//! content/.pointers/00000007/format30/latest    complete and synced before the link is switched; never changed
+//!                           /format30/latest.sig
+//!                           /latest_version
+//! ```
+//!
+//! A reader that follows the link once sees one generation: a pointer always together with its own signature. Whether
+//! anything changed is one `readlink`. Old generations stay for a while, for readers that are in the middle of one.
+
+mod switch;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use clearwell_format::resource::Pointer;
+use clearwell_format::{FormatNumber, Resource, Version, pointer};
+
+use crate::disk::Operation;
+use crate::layout::generation_name;
+use crate::listing::{Found, list};
+use crate::{Layout, StoreError};
+
+pub(crate) use switch::{prune, switch_to};
+
+/// New contents of pointers and their signatures.
+pub type PointerSet = BTreeMap<Pointer, Vec<u8>>;
+
+/// All pointers at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PointerGeneration {
+    /// Grows with each publication; 0 before the first.
+    pub number: u64,
+    /// The exact bytes of each.
+    pub files: BTreeMap<Pointer, Arc<[u8]>>,
+}
+
+impl PointerGeneration {
+    /// The release that `latest` of a format names, as a client reads it.
+    pub fn latest(&self, format: FormatNumber) -> Option<Version> {
+        self.version(Pointer::Latest(format))
+    }
+
+    /// The release that `latest_version` names.
+    pub fn latest_version(&self) -> Option<Version> {
+        self.version(Pointer::LatestVersion)
+    }
+
+    /// The formats that have a `latest`.
+    pub fn formats(&self) -> impl Iterator<Item = FormatNumber> {
+        self.files.keys().filter_map(|pointer| match pointer {
+            Pointer::Latest(format) => Some(*format),
+            _ => None,
+        })
+    }
+
+    /// The release that a pointer names; `None` for signatures, and for what a client cannot read.
+    pub fn version(&self, pointer: Pointer) -> Option<Version> {
+        match pointer {
+            Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => None,
+            _ => pointer::parse(self.files.get(&pointer)?),
+        }
+    }
+
+    /// These pointers with `set` over them. A pointer that changes loses its signature unless `set` has a new one: a
+    /// stale signature is an error for clients, a missing one only for those that check.
+    pub(crate) fn merged(&self, set: &PointerSet) -> BTreeMap<Pointer, Arc<[u8]>> {
+        let mut files = self.files.clone();
+        for (pointer, bytes) in set {
+            let old = files.insert(*pointer, bytes.as_slice().into());
+            let changed = old.is_none_or(|old| *old != **bytes);
+            if let Some(signature) = signature_of(*pointer).filter(|signature| changed && !set.contains_key(signature))
+            {
+                files.remove(&signature);
+            }
+        }
+        files
+    }
+}
+
+const fn signature_of(pointer: Pointer) -> Option<Pointer> {
+    match pointer {
+        Pointer::Latest(format) => Some(Pointer::LatestSignature(format)),
+        Pointer::LatestVersion => Some(Pointer::LatestVersionSignature),
+        Pointer::LatestSignature(_) | Pointer::First(_) | Pointer::LatestVersionSignature => None,
+    }
+}
+
+/// The number of the current generation: one `readlink`.
+pub(crate) fn current(layout: &Layout) -> Result<u64, StoreError> {
+    let link = layout.pointers_link();
+    let damaged = |reason| StoreError::PointersDamaged { path: link.clone(), reason };
+    match fs::read_link(&link) {
+        Ok(target) => parse_target(&target).ok_or_else(|| damaged("the link names no generation")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(damaged("it is no symbolic link")),
+        Err(error) => Err(StoreError::io(Operation::Read, &link, error)),
+    }
+}
+
+/// Reads the current generation, all of one.
+pub(crate) fn load(layout: &Layout) -> Result<PointerGeneration, StoreError> {
+    let mut number = current(layout)?;
+    loop {
+        if number == 0 {
+            return Ok(PointerGeneration::default());
+        }
+        match read_generation(&layout.generation(number)) {
+            Ok(files) => return Ok(PointerGeneration { number, files }),
+            // Removed while it was read? Then the link has moved on.
+            Err(StoreError::Io { source, path, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                let now = current(layout)?;
+                if now == number {
+                    return Err(StoreError::PointersDamaged { path, reason: "it is missing" });
+                }
+                number = now;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8]>>, StoreError> {
+    let mut files = BTreeMap::new();
+    for Found { path, name, is_folder } in list(folder)? {
+        if is_folder {
+            for file in list(&path)? {
+                keep(&mut files, &file.path, &format!("version/{name}/{}", file.name))?;
+            }
+        } else {
+            keep(&mut files, &path, &format!("version/{name}"))?;
+        }
+    }
+    Ok(files)
+}
+
+/// Files that are no pointers are nobody's: they are left alone and not served.
+fn keep(files: &mut BTreeMap<Pointer, Arc<[u8]>>, path: &Path, request: &str) -> Result<(), StoreError> {
+    if let Some(Resource::Pointer(pointer)) = Resource::from_request_path(request) {
+        let bytes = fs::read(path).map_err(|source| StoreError::io(Operation::Read, path, source))?;
+        files.insert(pointer, bytes.into());
+    }
+    Ok(())
+}
+
+/// The target of `content/version` for a generation.
+pub(crate) fn target(number: u64) -> std::path::PathBuf {
+    Path::new(".pointers").join(generation_name(number))
+}
+
+fn parse_target(target: &Path) -> Option<u64> {
+    let number: u64 = target.strip_prefix(".pointers").ok()?.to_str()?.parse().ok()?;
+    (number > 0).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_pointer_loses_its_old_signature() {
+        let format = FormatNumber::new(30).unwrap();
+        let set = |entries: &[(Pointer, &str)]| -> PointerSet {
+            entries.iter().map(|(pointer, bytes)| (*pointer, bytes.as_bytes().to_vec())).collect()
+        };
+        let (latest, signature) = (Pointer::Latest(format), Pointer::LatestSignature(format));
+        let first = PointerGeneration {
+            number: 1,
+            files: PointerGeneration::default().merged(&set(&[(latest, "10"), (signature, "s10")])),
+        };
+        assert!(first.merged(&set(&[(latest, "10")])).contains_key(&signature), "same pointer, same signature");
+        assert!(!first.merged(&set(&[(latest, "20")])).contains_key(&signature));
+        let both = first.merged(&set(&[(latest, "20"), (signature, "s20")]));
+        assert_eq!(&*both[&signature], b"s20");
+        assert!(first.merged(&set(&[(Pointer::LatestVersion, "20")])).contains_key(&signature));
+    }
+
+    #[test]
+    fn targets_are_generations() {
+        assert_eq!(parse_target(&target(7)), Some(7));
+        assert_eq!(parse_target(&target(123_456_789_012)), Some(123_456_789_012));
+        for bad in ["", ".pointers", ".pointers/", ".pointers/x", ".pointers/0", "/.pointers/1", ".pointers/1/2", "1"] {
+            assert_eq!(parse_target(Path::new(bad)), None, "{bad}");
+        }
+    }
+}

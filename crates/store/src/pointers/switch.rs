@@ -1,0 +1,51 @@
+//! Writing a generation and switching to it.
+
+use std::path::Path;
+
+use super::{PointerGeneration, target};
+use crate::disk::Disk;
+use crate::layout::generation_name;
+use crate::listing::list;
+use crate::{Layout, StoreError};
+
+/// Writes `generation` whole, then lets `content/version` name it. After an error the old one is still current, unless
+/// the last sync failed: then it may be either.
+pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
+    let folder = layout.generation(generation.number);
+    // Left by a publication that was interrupted before the link was switched.
+    disk.remove(&folder)?;
+    disk.create_folder(&folder)?;
+    let mut folders = vec![folder.clone()];
+    for (pointer, bytes) in &generation.files {
+        let name = pointer.to_string();
+        let path = folder.join(name.strip_prefix("version/").unwrap_or(&name));
+        let parent = path.parent().unwrap_or(&folder);
+        if !folders.iter().any(|made| made == parent) {
+            disk.create_folder(parent)?;
+            folders.push(parent.to_owned());
+        }
+        disk.write_synced(&path, bytes)?;
+    }
+    folders.iter().rev().try_for_each(|folder| disk.sync_folder(folder))?;
+    disk.sync_folder(&layout.generations())?;
+
+    let scratch = layout.generations().join(".next");
+    disk.remove(&scratch)?;
+    disk.symbolic_link(&target(generation.number), &scratch)?;
+    disk.rename(&scratch, &layout.pointers_link())?;
+    disk.sync_folder(&layout.content())
+}
+
+/// Removes all but the last few generations up to `current`.
+pub(crate) fn prune(current: u64, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
+    for found in list(&layout.generations())? {
+        let number = found.name.parse().ok().filter(|number| generation_name(*number) == found.name);
+        if number.is_some_and(|number| number + KEPT <= current) {
+            disk.remove(Path::new(&found.path))?;
+        }
+    }
+    Ok(())
+}
+
+/// A reader in the middle of a generation survives this many publications.
+const KEPT: u64 = 8;

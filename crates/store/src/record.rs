@@ -1,0 +1,197 @@
+//! The release record: what a release is, for people and for programs; written last, so its presence is the release.
+//!
+//! ```text
+//! meta/releases/30.json     one JSON object; keys are the fields of ReleaseRecord in kebab-case
+//! ```
+//!
+//! Reading takes unknown keys and writing keeps them: a newer program may have added some.
+
+use std::collections::BTreeMap;
+
+use clearwell_format::resource::ResourceKind;
+use clearwell_format::{BundleName, FormatNumber, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::ArtifactMeta;
+
+pub(crate) mod json;
+
+/// What is known of a release beside its artifacts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReleaseRecord {
+    /// The release.
+    #[serde(with = "json::version")]
+    pub version: Version,
+    /// Its format.
+    #[serde(with = "json::format")]
+    pub format: FormatNumber,
+    /// The release it was made on top of.
+    #[serde(with = "json::maybe_version", default)]
+    pub previous: Option<Version>,
+    /// `timestamp:` of its manifests, seconds since the epoch.
+    pub timestamp: i64,
+    /// `minversion:` of its MoM.
+    #[serde(with = "json::maybe_version", default)]
+    pub min_version: Option<Version>,
+    /// What the MoM lists, in its order.
+    #[serde(default)]
+    pub bundles: Vec<BundleRecord>,
+    /// Number and bytes of artifacts by kind, with the kinds of [`ResourceKind::as_str`] as keys. Filled in by the store.
+    #[serde(default)]
+    pub artifacts: BTreeMap<String, Counts>,
+    /// Distinct paths that the release installs.
+    #[serde(default)]
+    pub files: u64,
+    /// What it was made of.
+    #[serde(default)]
+    pub sources: Vec<SourceRecord>,
+    /// Options of the build, as they would be typed.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// Rules of the guard that the maintainer overruled.
+    #[serde(default)]
+    pub allowed_rules: Vec<String>,
+    /// The program that made it, with its version.
+    #[serde(default)]
+    pub generator: String,
+    /// How long each phase took, in order.
+    #[serde(default)]
+    pub phases: Vec<PhaseTime>,
+    /// Warnings and remarks.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Keys of newer programs.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ReleaseRecord {
+    /// A record with everything optional empty.
+    pub fn new(version: Version, format: FormatNumber, timestamp: i64) -> Self {
+        Self {
+            version,
+            format,
+            previous: None,
+            timestamp,
+            min_version: None,
+            bundles: Vec::new(),
+            artifacts: BTreeMap::new(),
+            files: 0,
+            sources: Vec::new(),
+            options: BTreeMap::new(),
+            allowed_rules: Vec::new(),
+            generator: String::new(),
+            phases: Vec::new(),
+            notes: Vec::new(),
+            other: serde_json::Map::new(),
+        }
+    }
+
+    /// Number and bytes of the artifacts of one kind.
+    pub fn counts(&self, kind: ResourceKind) -> Counts {
+        self.artifacts.get(kind.as_str()).copied().unwrap_or_default()
+    }
+
+    /// Number and bytes of all artifacts.
+    pub fn total(&self) -> Counts {
+        self.artifacts.values().fold(Counts::default(), |sum, counts| Counts {
+            number: sum.number + counts.number,
+            bytes: sum.bytes.saturating_add(counts.bytes),
+        })
+    }
+
+    pub(crate) fn count(&mut self, artifacts: impl Iterator<Item = (ResourceKind, ArtifactMeta)>) {
+        self.artifacts.clear();
+        for (kind, meta) in artifacts {
+            let counts = self.artifacts.entry(kind.as_str().to_owned()).or_default();
+            counts.number += 1;
+            counts.bytes += meta.size;
+        }
+    }
+}
+
+/// One bundle of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BundleRecord {
+    /// The bundle.
+    #[serde(with = "json::text")]
+    pub name: BundleName,
+    /// The release in which it last changed.
+    #[serde(with = "json::version")]
+    pub version: Version,
+    /// True if that is this release.
+    pub changed: bool,
+    /// True if the MoM marks it so.
+    #[serde(default)]
+    pub experimental: bool,
+}
+
+/// A number of artifacts and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// How many.
+    pub number: u64,
+    /// Bytes together, as stored.
+    pub bytes: u64,
+}
+
+/// Something a release was made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// `mix`, `trees`, `adopted`.
+    pub kind: String,
+    /// Where it was.
+    pub path: String,
+}
+
+/// How long a phase took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseTime {
+    /// The phase.
+    pub phase: String,
+    /// Wall-clock time.
+    pub milliseconds: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_with_keys_of_the_future() {
+        let mut record = ReleaseRecord::new(Version::new(30).unwrap(), FormatNumber::new(30).unwrap(), 1_700_000_000);
+        record.previous = Version::new(20);
+        record.bundles.push(BundleRecord {
+            name: BundleName::os_core(),
+            version: Version::new(30).unwrap(),
+            changed: true,
+            experimental: false,
+        });
+        let mut json = serde_json::to_value(&record).unwrap();
+        assert_eq!(json["version"], 30);
+        assert_eq!(json["min-version"], serde_json::Value::Null);
+        assert_eq!(json["bundles"][0]["name"], "os-core");
+        json["fixes"] = serde_json::json!(["CVE-2026-1"]);
+        let read: ReleaseRecord = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(read.bundles, record.bundles);
+        assert_eq!(serde_json::to_value(&read).unwrap(), json);
+    }
+
+    #[test]
+    fn the_smallest_record_and_wrong_ones() {
+        let smallest = r#"{"version": 10, "format": 30, "timestamp": 0}"#;
+        assert_eq!(serde_json::from_str::<ReleaseRecord>(smallest).unwrap().previous, None);
+        for bad in [
+            "",
+            "[]",
+            r#"{"version": 0, "format": 30, "timestamp": 0}"#,
+            r#"{"version": 10, "format": 0, "timestamp": 0}"#,
+            r#"{"version": 10, "format": 30}"#,
+            r#"{"version": 10, "format": 30, "timestamp": 0, "previous": 0}"#,
+        ] {
+            assert!(serde_json::from_str::<ReleaseRecord>(bad).is_err(), "{bad}");
+        }
+    }
+}

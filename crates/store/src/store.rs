@@ -1,0 +1,390 @@
+//! Reading a store.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use clearwell_format::archive::ArchiveError;
+use clearwell_format::resource::{Artifact, Pointer};
+use clearwell_format::{FileHash, FormatNumber, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
+
+use crate::disk::{Disk, Operation};
+use crate::manifest_archive;
+use crate::pointers::{self, PointerGeneration, PointerSet};
+use crate::prepared::Preview;
+use crate::{ArtifactMeta, Digest, Index, Layout, LayoutVersion, ReleaseRecord, StoreError, Writer};
+
+/// A store, open for reading. Cheap to clone; clones share what they have opened.
+///
+/// Readers take no lock. Releases and pointers that a writer adds are seen at once; artifacts that it adds to a release
+/// which was looked at already are seen after [`Store::refresh`].
+#[derive(Clone, Debug)]
+pub struct Store {
+    layout: Layout,
+    disk: Disk,
+    indexes: Arc<RwLock<HashMap<Version, Opened>>>,
+    preview: Option<Arc<Preview>>,
+    pointers: Option<Arc<PointerGeneration>>,
+}
+
+/// An index, and the file it came from.
+#[derive(Debug)]
+struct Opened {
+    index: Arc<Index>,
+    file: FileIdentity,
+}
+
+/// Device, inode, size and time of change: another file under the same name differs in one of them.
+type FileIdentity = (u64, u64, u64, i64, i64);
+
+impl Store {
+    /// Makes an empty store in a new or empty folder.
+    ///
+    /// # Errors
+    /// [`StoreError::StoreExists`], [`StoreError::NotEmpty`], or the disk's.
+    pub fn create(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::create_on(root.as_ref(), Disk::default())
+    }
+
+    /// Opens a store.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAStore`], [`StoreError::LayoutTooNew`], [`StoreError::LayoutUnreadable`], or the disk's.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_on(root.as_ref(), Disk::default())
+    }
+
+    /// As [`Store::create`], on a disk that tests can make fail.
+    pub fn create_on(root: &Path, disk: Disk) -> Result<Self, StoreError> {
+        let layout = Layout::new(root);
+        if layout.stamp().exists() {
+            return Err(StoreError::StoreExists { path: root.to_owned() });
+        }
+        refuse_other_files(root)?;
+        for folder in [layout.generations(), layout.records(), layout.indexes(), layout.staging()] {
+            disk.create_folder(&folder)?;
+        }
+        // Last, so that a store which was begun and not finished can be created again.
+        let scratch = layout.staging().join("layout");
+        disk.write_synced(&scratch, LayoutVersion::CURRENT.stamp().as_bytes())?;
+        disk.rename(&scratch, &layout.stamp())?;
+        for folder in [layout.content(), layout.meta(), root.to_owned()] {
+            disk.sync_folder(&folder)?;
+        }
+        Ok(Self::with_layout(layout, disk))
+    }
+
+    /// As [`Store::open`], on a disk that tests can make fail.
+    pub fn open_on(root: &Path, disk: Disk) -> Result<Self, StoreError> {
+        let layout = Layout::new(root);
+        let path = layout.stamp();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                return Err(match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                        StoreError::NotAStore { path: root.to_owned() }
+                    }
+                    io::ErrorKind::InvalidData => StoreError::LayoutUnreadable { path },
+                    _ => StoreError::io(Operation::Read, &path, error),
+                });
+            }
+        };
+        match LayoutVersion::parse(&text) {
+            None => Err(StoreError::LayoutUnreadable { path }),
+            Some(found) if !found.is_supported() => Err(StoreError::LayoutTooNew { found }),
+            Some(_) => Ok(Self::with_layout(layout, disk)),
+        }
+    }
+
+    fn with_layout(layout: Layout, disk: Disk) -> Self {
+        Self { layout, disk, indexes: Arc::default(), preview: None, pointers: None }
+    }
+
+    /// Becomes the writer. `command` is what another writer is told while this one lives.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], or the disk's.
+    pub fn writer(&self, command: &str) -> Result<Writer, StoreError> {
+        Writer::lock(self.clone(), command)
+    }
+
+    /// The folder of the store.
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// Where things are.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// Every release, ascending: one listing of `meta/releases`.
+    pub fn releases(&self) -> Result<Vec<Version>, StoreError> {
+        let folder = self.layout.records();
+        let read = |source| StoreError::io(Operation::Read, &folder, source);
+        let mut versions = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(read)? {
+            let name = entry.map_err(read)?.file_name();
+            let version: Option<Version> = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok());
+            versions.extend(version);
+        }
+        versions.extend(self.preview.as_ref().map(|preview| preview.record.version));
+        versions.sort_unstable();
+        versions.dedup();
+        Ok(versions)
+    }
+
+    /// True if the version is released: one `stat`.
+    pub fn has_release(&self, version: Version) -> bool {
+        self.previewed(version).is_some() || self.layout.record(version).exists()
+    }
+
+    /// The record of a release.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownVersion`], [`StoreError::RecordDamaged`], or the disk's.
+    pub fn record(&self, version: Version) -> Result<ReleaseRecord, StoreError> {
+        if let Some(preview) = self.previewed(version) {
+            return Ok(preview.record.clone());
+        }
+        let path = self.layout.record(version);
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::UnknownVersion { version },
+            _ => StoreError::io(Operation::Read, &path, error),
+        })?;
+        let record = serde_json::from_slice::<ReleaseRecord>(&bytes).and_then(|record| {
+            if record.version == version {
+                return Ok(record);
+            }
+            Err(serde::de::Error::custom(format_args!("it is the record of release {}", record.version)))
+        });
+        record.map_err(|source| StoreError::RecordDamaged { path, source })
+    }
+
+    /// The index of a release. Opened and checked once, then shared.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or the disk's.
+    pub fn index(&self, version: Version) -> Result<Arc<Index>, StoreError> {
+        if let Some(preview) = self.previewed(version) {
+            return Ok(preview.index.clone());
+        }
+        let opened = self.indexes.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = opened.get(&version) {
+            return Ok(opened.index.clone());
+        }
+        drop(opened);
+        if !self.has_release(version) {
+            return Err(StoreError::UnknownVersion { version });
+        }
+        let path = self.layout.index(version);
+        // Before the index is opened: if a writer replaces it in between, the next refresh looks again.
+        let file = identity(&path);
+        let index = Arc::new(Index::open(&path, version)?);
+        if let Some(file) = file {
+            let opened = Opened { index: index.clone(), file };
+            self.indexes.write().unwrap_or_else(PoisonError::into_inner).insert(version, opened);
+        }
+        Ok(index)
+    }
+
+    /// Forgets indexes whose file was replaced since. To be called when [`Store::generation`] has changed: a writer that
+    /// adds artifacts to a release begins a new generation.
+    pub fn refresh(&self) {
+        let mut indexes = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
+        indexes.retain(|version, opened| identity(&self.layout.index(*version)) == Some(opened.file));
+    }
+
+    /// The number of the current generation of pointers: one `readlink`. Cheap enough to ask for each request.
+    pub fn generation(&self) -> Result<u64, StoreError> {
+        match &self.pointers {
+            Some(pointers) => Ok(pointers.number),
+            None => pointers::current(&self.layout),
+        }
+    }
+
+    /// The current pointers, all of one generation. Number 0 and empty before the first publication.
+    ///
+    /// # Errors
+    /// [`StoreError::PointersDamaged`], or the disk's.
+    pub fn pointers(&self) -> Result<PointerGeneration, StoreError> {
+        match &self.pointers {
+            Some(pointers) => Ok(PointerGeneration::clone(pointers)),
+            None => pointers::load(&self.layout),
+        }
+    }
+
+    /// The release that `latest` of `format` names.
+    pub fn latest(&self, format: FormatNumber) -> Result<Option<Version>, StoreError> {
+        Ok(self.pointers()?.latest(format))
+    }
+
+    /// The release that `latest_version` names.
+    pub fn latest_version(&self) -> Result<Option<Version>, StoreError> {
+        Ok(self.pointers()?.latest_version())
+    }
+
+    /// This store as it would be after `set` is published; nothing is written. The generation counts one up.
+    pub fn with_pointers(&self, set: &PointerSet) -> Result<Self, StoreError> {
+        let current = self.pointers()?;
+        let pointers = PointerGeneration { number: current.number + 1, files: current.merged(set) };
+        Ok(Self { pointers: Some(Arc::new(pointers)), ..self.clone() })
+    }
+
+    /// Where the bytes of a resource are, or would be. Says nothing about whether it is released.
+    pub fn path(&self, resource: &Resource) -> PathBuf {
+        match resource {
+            Resource::Artifact { version, artifact } => match self.previewed(*version) {
+                Some(preview) => preview.path(&self.layout, artifact),
+                None => self.layout.release_folder(*version).join(artifact.to_string()),
+            },
+            Resource::Pointer(_) => self.layout.content().join(resource.to_string()),
+        }
+    }
+
+    /// Size and digest of a resource; `None` for what no release names. Artifacts are looked up in the index alone:
+    /// no file is opened once the index is.
+    pub fn lookup(&self, resource: &Resource) -> Result<Option<ArtifactMeta>, StoreError> {
+        match resource {
+            Resource::Artifact { version, artifact } => match self.index(*version) {
+                Ok(index) => Ok(index.get(artifact)),
+                Err(StoreError::UnknownVersion { .. }) => Ok(None),
+                Err(error) => Err(error),
+            },
+            Resource::Pointer(pointer) => Ok(self
+                .pointer(*pointer)?
+                .map(|bytes| ArtifactMeta { size: bytes.len() as u64, sha256: Digest::of(&bytes) })),
+        }
+    }
+
+    /// The bytes of a resource, checked against the index.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchResource`], [`StoreError::ArtifactSize`], [`StoreError::ArtifactDamaged`], or the disk's.
+    pub fn read(&self, resource: &Resource) -> Result<Vec<u8>, StoreError> {
+        if let Resource::Pointer(pointer) = resource {
+            let bytes =
+                self.pointer(*pointer)?.ok_or_else(|| StoreError::NoSuchResource(Box::new(resource.clone())))?;
+            return Ok(bytes.to_vec());
+        }
+        let (mut file, meta) = self.open_artifact(resource)?;
+        let mut bytes = Vec::new();
+        let path = self.path(resource);
+        io::Read::read_to_end(&mut file, &mut bytes).map_err(|error| StoreError::io(Operation::Read, &path, error))?;
+        let found = Digest::of(&bytes);
+        if found != meta.sha256 {
+            return Err(StoreError::ArtifactDamaged {
+                resource: Box::new(resource.clone()),
+                expected: meta.sha256,
+                found,
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// The file of a resource, with the size that the index names. Its bytes are not checked.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchResource`], [`StoreError::ArtifactSize`], or the disk's.
+    pub fn open_artifact(&self, resource: &Resource) -> Result<(File, ArtifactMeta), StoreError> {
+        let meta = self.lookup(resource)?.ok_or_else(|| StoreError::NoSuchResource(Box::new(resource.clone())))?;
+        let size =
+            |found| StoreError::ArtifactSize { resource: Box::new(resource.clone()), expected: meta.size, found };
+        let path = self.path(resource);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(size(0)),
+            other => other.map_err(|error| StoreError::io(Operation::Read, &path, error))?,
+        };
+        let found = file.metadata().map_err(|error| StoreError::io(Operation::Read, &path, error))?.len();
+        if found == meta.size { Ok((file, meta)) } else { Err(size(found)) }
+    }
+
+    /// The MoM of a release.
+    pub fn mom(&self, version: Version) -> Result<Mom, StoreError> {
+        let (resource, bytes) = self.manifest_bytes(version, &ManifestName::Mom)?;
+        Mom::parse(&bytes).map_err(|source| StoreError::Manifest { resource: Box::new(resource), source })
+    }
+
+    /// A manifest in the folder of `version`, which for a bundle is the release in which the bundle last changed.
+    pub fn manifest(&self, version: Version, name: &ManifestName) -> Result<Manifest, StoreError> {
+        let (resource, bytes) = self.manifest_bytes(version, name)?;
+        Manifest::parse(&bytes).map_err(|source| StoreError::Manifest { resource: Box::new(resource), source })
+    }
+
+    /// The manifest that an entry of a MoM names, with the file hash that the MoM has for it.
+    ///
+    /// # Errors
+    /// Also [`StoreError::ManifestHash`].
+    pub fn bundle_manifest(&self, entry: &MomEntry) -> Result<Manifest, StoreError> {
+        let name = ManifestName::Bundle(entry.bundle.clone());
+        let (resource, bytes) = self.manifest_bytes(entry.version, &name)?;
+        let found = FileHash::of_manifest(&bytes);
+        if found != entry.hash {
+            return Err(StoreError::ManifestHash { resource: Box::new(resource), expected: entry.hash, found });
+        }
+        Manifest::parse(&bytes).map_err(|source| StoreError::Manifest { resource: Box::new(resource), source })
+    }
+
+    /// The bytes of a manifest: the plain file, or else the first member of its archive.
+    fn manifest_bytes(&self, version: Version, name: &ManifestName) -> Result<(Resource, Vec<u8>), StoreError> {
+        let plain = Resource::of(version, Artifact::Manifest(name.clone()));
+        if self.lookup(&plain)?.is_some() {
+            return self.read(&plain).map(|bytes| (plain, bytes));
+        }
+        let resource = Resource::of(version, Artifact::ManifestTar(name.clone()));
+        if self.lookup(&resource)?.is_none() {
+            return Err(match self.has_release(version) {
+                true => StoreError::NoSuchResource(Box::new(plain)),
+                false => StoreError::UnknownVersion { version },
+            });
+        }
+        let archive = self.read(&resource)?;
+        match manifest_archive::read(&archive) {
+            Ok(mut members) if !members.is_empty() => Ok((resource, members.swap_remove(0).bytes)),
+            Ok(_) => Err(StoreError::Archive { resource: Box::new(resource), source: ArchiveError::MemberCount(0) }),
+            Err(source) => Err(StoreError::Archive { resource: Box::new(resource), source }),
+        }
+    }
+
+    fn pointer(&self, pointer: Pointer) -> Result<Option<Arc<[u8]>>, StoreError> {
+        Ok(self.pointers()?.files.remove(&pointer))
+    }
+
+    fn previewed(&self, version: Version) -> Option<&Preview> {
+        self.preview.as_deref().filter(|preview| preview.record.version == version)
+    }
+
+    pub(crate) fn with_preview(&self, preview: Preview) -> Self {
+        Self { preview: Some(Arc::new(preview)), ..self.clone() }
+    }
+}
+
+/// A new store must not mix with what is there. Its own folders may be: an earlier attempt can have been interrupted.
+fn refuse_other_files(root: &Path) -> Result<(), StoreError> {
+    let read = |source| StoreError::io(Operation::Read, root, source);
+    let entries = match fs::read_dir(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(read)?,
+    };
+    for entry in entries {
+        let name = entry.map_err(read)?.file_name();
+        // A file system of its own has lost+found.
+        if !["content", "meta", "lost+found"].iter().any(|own| name == *own) {
+            return Err(StoreError::NotEmpty { path: root.to_owned(), found: name.to_string_lossy().into_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn identity(path: &Path) -> Option<FileIdentity> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino(), found.size(), found.ctime(), found.ctime_nsec()))
+}

@@ -1,0 +1,122 @@
+//! The one writer: makes drafts and moves pointers.
+
+use clearwell_format::resource::Pointer;
+use clearwell_format::{Version, pointer};
+
+use crate::draft::{Draft, DraftNote};
+use crate::listing::list;
+use crate::lock::Lock;
+use crate::pointers::{self, PointerGeneration, PointerSet};
+use crate::{Store, StoreError};
+
+/// The store, open for writing. There is one at a time, in all processes.
+#[derive(Debug)]
+pub struct Writer {
+    store: Store,
+    _lock: Lock,
+}
+
+impl Writer {
+    /// Takes the lock and puts in order what an interrupted writer left behind.
+    pub(crate) fn lock(store: Store, command: &str) -> Result<Self, StoreError> {
+        let lock = Lock::take(store.layout(), command)?;
+        let writer = Self { store, _lock: lock };
+        writer.recover()?;
+        // Another writer may have added to a release that this store has looked at.
+        writer.store.refresh();
+        Ok(writer)
+    }
+
+    /// The store, for reading. Clones of it outlive the writer.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Begins the release of `version`, or continues an interrupted draft of it that was made with the same
+    /// `fingerprint`: of the options and inputs that decide its bytes. All other drafts are removed.
+    ///
+    /// # Errors
+    /// [`StoreError::VersionExists`], [`StoreError::StrayFolder`], or the disk's.
+    pub fn draft(&mut self, version: Version, fingerprint: &str) -> Result<Draft<'_>, StoreError> {
+        if self.store.has_release(version) {
+            return Err(StoreError::VersionExists { version });
+        }
+        self.keep_only(Some(version))?;
+        Draft::begin(&self.store, version, fingerprint)
+    }
+
+    /// Begins to add artifacts to a release, such as a pack for one more old version. All drafts but an interrupted
+    /// extension of the same release are removed.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or the disk's.
+    pub fn extend(&mut self, version: Version) -> Result<Draft<'_>, StoreError> {
+        let index = self.store.index(version)?;
+        self.keep_only(Some(version))?;
+        Draft::begin_extension(&self.store, version, index)
+    }
+
+    /// Removes every draft.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn discard_drafts(&mut self) -> Result<(), StoreError> {
+        self.keep_only(None)
+    }
+
+    /// Moves pointers: those of `set` over the current ones, all in one step. Pointers of other formats stay. A pointer
+    /// that changes loses its signature unless `set` brings a new one. Returns the new generation.
+    ///
+    /// # Errors
+    /// [`StoreError::PointerToNothing`] for a pointer to a version that is not released, or the disk's. After an error
+    /// the old generation is still the current one.
+    pub fn publish(&self, set: &PointerSet) -> Result<PointerGeneration, StoreError> {
+        self.refuse_pointers_to_nothing(set)?;
+        let current = pointers::load(self.store.layout())?;
+        let next = PointerGeneration { number: current.number + 1, files: current.merged(set) };
+        pointers::switch_to(&next, self.store.layout(), self.store.disk())?;
+        // The next publication tries again; failing to tidy up must not fail what is published.
+        let _ = pointers::prune(next.number, self.store.layout(), self.store.disk());
+        Ok(next)
+    }
+
+    fn refuse_pointers_to_nothing(&self, set: &PointerSet) -> Result<(), StoreError> {
+        for (pointer, bytes) in set {
+            let is_signature = matches!(pointer, Pointer::LatestSignature(_) | Pointer::LatestVersionSignature);
+            let names_release = || pointer::parse(bytes).is_some_and(|version| self.store.has_release(version));
+            if !is_signature && !names_release() {
+                return Err(StoreError::PointerToNothing { pointer: pointer.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// What an interrupted writer can have left in `staging`: scratch; what remains of a draft after its release; a
+    /// draft whose folder was moved into the public tree but whose record was not written; an extension whose index was
+    /// switched but whose record was not. The first two are removed, the third is taken back, the last is completed.
+    fn recover(&self) -> Result<(), StoreError> {
+        let (layout, disk) = (self.store.layout(), self.store.disk());
+        for found in list(&layout.staging())? {
+            let note = DraftNote::read(&found.path).filter(|note| note.is_of(&found.name));
+            match note {
+                Some(note) if note.extends && self.store.has_release(note.version()) => {
+                    Draft::recover_extension(&self.store, note.version())?;
+                }
+                Some(note) if !note.extends && !self.store.has_release(note.version()) => {
+                    Draft::recover(&self.store, note.version())?;
+                }
+                _ => disk.remove(&found.path)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_only(&self, kept: Option<Version>) -> Result<(), StoreError> {
+        for found in list(&self.store.layout().staging())? {
+            if found.name.parse().ok() != kept {
+                self.store.disk().remove(&found.path)?;
+            }
+        }
+        Ok(())
+    }
+}
