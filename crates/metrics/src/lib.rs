@@ -1,1 +1,188 @@
-//! Under construction.
+//! Prometheus names, labels and exposition: the one place that knows how a figure is called.
+//!
+//! Whoever does the work holds the handles of its subsystem and counts; nobody looks a metric up by its name.
+//!
+//! | File | Subsystem | Names |
+//! |---|---|---|
+//! | [`http`] | requests and connections | `clearwell_http_…` |
+//! | [`objects`] | what the server reads from the store | `clearwell_object_…` |
+//! | [`store`] | what is released | `clearwell_released_version`, `clearwell_pointer_generation`, `clearwell_store_…` |
+//! | [`certificate`] | expiry | `clearwell_certificate_…` |
+//!
+//! Labels are small sets that are known beforehand: kinds, classes, reasons, formats. Never a path, a hash or a version.
+
+use prometheus_client::registry::Registry;
+
+pub mod certificate;
+pub mod http;
+pub mod objects;
+pub mod store;
+
+pub use certificate::{CertificateMetrics, CertificateUse};
+pub use http::{EndReason, HttpMetrics, ListenerKind, RequestGuard, RequestKind, StatusClass};
+pub use objects::{CacheResult, ObjectMetrics};
+pub use store::{FormatState, StoreMetrics};
+
+/// The content type of [`Metrics::expose`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All metrics of a process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Requests and connections.
+    pub http: HttpMetrics,
+    /// Reading of objects.
+    pub objects: ObjectMetrics,
+    /// What is released.
+    pub store: StoreMetrics,
+    /// Expiry of certificates.
+    pub certificates: CertificateMetrics,
+}
+
+impl Metrics {
+    /// Everything registered, everything at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("clearwell");
+        Self {
+            http: HttpMetrics::register(&mut registry),
+            objects: ObjectMetrics::register(&mut registry),
+            store: StoreMetrics::register(&mut registry),
+            certificates: CertificateMetrics::register(&mut registry),
+            registry,
+        }
+    }
+
+    /// The text that Prometheus reads; see [`CONTENT_TYPE`].
+    pub fn expose(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .expect("writing to a string does not fail");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Label values that are the words of an enum.
+macro_rules! label_value {
+    ($type:ty) => {
+        impl prometheus_client::encoding::EncodeLabelValue for $type {
+            fn encode(
+                &self,
+                encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>,
+            ) -> Result<(), std::fmt::Error> {
+                prometheus_client::encoding::EncodeLabelValue::encode(&self.as_str(), encoder)
+            }
+        }
+    };
+}
+use label_value;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clearwell_format::resource::ResourceKind;
+    use clearwell_format::{FormatNumber, Version};
+
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_kind_and_class() {
+        let metrics = Metrics::new();
+        let mut guard = metrics.http.request(RequestKind::Resource(ResourceKind::ZeroPack));
+        guard.answered(StatusClass::Success);
+        guard.sent(100);
+        guard.sent(23);
+        assert!(metrics.expose().contains("clearwell_http_requests_in_flight 1\n"));
+        drop(guard);
+        metrics.http.request(RequestKind::Unknown).answered(StatusClass::ClientError);
+        let text = metrics.expose();
+        for line in [
+            "clearwell_http_requests_total{kind=\"zero_pack\",class=\"2xx\"} 1",
+            "clearwell_http_requests_total{kind=\"unknown\",class=\"4xx\"} 1",
+            "clearwell_http_sent_bytes_total{kind=\"zero_pack\"} 123",
+            "clearwell_http_request_duration_seconds_count{kind=\"zero_pack\"} 1",
+            "clearwell_http_requests_in_flight 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_never_came_is_a_server_error() {
+        let metrics = Metrics::new();
+        drop(metrics.http.request(RequestKind::Root));
+        assert!(metrics.expose().contains("clearwell_http_requests_total{kind=\"root\",class=\"5xx\"} 1\n"));
+    }
+
+    #[test]
+    fn connections_are_counted_while_they_are_open() {
+        let metrics = Metrics::new();
+        let first = metrics.http.connection(ListenerKind::Tls);
+        let second = metrics.http.connection(ListenerKind::Tls);
+        metrics.http.ended(EndReason::Stalled);
+        drop(first);
+        let text = metrics.expose();
+        for line in [
+            "clearwell_http_connections_open{listener=\"tls\"} 1",
+            "clearwell_http_connections_open{listener=\"cleartext\"} 0",
+            "clearwell_http_connections_total{listener=\"tls\"} 2",
+            "clearwell_http_connections_ended_early_total{reason=\"stalled\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+        drop(second);
+    }
+
+    #[test]
+    fn what_is_released_is_shown_per_format_and_forgotten_with_it() {
+        let metrics = Metrics::new();
+        let state = |format: u16, version: u32| FormatState {
+            format: FormatNumber::new(format).unwrap(),
+            version: Version::new(version).unwrap(),
+        };
+        metrics.store.show(7, &[state(29, 10), state(30, 20)], 2, 4096);
+        let text = metrics.expose();
+        for line in [
+            "clearwell_released_version{format=\"29\"} 10",
+            "clearwell_released_version{format=\"30\"} 20",
+            "clearwell_pointer_generation{format=\"30\"} 7",
+            "clearwell_store_releases 2",
+            "clearwell_store_size_bytes 4096",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+        metrics.store.show(8, &[state(30, 30)], 3, 4096);
+        let text = metrics.expose();
+        assert!(!text.contains("format=\"29\""), "{text}");
+        assert!(text.contains("clearwell_pointer_generation{format=\"30\"} 8\n"));
+    }
+
+    #[test]
+    fn certificates_show_when_they_end() {
+        let metrics = Metrics::new();
+        assert!(!metrics.expose().contains("clearwell_certificate_not_after_seconds{"));
+        metrics.certificates.not_after(CertificateUse::Signing, 1_893_456_000);
+        assert!(
+            metrics.expose().contains("clearwell_certificate_not_after_seconds{certificate=\"signing\"} 1893456000\n")
+        );
+    }
+
+    #[test]
+    fn every_name_has_the_prefix_and_a_help_text() {
+        let text = Metrics::new().expose();
+        let named = |keyword: &str| -> BTreeSet<String> {
+            text.lines().filter_map(|line| line.strip_prefix(keyword)?.split(' ').next().map(str::to_owned)).collect()
+        };
+        let (typed, helped) = (named("# TYPE "), named("# HELP "));
+        assert!(!typed.is_empty());
+        assert_eq!(typed, helped);
+        assert!(typed.iter().all(|name| name.starts_with("clearwell_")), "{typed:?}");
+    }
+}
