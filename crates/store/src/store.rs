@@ -333,7 +333,7 @@ impl Store {
         Manifest::parse(&bytes).map_err(|source| StoreError::Manifest { resource: Box::new(resource), source })
     }
 
-    /// The bytes of a manifest: the plain file, or else the first member of its archive.
+    /// The bytes of a manifest: the plain file, or else the member of its archive.
     fn manifest_bytes(&self, version: Version, name: &ManifestName) -> Result<(Resource, Vec<u8>), StoreError> {
         let plain = Resource::of(version, Artifact::Manifest(name.clone()));
         if self.lookup(&plain)?.is_some() {
@@ -347,9 +347,14 @@ impl Store {
             });
         }
         let archive = self.read(&resource)?;
-        match manifest_archive::read(&archive) {
-            Ok(mut members) if !members.is_empty() => Ok((resource, members.swap_remove(0).bytes)),
-            Ok(_) => Err(StoreError::Archive { resource: Box::new(resource), source: ArchiveError::MemberCount(0) }),
+        let member = format!("Manifest.{name}");
+        let found = manifest_archive::read(&archive).and_then(|members| {
+            let count = members.len();
+            let found = members.into_iter().find(|found| found.name == member.as_bytes());
+            found.ok_or(ArchiveError::MemberCount(count))
+        });
+        match found {
+            Ok(found) => Ok((resource, found.bytes)),
             Err(source) => Err(StoreError::Archive { resource: Box::new(resource), source }),
         }
     }
