@@ -7,25 +7,40 @@
 //! | Module | Noun |
 //! |---|---|
 //! | [`previous`] | the manifests of an earlier release |
-//! | `closure` | who includes whom, directly or not |
+//! | `mix` | who includes whom, directly or not |
 //! | `contents` | which nodes of its list a bundle's manifest holds |
 //! | `history` | the version of each entry: changed, added, deleted, kept |
 //! | `variants` | optimised builds: prefixes to modifiers |
-//! | `mom`, `full` | the two manifests over all bundles |
+//! | `draft` | one manifest: header and entries |
+//! | `index` | the index bundle, which never quite leaves |
 //! | [`packs`] | what each pack holds |
 
+mod contents;
+mod draft;
+mod error;
+mod history;
+mod index;
+mod mix;
+mod node_set;
 pub mod packs;
 pub mod previous;
+mod variants;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clearwell_format::{BundleName, EntryPath, FileHash, Manifest, Mom, Version};
+use clearwell_format::{BundleName, FileHash, Header, Manifest, Mom, MomEntry, Version};
+use rayon::prelude::*;
 
-use crate::inputs::{Inputs, Warning};
-use crate::tree::NodeId;
+use crate::inputs::{BundleStatus, Inputs, Release, Warning};
+use crate::tree::Tree;
+use contents::Selection;
+use draft::{Draft, Heading};
+use history::OldDeletions;
+use mix::Mix;
 
-pub use packs::{Origin, PackItem, PackPlan};
+pub use error::PlanError;
+pub use packs::{Origin, Origins, PackItem, PackPlan};
 pub use previous::Previous;
 
 /// Choices that have defaults.
@@ -82,90 +97,8 @@ pub struct PlannedManifest {
 pub struct PlannedFullfile {
     /// Its hash and name.
     pub hash: FileHash,
-    /// A node with that hash.
-    pub node: NodeId,
-}
-
-/// Why a release cannot be planned.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// The version is not above the one before.
-    #[error("version {version} is not above {previous}, the version before; choose a higher one")]
-    VersionNotAbovePrevious {
-        /// The version asked for.
-        version: Version,
-        /// The previous one.
-        previous: Version,
-    },
-    /// The inputs name a previous version, and its manifests were not given (or the other way round).
-    #[error(
-        "the manifests of version {0}, the version before, are missing; name the version that was released last, or 0 for a first release"
-    )]
-    PreviousMissing(Version),
-    /// The manifests given are of another version than the inputs name.
-    #[error("the version before is {named}, but the manifests given are those of {given}")]
-    OtherPrevious {
-        /// What the inputs name.
-        named: Version,
-        /// What was given.
-        given: Version,
-    },
-    /// The minimum version is above the version.
-    #[error("the minimum version {min_version} is above the version {version}; it can be at most {version}")]
-    MinVersionAboveVersion {
-        /// The minimum asked for.
-        min_version: Version,
-        /// The version.
-        version: Version,
-    },
-    /// There is no os-core.
-    #[error("the mix has no bundle os-core, which every other bundle includes; add it")]
-    NoOsCore,
-    /// Two bundles of one name.
-    #[error("the mix has the bundle {0} twice; remove one")]
-    BundleTwice(BundleName),
-    /// A bundle without any entry.
-    #[error(
-        "bundle {0} has no files of its own and never had any; give it a file (its tracking file will do) or remove it from the mix"
-    )]
-    EmptyBundle(BundleName),
-    /// An optimised build without its baseline.
-    #[error(
-        "{path} of bundle {bundle} has optimised builds, but the bundle has no {path} itself (missing SSE version of binary); add the baseline or remove the builds below /V3, /V4 and /VA"
-    )]
-    NoBaseline {
-        /// The bundle, or `full`.
-        bundle: String,
-        /// The installed path.
-        path: String,
-    },
-    /// Nothing differs from the release before.
-    #[error("nothing changed since version {0}; there is nothing to release")]
-    NothingChanged(Version),
-    /// More than a client takes.
-    #[error("{manifest} would state {what} of {value}, but clients take at most {limit}; split it")]
-    TooLarge {
-        /// The manifest.
-        manifest: String,
-        /// `filecount` or `contentsize`.
-        what: &'static str,
-        /// The value.
-        value: u64,
-        /// The largest a client takes.
-        limit: u64,
-    },
-    /// A line longer than a client reads.
-    #[error("{0} is too long for a manifest line; shorten it")]
-    LineTooLong(EntryPath),
-    /// The previous release lists a bundle whose manifest was not given.
-    #[error("the manifest of bundle {bundle} at version {version} is missing, though the release before lists it")]
-    ManifestMissing {
-        /// The bundle.
-        bundle: BundleName,
-        /// Its version.
-        version: Version,
-    },
+    /// Where its content is found; never in another fullfile.
+    pub origin: Origin,
 }
 
 /// Plans a release.
@@ -173,6 +106,224 @@ pub enum PlanError {
 /// # Errors
 /// If the inputs cannot be released; nothing has happened then.
 pub fn plan(inputs: &Inputs, previous: Option<&Previous>, options: &PlanOptions) -> Result<Plan, PlanError> {
-    let _ = (inputs, previous, options);
-    Err(PlanError::NoOsCore)
+    let release = &inputs.release;
+    check_numbers(inputs, previous)?;
+    let mut warnings = inputs.warnings.clone();
+    let mix = Mix::new(&inputs.bundles, &mut warnings)?;
+    let selection = Selection::new(inputs, &mix, &mut warnings);
+
+    let mut newest = Newest::new(&inputs.tree);
+    let mut bundles = Vec::new();
+    for (draft, place) in changed_drafts(inputs, previous, &mix, &selection)? {
+        newest.note(&draft);
+        bundles.push(draft.into_bundle(mix.bundles[place].input.name.clone())?);
+    }
+    if let Some(before) = left_index(&mix, previous) {
+        let os_core_is_released = bundles.iter().any(|planned| planned.bundle == BundleName::os_core());
+        bundles.extend(index::manifest(inputs, &selection, before, os_core_is_released)?);
+    }
+    bundles.sort_by(|a, b| a.bundle.cmp(&b.bundle));
+
+    let carried = carried(&mix, previous, &bundles);
+    let (full, full_changed) = full(inputs, previous, &selection, &newest)?;
+    if let Some(previous) = previous {
+        let same_bundles = previous.bundles.len() == carried.len() && previous.mom.header.format == release.format;
+        if bundles.is_empty() && same_bundles && !full_changed {
+            return Err(PlanError::NothingChanged(previous.version()));
+        }
+    }
+    let mom = mom(release, previous, &mix, &bundles, &carried);
+
+    let origins = Origins::of(&inputs.tree);
+    let mut plan = Plan {
+        version: release.version,
+        bundles,
+        carried,
+        full: Arc::new(full),
+        mom,
+        fullfiles: Vec::new(),
+        packs: Vec::new(),
+        warnings,
+    };
+    if options.fullfiles {
+        plan.fullfiles = fullfiles(&plan, &origins);
+    }
+    if options.zero_packs {
+        let zero = |planned: &PlannedManifest| PackPlan::zero(&planned.bundle, &planned.manifest, &origins);
+        plan.packs.extend(plan.bundles.iter().filter_map(zero));
+    }
+    let new = plan.release();
+    for earlier in &options.packs_from {
+        plan.packs.extend(packs::updates(earlier, &new, &origins));
+    }
+    plan.packs.sort_by(|a, b| (&a.bundle, a.to, a.from).cmp(&(&b.bundle, b.to, b.from)));
+    // Earlier releases may hold the same manifest of a bundle.
+    plan.packs.dedup_by(|a, b| (&a.bundle, a.to, a.from) == (&b.bundle, b.to, b.from));
+    Ok(plan)
+}
+
+impl Plan {
+    /// The release as a later one will see it.
+    pub fn release(&self) -> Previous {
+        let mut bundles = self.carried.clone();
+        bundles.extend(self.bundles.iter().map(|planned| (planned.bundle.clone(), Arc::clone(&planned.manifest))));
+        Previous { mom: self.mom.clone(), bundles, full: Some(Arc::clone(&self.full)) }
+    }
+}
+
+fn check_numbers(inputs: &Inputs, previous: Option<&Previous>) -> Result<(), PlanError> {
+    let release = &inputs.release;
+    match (release.previous, previous.map(Previous::version)) {
+        (Some(named), _) if release.version <= named => {
+            return Err(PlanError::VersionNotAbovePrevious { version: release.version, previous: named });
+        }
+        (Some(named), None) => return Err(PlanError::PreviousMissing(named)),
+        (Some(named), Some(given)) if named != given => return Err(PlanError::OtherPrevious { named, given }),
+        (None, Some(given)) => return Err(PlanError::PreviousNotNamed(given)),
+        _ => {}
+    }
+    match release.min_version {
+        Some(min_version) if min_version > release.version => {
+            Err(PlanError::MinVersionAboveVersion { min_version, version: release.version })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The manifests of the mix that differ from the ones before, with the places of their bundles.
+fn changed_drafts(
+    inputs: &Inputs,
+    previous: Option<&Previous>,
+    mix: &Mix<'_>,
+    selection: &Selection<'_>,
+) -> Result<Vec<(Draft, usize)>, PlanError> {
+    let draft = |place: usize| {
+        let bundle = &mix.bundles[place];
+        let name = &bundle.input.name;
+        let before = previous.and_then(|previous| previous.bundles.get(name));
+        let heading =
+            Heading { name: name.as_str(), includes: bundle.includes.clone(), also_add: bundle.also_add.clone() };
+        let contents = selection.bundle(mix, place);
+        let draft =
+            Draft::new(&inputs.tree, heading, &contents, before.map(Arc::as_ref), &inputs.release, OldDeletions::Keep)?;
+        Ok(draft.changed.then_some((draft, place)))
+    };
+    (0..mix.bundles.len()).into_par_iter().map(draft).filter_map(Result::transpose).collect()
+}
+
+/// The manifest that the index bundle had, if it is no longer in the mix.
+fn left_index<'p>(mix: &Mix<'_>, previous: Option<&'p Previous>) -> Option<&'p Manifest> {
+    let index = BundleName::index();
+    let in_mix = mix.bundles.iter().any(|bundle| bundle.input.name == index);
+    previous.filter(|_| !in_mix)?.bundles.get(&index).map(Arc::as_ref)
+}
+
+/// The bundles of the release before that are still in the mix, or never leave it, and are not released now.
+fn carried(
+    mix: &Mix<'_>,
+    previous: Option<&Previous>,
+    released: &[PlannedManifest],
+) -> BTreeMap<BundleName, Arc<Manifest>> {
+    let Some(previous) = previous else {
+        return BTreeMap::new();
+    };
+    let index = BundleName::index();
+    let kept = mix.bundles.iter().map(|bundle| &bundle.input.name).chain([&index]);
+    kept.filter(|name| released.iter().all(|planned| planned.bundle != **name))
+        .filter_map(|name| Some((name.clone(), Arc::clone(previous.bundles.get(name)?))))
+        .collect()
+}
+
+/// `Manifest.full`, and whether any file of the tree changed.
+///
+/// A path that a bundle releases again is as new here: its fullfile must be in this version's folder (manifest 5.10).
+fn full(
+    inputs: &Inputs,
+    previous: Option<&Previous>,
+    selection: &Selection<'_>,
+    newest: &Newest,
+) -> Result<(Manifest, bool), PlanError> {
+    let before = previous.and_then(|previous| previous.full.as_deref());
+    let heading = Heading { name: "full", includes: Vec::new(), also_add: Vec::new() };
+    let contents = selection.full();
+    let mut draft = Draft::new(&inputs.tree, heading, &contents, before, &inputs.release, OldDeletions::Keep)?;
+    newest.raise(&mut draft);
+    let changed = draft.changed;
+    Ok((draft.into_manifest(), changed))
+}
+
+/// The MoM, sorted by version, then name. A bundle that is not released keeps its entry, also its old status.
+fn mom(
+    release: &Release,
+    previous: Option<&Previous>,
+    mix: &Mix<'_>,
+    released: &[PlannedManifest],
+    carried: &BTreeMap<BundleName, Arc<Manifest>>,
+) -> Mom {
+    let experimental = |name: &BundleName| {
+        release.format.has_experimental()
+            && mix
+                .bundles
+                .iter()
+                .any(|bundle| bundle.input.name == *name && bundle.input.status == BundleStatus::Experimental)
+    };
+    let new = released.iter().map(|planned| {
+        MomEntry::new(planned.bundle.clone(), release.version, planned.hash, experimental(&planned.bundle))
+    });
+    let old = previous
+        .into_iter()
+        .flat_map(|previous| previous.mom.bundles())
+        .filter(|entry| carried.contains_key(&entry.bundle))
+        .cloned();
+    let mut entries: Vec<MomEntry> = new.chain(old).collect();
+    entries.sort_by(|a, b| (a.version, &a.bundle).cmp(&(b.version, &b.bundle)));
+    let inherited = previous.and_then(|previous| previous.mom.header.min_version);
+    let header = Header {
+        format: release.format,
+        version: release.version,
+        previous: release.previous,
+        min_version: release.min_version.or(inherited).filter(|_| release.format.has_min_version()),
+        file_count: u32::try_from(entries.len()).expect("fewer bundles than 2^32"),
+        timestamp: release.timestamp,
+        content_size: 0,
+        includes: Vec::new(),
+        also_add: Vec::new(),
+    };
+    Mom { header, entries }
+}
+
+/// One fullfile for each hash that is new in this version.
+fn fullfiles(plan: &Plan, origins: &Origins) -> Vec<PlannedFullfile> {
+    let mut fullfiles: BTreeMap<FileHash, Origin> = BTreeMap::new();
+    for entry in plan.full.present().filter(|entry| entry.version == plan.version) {
+        fullfiles.entry(entry.hash).or_insert_with(|| origins.find(entry));
+    }
+    // The one file that no tree need have. Its directories are os-core's, at older versions, which clients prefer.
+    let index = plan.bundles.iter().filter(|planned| planned.bundle == BundleName::index());
+    for entry in index.flat_map(|planned| planned.manifest.present()) {
+        if entry.is_file() && entry.version == plan.version {
+            fullfiles.entry(entry.hash).or_insert_with(|| origins.find(entry));
+        }
+    }
+    fullfiles.into_iter().map(|(hash, origin)| PlannedFullfile { hash, origin }).collect()
+}
+
+/// For each node the highest version that a bundle released now gives it.
+struct Newest(Vec<Option<Version>>);
+
+impl Newest {
+    fn new(tree: &Tree) -> Self {
+        Self(vec![None; tree.len()])
+    }
+
+    fn note(&mut self, draft: &Draft) {
+        for (node, version) in draft.versions() {
+            let newest = &mut self.0[node.index()];
+            *newest = (*newest).max(Some(version));
+        }
+    }
+
+    fn raise(&self, draft: &mut Draft) {
+        draft.raise(|node| self.0[node.index()]);
+    }
 }

@@ -1,0 +1,77 @@
+//! Why a release cannot be planned.
+
+use clearwell_format::{BundleName, Version};
+
+/// Why a release cannot be planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The version is not above the one before.
+    #[error("version {version} is not above {previous}, the version before; choose a higher one")]
+    VersionNotAbovePrevious {
+        /// The version asked for.
+        version: Version,
+        /// The previous one.
+        previous: Version,
+    },
+    /// Manifests were given of a version that the inputs do not name as the one before.
+    #[error("version {0} was released already; name it as the version before")]
+    PreviousNotNamed(Version),
+    /// The inputs name a previous version, and its manifests were not given.
+    #[error(
+        "the manifests of version {0}, the version before, are missing; name the version that was released last, or 0 for a first release"
+    )]
+    PreviousMissing(Version),
+    /// The manifests given are of another version than the inputs name.
+    #[error("the version before is {named}, but the manifests given are those of {given}")]
+    OtherPrevious {
+        /// What the inputs name.
+        named: Version,
+        /// What was given.
+        given: Version,
+    },
+    /// The minimum version is above the version.
+    #[error("the minimum version {min_version} is above the version {version}; it can be at most {version}")]
+    MinVersionAboveVersion {
+        /// The minimum asked for.
+        min_version: Version,
+        /// The version.
+        version: Version,
+    },
+    /// There is no os-core.
+    #[error("the mix has no bundle os-core, which every other bundle includes; add it")]
+    NoOsCore,
+    /// Two bundles of one name.
+    #[error("the mix has the bundle {0} twice; remove one")]
+    BundleTwice(BundleName),
+    /// A bundle without any entry.
+    #[error(
+        "bundle {0} has no files of its own and never had any; give it a file (its tracking file will do) or remove it from the mix"
+    )]
+    EmptyBundle(BundleName),
+    /// An optimised build without its baseline.
+    #[error(
+        "{path} of bundle {bundle} has optimised builds, but the bundle has no {path} itself (missing SSE version of binary); add the baseline or remove the builds below /V3, /V4 and /VA"
+    )]
+    NoBaseline {
+        /// The bundle, or `full`.
+        bundle: String,
+        /// The installed path.
+        path: String,
+    },
+    /// Nothing differs from the release before.
+    #[error("nothing changed since version {0}; there is nothing to release")]
+    NothingChanged(Version),
+    /// More than a client takes.
+    #[error("{manifest} would state {what} of {value}, but clients take at most {limit}; split it")]
+    TooLarge {
+        /// The manifest.
+        manifest: String,
+        /// `filecount` or `contentsize`.
+        what: &'static str,
+        /// The value.
+        value: u64,
+        /// The largest a client takes.
+        limit: u64,
+    },
+}

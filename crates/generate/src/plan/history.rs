@@ -1,0 +1,156 @@
+//! The version of each entry: a walk over what is and what was (manifest 5.4).
+//!
+//! | Now | Before | Line |
+//! |---|---|---|
+//! | there | deleted or ghosted, or nothing | this version, added |
+//! | there | same hash, not below the minimum, same mark | the old version, unchanged |
+//! | there | other | this version, changed |
+//! | gone | present | deleted (below the boot paths: ghosted) in this version |
+//! | gone | deleted | kept, unless the format is another |
+//! | gone | ghosted | dropped |
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use clearwell_format::flags::EntryKind;
+use clearwell_format::{Entry, EntryPath, FileHash, Flags, Manifest, Misc, Modifier, Status, Variant, Version};
+
+use super::contents::Contents;
+use crate::inputs::Release;
+use crate::tree::{NodeId, Tree};
+
+/// One line of a manifest to be, still without the modifier of its build.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// The path in the tree, with the prefix of its build.
+    pub(super) path: EntryPath,
+    /// The object; `None` for what is gone.
+    pub(super) node: Option<NodeId>,
+    pub(super) flags: Flags,
+    pub(super) hash: FileHash,
+    pub(super) version: Version,
+}
+
+/// All lines of a manifest, in tree order.
+pub(super) struct History {
+    pub(super) lines: Vec<Line>,
+    /// True if a line was added, changed or removed.
+    pub(super) changed: bool,
+}
+
+/// Which deletions of the manifest before move to this version.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OldDeletions {
+    /// None: they keep theirs, even below the minimum version.
+    Keep,
+    /// Those below the minimum version: how the index bundle is written (content layout 7).
+    ObeyMinimum,
+}
+
+impl History {
+    pub(super) fn compare(
+        tree: &Tree,
+        contents: &Contents,
+        before: Option<&Manifest>,
+        release: &Release,
+        deletions: OldDeletions,
+    ) -> Self {
+        let old = before.map(old_lines).unwrap_or_default();
+        let keeps_deletions = before.is_some_and(|before| before.header.format == release.format);
+        let below_minimum = |version: Version| release.min_version.is_some_and(|minimum| version < minimum);
+        let mut history = Self { lines: Vec::with_capacity(contents.listed.len()), changed: false };
+        let mut old = old.into_iter().peekable();
+        let gone = |(path, entry): (Cow<'_, [u8]>, &Entry), history: &mut Self| match entry.flags.status {
+            Status::Ghosted => {}
+            Status::Deleted if keeps_deletions => {
+                let moved = deletions == OldDeletions::ObeyMinimum && below_minimum(entry.version);
+                let version = if moved { release.version } else { entry.version };
+                history.lines.push(Line::gone(&path, entry, entry.flags, version));
+            }
+            Status::Deleted => {}
+            Status::Present | Status::Experimental => {
+                let ghost = GHOSTED.iter().any(|prefix| path.starts_with(prefix));
+                let flags = Flags {
+                    kind: EntryKind::Absent,
+                    status: if ghost { Status::Ghosted } else { Status::Deleted },
+                    modifier: Modifier::NONE,
+                    misc: entry.flags.misc,
+                };
+                history.changed = true;
+                history.lines.push(Line::gone(&path, entry, flags, release.version));
+            }
+        };
+        for listed in &contents.listed {
+            let node = tree.node(listed.node);
+            let mut same = None;
+            while let Some((path, _)) = old.peek() {
+                match path.as_ref().cmp(node.path.as_bytes()) {
+                    Ordering::Less => gone(old.next().expect("peeked"), &mut history),
+                    Ordering::Equal => {
+                        // A manifest lists a path once; of a damaged one the last line counts.
+                        same = old.next().map(|(_, entry)| entry);
+                    }
+                    Ordering::Greater => break,
+                }
+            }
+            let mut flags = Flags::present(node.kind());
+            flags.misc = if listed.exported { Misc::Exported } else { Misc::None };
+            let optimised = Variant::split(node.path.as_bytes()).0 != Variant::Sse;
+            let kept = same.filter(|entry| {
+                entry.is_present()
+                    && entry.hash == node.hash
+                    && !below_minimum(entry.version)
+                    && (optimised || entry.flags.misc == flags.misc)
+            });
+            history.changed |= kept.is_none();
+            history.lines.push(Line {
+                path: node.path.clone(),
+                node: Some(listed.node),
+                flags,
+                hash: node.hash,
+                version: kept.map_or(release.version, |entry| entry.version),
+            });
+        }
+        for line in old {
+            gone(line, &mut history);
+        }
+        history
+    }
+}
+
+impl Line {
+    fn gone(path: &[u8], entry: &Entry, flags: Flags, version: Version) -> Self {
+        let path = if path == entry.path.as_bytes() {
+            entry.path.clone()
+        } else {
+            EntryPath::parse(path).expect("a variant's prefix and a legal path make a legal path")
+        };
+        Self { path, node: None, flags, hash: FileHash::ZERO, version }
+    }
+
+    /// True for what a client installs.
+    pub(super) const fn is_present(&self) -> bool {
+        self.node.is_some()
+    }
+}
+
+/// The entries of a manifest with the paths they have in a tree, in the order of these.
+fn old_lines(manifest: &Manifest) -> Vec<(Cow<'_, [u8]>, &Entry)> {
+    let mut lines: Vec<_> = manifest
+        .entries
+        .iter()
+        .map(|entry| {
+            let variant = entry.flags.modifier.meaning().map_or(Variant::Sse, |(variant, _)| variant);
+            let path: Cow<'_, [u8]> = match variant {
+                Variant::Sse => entry.path.as_bytes().into(),
+                _ => [variant.prefix().as_bytes(), entry.path.as_bytes()].concat().into(),
+            };
+            (path, entry)
+        })
+        .collect();
+    lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+    lines
+}
+
+/// What is deleted below these is ghosted (5.4): a client keeps its kernels.
+const GHOSTED: [&[u8]; 3] = [b"/boot/", b"/usr/lib/modules/", b"/usr/lib/kernel/"];
