@@ -3,12 +3,14 @@
 //! A source (a mixer workspace, plain bundle trees, a test) fills [`Inputs`]; the plan only reads them.
 
 mod bump;
+mod path_list;
 
 use clearwell_format::{BundleName, EntryPath, FormatNumber, Version};
 
 use crate::tree::{NodeId, Tree};
 
 pub use bump::FormatBump;
+pub use path_list::PathList;
 
 /// Everything a plan reads about the release to make.
 #[derive(Clone, Debug)]
