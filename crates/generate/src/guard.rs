@@ -1,0 +1,115 @@
+//! The publish guard: no release becomes visible that the stock client is known to break on.
+//!
+//! ```text
+//! plan      check(Context { release, previous, kept, wanted, signing })       cheap: before anything is made
+//! prepare   check(Context { …, store: the draft })                            everything that was made and signed
+//! publish   check(Context { …, pointers })                                    what the pointers would say afterwards
+//! ```
+//!
+//! One call, whatever is known: a rule whose facts are missing from the [`Context`] is silent. All findings are listed
+//! at once, ordered by rule and object, the same for every number of workers. A finding is a refusal or a warning; a
+//! maintainer may overrule the few rules that are [`Rule::allowable`], see [`Verdict`].
+//!
+//! Each rule has a file of its own below, with its source in the protocol's specification. Elsewhere: what a *tree* may
+//! not hold is refused when it is scanned; what the types of `clearwell-format` make impossible (a TAB in a path, a
+//! bundle named `MoM`) needs no rule.
+
+mod context;
+mod finding;
+mod rule;
+mod verdict;
+
+mod archives;
+mod boot_removed;
+mod bundle_removed;
+mod certificate;
+mod certificate_in_content;
+mod conflicting_entries;
+mod content;
+mod directory_replaced;
+mod duplicate_bundle;
+mod duplicate_path;
+mod entry_from_future;
+mod format_boundary;
+mod hidden_bundle;
+mod illegal_name;
+mod include_cycle;
+mod includes;
+mod incomplete_variants;
+mod listed;
+mod long_name;
+mod lost_path;
+mod manifest_mismatch;
+mod manifest_still_needed;
+mod missing_fullfile;
+mod missing_include;
+mod missing_manifest;
+mod missing_os_core;
+mod missing_parent;
+mod missing_tracking_file;
+mod missing_zero_pack;
+mod pointers;
+mod signatures;
+mod signer_unknown;
+mod survey;
+mod third_party_add;
+mod unnoticed_change;
+mod unreadable_manifest;
+mod unsorted_manifest;
+mod useless_pack;
+mod version_file;
+mod version_not_above;
+
+pub use context::{Artifacts, Context, Listing, PointerMove, Signing, Stored};
+pub use finding::{Finding, Object, Severity};
+pub use rule::{InvalidRule, Rule};
+pub use verdict::Verdict;
+
+use survey::Survey;
+
+/// Holds a release against every rule and returns all that was found, refusals and warnings.
+pub fn check(context: &Context<'_>) -> Vec<Finding> {
+    let survey = Survey::of(context);
+    let rules: &[fn(&Survey<'_>) -> Vec<Finding>] = &[
+        conflicting_entries::check,
+        duplicate_path::check,
+        incomplete_variants::check,
+        missing_parent::check,
+        missing_tracking_file::check,
+        lost_path::check,
+        include_cycle::check,
+        missing_include::check,
+        missing_os_core::check,
+        illegal_name::check,
+        long_name::check,
+        entry_from_future::check,
+        unnoticed_change::check,
+        directory_replaced::check,
+        boot_removed::check,
+        bundle_removed::check,
+        unreadable_manifest::check,
+        unsorted_manifest::check,
+        manifest_mismatch::check,
+        duplicate_bundle::check,
+        hidden_bundle::check,
+        version_not_above::check,
+        missing_fullfile::check,
+        missing_manifest::check,
+        manifest_still_needed::check,
+        missing_zero_pack::check,
+        useless_pack::check,
+        archives::check,
+        signatures::check,
+        certificate::check,
+        certificate_in_content::check,
+        signer_unknown::check,
+        version_file::check,
+        format_boundary::check,
+        third_party_add::check,
+        pointers::check,
+    ];
+    let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(&survey)).collect();
+    findings.sort();
+    findings.dedup();
+    findings
+}

@@ -1,0 +1,103 @@
+//! What the guard is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead};
+
+use clearwell_format::resource::Pointer;
+use clearwell_format::{BundleName, EntryPath, Manifest, Mom, Resource, Version};
+use clearwell_sign::TrustAnchor;
+
+/// A release and its surroundings. Only [`Context::release`] is a must; each rule looks at what is there.
+pub struct Context<'a> {
+    /// The release that is to become visible.
+    pub release: Listing<'a>,
+    /// The release it was planned from.
+    pub previous: Option<Listing<'a>>,
+    /// The MoMs of all releases that the store keeps, older and newer ones, without this one.
+    pub kept: BTreeMap<Version, &'a Mom>,
+    /// Paths that each bundle was asked to hold, as far as they are in the tree. Empty: not known.
+    pub wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,
+    /// Whether and by whom the release is signed.
+    pub signing: Signing<'a>,
+    /// The store as it would be with this release; `None` as long as nothing is made.
+    pub store: Option<Stored<'a>>,
+    /// The pointers, when they are about to move.
+    pub pointers: Option<PointerMove>,
+}
+
+impl<'a> Context<'a> {
+    /// A release of which only the manifests are known, unsigned.
+    pub fn new(release: Listing<'a>) -> Self {
+        Self {
+            release,
+            previous: None,
+            kept: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            signing: Signing::Off,
+            store: None,
+            pointers: None,
+        }
+    }
+}
+
+/// The manifests of a release: those it brought and those it carried over.
+#[derive(Clone)]
+pub struct Listing<'a> {
+    /// The manifest of manifests.
+    pub mom: &'a Mom,
+    /// The manifest of each bundle in the MoM. Others are not looked at.
+    pub manifests: BTreeMap<BundleName, &'a Manifest>,
+    /// The full manifest; `None` where it is not known.
+    pub full: Option<&'a Manifest>,
+}
+
+impl Listing<'_> {
+    /// The version of the release.
+    pub fn version(&self) -> Version {
+        self.mom.header.version
+    }
+}
+
+/// How a release is signed.
+#[derive(Clone, Copy)]
+pub enum Signing<'a> {
+    /// Not at all; endpoints need `--nosigcheck`.
+    Off,
+    /// With the first certificate of a PEM file.
+    On {
+        /// The PEM file of the signer.
+        anchor: &'a TrustAnchor,
+        /// Unix seconds at which certificates must be valid.
+        now: i64,
+    },
+}
+
+/// Artifacts, of this release and of all that are kept.
+#[derive(Clone, Copy)]
+pub struct Stored<'a> {
+    /// Where they are read.
+    pub artifacts: &'a dyn Artifacts,
+    /// Those that this release adds. Their archives are read and every member is hashed.
+    pub made: &'a [Resource],
+}
+
+/// A store, seen together with a draft that is not yet visible.
+pub trait Artifacts: Sync {
+    /// Size in bytes; `None` if the store does not have the artifact.
+    fn size(&self, resource: &Resource) -> Option<u64>;
+
+    /// Opens an artifact for reading.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if there is none, or what the disk says.
+    fn open(&self, resource: &Resource) -> io::Result<Box<dyn BufRead + Send + '_>>;
+}
+
+/// All pointers of a store, before and after a publication.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PointerMove {
+    /// What they say now.
+    pub before: BTreeMap<Pointer, Vec<u8>>,
+    /// What they would say, those included that do not change.
+    pub after: BTreeMap<Pointer, Vec<u8>>,
+}

@@ -1,0 +1,23 @@
+//! Every endpoint sees every bundle.
+//!
+//! Source: manifest 2.3, last rule. Clients choose by processor among the entries of a MoM as well: `M.e.` is a bundle
+//! that only AVX2 endpoints have.
+
+use clearwell_format::Modifier;
+
+use super::survey::Survey;
+use super::{Finding, Object, Rule};
+
+pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
+    let marked = survey.context.release.mom.bundles().filter(|entry| entry.flags.modifier != Modifier::NONE);
+    marked
+        .map(|entry| {
+            Finding::refusal(
+                Rule::HiddenBundle,
+                Object::Bundle(entry.bundle.clone()),
+                format!("the MoM marks it with modifier {:?}; endpoints with other processors do not see it", entry.flags.modifier),
+                "write a dot there; an experimental bundle has its mark in the byte before",
+            )
+        })
+        .collect()
+}

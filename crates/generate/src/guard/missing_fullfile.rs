@@ -1,0 +1,34 @@
+//! Each present entry has its fullfile, in the folder of the entry's version.
+//!
+//! Source: content layout 1 and must-keep 5. Fullfiles are what endpoints fall back to for everything; without one an
+//! update ends with exit code 17.
+
+use std::collections::HashSet;
+
+use clearwell_format::Resource;
+use clearwell_format::resource::Artifact;
+
+use super::survey::Survey;
+use super::{Finding, Object, Rule};
+
+pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
+    let Some(store) = survey.context.store else {
+        return Vec::new();
+    };
+    let mut seen = HashSet::new();
+    let distinct = survey.listed.iter().filter(|item| seen.insert((item.entry.version, item.entry.hash)));
+    distinct
+        .filter_map(|item| {
+            let resource = Resource::of(item.entry.version, Artifact::Fullfile(item.entry.hash));
+            if store.artifacts.size(&resource).is_some() {
+                return None;
+            }
+            Some(Finding::refusal(
+                Rule::MissingFullfile,
+                Object::Artifact(resource),
+                format!("{} of bundle {} needs it", item.entry.path, survey.bundles.get(item.bundle).name),
+                format!("build with --min-version {}, which releases every file anew", survey.context.release.version()),
+            ))
+        })
+        .collect()
+}

@@ -1,0 +1,244 @@
+//! The rules by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! rules {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal),+ $(,)?) => {
+        /// A rule of the guard. Its name is what `--allow` takes and what a release record keeps; names never change.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Rule {
+            $($(#[doc = $doc])+ $variant),+
+        }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The stable name.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),+
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    /// Two bundles list one path with different hashes (manifest 3.4, must-keep 8).
+    ConflictingEntries = "conflicting-entries",
+    /// A manifest lists one path twice (manifest 3.2).
+    DuplicatePath = "duplicate-path",
+    /// The optimised builds of a path are not those its modifiers promise (manifest 2.3).
+    IncompleteVariants = "incomplete-variants",
+    /// The directory of a listed path is in no manifest that its users have (manifest 3.4, must-keep 6).
+    MissingParent = "missing-parent",
+    /// A bundle does not list the file by which endpoints know that they have it (README, glossary; client behaviour 7).
+    MissingTrackingFile = "missing-tracking-file",
+    /// A bundle asked for a path and its users do not get it (manifest 6, quirk 4).
+    LostPath = "lost-path",
+    /// Bundles include each other (manifest 6, quirk 4).
+    IncludeCycle = "include-cycle",
+    /// A bundle includes one that the release does not have (manifest 3.4; 6, quirk 14).
+    MissingInclude = "missing-include",
+    /// The release has no os-core (manifest 5.1).
+    MissingOsCore = "missing-os-core",
+    /// A name that generators of the protocol do not list, or a path below one (manifest 5.2; 6, quirk 17).
+    IllegalName = "illegal-name",
+    /// A name or path that an endpoint cannot stage (manifest 3.3).
+    LongName = "long-name",
+    /// An entry is newer than its manifest (manifest 3.2).
+    EntryFromFuture = "entry-from-future",
+    /// An object changed and its version did not, so that endpoints keep the old one (manifest 3.4).
+    UnnoticedChange = "unnoticed-change",
+    /// A directory with content became a file or link (manifest 6.1, quirk 25).
+    DirectoryReplaced = "directory-replaced",
+    /// A directory is deleted while what it holds is left alone (manifest 6.1, quirk 26).
+    BootRemoved = "boot-removed",
+    /// A bundle of the previous release is gone (manifest 4).
+    BundleRemoved = "bundle-removed",
+    /// A manifest that endpoints or generators cannot read (manifest 3.1, 3.3, must-keep 7).
+    UnreadableManifest = "unreadable-manifest",
+    /// Entries are not in order (manifest 4, 5.6).
+    UnsortedManifest = "unsorted-manifest",
+    /// A manifest is not the one that the MoM names (manifest 3.1).
+    ManifestMismatch = "manifest-mismatch",
+    /// The MoM names a bundle twice (manifest 4).
+    DuplicateBundle = "duplicate-bundle",
+    /// The MoM hides a bundle from a part of the endpoints (manifest 2.3).
+    HiddenBundle = "hidden-bundle",
+    /// The version is not above the one before (client behaviour 3).
+    VersionNotAbove = "version-not-above",
+    /// An entry whose fullfile does not exist (content layout 1, must-keep 5).
+    MissingFullfile = "missing-fullfile",
+    /// A manifest of this release that does not exist (content layout 1).
+    MissingManifest = "missing-manifest",
+    /// A manifest that endpoints on an older release need does not exist (must-keep 5).
+    ManifestStillNeeded = "manifest-still-needed",
+    /// A bundle without zero pack (packs).
+    MissingZeroPack = "missing-zero-pack",
+    /// A delta pack that is no smaller than the zero pack (packs).
+    UselessPack = "useless-pack",
+    /// An archive that does not hold what its name says (content layout 4, 5, must-keep 1 and 2).
+    WrongArchive = "wrong-archive",
+    /// An archive that names users or groups (content layout 3, trap 1).
+    OwnerNames = "owner-names",
+    /// A link target outside ASCII in a PAX record (content layout 3, trap 2).
+    PaxLinkTarget = "pax-link-target",
+    /// The MoM or a pointer is not signed (client behaviour 6, must-keep 3).
+    MissingSignature = "missing-signature",
+    /// A signature that endpoints refuse (client behaviour 6).
+    InvalidSignature = "invalid-signature",
+    /// A signature beside something that is published unsigned (manifest 6, quirk 18).
+    StaleSignature = "stale-signature",
+    /// A certificate that endpoints refuse (client behaviour 6).
+    UnusableCertificate = "unusable-certificate",
+    /// A certificate with less than 90 days left (client behaviour 6).
+    CertificateExpires = "certificate-expires",
+    /// The certificate in the content does not verify this release (client behaviour 6, content layout 8).
+    CertificateInContent = "certificate-in-content",
+    /// Endpoints on the previous release trust another certificate (client behaviour 6).
+    SignerUnknown = "signer-unknown",
+    /// What the content says about its version is not so (client behaviour 2, 3).
+    VersionFile = "version-file",
+    /// Endpoints cannot cross from one format to the next (manifest 5.12).
+    FormatBoundary = "format-boundary",
+    /// A client cannot add this release as third-party repository (content layout 8).
+    ThirdPartyAdd = "third-party-add",
+    /// A pointer that endpoints cannot read (content layout 2).
+    UnreadablePointer = "unreadable-pointer",
+    /// A `latest` of several lines (content layout 2).
+    MultiLineLatest = "multi-line-latest",
+    /// A pointer would name an older release than it does (content layout 2).
+    PointerGoesBack = "pointer-goes-back",
+    /// A pointer names a release that does not exist, or one of another format (content layout 1).
+    PointerTarget = "pointer-target",
+}
+
+impl Rule {
+    /// True if a maintainer may overrule the refusal: the harm depends on what the fleet is, or there is no other way
+    /// forward. What would break every endpoint is never allowable.
+    pub const fn allowable(self) -> bool {
+        match self {
+            // Endpoints install these names; only other generators skip them.
+            Self::IllegalName
+            // Harmless as long as nobody relies on what the missing bundle would have brought.
+            | Self::MissingInclude
+            // The update ends with an error, but what it should install is there.
+            | Self::DirectoryReplaced
+            // Nothing that is published now could bring the old manifest back.
+            | Self::ManifestStillNeeded
+            // While certificates are changed, one release is signed by one and carries the other.
+            | Self::CertificateInContent
+            | Self::SignerUnknown
+            // Content that is not a system of its own need not carry these files.
+            | Self::VersionFile
+            | Self::FormatBoundary
+            // `--incremental` reads several lines, and not every repository is a third-party one.
+            | Self::MultiLineLatest
+            // Withdrawing a release: endpoints that took it stay where they are.
+            | Self::PointerGoesBack => true,
+            Self::ConflictingEntries
+            | Self::DuplicatePath
+            | Self::IncompleteVariants
+            | Self::MissingParent
+            | Self::MissingTrackingFile
+            | Self::LostPath
+            | Self::IncludeCycle
+            | Self::MissingOsCore
+            | Self::LongName
+            | Self::EntryFromFuture
+            | Self::UnnoticedChange
+            | Self::BootRemoved
+            | Self::BundleRemoved
+            | Self::UnreadableManifest
+            | Self::UnsortedManifest
+            | Self::ManifestMismatch
+            | Self::DuplicateBundle
+            | Self::HiddenBundle
+            | Self::VersionNotAbove
+            | Self::MissingFullfile
+            | Self::MissingManifest
+            | Self::MissingZeroPack
+            | Self::UselessPack
+            | Self::WrongArchive
+            | Self::OwnerNames
+            | Self::PaxLinkTarget
+            | Self::MissingSignature
+            | Self::InvalidSignature
+            | Self::StaleSignature
+            | Self::UnusableCertificate
+            | Self::CertificateExpires
+            | Self::ThirdPartyAdd
+            | Self::UnreadablePointer
+            | Self::PointerTarget => false,
+        }
+    }
+
+    /// Reads what a maintainer wants to overrule.
+    ///
+    /// # Errors
+    /// For a name that is no rule, and for a rule that nobody may overrule.
+    pub fn parse_allowed(name: &str) -> Result<Self, InvalidRule> {
+        let rule: Self = name.parse()?;
+        if rule.allowable() { Ok(rule) } else { Err(InvalidRule::NotAllowable(rule)) }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Rule {
+    type Err = InvalidRule;
+
+    fn from_str(name: &str) -> Result<Self, InvalidRule> {
+        let found = Self::ALL.iter().find(|rule| rule.name() == name);
+        found.copied().ok_or_else(|| InvalidRule::Unknown(name.to_owned()))
+    }
+}
+
+/// Not a rule that can be overruled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRule {
+    /// No rule has the name.
+    #[error("\"{0}\" is not a rule; those that may be allowed are {list}", list = allowable_names())]
+    Unknown(String),
+    /// The rule has no exceptions.
+    #[error("the rule {0} cannot be allowed, endpoints would be harmed; mend what it found")]
+    NotAllowable(Rule),
+}
+
+fn allowable_names() -> String {
+    let names: Vec<&str> = Rule::ALL.iter().filter(|rule| rule.allowable()).map(|rule| rule.name()).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_stable_kebab_case_and_come_back() {
+        for &rule in Rule::ALL {
+            assert_eq!(rule.name().parse::<Rule>(), Ok(rule));
+            assert!(rule.name().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{rule}");
+        }
+        let allowable: Vec<_> = Rule::ALL.iter().filter(|rule| rule.allowable()).collect();
+        assert_eq!(allowable.len(), 10);
+    }
+
+    #[test]
+    fn only_few_rules_may_be_allowed() {
+        assert_eq!(Rule::parse_allowed("directory-replaced"), Ok(Rule::DirectoryReplaced));
+        assert_eq!(
+            Rule::parse_allowed("conflicting-entries"),
+            Err(InvalidRule::NotAllowable(Rule::ConflictingEntries))
+        );
+        let unknown = Rule::parse_allowed("everything").unwrap_err().to_string();
+        assert!(unknown.contains("\"everything\"") && unknown.contains("directory-replaced"), "{unknown}");
+    }
+}

@@ -1,0 +1,123 @@
+//! Signatures of the MoM and of the pointers that move: three rules.
+//!
+//! - `missing-signature`: a signed release has `Manifest.MoM.sig`, in the MoM's archive and beside it, and a signature for
+//!   each pointer. Source: must-keep 3, client behaviour 5.
+//! - `invalid-signature`: each verifies with the signer's certificate, as clients verify it. Source: client behaviour 6.
+//! - `stale-signature`: an unsigned release has no signatures. Source: manifest 6, quirk 18.
+
+use std::error::Error;
+use std::io::Read;
+
+use clearwell_format::archive::{ArchiveError, read_members};
+use clearwell_format::resource::{Artifact, Pointer};
+use clearwell_format::{ManifestName, Resource};
+use clearwell_sign::{MAX_SIGNATURE_BYTES, TrustAnchor, verify};
+
+use super::survey::Survey;
+use super::{Artifacts, Finding, Object, PointerMove, Rule, Signing, content};
+
+pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
+    let context = survey.context;
+    let mut signed = Vec::new();
+    if let Some(store) = context.store {
+        signed.extend(of_mom(survey, store.artifacts));
+    }
+    if let Some(pointers) = &context.pointers {
+        signed.extend(of_pointers(pointers));
+    }
+    signed.into_iter().filter_map(|signed| signed.finding(context.signing)).collect()
+}
+
+/// Something signed, and its signature.
+struct Signed {
+    object: Object,
+    content: Vec<u8>,
+    signature: Option<Vec<u8>>,
+    /// The MoM is verified at a time; dates do not matter for pointers.
+    dated: bool,
+}
+
+impl Signed {
+    fn finding(self, signing: Signing<'_>) -> Option<Finding> {
+        match (signing, &self.signature) {
+            (Signing::Off, None) => None,
+            (Signing::Off, Some(_)) => Some(Finding::refusal(
+                Rule::StaleSignature,
+                self.object,
+                "it is a signature of other content, as this release is not signed",
+                "sign the release, or take the signature away",
+            )),
+            (Signing::On { .. }, None) => Some(Finding::refusal(
+                Rule::MissingSignature,
+                self.object,
+                "the release is signed and the signature is not there; endpoints refuse what lacks it",
+                "sign again with the key and its certificate",
+            )),
+            (Signing::On { anchor, now }, Some(signature)) => {
+                let problem = self.refused(signature, anchor, now)?;
+                Some(Finding::refusal(
+                    Rule::InvalidSignature,
+                    self.object,
+                    problem,
+                    "sign again with the key and its certificate",
+                ))
+            }
+        }
+    }
+
+    fn refused(&self, signature: &[u8], anchor: &TrustAnchor, now: i64) -> Option<String> {
+        let error = verify(&self.content, signature, anchor, self.dated.then_some(now)).err()?;
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Some(format!("endpoints refuse it: {error}{cause}"))
+    }
+}
+
+/// The signature beside the MoM, and the one in its archive.
+fn of_mom(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> [Signed; 2] {
+    let mom = survey.context.release.mom;
+    let beside = Resource::of(mom.header.version, Artifact::MomSignature);
+    let archive = Resource::of(mom.header.version, Artifact::ManifestTar(ManifestName::Mom));
+    let signed = |resource, signature| Signed {
+        object: Object::Artifact(resource),
+        content: mom.to_bytes(),
+        signature,
+        dated: true,
+    };
+    let (in_file, in_archive) = (content::read(artifacts, &beside), in_archive(artifacts, &archive));
+    [signed(beside, in_file), signed(archive, in_archive)]
+}
+
+fn in_archive(artifacts: &dyn Artifacts, archive: &Resource) -> Option<Vec<u8>> {
+    let mut found = None;
+    read_members::<ArchiveError>(artifacts.open(archive).ok()?, |member| {
+        if member.header.name == b"Manifest.MoM.sig" {
+            let mut signature = Vec::new();
+            let limit = MAX_SIGNATURE_BYTES as u64 + 1;
+            member.body.take(limit).read_to_end(&mut signature).map_err(ArchiveError::Read)?;
+            found = Some(signature);
+        }
+        Ok(())
+    })
+    .ok()?;
+    found
+}
+
+/// The pointers that this publication moves. What it leaves alone keeps the signature it has.
+fn of_pointers(pointers: &PointerMove) -> Vec<Signed> {
+    let moved = pointers.after.iter().filter(|(pointer, text)| pointers.before.get(pointer) != Some(text));
+    moved
+        .filter_map(|(&pointer, text)| {
+            let signature = match pointer {
+                Pointer::Latest(format) => Pointer::LatestSignature(format),
+                Pointer::LatestVersion => Pointer::LatestVersionSignature,
+                Pointer::First(_) | Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => return None,
+            };
+            Some(Signed {
+                object: Object::Pointer(signature),
+                content: text.clone(),
+                signature: pointers.after.get(&signature).cloned(),
+                dated: false,
+            })
+        })
+        .collect()
+}
