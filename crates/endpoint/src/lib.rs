@@ -1,1 +1,46 @@
-//! Under construction.
+//! What a stock swupd endpoint does, in Rust: fetch, check, apply.
+//!
+//! ```text
+//! Source ──> fetch ──> manifests ──> packs ──> deltas ──> fullfiles ──> place
+//! (server,   (retries, (MoM, its     (many     (from      (one file     (in a root
+//!  store,     counts)   signature,    files)    installed  each)         folder, or
+//!  tree)                bundles)                files)                   simulated)
+//! ```
+//!
+//! An [`Endpoint`] makes the same requests in the same order as the stock client, with the same fallbacks, and ends
+//! with the same exit code; every hash is compared on the way. It tells more than the client does: a [`Report`] counts
+//! requests and bytes, lists the files that no pack held, and names everything that is wrong as a [`Problem`].
+//!
+//! Always true: nothing is read or written outside the endpoint's folder, whatever a release contains; nothing is
+//! installed that was not compared with a hash out of a manifest that was compared with a signed one.
+//!
+//! Elsewhere: what a manifest or a path *is* stands in `clearwell-format`; signatures in `clearwell-sign`.
+
+mod deltas;
+mod disk;
+mod endpoint;
+mod error;
+mod exit;
+mod fetch;
+mod files;
+mod fullfiles;
+mod heuristics;
+mod manifests;
+mod operation;
+mod packs;
+mod pointers;
+mod problem;
+mod report;
+pub mod source;
+mod spool;
+mod staging;
+mod state;
+
+pub use disk::Ownership;
+pub use endpoint::{Endpoint, EndpointOptions, Place};
+pub use error::EndpointError;
+pub use exit::ExitCode;
+pub use fetch::Retry;
+pub use files::Level;
+pub use problem::Problem;
+pub use report::{FaultyFile, FileFault, Report, SingleFile, Traffic};

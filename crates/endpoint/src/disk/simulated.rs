@@ -1,0 +1,56 @@
+//! An installed system that exists as knowledge only: path, kind and hash of everything that would be there.
+//!
+//! Thousands of such endpoints fit into one process. Entries share their paths with the manifests.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use clearwell_format::{EntryPath, FileHash, FileKind};
+
+use super::{Found, Placed};
+use crate::staging::Object;
+
+#[derive(Default)]
+pub(crate) struct Simulated {
+    files: BTreeMap<EntryPath, (FileKind, FileHash)>,
+    /// Contents of the few files that an endpoint reads itself.
+    contents: BTreeMap<EntryPath, Vec<u8>>,
+}
+
+impl Simulated {
+    pub(super) fn look(&self, path: &EntryPath) -> Found {
+        self.files.get(path).map_or(Found::Missing, |(kind, hash)| Found::Object { kind: *kind, hash: *hash })
+    }
+
+    pub(super) fn has_parent(&self, path: &EntryPath) -> bool {
+        path.parent().is_none_or(|parent| matches!(self.files.get(&parent), Some((FileKind::Directory, _))))
+    }
+
+    pub(super) fn install(&mut self, path: &EntryPath, hash: FileHash, object: &Object) -> Placed {
+        let was_full = object.kind != FileKind::Directory && self.has_children(path);
+        if was_full {
+            self.files.retain(|other, _| other == path || !other.is_within(path.as_bytes()));
+        }
+        self.files.insert(path.clone(), (object.kind, hash));
+        if crate::endpoint::reads(path) {
+            self.contents.insert(path.clone(), object.small.clone());
+        }
+        if was_full { Placed::OverDirectory } else { Placed::Plainly }
+    }
+
+    pub(super) fn remove(&mut self, path: &EntryPath) -> bool {
+        self.contents.remove(path);
+        !self.has_children(path) && self.files.remove(path).is_some()
+    }
+
+    pub(super) fn content(&self, path: &EntryPath) -> Option<Vec<u8>> {
+        self.contents.get(path).cloned()
+    }
+
+    fn has_children(&self, path: &EntryPath) -> bool {
+        let mut below = path.as_bytes().to_vec();
+        below.push(b'/');
+        let from = (Bound::Included(below.as_slice()), Bound::Unbounded);
+        self.files.range::<[u8], _>(from).next().is_some_and(|(next, _)| next.as_bytes().starts_with(&below))
+    }
+}

@@ -1,0 +1,363 @@
+//! Fetching manifests: the MoM with its signature, bundle manifests as deltas or whole, and the way through includes.
+//!
+//! Each manifest is compared with the hash in the MoM before it is read. Rules: client behaviour 3 and 5, delta 6,
+//! content layout 5.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clearwell_format::archive::{ArchiveError, read_members};
+use clearwell_format::resource::Artifact;
+use clearwell_format::{
+    BundleName, FileHash, FileKind, Manifest, ManifestName, Mom, MomEntry, Owner, Resource, Version,
+};
+use clearwell_sign::verify;
+
+use crate::endpoint::{Endpoint, Run, Stop, blocking};
+use crate::pointers::{SIGNATURE_LIMIT, fetch_problem};
+use crate::problem::{Problem, reason};
+use crate::{EndpointError, ExitCode};
+
+/// A bundle's manifest with the bytes it was read from.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub manifest: Manifest,
+    /// The base of the next delta.
+    pub bytes: Vec<u8>,
+}
+
+/// Manifests that were fetched.
+#[derive(Debug)]
+pub(crate) struct Library {
+    moms: BTreeMap<Version, Arc<Mom>>,
+    bundles: BTreeMap<(Version, BundleName), Arc<Loaded>>,
+    /// Where they are kept for later processes; `None` for an endpoint without a folder.
+    folder: Option<PathBuf>,
+}
+
+impl Library {
+    pub(crate) const fn in_memory() -> Self {
+        Self { moms: BTreeMap::new(), bundles: BTreeMap::new(), folder: None }
+    }
+
+    pub(crate) const fn in_folder(folder: PathBuf) -> Self {
+        Self { moms: BTreeMap::new(), bundles: BTreeMap::new(), folder: Some(folder) }
+    }
+
+    /// Forgets what no manifest of `mom` is, as the client cleans up after an update.
+    pub(crate) fn keep_only(&mut self, mom: &Mom) -> Result<(), EndpointError> {
+        let version = mom.header.version;
+        let named: BTreeSet<_> = mom.bundles().map(|entry| (entry.version, entry.bundle.clone())).collect();
+        self.moms.retain(|kept, _| *kept == version);
+        self.bundles.retain(|key, _| named.contains(key));
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let versions: BTreeSet<_> = named.iter().map(|(version, _)| *version).chain([version]).collect();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let kept = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+                .is_some_and(|version| versions.contains(&version));
+            if !kept {
+                fs::remove_dir_all(entry.path()).map_err(EndpointError::folder("remove", entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, version: Version, file: &str) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(version.to_string()).join(file))
+    }
+
+    fn read(&self, version: Version, file: &str) -> Option<Vec<u8>> {
+        fs::read(self.path(version, file)?).ok()
+    }
+
+    fn write(&self, version: Version, file: &str, bytes: &[u8]) -> Result<(), EndpointError> {
+        let Some(path) = self.path(version, file) else { return Ok(()) };
+        let folder = path.parent().expect("the path has a version's folder");
+        fs::create_dir_all(folder).map_err(EndpointError::folder("create", folder))?;
+        fs::write(&path, bytes).map_err(EndpointError::folder("write", &path))
+    }
+}
+
+/// Which bundles to follow, and how.
+pub(crate) struct Follow<'a> {
+    pub mom: &'a Mom,
+    /// The installed release, for deltas between manifests.
+    pub old: Option<&'a Mom>,
+    /// Bundles to begin with, in this order.
+    pub roots: Vec<BundleName>,
+    /// Bundles not to look at again.
+    pub known: BTreeSet<BundleName>,
+    /// Whether suggested bundles come along.
+    pub optional: bool,
+    /// How the operation ends if a manifest cannot be had.
+    pub failure: ExitCode,
+}
+
+impl Endpoint {
+    /// The MoM of a version, with its signature checked.
+    pub(crate) async fn mom(&mut self, run: &mut Run, version: Version) -> Result<Arc<Mom>, Stop> {
+        if let Some(mom) = self.library.moms.get(&version) {
+            return Ok(mom.clone());
+        }
+        if let Some(mom) = self.kept_mom(version) {
+            self.library.moms.insert(version, mom.clone());
+            return Ok(mom);
+        }
+        let resource = Resource::of(version, Artifact::ManifestTar(ManifestName::Mom));
+        // A bad signature or text gets a second try, with nothing kept (content layout 5).
+        let mut last = None;
+        for _ in 0..2 {
+            let archive = match run.fetcher.bytes(&resource, ARCHIVE_LIMIT, false).await {
+                Ok(archive) => archive,
+                Err(failed) => return run.stop(fetch_problem(resource, failed), ExitCode::Mom),
+            };
+            let members = match members(archive, &["Manifest.MoM", "Manifest.MoM.sig"]) {
+                Ok(members) => members,
+                Err(error) => return run.stop(manifest_problem(&resource, reason(&error)), ExitCode::Mom),
+            };
+            let Some(text) = members.get("Manifest.MoM").map(|member| member.content.clone()) else {
+                return run.stop(manifest_problem(&resource, "it has no member Manifest.MoM".into()), ExitCode::Mom);
+            };
+            let included = members.get("Manifest.MoM.sig").map(|member| member.content.clone());
+            let checked = self.signed_mom(run, version, &text, included).await;
+            match checked.and_then(|signature| Ok((parse_mom(&resource, version, &text)?, signature))) {
+                Ok((mom, signature)) => {
+                    let mom = Arc::new(mom);
+                    self.library.write(version, "Manifest.MoM", &text)?;
+                    if let Some(signature) = signature {
+                        self.library.write(version, "Manifest.MoM.sig", &signature)?;
+                    }
+                    self.library.moms.insert(version, mom.clone());
+                    return Ok(mom);
+                }
+                Err(problem) => last = Some(problem),
+            }
+        }
+        let problem = last.expect("both tries left a problem");
+        run.stop(problem, ExitCode::Mom)
+    }
+
+    /// Checks the signature that came with a MoM, else the one beside it.
+    async fn signed_mom(
+        &self,
+        run: &Run,
+        version: Version,
+        text: &[u8],
+        included: Option<Vec<u8>>,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        let Some(anchor) = &self.options.trust else { return Ok(None) };
+        let now = Some(self.now());
+        if let Some(signature) = included.filter(|signature| verify(text, signature, anchor, now).is_ok()) {
+            return Ok(Some(signature));
+        }
+        let resource = Resource::of(version, Artifact::MomSignature);
+        let signature = run.fetcher.bytes(&resource, SIGNATURE_LIMIT, false).await;
+        let signature = signature.map_err(|failed| fetch_problem(resource, failed))?;
+        match verify(text, &signature, anchor, now) {
+            Ok(_) => Ok(Some(signature)),
+            Err(error) => Err(Problem::Signature {
+                resource: Resource::of(version, Artifact::Manifest(ManifestName::Mom)),
+                reason: reason(&error),
+            }),
+        }
+    }
+
+    /// A MoM kept from an earlier process.
+    fn kept_mom(&self, version: Version) -> Option<Arc<Mom>> {
+        let text = self.library.read(version, "Manifest.MoM")?;
+        if let Some(anchor) = &self.options.trust {
+            let signature = self.library.read(version, "Manifest.MoM.sig")?;
+            verify(&text, &signature, anchor, Some(self.now())).ok()?;
+        }
+        let resource = Resource::of(version, Artifact::ManifestTar(ManifestName::Mom));
+        parse_mom(&resource, version, &text).ok().map(Arc::new)
+    }
+
+    /// The manifest of a bundle: kept, as a delta to the installed one, or whole.
+    pub(crate) async fn manifest(
+        &mut self,
+        run: &mut Run,
+        entry: &MomEntry,
+        old: Option<&Mom>,
+        failure: ExitCode,
+    ) -> Result<Arc<Loaded>, Stop> {
+        let key = (entry.version, entry.bundle.clone());
+        if let Some(loaded) = self.library.bundles.get(&key) {
+            return Ok(loaded.clone());
+        }
+        let file = format!("Manifest.{}", entry.bundle);
+        let whole = Resource::of(entry.version, Artifact::ManifestTar(ManifestName::Bundle(entry.bundle.clone())));
+        let kept = self.library.read(entry.version, &file).filter(|bytes| FileHash::of_manifest(bytes) == entry.hash);
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => match self.delta_manifest(run, entry, old).await {
+                Some(bytes) => bytes,
+                None => self.whole_manifest(run, entry, &whole, failure).await?,
+            },
+        };
+        let loaded = blocking(move || Manifest::parse(&bytes).map(|manifest| Loaded { manifest, bytes })).await?;
+        let problem = match loaded {
+            Ok(loaded) if loaded.manifest.header.version == entry.version => {
+                self.library.write(entry.version, &file, &loaded.bytes)?;
+                let loaded = Arc::new(loaded);
+                self.library.bundles.insert(key, loaded.clone());
+                return Ok(loaded);
+            }
+            Ok(loaded) => format!("it says version {}", loaded.manifest.header.version),
+            Err(error) => reason(&error),
+        };
+        // Its hash is the MoM's: another copy would be no better, but the client asks for one.
+        let _ = run.fetcher.bytes(&whole, ARCHIVE_LIMIT, false).await;
+        run.stop(manifest_problem(&whole, problem), failure)
+    }
+
+    /// Tries the delta to the installed manifest; whatever is wrong with it, the whole manifest will do.
+    async fn delta_manifest(&self, run: &mut Run, entry: &MomEntry, old: Option<&Mom>) -> Option<Vec<u8>> {
+        let from = old?.bundle(&entry.bundle)?.version;
+        if from >= entry.version {
+            return None;
+        }
+        let base = self.library.bundles.get(&(from, entry.bundle.clone()))?.clone();
+        let resource = Resource::of(entry.version, Artifact::DeltaManifest { bundle: entry.bundle.clone(), from });
+        let failed = |reason: String| Problem::DeltaManifest { resource: resource.clone(), reason };
+        let delta = match run.fetcher.bytes(&resource, ARCHIVE_LIMIT, false).await {
+            Ok(delta) => delta,
+            Err(missing) if matches!(missing.status, Some(403 | 404)) => return None,
+            Err(error) => {
+                run.note(failed(error.reason));
+                return None;
+            }
+        };
+        let patched = blocking(move || clearwell_delta::patch(&base.bytes, &delta)).await.ok()?;
+        match patched {
+            Ok(patched) => {
+                let meta = patched.meta;
+                let owner = Owner { permissions: meta.mode & 0o7777, uid: meta.uid, gid: meta.gid };
+                if FileHash::of_file(&patched.bytes, owner) == entry.hash {
+                    run.report.delta_manifests_applied += 1;
+                    return Some(patched.bytes);
+                }
+                run.note(failed("the result has another hash".into()));
+            }
+            Err(error) => run.note(failed(reason(&error))),
+        }
+        None
+    }
+
+    /// Fetches the archive; a content with another hash gets a second try.
+    async fn whole_manifest(
+        &self,
+        run: &mut Run,
+        entry: &MomEntry,
+        resource: &Resource,
+        failure: ExitCode,
+    ) -> Result<Vec<u8>, Stop> {
+        let name = format!("Manifest.{}", entry.bundle);
+        let mut wrong = String::new();
+        for _ in 0..2 {
+            let archive = match run.fetcher.bytes(resource, ARCHIVE_LIMIT, false).await {
+                Ok(archive) => archive,
+                Err(failed) => return run.stop(fetch_problem(resource.clone(), failed), failure),
+            };
+            match members(archive, &[&name]) {
+                Err(error) => wrong = reason(&error),
+                Ok(mut members) => match members.remove(&name) {
+                    Some(member) if member.hash == entry.hash => return Ok(member.content),
+                    Some(member) => wrong = format!("its hash is {}, the MoM says {}", member.hash, entry.hash),
+                    None => wrong = format!("it has no member {name}"),
+                },
+            }
+        }
+        run.stop(manifest_problem(resource, wrong), failure)
+    }
+
+    /// Loads bundles and everything they include, in the client's order: each bundle before those it brings along,
+    /// suggested ones first, both from the end of their list.
+    ///
+    /// Returns the bundles in the order they were met. Unknown includes are skipped.
+    pub(crate) async fn follow(
+        &mut self,
+        run: &mut Run,
+        follow: Follow<'_>,
+    ) -> Result<Vec<(BundleName, Arc<Loaded>)>, Stop> {
+        let mut seen = follow.known;
+        let mut found = Vec::new();
+        let mut waiting: Vec<(BundleName, Option<BundleName>)> =
+            follow.roots.into_iter().rev().map(|root| (root, None)).collect();
+        while let Some((bundle, included_by)) = waiting.pop() {
+            if seen.contains(&bundle) {
+                continue;
+            }
+            let Some(entry) = self.entry(follow.mom, &bundle) else {
+                if let Some(including) = included_by {
+                    let version = follow.mom.header.version;
+                    run.note(Problem::UnknownInclude { bundle: including, missing: bundle, version });
+                }
+                continue;
+            };
+            seen.insert(bundle.clone());
+            let loaded = self.manifest(run, &entry, follow.old, follow.failure).await?;
+            let header = &loaded.manifest.header;
+            // What is pushed last is looked at first.
+            let further = header.includes.iter().chain(header.also_add.iter().filter(|_| follow.optional));
+            waiting.extend(further.map(|further| (further.clone(), Some(bundle.clone()))));
+            found.push((bundle, loaded));
+        }
+        Ok(found)
+    }
+
+    /// The entry of a bundle, as an endpoint of this level sees it: the MoM's optimisation marks count, too.
+    pub(crate) fn entry(&self, mom: &Mom, bundle: &BundleName) -> Option<MomEntry> {
+        let entry = mom.bundle(bundle)?;
+        (self.options.level.keeps(entry.flags.modifier) == Some(true)).then(|| entry.clone())
+    }
+}
+
+fn parse_mom(resource: &Resource, version: Version, text: &[u8]) -> Result<Mom, Problem> {
+    let mom = Mom::parse(text).map_err(|error| manifest_problem(resource, reason(&error)))?;
+    if mom.header.version != version {
+        return Err(manifest_problem(resource, format!("it says version {}", mom.header.version)));
+    }
+    Ok(mom)
+}
+
+fn manifest_problem(resource: &Resource, reason: String) -> Problem {
+    Problem::Manifest { resource: resource.clone(), reason }
+}
+
+struct Member {
+    content: Vec<u8>,
+    hash: FileHash,
+}
+
+/// Takes the members with these names out of an archive.
+fn members(archive: Vec<u8>, names: &[&str]) -> Result<BTreeMap<String, Member>, ArchiveError> {
+    let mut found = BTreeMap::new();
+    read_members::<ArchiveError>(archive.as_slice(), |member| {
+        let Some(name) = names.iter().find(|name| name.as_bytes() == member.header.name) else {
+            return Ok(());
+        };
+        if member.header.kind != FileKind::File {
+            return Ok(());
+        }
+        let mut content = Vec::new();
+        member.body.take(CONTENT_LIMIT + 1).read_to_end(&mut content).map_err(ArchiveError::Read)?;
+        if content.len() as u64 > CONTENT_LIMIT {
+            return Err(ArchiveError::TooLarge(member.header.size));
+        }
+        let hash = FileHash::of_file(&content, member.header.owner);
+        found.insert((*name).to_owned(), Member { content, hash });
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// More than four million entries, the most a client takes, compressed.
+const ARCHIVE_LIMIT: u64 = 256 << 20;
+const CONTENT_LIMIT: u64 = 1 << 30;

@@ -1,0 +1,105 @@
+//! Learning the newest version: the pointer, its signature, and what becomes of bad ones (client behaviour 5, 6).
+
+use clearwell_format::resource::Pointer;
+use clearwell_format::{Resource, Version, pointer};
+use clearwell_sign::verify;
+
+use crate::endpoint::{Endpoint, Run, Stop};
+use crate::fetch::Failed;
+use crate::problem::{Problem, reason};
+use crate::{EndpointError, ExitCode, Report};
+
+impl Endpoint {
+    /// Is there a newer version? Ends with [`ExitCode::Negative`] if not.
+    ///
+    /// # Errors
+    /// [`EndpointError`] for reasons of this machine.
+    pub async fn check_update(&mut self) -> Result<Report, EndpointError> {
+        let mut run = self.begin();
+        let outcome = self.ask_for_update(&mut run).await;
+        self.conclude(run, outcome)
+    }
+
+    async fn ask_for_update(&self, run: &mut Run) -> Result<(), Stop> {
+        let Some(installed) = self.version() else {
+            return Err(Stop::Exit(ExitCode::VersionUnknown));
+        };
+        self.check_trust(run)?;
+        let resource = Resource::Pointer(Pointer::LatestVersion);
+        let text = match run.fetcher.bytes(&resource, pointer::MAX_LENGTH as u64, true).await {
+            Ok(text) => text,
+            Err(failed) => return run.stop(fetch_problem(resource, failed), ExitCode::Server),
+        };
+        if self.options.trust.is_some() {
+            let signature = Resource::Pointer(Pointer::LatestVersionSignature);
+            // Its length says how much memory the client takes for it.
+            run.fetcher.head(signature.clone().into()).await;
+            self.check_pointer(run, &resource, &text, signature).await?;
+        }
+        match newest(&text) {
+            Ok(Some(version)) if version > installed => Ok(()),
+            Ok(_) => Err(Stop::Exit(ExitCode::Negative)),
+            Err(NoVersion) if text.is_empty() => Err(Stop::Exit(ExitCode::Negative)),
+            Err(NoVersion) => run.stop(Problem::Pointer { resource }, ExitCode::Server),
+        }
+    }
+
+    /// The newest version of the endpoint's format; `None` for the pointer "0".
+    pub(crate) async fn latest(&self, run: &mut Run) -> Result<Option<Version>, Stop> {
+        let resource = Resource::Pointer(Pointer::Latest(self.state.format));
+        let text = match run.fetcher.bytes(&resource, POINTER_LIMIT, false).await {
+            Ok(text) => text,
+            Err(failed) => return run.stop(fetch_problem(resource, failed), ExitCode::Server),
+        };
+        if self.options.trust.is_some() {
+            let signature = Resource::Pointer(Pointer::LatestSignature(self.state.format));
+            self.check_pointer(run, &resource, &text, signature).await?;
+        }
+        match newest(&text) {
+            Ok(version) => Ok(version),
+            Err(NoVersion) => run.stop(Problem::Pointer { resource }, ExitCode::Server),
+        }
+    }
+
+    async fn check_pointer(
+        &self,
+        run: &mut Run,
+        signed: &Resource,
+        text: &[u8],
+        signature: Resource,
+    ) -> Result<(), Stop> {
+        let Some(anchor) = &self.options.trust else { return Ok(()) };
+        let uncached = matches!(signature, Resource::Pointer(Pointer::LatestVersionSignature));
+        let bytes = match run.fetcher.bytes(&signature, SIGNATURE_LIMIT, uncached).await {
+            Ok(bytes) => bytes,
+            Err(failed) => return run.stop(fetch_problem(signature, failed), ExitCode::Signature),
+        };
+        // Dates are not looked at here: only the MoM's signature must be in time.
+        match verify(text, &bytes, anchor, None) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                run.stop(Problem::Signature { resource: signed.clone(), reason: reason(&error) }, ExitCode::Signature)
+            }
+        }
+    }
+}
+
+pub(crate) fn fetch_problem(resource: Resource, failed: Failed) -> Problem {
+    Problem::Fetch { resource, reason: failed.reason }
+}
+
+struct NoVersion;
+
+fn newest(text: &[u8]) -> Result<Option<Version>, NoVersion> {
+    match pointer::parse(text) {
+        Some(version) => Ok(Some(version)),
+        None => {
+            let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
+            let is_zero = !line.is_empty() && line.iter().all(|&byte| byte == b'0');
+            if is_zero { Ok(None) } else { Err(NoVersion) }
+        }
+    }
+}
+
+const POINTER_LIMIT: u64 = 64 << 10;
+pub(crate) const SIGNATURE_LIMIT: u64 = clearwell_sign::MAX_SIGNATURE_BYTES as u64;

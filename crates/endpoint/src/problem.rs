@@ -1,0 +1,284 @@
+//! What is wrong with a release or a server, as an endpoint meets it.
+
+use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// One thing that is wrong. Its text names the object; [`Problem::name`] is a short name for machines.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A resource could not be fetched.
+    #[error("{resource} could not be fetched: {reason}")]
+    Fetch {
+        /// What was asked for.
+        resource: Resource,
+        /// The status, or why there is none.
+        reason: String,
+    },
+    /// A pointer holds no version.
+    #[error("{resource} holds no version number")]
+    Pointer {
+        /// The pointer.
+        resource: Resource,
+    },
+    /// A signature does not prove what it should.
+    #[error("the signature of {resource} does not verify: {reason}")]
+    Signature {
+        /// The signed resource.
+        resource: Resource,
+        /// Why.
+        reason: String,
+    },
+    /// The trusted certificate itself is refused.
+    #[error("the trusted certificate cannot be used: {reason}")]
+    TrustAnchor {
+        /// Why.
+        reason: String,
+    },
+    /// A manifest is damaged or not of the release.
+    #[error("{resource} is no usable manifest: {reason}")]
+    Manifest {
+        /// The archive or delta it came from.
+        resource: Resource,
+        /// Why.
+        reason: String,
+    },
+    /// The MoM is of another format than the endpoint.
+    #[error("the MoM of {version} is of format {found}, the endpoint has format {expected}")]
+    Format {
+        /// The release.
+        version: Version,
+        /// In the MoM.
+        found: u16,
+        /// Of the endpoint.
+        expected: u16,
+    },
+    /// A delta between manifests did not give the new manifest; the endpoint fell back to the whole one.
+    #[error("{resource} does not give the new manifest: {reason}")]
+    DeltaManifest {
+        /// The delta.
+        resource: Resource,
+        /// Why.
+        reason: String,
+    },
+    /// A bundle is not in the MoM.
+    #[error("release {version} has no bundle {bundle}")]
+    NoSuchBundle {
+        /// The name asked for.
+        bundle: BundleName,
+        /// The release.
+        version: Version,
+    },
+    /// A bundle includes another that the release does not have; clients skip it silently (manifest 3.4).
+    #[error("bundle {bundle} includes {missing}, which release {version} does not have")]
+    UnknownInclude {
+        /// The including bundle.
+        bundle: BundleName,
+        /// The name nobody knows.
+        missing: BundleName,
+        /// The release.
+        version: Version,
+    },
+    /// A pack is damaged.
+    #[error("{resource} is damaged: {reason}")]
+    Pack {
+        /// The pack.
+        resource: Resource,
+        /// Why.
+        reason: String,
+    },
+    /// A member of a pack is not the file that its name says; clients fetch that file alone.
+    #[error("{resource} holds another file under the name of {hash}")]
+    PackMember {
+        /// The pack.
+        resource: Resource,
+        /// The name.
+        hash: FileHash,
+    },
+    /// A pack lacks files that clients therefore fetch one by one.
+    #[error("{resource} lacks {count} of the files that the bundle needs, {example} first")]
+    IncompletePack {
+        /// The pack.
+        resource: Resource,
+        /// How many files.
+        count: usize,
+        /// The first path that needs one of them.
+        example: EntryPath,
+    },
+    /// A member with a name that leads out of the cache; the stock client gives up the archive there.
+    #[error("{resource} has the member \"{member}\", which leads out of the folder it is extracted to")]
+    HostileMember {
+        /// The archive.
+        resource: Resource,
+        /// The member's name.
+        member: String,
+    },
+    /// A folder of a pack has another mode or owner than 0700 root; the stock client then loses its cache (packs 2).
+    #[error("{resource} gives its folder {member} another mode or owner than 0700 and root")]
+    PackFolder {
+        /// The pack.
+        resource: Resource,
+        /// The folder.
+        member: String,
+    },
+    /// An archive names owners, which clients map to their own numbers (content layout 3).
+    #[error("{resource} names users or groups; clients that know them under other numbers then refuse the file")]
+    OwnerNames {
+        /// The archive.
+        resource: Resource,
+    },
+    /// A link target outside ASCII in a PAX record, which fails in the C locale (content layout 3).
+    #[error("{resource} has a link target outside ASCII in a PAX record, which clients in the C locale cannot extract")]
+    PaxTarget {
+        /// The archive.
+        resource: Resource,
+    },
+    /// A delta did not give the file it promises; clients fetch that file alone.
+    #[error("the delta {from}-{to} of {resource} failed: {reason}")]
+    Delta {
+        /// The pack.
+        resource: Resource,
+        /// The base.
+        from: FileHash,
+        /// The promised file.
+        to: FileHash,
+        /// Why.
+        reason: String,
+    },
+    /// A fullfile is no archive of one member with the right name, or its content is not what its name says.
+    #[error("{resource} is no usable fullfile: {reason}")]
+    Fullfile {
+        /// The fullfile.
+        resource: Resource,
+        /// Why.
+        reason: String,
+    },
+    /// Two installed bundles list one path with different files. The stock client drops both entries, and at the next
+    /// update deletes the path; if it is the last path, it deletes every file (manifest 3.4).
+    #[error("{path} is another file in bundle {first} than in bundle {second}: clients {}", if *.empties { "delete every file" } else { "delete the path" })]
+    Conflict {
+        /// The path.
+        path: EntryPath,
+        /// One bundle.
+        first: BundleName,
+        /// The other.
+        second: BundleName,
+        /// True if the whole list of files becomes empty.
+        empties: bool,
+    },
+    /// The folder of a path is neither listed nor on disk (manifest 3.4).
+    #[error("{path} has no parent: {parent} is in none of the installed bundles")]
+    NoParent {
+        /// The path.
+        path: EntryPath,
+        /// The first missing folder.
+        parent: EntryPath,
+    },
+    /// A file changed while its entry's version stayed or fell: clients that have the old one keep it.
+    #[error("{path} changed between the releases, but its version went from {old} to {new}: clients keep the old file")]
+    VersionNotRaised {
+        /// The path.
+        path: EntryPath,
+        /// In the old manifest.
+        old: Version,
+        /// In the new one.
+        new: Version,
+    },
+    /// A directory with something in it became another kind of file; the stock client leaves remains (manifest 6.1).
+    #[error("{path} was a directory with something in it and becomes another kind of file: clients leave remains")]
+    DirectoryReplaced {
+        /// The path.
+        path: EntryPath,
+    },
+    /// The bundle has no file that marks it as installed: the stock client forgets that it is.
+    #[error("bundle {bundle} does not list {path}: clients do not know it as installed")]
+    NoTrackingFile {
+        /// The bundle.
+        bundle: BundleName,
+        /// The file that is missing.
+        path: EntryPath,
+    },
+    /// An entry of an optimisation level that no client knows (manifest 2.3).
+    #[error("{path} in bundle {bundle} has the optimisation modifier '{modifier}', which clients skip")]
+    UnknownModifier {
+        /// The path.
+        path: EntryPath,
+        /// The bundle.
+        bundle: BundleName,
+        /// The flag character.
+        modifier: char,
+    },
+    /// A file could not be put in its place.
+    #[error("{path} could not be installed: {reason}")]
+    Install {
+        /// The path.
+        path: EntryPath,
+        /// Why.
+        reason: String,
+    },
+    /// The installed files name an older version than the one that was installed: the stock client stops there.
+    #[error("the release {expected} names itself {found} in /usr/lib/os-release: clients stop updating")]
+    VersionMismatch {
+        /// What was installed.
+        expected: Version,
+        /// What the files say.
+        found: Version,
+    },
+}
+
+impl Problem {
+    /// A short name for machines.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Fetch { .. } => "fetch",
+            Self::Pointer { .. } => "pointer",
+            Self::Signature { .. } => "signature",
+            Self::TrustAnchor { .. } => "trust-anchor",
+            Self::Manifest { .. } => "manifest",
+            Self::Format { .. } => "format",
+            Self::DeltaManifest { .. } => "delta-manifest",
+            Self::NoSuchBundle { .. } => "no-such-bundle",
+            Self::UnknownInclude { .. } => "unknown-include",
+            Self::Pack { .. } => "pack",
+            Self::PackMember { .. } => "pack-member",
+            Self::IncompletePack { .. } => "incomplete-pack",
+            Self::HostileMember { .. } => "hostile-member",
+            Self::PackFolder { .. } => "pack-folder",
+            Self::OwnerNames { .. } => "owner-names",
+            Self::PaxTarget { .. } => "pax-target",
+            Self::Delta { .. } => "delta",
+            Self::Fullfile { .. } => "fullfile",
+            Self::Conflict { .. } => "conflict",
+            Self::NoParent { .. } => "no-parent",
+            Self::VersionNotRaised { .. } => "version-not-raised",
+            Self::DirectoryReplaced { .. } => "directory-replaced",
+            Self::NoTrackingFile { .. } => "no-tracking-file",
+            Self::UnknownModifier { .. } => "unknown-modifier",
+            Self::Install { .. } => "install",
+            Self::VersionMismatch { .. } => "version-mismatch",
+        }
+    }
+}
+
+impl Serialize for Problem {
+    /// `{"problem": name, "message": text}`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("problem", self.name())?;
+        map.serialize_entry("message", &self.to_string())?;
+        map.end()
+    }
+}
+
+/// An error and its causes in one line, for the `reason` of a problem.
+pub(crate) fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,202 @@
+//! What an endpoint did and met: counts, bytes, and typed problems.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use clearwell_format::resource::ResourceKind;
+use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
+use serde::{Serialize, Serializer};
+
+use crate::ExitCode;
+use crate::problem::Problem;
+
+/// The account of one operation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// How the stock client would have ended.
+    pub exit_code: ExitCode,
+    /// Installed before; `None` for a new installation.
+    #[serde(serialize_with = "shown_option")]
+    pub from: Option<Version>,
+    /// Installed after.
+    #[serde(serialize_with = "shown_option")]
+    pub to: Option<Version>,
+    /// What went over the wire.
+    pub traffic: Traffic,
+    /// Packs that were downloaded and read to their end.
+    pub packs_used: u64,
+    /// Packs that could not be had or were damaged.
+    pub packs_failed: u64,
+    /// Deltas of files that gave the right file.
+    pub deltas_applied: u64,
+    /// Deltas of files that did not.
+    pub deltas_failed: u64,
+    /// Deltas of manifests that gave the right manifest.
+    pub delta_manifests_applied: u64,
+    /// What no pack held: the files that a client fetches one by one.
+    pub fetched_one_by_one: Vec<SingleFile>,
+    /// Files put in place.
+    pub installed: u64,
+    /// Files removed.
+    pub removed: u64,
+    /// Files compared with their hash.
+    pub checked: u64,
+    /// Installed files that are missing, changed or should not be there; of diagnose and repair.
+    pub faulty: Vec<FaultyFile>,
+    /// Everything that is wrong, in the order it was met.
+    pub problems: Vec<Problem>,
+}
+
+impl Report {
+    pub(crate) fn new(from: Option<Version>) -> Self {
+        Self {
+            exit_code: ExitCode::Success,
+            from,
+            to: from,
+            traffic: Traffic::default(),
+            packs_used: 0,
+            packs_failed: 0,
+            deltas_applied: 0,
+            deltas_failed: 0,
+            delta_manifests_applied: 0,
+            fetched_one_by_one: Vec::new(),
+            installed: 0,
+            removed: 0,
+            checked: 0,
+            faulty: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// True if a client would have been content and nothing suspicious was met on the way.
+    pub fn is_clean(&self) -> bool {
+        self.exit_code.is_success() && self.problems.is_empty()
+    }
+}
+
+/// A file that came as a fullfile of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct SingleFile {
+    /// A path that needed it; the first in byte order.
+    #[serde(serialize_with = "shown")]
+    pub path: EntryPath,
+    /// Its hash.
+    #[serde(serialize_with = "shown")]
+    pub hash: FileHash,
+    /// The folder of the fullfile.
+    #[serde(serialize_with = "shown")]
+    pub version: Version,
+    /// The bundle that lists the path.
+    #[serde(serialize_with = "shown")]
+    pub bundle: BundleName,
+}
+
+/// An installed path that is not as the manifests say.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct FaultyFile {
+    /// Where.
+    #[serde(serialize_with = "shown")]
+    pub path: EntryPath,
+    /// What is wrong.
+    pub fault: FileFault,
+}
+
+/// What is wrong with an installed path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileFault {
+    /// It is not there.
+    Missing,
+    /// It is another file.
+    Mismatch,
+    /// It should not be there.
+    Extraneous,
+}
+
+/// Requests and bytes by kind of resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests for contents, by kind and status; status 0 where no answer came.
+    pub gets: BTreeMap<(ResourceKind, u16), u64>,
+    /// Requests for lengths, by status.
+    pub heads: BTreeMap<u16, u64>,
+    /// Bytes of content received, by kind.
+    pub bytes: BTreeMap<ResourceKind, u64>,
+    /// Requests that repeated a failed one.
+    pub retries: u64,
+}
+
+impl Traffic {
+    /// All requests.
+    pub fn requests(&self) -> u64 {
+        self.gets.values().sum::<u64>() + self.heads.values().sum::<u64>()
+    }
+
+    /// All bytes of content.
+    pub fn total_bytes(&self) -> u64 {
+        self.bytes.values().sum()
+    }
+
+    /// GETs of one kind that were answered with `status`.
+    pub fn gets_of(&self, kind: ResourceKind, status: u16) -> u64 {
+        self.gets.get(&(kind, status)).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn count_get(&mut self, resource: &Resource, status: u16, bytes: u64) {
+        *self.gets.entry((resource.kind(), status)).or_default() += 1;
+        *self.bytes.entry(resource.kind()).or_default() += bytes;
+    }
+
+    pub(crate) fn count_head(&mut self, status: u16) {
+        *self.heads.entry(status).or_default() += 1;
+    }
+
+    /// Adds the counts of another operation.
+    pub fn add(&mut self, other: &Self) {
+        for (key, count) in &other.gets {
+            *self.gets.entry(*key).or_default() += count;
+        }
+        for (status, count) in &other.heads {
+            *self.heads.entry(*status).or_default() += count;
+        }
+        for (kind, bytes) in &other.bytes {
+            *self.bytes.entry(*kind).or_default() += bytes;
+        }
+        self.retries += other.retries;
+    }
+}
+
+impl Serialize for Traffic {
+    /// As maps with text keys: `{"gets": {"manifest": {"200": 3}}, "heads": {"200": 1}, "bytes": {…}, "retries": 0}`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            gets: BTreeMap<&'static str, BTreeMap<String, u64>>,
+            heads: &'a BTreeMap<u16, u64>,
+            bytes: BTreeMap<&'static str, u64>,
+            retries: u64,
+        }
+        let mut gets: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for ((kind, status), count) in &self.gets {
+            gets.entry(kind.as_str()).or_default().insert(status.to_string(), *count);
+        }
+        let bytes = self.bytes.iter().map(|(kind, bytes)| (kind.as_str(), *bytes)).collect();
+        Shown { gets, heads: &self.heads, bytes, retries: self.retries }.serialize(serializer)
+    }
+}
+
+/// Serializes as its text.
+pub(crate) fn shown<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+/// Serializes as its text, or as null.
+pub(crate) fn shown_option<T: fmt::Display, S: Serializer>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,187 @@
+//! Where an endpoint gets its content: the requests it makes, and what answers them.
+//!
+//! | Source | Answers from |
+//! |---|---|
+//! | [`HttpSource`] | a server, over http or https |
+//! | [`TreeSource`] | a folder that holds a public tree, of this program or of another |
+//! | [`StoreSource`] | a store, or a store with a release that is not visible yet |
+//! | [`Probe`] | another source, while it records the requests and spoils some answers; for tests |
+//!
+//! A source answers with a status and a body, as a server does; what a status means is decided in one place, by
+//! whoever fetches.
+
+mod body;
+mod http;
+mod probe;
+mod tree;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use clearwell_format::Resource;
+
+pub use body::Body;
+pub use http::{HttpOptions, HttpSource, UserAgent};
+pub use probe::{Fault, Probe};
+pub use tree::TreeSource;
+
+/// What answers the requests of an endpoint.
+pub trait Source: Send + Sync {
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// [`TransportError`] where there is no answer at all; every status is an answer.
+    fn send(&self, request: Request) -> Answer<'_>;
+
+    /// True where a failed request is never tried again, as for `file://` (client behaviour 4).
+    fn is_local(&self) -> bool {
+        false
+    }
+}
+
+/// The future of an answer.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// HEAD or GET.
+    pub method: Method,
+    /// What is asked for.
+    pub target: Target,
+    /// First byte wanted, when an interrupted download goes on.
+    pub from_byte: Option<u64>,
+    /// Asks caches to stay aside, as for pointers that are read into memory (client behaviour 1).
+    pub uncached: bool,
+}
+
+impl Request {
+    /// A plain GET.
+    pub fn get(resource: Resource) -> Self {
+        Self { method: Method::Get, target: Target::Resource(resource), from_byte: None, uncached: false }
+    }
+
+    /// A HEAD.
+    pub fn head(target: Target) -> Self {
+        Self { method: Method::Head, target, from_byte: None, uncached: false }
+    }
+}
+
+impl fmt::Display for Request {
+    /// As a line of a server's log: `GET 30/Manifest.MoM.tar`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = match self.method {
+            Method::Head => "HEAD",
+            Method::Get => "GET",
+        };
+        write!(f, "{method} {}", self.target)
+    }
+}
+
+/// HEAD or GET; an endpoint knows no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// Only status and length.
+    Head,
+    /// The content.
+    Get,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The content URL itself, which clients probe before parallel downloads.
+    Root,
+    /// A file of the public tree.
+    Resource(Resource),
+}
+
+impl From<Resource> for Target {
+    fn from(resource: Resource) -> Self {
+        Self::Resource(resource)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("/"),
+            Self::Resource(resource) => resource.fmt(f),
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Response {
+    /// The HTTP status; 200 and 404 for sources that are no servers.
+    pub status: u16,
+    /// `Content-Length`, if stated.
+    pub length: Option<u64>,
+    /// The content; empty for HEAD.
+    pub body: Body,
+}
+
+impl Response {
+    /// An answer without content.
+    pub fn empty(status: u16) -> Self {
+        Self { status, length: Some(0), body: Body::empty() }
+    }
+}
+
+/// There is no answer, or it broke off.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The server cannot be reached: name, connection or TLS.
+    #[error("cannot connect to {url}; check the address, that the server runs, and its certificate")]
+    Connect {
+        /// What was asked for.
+        url: String,
+        /// From the client library.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The connection failed under way.
+    #[error("the connection failed")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The body is shorter than announced.
+    #[error("the answer ends early")]
+    Truncated,
+    /// Nothing came for too long.
+    #[error("no data for {seconds} s")]
+    Timeout {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A file of a local source cannot be read.
+    #[error("failed to read {path}")]
+    Read {
+        /// The file.
+        path: std::path::PathBuf,
+        /// From the operating system.
+        source: std::io::Error,
+    },
+    /// The store cannot answer.
+    #[error("the store cannot be read")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// More bytes than the endpoint takes for such an object.
+    #[error("the answer is longer than {limit} bytes")]
+    TooLong {
+        /// The most that is taken.
+        limit: u64,
+    },
+    /// What was received cannot be kept.
+    #[error("failed to keep what was received; make room in the folder for temporary files")]
+    Keep(#[source] std::io::Error),
+}
+
+impl TransportError {
+    /// True for what clients try again: everything but an unreachable server and a local failure (client behaviour 4).
+    pub fn is_retried(&self) -> bool {
+        match self {
+            Self::Broken(_) | Self::Truncated | Self::Timeout { .. } => true,
+            Self::Connect { .. } | Self::Read { .. } | Self::Store(_) | Self::TooLong { .. } | Self::Keep(_) => false,
+        }
+    }
+}
