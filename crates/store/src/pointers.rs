@@ -106,23 +106,22 @@ pub(crate) fn current(layout: &Layout) -> Result<u64, StoreError> {
 /// Reads the current generation, all of one.
 pub(crate) fn load(layout: &Layout) -> Result<PointerGeneration, StoreError> {
     let mut number = current(layout)?;
-    loop {
-        if number == 0 {
-            return Ok(PointerGeneration::default());
-        }
-        match read_generation(&layout.generation(number)) {
-            Ok(files) => return Ok(PointerGeneration { number, files }),
-            // Removed while it was read? Then the link has moved on.
-            Err(StoreError::Io { source, path, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                let now = current(layout)?;
-                if now == number {
-                    return Err(StoreError::PointersDamaged { path, reason: "it is missing" });
+    while number > 0 {
+        let read = read_generation(&layout.generation(number));
+        // If it can have been pruned meanwhile, files may have been missed; then the link has moved far on.
+        let now = current(layout)?;
+        if switch::is_kept(number, now) {
+            return match read {
+                Ok(files) => Ok(PointerGeneration { number, files }),
+                Err(StoreError::Io { source, path, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    Err(StoreError::PointersDamaged { path, reason: "it is missing" })
                 }
-                number = now;
-            }
-            Err(error) => return Err(error),
+                Err(error) => Err(error),
+            };
         }
+        number = now;
     }
+    Ok(PointerGeneration::default())
 }
 
 fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8]>>, StoreError> {

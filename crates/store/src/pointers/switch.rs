@@ -1,7 +1,5 @@
 //! Writing a generation and switching to it.
 
-use std::path::Path;
-
 use super::{PointerGeneration, target};
 use crate::disk::Disk;
 use crate::layout::generation_name;
@@ -40,11 +38,16 @@ pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &
 pub(crate) fn prune(current: u64, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
     for found in list(&layout.generations())? {
         let number = found.name.parse().ok().filter(|number| generation_name(*number) == found.name);
-        if number.is_some_and(|number| number + KEPT <= current) {
-            disk.remove(Path::new(&found.path))?;
+        if number.is_some_and(|number| !is_kept(number, current)) {
+            disk.remove(&found.path)?;
         }
     }
     Ok(())
+}
+
+/// True while a generation is not pruned.
+pub(super) const fn is_kept(number: u64, current: u64) -> bool {
+    number.saturating_add(KEPT) > current
 }
 
 /// A reader in the middle of a generation survives this many publications.

@@ -1,0 +1,12 @@
+//! The store from outside: what it promises its writers, its readers, and after a crash.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod crash;
+mod damage;
+mod disk_errors;
+mod drafts;
+mod order;
+mod readers;
+mod support;
+mod writers;
