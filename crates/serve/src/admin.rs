@@ -1,0 +1,77 @@
+//! The admin address: `/metrics`, `/healthz`, `/readyz`. Answers until the very end, so that draining can be watched.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clearwell_metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::body::{Body, Content};
+use crate::respond;
+use crate::site::Site;
+
+/// Operators and their programs at the same time.
+const CONNECTIONS: usize = 64;
+/// Longer nobody keeps a connection: those who scrape come again.
+const CONNECTION_TIME: Duration = Duration::from_secs(300);
+const HEADER_TIME: Duration = Duration::from_secs(10);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Answers until it is aborted.
+pub(crate) async fn run(socket: TcpListener, site: Arc<Site>) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((stream, _)) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+        let site = Arc::clone(&site);
+        connections.spawn(async move {
+            let service = service_fn(|request| {
+                let response = answer(&site, &request);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+            // Errors are those of clients that went away.
+            let _ = timeout(CONNECTION_TIME, http.serve_connection(TokioIo::new(stream), service)).await;
+            drop(permit);
+        });
+    }
+}
+
+fn answer(site: &Site, request: &http::Request<Incoming>) -> Response<Body> {
+    let mut response = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/metrics") => metrics(site),
+        (&Method::GET | &Method::HEAD, "/healthz") => respond::text(StatusCode::OK, "alive\n"),
+        (&Method::GET | &Method::HEAD, "/readyz") => site.respond_ready(),
+        (&Method::GET | &Method::HEAD, _) => respond::plain(StatusCode::NOT_FOUND),
+        _ => respond::plain(StatusCode::METHOD_NOT_ALLOWED),
+    };
+    if request.method() == Method::HEAD {
+        *response.body_mut() = Content::Empty;
+    }
+    response.map(Body::new)
+}
+
+fn metrics(site: &Site) -> Response<Content> {
+    let mut response = respond::text(StatusCode::OK, site.metrics().expose());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(METRICS_CONTENT_TYPE));
+    response
+}

@@ -1,0 +1,234 @@
+//! Bodies of answers: nothing, bytes in memory, or pieces read as the connection takes them.
+//!
+//! A file is read by position in chunks. What lies in the page cache is read on the spot; what has to come from the
+//! disk is read on a blocking thread, so a cold file delays nobody else.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use tokio::task::JoinHandle;
+
+use crate::exchange::Exchange;
+use crate::object::Segment;
+
+/// Read at once: large enough that system calls do not count, small enough that thousands of readers fit in memory.
+const CHUNK_BYTES: u64 = 128 * 1024;
+
+/// The body of an answer. Ends its exchange, for logs and metrics, when it is dropped.
+#[derive(Debug)]
+pub struct Body {
+    content: Content,
+    exchange: Option<Exchange>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// No bytes.
+    Empty,
+    /// All at once.
+    Memory(Bytes),
+    /// Piece by piece.
+    Stream(Box<Stream>),
+}
+
+impl Content {
+    /// Pieces one after another.
+    pub(crate) fn of(segments: impl IntoIterator<Item = Segment>) -> Self {
+        let mut segments: VecDeque<Segment> = segments.into_iter().collect();
+        let left = segments.iter().map(Segment::len).sum();
+        match segments.pop_front() {
+            None => Self::Empty,
+            Some(Segment::Memory(bytes)) if segments.is_empty() => Self::Memory(bytes),
+            Some(first) => {
+                segments.push_front(first);
+                Self::Stream(Box::new(Stream { segments, left, reading: None }))
+            }
+        }
+    }
+}
+
+/// Pieces not sent yet.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    segments: VecDeque<Segment>,
+    /// Sum of their lengths, and of what is being read.
+    left: u64,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
+}
+
+impl Segment {
+    const fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File { part, .. } => part.end - part.start,
+        }
+    }
+}
+
+impl Stream {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            if let Some(reading) = &mut self.reading {
+                let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other).flatten();
+                self.reading = None;
+                return Poll::Ready(Some(read.inspect(|bytes| self.left -= bytes.len() as u64)));
+            }
+            let Some(segment) = self.segments.front_mut() else { return Poll::Ready(None) };
+            let (file, part) = match segment {
+                Segment::File { file, part } if part.start < part.end => (file, part),
+                Segment::File { .. } => {
+                    self.segments.pop_front();
+                    continue;
+                }
+                Segment::Memory(bytes) => {
+                    let bytes = std::mem::take(bytes);
+                    self.segments.pop_front();
+                    self.left -= bytes.len() as u64;
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+            };
+            let wanted = (part.end - part.start).min(CHUNK_BYTES);
+            match read_cached(file, part.start, wanted) {
+                Ok(Some(bytes)) => {
+                    part.start += bytes.len() as u64;
+                    self.left -= bytes.len() as u64;
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+                Ok(None) => {
+                    let (file, start) = (Arc::clone(file), part.start);
+                    part.start += wanted;
+                    self.reading = Some(tokio::task::spawn_blocking(move || read_cold(&file, start, wanted)));
+                }
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+    }
+}
+
+/// Reads what the page cache has; `None` if it has nothing of it, or cannot say.
+fn read_cached(file: &File, start: u64, wanted: u64) -> io::Result<Option<Bytes>> {
+    let mut buffer = vec![0; wanted as usize];
+    match preadv2(file, &mut [IoSliceMut::new(&mut buffer)], start, ReadWriteFlags::NOWAIT) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(length) => {
+            buffer.truncate(length);
+            Ok(Some(buffer.into()))
+        }
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read_cold(file: &File, start: u64, wanted: u64) -> io::Result<Bytes> {
+    let mut buffer = vec![0; wanted as usize];
+    file.read_exact_at(&mut buffer, start)?;
+    Ok(buffer.into())
+}
+
+impl Body {
+    pub(crate) const fn new(content: Content) -> Self {
+        Self { content, exchange: None }
+    }
+
+    /// Ties the exchange to the life of this body.
+    pub(crate) fn ending(self, exchange: Exchange) -> Self {
+        Self { exchange: Some(exchange), ..self }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = &mut *self;
+        let chunk = match &mut this.content {
+            Content::Empty => None,
+            Content::Memory(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.content = Content::Empty;
+                Some(Ok(bytes))
+            }
+            Content::Stream(stream) => ready!(stream.poll_chunk(cx)),
+        };
+        match (&chunk, &mut this.exchange) {
+            (Some(Ok(bytes)), Some(exchange)) => exchange.sent(bytes.len() as u64),
+            (Some(Err(error)), Some(exchange)) => exchange.broke(error),
+            _ => {}
+        }
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Empty => true,
+            Content::Memory(bytes) => bytes.is_empty(),
+            Content::Stream(stream) => stream.left == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match &self.content {
+            Content::Empty => 0,
+            Content::Memory(bytes) => bytes.len() as u64,
+            Content::Stream(stream) => stream.left,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn file_with(bytes: &[u8]) -> Arc<File> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Arc::new(file)
+    }
+
+    #[tokio::test]
+    async fn pieces_come_in_order_and_whole() {
+        let bytes: Vec<u8> = (0..400_000_u32).map(|at| (at % 251) as u8).collect();
+        let file = file_with(&bytes);
+        let segments = [
+            Segment::Memory(Bytes::from_static(b"head")),
+            Segment::File { file: Arc::clone(&file), part: 10..300_010 },
+            Segment::File { file: Arc::clone(&file), part: 5..5 },
+            Segment::Memory(Bytes::from_static(b"tail")),
+        ];
+        let body = Body::new(Content::of(segments));
+        assert_eq!(http_body::Body::size_hint(&body).exact(), Some(300_008));
+        let read = body.collect().await.unwrap().to_bytes();
+        assert_eq!(&read[..4], b"head");
+        assert!(read[4..300_004] == bytes[10..300_010]);
+        assert_eq!(&read[300_004..], b"tail");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_cut_off_is_an_error_and_no_short_body() {
+        let file = file_with(&[7; 1000]);
+        let body = Body::new(Content::of([Segment::File { file, part: 0..2000 }]));
+        assert_eq!(body.collect().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(read_cold(&file_with(&[7; 10]), 5, 10).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn one_piece_in_memory_is_no_stream() {
+        assert!(matches!(Content::of([Segment::Memory(Bytes::from_static(b"x"))]), Content::Memory(_)));
+        assert!(matches!(Content::of([]), Content::Empty));
+        let empty = Body::new(Content::of([Segment::Memory(Bytes::new())]));
+        assert!(http_body::Body::is_end_stream(&empty));
+    }
+}

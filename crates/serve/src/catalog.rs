@@ -1,0 +1,186 @@
+//! What is there: released artifacts by index, pointers by generation, and what is not there *yet*.
+//!
+//! | asked for | answer |
+//! |---|---|
+//! | an artifact that the index of its release names | found |
+//! | an artifact that its release does not have, such as a pack from a version nobody packed | never: 404, and the client goes on with the next best at once |
+//! | anything of a version above all releases | not yet: 503. Clients hear of versions from pointers and MoMs only, so another node is ahead of this one |
+//! | anything of a version below the newest that is no release | never: versions only go up, and what was collected stays away |
+//! | a pointer of a format above all formats, or any before the first publication | not yet |
+//! | any other pointer | never |
+//!
+//! The store is asked whether a new generation is there once a second, and whenever a connection is bound to one; that
+//! is one `readlink`. Nothing else touches the file system unless something is new.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use clearwell_format::Version;
+use clearwell_format::resource::Artifact;
+use clearwell_metrics::Metrics;
+use clearwell_store::{ArtifactMeta, Index, Store, StoreError};
+
+use crate::published::Published;
+
+/// The store as the server sees it.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    store: Store,
+    current: ArcSwap<Snapshot>,
+    /// Held by the one who looks for news.
+    refreshing: tokio::sync::Mutex<()>,
+    /// False while the pointers on disk cannot be read. The last that could be are still served.
+    readable: AtomicBool,
+    metrics: Arc<Metrics>,
+}
+
+/// What was there when the generation was last seen to change.
+#[derive(Debug, Default)]
+struct Snapshot {
+    published: Arc<Published>,
+    newest: Option<Version>,
+    /// Bytes of each release.
+    sizes: HashMap<Version, u64>,
+    /// Opened when first asked for.
+    indexes: RwLock<HashMap<Version, Arc<Index>>>,
+}
+
+/// What the catalog knows of an artifact.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Released.
+    Artifact(ArtifactMeta),
+    /// There is no such thing, and there will not be.
+    Never,
+    /// It may come.
+    NotYet,
+    /// The store cannot say.
+    Trouble(StoreError),
+}
+
+impl Catalog {
+    /// Reads what is published and released now.
+    pub(crate) fn open(store: Store, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
+        let snapshot = Snapshot::load(&store, &HashMap::new())?;
+        snapshot.show(&metrics);
+        Ok(Self {
+            store,
+            current: ArcSwap::from_pointee(snapshot),
+            refreshing: tokio::sync::Mutex::default(),
+            readable: AtomicBool::new(true),
+            metrics,
+        })
+    }
+
+    /// The pointers as last seen.
+    pub(crate) fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.current.load().published)
+    }
+
+    /// The newest pointers.
+    pub(crate) async fn newest_published(self: &Arc<Self>) -> Arc<Published> {
+        self.refresh().await;
+        self.published()
+    }
+
+    /// False while the pointers on disk cannot be read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.readable.load(Ordering::Relaxed)
+    }
+
+    /// Takes over a new generation if there is one.
+    pub(crate) async fn refresh(self: &Arc<Self>) {
+        if self.is_current() {
+            return;
+        }
+        let _alone = self.refreshing.lock().await;
+        if self.is_current() {
+            return;
+        }
+        let catalog = Arc::clone(self);
+        // A panic in there is a mistake; the next refresh tries again.
+        let _ = tokio::task::spawn_blocking(move || catalog.reload()).await;
+    }
+
+    fn is_current(&self) -> bool {
+        let seen = self.current.load().published.number;
+        self.is_readable() && self.store.generation().is_ok_and(|number| number == seen)
+    }
+
+    fn reload(&self) {
+        self.store.refresh();
+        match Snapshot::load(&self.store, &self.current.load().sizes) {
+            Ok(snapshot) => {
+                snapshot.show(&self.metrics);
+                let generation = snapshot.published.number;
+                tracing::info!(generation, newest = snapshot.newest.map(Version::number), "pointers taken over");
+                self.current.store(Arc::new(snapshot));
+                self.readable.store(true, Ordering::Relaxed);
+            }
+            Err(error) => {
+                if self.readable.swap(false, Ordering::Relaxed) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "the pointers cannot be read; the last ones are still served");
+                }
+            }
+        }
+    }
+
+    /// Looks an artifact up.
+    pub(crate) async fn find(&self, version: Version, artifact: &Artifact) -> Found {
+        let snapshot = self.current.load_full();
+        let opened = snapshot.indexes.read().unwrap_or_else(PoisonError::into_inner).get(&version).cloned();
+        let index = match opened {
+            Some(index) => Ok(index),
+            None => snapshot.open_index(&self.store, version).await,
+        };
+        match index {
+            Ok(index) => index.get(artifact).map_or(Found::Never, Found::Artifact),
+            Err(StoreError::UnknownVersion { .. }) if snapshot.newest.is_none_or(|newest| version > newest) => {
+                Found::NotYet
+            }
+            Err(StoreError::UnknownVersion { .. }) => Found::Never,
+            Err(error) => Found::Trouble(error),
+        }
+    }
+}
+
+impl Snapshot {
+    /// Reads it from the store. `known` are sizes that need not be read again: releases do not change, apart from
+    /// artifacts that are added, and those count at the next start.
+    fn load(store: &Store, known: &HashMap<Version, u64>) -> Result<Self, StoreError> {
+        let published = Arc::new(Published::new(&store.pointers()?));
+        let releases = store.releases()?;
+        let size = |version: &Version| {
+            // A record that cannot be read is a gap in a figure, not a reason to stop serving.
+            let size = || store.record(*version).map(|record| record.total().bytes).unwrap_or_default();
+            (*version, known.get(version).copied().unwrap_or_else(size))
+        };
+        Ok(Self {
+            published,
+            newest: releases.last().copied(),
+            sizes: releases.iter().map(size).collect(),
+            indexes: RwLock::default(),
+        })
+    }
+
+    fn show(&self, metrics: &Metrics) {
+        let bytes = self.sizes.values().sum();
+        metrics.store.show(self.published.number, &self.published.formats, self.sizes.len(), bytes);
+    }
+
+    async fn open_index(&self, store: &Store, version: Version) -> Result<Arc<Index>, StoreError> {
+        // A version nobody released: one `stat` says so, without a thread.
+        if !store.has_release(version) {
+            return Err(StoreError::UnknownVersion { version });
+        }
+        let opening = store.clone();
+        let index = tokio::task::spawn_blocking(move || opening.index(version))
+            .await
+            .unwrap_or(Err(StoreError::UnknownVersion { version }))?;
+        self.indexes.write().unwrap_or_else(PoisonError::into_inner).insert(version, Arc::clone(&index));
+        Ok(index)
+    }
+}

@@ -1,0 +1,221 @@
+//! What the server knows of a connection: who it is, which pointers it sees, and whether it still moves.
+//!
+//! A connection is judged by what it does, not by how old it is:
+//!
+//! | it is | for | verdict |
+//! |---|---|---|
+//! | new, or in the middle of a header | `header-seconds` | slow header |
+//! | between requests | `idle-seconds` | idle |
+//! | owed an answer and takes no byte of it | `stall-seconds` | stalled |
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use clearwell_metrics::EndReason;
+
+use crate::config::ServeConfig;
+use crate::published::PointerPin;
+
+/// A connection of a client.
+#[derive(Debug)]
+pub struct Connection {
+    peer: Option<SocketAddr>,
+    pub(crate) pin: PointerPin,
+    opened: Instant,
+    requests_in_flight: AtomicU32,
+    written_bytes: AtomicU64,
+    /// The rest are milliseconds since `opened`. Since when a header is incomplete; [`NEVER`] if none is.
+    header_since: AtomicU64,
+    /// Since when no request, or at least one, is in flight.
+    turned: AtomicU64,
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// How long a connection may do nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    header: Duration,
+    idle: Duration,
+    stall: Duration,
+}
+
+impl Patience {
+    pub(crate) fn of(config: &ServeConfig) -> Self {
+        let seconds = |number: std::num::NonZeroU32| Duration::from_secs(number.get().into());
+        Self {
+            header: seconds(config.header_seconds),
+            idle: seconds(config.idle_seconds),
+            stall: seconds(config.stall_seconds),
+        }
+    }
+}
+
+/// What is to be done about a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Look again after so long.
+    Wait(Duration),
+    /// End it.
+    End(EndReason),
+}
+
+/// When bytes were last seen to leave.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    written_bytes: u64,
+    at: Duration,
+}
+
+impl Connection {
+    /// A connection that was just opened; without a peer in memory.
+    pub fn new(peer: Option<SocketAddr>) -> Self {
+        Self {
+            peer,
+            pin: PointerPin::default(),
+            opened: Instant::now(),
+            requests_in_flight: AtomicU32::new(0),
+            written_bytes: AtomicU64::new(0),
+            header_since: AtomicU64::new(0),
+            turned: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) const fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(NEVER - 1)
+    }
+
+    /// Bytes came. Between requests they begin a header. (On HTTP/2 they need not: there the first request ends this
+    /// watch, and frames that are no requests are bounded by the idle time.)
+    pub(crate) fn received(&self) {
+        if self.requests_in_flight.load(Ordering::Relaxed) == 0 {
+            let _ = self.header_since.compare_exchange(NEVER, self.now(), Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes left.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn request_begins(&self, version: http::Version) {
+        // On HTTP/2 no later byte is known to begin a header: one in the far future never does.
+        let watched = if version == http::Version::HTTP_2 { NEVER - 1 } else { NEVER };
+        self.header_since.store(watched, Ordering::Relaxed);
+        if self.requests_in_flight.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.turned.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn request_ends(&self) {
+        if self.requests_in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.turned.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    /// Judges the connection. `seen` is what the judge remembers between looks.
+    pub(crate) fn judge(&self, patience: &Patience, seen: &mut Progress) -> Verdict {
+        self.judge_at(Duration::from_millis(self.now()), patience, seen)
+    }
+
+    fn judge_at(&self, now: Duration, patience: &Patience, seen: &mut Progress) -> Verdict {
+        let turned = Duration::from_millis(self.turned.load(Ordering::Relaxed));
+        if self.requests_in_flight.load(Ordering::Relaxed) > 0 {
+            let written_bytes = self.written_bytes.load(Ordering::Relaxed);
+            if written_bytes != seen.written_bytes {
+                *seen = Progress { written_bytes, at: now };
+            }
+            return left(seen.at.max(turned), patience.stall, now, EndReason::Stalled);
+        }
+        let header_since = Duration::from_millis(self.header_since.load(Ordering::Relaxed));
+        if header_since <= now {
+            return left(header_since, patience.header, now, EndReason::SlowHeader);
+        }
+        match left(turned, patience.idle, now, EndReason::Idle) {
+            // A header may begin meanwhile, and its time is shorter.
+            Verdict::Wait(wait) => Verdict::Wait(wait.min(patience.header)),
+            end => end,
+        }
+    }
+}
+
+fn left(since: Duration, patience: Duration, now: Duration, reason: EndReason) -> Verdict {
+    match (since + patience).checked_sub(now) {
+        Some(wait) if !wait.is_zero() => Verdict::Wait(wait),
+        _ => Verdict::End(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Version;
+
+    use super::*;
+
+    const PATIENCE: Patience =
+        Patience { header: Duration::from_secs(10), idle: Duration::from_secs(60), stall: Duration::from_secs(30) };
+
+    fn wait(seconds: u64) -> Verdict {
+        Verdict::Wait(Duration::from_secs(seconds))
+    }
+
+    /// Judges `after` so many seconds more than any real time the test takes.
+    fn judge(connection: &Connection, after: u64, seen: &mut Progress) -> Verdict {
+        connection.judge_at(Duration::from_secs(after), &PATIENCE, seen)
+    }
+
+    #[test]
+    fn a_first_header_has_to_come_in_time() {
+        let connection = Connection::new(None);
+        let mut seen = Progress::default();
+        assert_eq!(judge(&connection, 0, &mut seen), wait(10));
+        connection.received();
+        assert_eq!(judge(&connection, 9, &mut seen), wait(1));
+        assert_eq!(judge(&connection, 10, &mut seen), Verdict::End(EndReason::SlowHeader));
+    }
+
+    #[test]
+    fn between_requests_it_may_rest_and_then_not_dawdle() {
+        let connection = Connection::new(None);
+        let mut seen = Progress::default();
+        connection.request_begins(Version::HTTP_11);
+        connection.request_ends();
+        connection.turned.store(0, Ordering::Relaxed);
+        assert_eq!(judge(&connection, 1, &mut seen), wait(10), "a header may begin");
+        assert_eq!(judge(&connection, 55, &mut seen), wait(5));
+        assert_eq!(judge(&connection, 60, &mut seen), Verdict::End(EndReason::Idle));
+        connection.header_since.store(55_000, Ordering::Relaxed);
+        assert_eq!(judge(&connection, 60, &mut seen), wait(5));
+        assert_eq!(judge(&connection, 65, &mut seen), Verdict::End(EndReason::SlowHeader));
+    }
+
+    #[test]
+    fn an_answer_has_to_move() {
+        let connection = Connection::new(None);
+        let mut seen = Progress::default();
+        connection.request_begins(Version::HTTP_11);
+        connection.turned.store(100_000, Ordering::Relaxed);
+        assert_eq!(judge(&connection, 110, &mut seen), wait(20), "time before the request does not count");
+        connection.wrote(1);
+        assert_eq!(judge(&connection, 125, &mut seen), wait(30));
+        assert_eq!(judge(&connection, 154, &mut seen), wait(1));
+        assert_eq!(judge(&connection, 155, &mut seen), Verdict::End(EndReason::Stalled));
+    }
+
+    #[test]
+    fn frames_between_requests_of_http_2_begin_no_header() {
+        let connection = Connection::new(None);
+        let mut seen = Progress::default();
+        connection.request_begins(Version::HTTP_2);
+        connection.request_ends();
+        connection.turned.store(0, Ordering::Relaxed);
+        connection.received();
+        assert_eq!(judge(&connection, 55, &mut seen), wait(5));
+        assert_eq!(judge(&connection, 60, &mut seen), Verdict::End(EndReason::Idle));
+    }
+}

@@ -1,0 +1,53 @@
+//! Shall clients be sent here?
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::catalog::Catalog;
+
+/// What keeps the server from being ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// It is about to stop.
+    Draining,
+    /// The pointers in the store cannot be read.
+    Unreadable,
+    /// Nothing was ever published.
+    NothingPublished,
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Draining => "draining",
+            Self::Unreadable => "the pointers cannot be read",
+            Self::NothingPublished => "nothing is published",
+        })
+    }
+}
+
+/// What only the process knows of its health.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    draining: AtomicBool,
+}
+
+impl Health {
+    /// From now on the server is not ready.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Ready, or what is missing.
+    pub(crate) fn check(&self, catalog: &Catalog) -> Result<(), NotReady> {
+        if self.draining.load(Ordering::Relaxed) {
+            Err(NotReady::Draining)
+        } else if !catalog.is_readable() {
+            Err(NotReady::Unreadable)
+        } else if catalog.published().is_empty() {
+            Err(NotReady::NothingPublished)
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Decisions to answers: status, headers and body, here and nowhere else.
+//!
+//! | answer | headers beside `Content-Length` and `Date` |
+//! |---|---|
+//! | 200, 206 | `Content-Type`, `ETag`, `Cache-Control`, `Accept-Ranges`, `Content-Range` |
+//! | 304 | `ETag`, `Cache-Control` |
+//! | 412, 416 | as errors; 416 with `Content-Range: bytes */N` |
+//! | errors | `Content-Type: text/plain`, `Cache-Control: no-store`; the body is the phrase of the status |
+//! | 405 | `Allow` |
+//! | 503 | `Retry-After` |
+//!
+//! Bodies are never encoded and nothing is ever redirected: the stock client understands neither. HEAD has every header
+//! of GET; its body is left out by whoever calls.
+
+use std::num::NonZeroU32;
+use std::ops::Range;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, RETRY_AFTER,
+};
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::body::Content;
+use crate::decide::Outcome;
+use crate::object::{Lifetime, Object, ObjectMeta, Segment};
+
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// The answer for an object. Without the object itself, as for HEAD, the body is empty and all else is the same.
+pub(crate) fn object(outcome: Outcome, meta: &ObjectMeta, object: Option<&Object>) -> Response<Content> {
+    let part = |part: Range<u64>| object.map(|object| object.part(part));
+    match outcome {
+        Outcome::Whole => found(StatusCode::OK, meta, meta.size, part(0..meta.size)),
+        Outcome::Part(range) => {
+            let content_range = content_range(&range, meta.size);
+            let mut response = found(StatusCode::PARTIAL_CONTENT, meta, range.end - range.start, part(range));
+            response.headers_mut().insert(CONTENT_RANGE, header(content_range));
+            response
+        }
+        Outcome::Parts(ranges) => parts(&ranges, meta, object),
+        Outcome::NotModified => {
+            let mut response = Response::new(Content::Empty);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            validators(&mut response, meta);
+            response
+        }
+        Outcome::PreconditionFailed => plain(StatusCode::PRECONDITION_FAILED),
+        Outcome::RangeUnsatisfiable => {
+            let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE);
+            response.headers_mut().insert(CONTENT_RANGE, header(format!("bytes */{}", meta.size)));
+            response
+        }
+    }
+}
+
+/// 200 or 206 with `length` bytes.
+fn found(
+    status: StatusCode,
+    meta: &ObjectMeta,
+    length: u64,
+    segments: impl IntoIterator<Item = Segment>,
+) -> Response<Content> {
+    let mut response = Response::new(Content::of(segments));
+    *response.status_mut() = status;
+    validators(&mut response, meta);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(meta.content_type));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    response
+}
+
+fn validators(response: &mut Response<Content>, meta: &ObjectMeta) {
+    let headers = response.headers_mut();
+    headers.insert(ETAG, meta.etag.header().clone());
+    headers.insert(
+        CACHE_CONTROL,
+        match meta.lifetime {
+            Lifetime::Immutable => IMMUTABLE,
+            Lifetime::Revalidated => NO_CACHE,
+        },
+    );
+}
+
+/// Several parts (RFC 9110, 14.6), each with a header of its own.
+fn parts(ranges: &[Range<u64>], meta: &ObjectMeta, object: Option<&Object>) -> Response<Content> {
+    // Made of the digest of the whole: bytes that contain it cannot be found.
+    let boundary = meta.etag.header().to_str().expect("hex digits in quotes").trim_matches('"')[..32].to_owned();
+    let mut length = 0;
+    let mut segments = Vec::new();
+    let mut push = |text: String| {
+        length += text.len() as u64;
+        segments.push(Segment::Memory(Bytes::from(text)));
+    };
+    let mut line_end = "";
+    let mut lengths = 0;
+    for range in ranges {
+        let content_range = content_range(range, meta.size);
+        push(format!(
+            "{line_end}--{boundary}\r\nContent-Type: {}\r\nContent-Range: {content_range}\r\n\r\n",
+            meta.content_type
+        ));
+        line_end = "\r\n";
+        lengths += range.end - range.start;
+    }
+    push(format!("\r\n--{boundary}--\r\n"));
+    length += lengths;
+
+    let body = object.map(|object| interleave(segments, ranges.iter().map(|range| object.part(range.clone()))));
+    let mut response = found(StatusCode::PARTIAL_CONTENT, meta, length, body.into_iter().flatten());
+    response.headers_mut().insert(CONTENT_TYPE, header(format!("multipart/byteranges; boundary={boundary}")));
+    response
+}
+
+/// Text, part, text, part, …, text.
+fn interleave(texts: Vec<Segment>, parts: impl Iterator<Item = Segment>) -> Vec<Segment> {
+    let mut parts = parts.fuse();
+    texts.into_iter().flat_map(|text| [Some(text), parts.next()]).flatten().collect()
+}
+
+fn content_range(range: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", range.start, range.end - 1)
+}
+
+fn header(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("digits and plain words are header text")
+}
+
+/// A status with its phrase as body.
+pub(crate) fn plain(status: StatusCode) -> Response<Content> {
+    let mut response = text(status, format!("{}\n", status.canonical_reason().unwrap_or("Error")));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}
+
+/// 503: not here yet, or not now.
+pub(crate) fn unavailable(retry_after_seconds: NonZeroU32) -> Response<Content> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds.get()));
+    response
+}
+
+/// A short text of the server itself.
+pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Content> {
+    let text = text.into();
+    let length = text.len();
+    let mut response = Response::new(Content::Memory(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(CONTENT_TYPE, PLAIN);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    response
+}
