@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::endpoint::{Endpoint, Run, Stop};
 use crate::fetch::{Failed, Fetcher};
 use crate::files::Listed;
-use crate::packs::note_oddities;
+use crate::packs::Oddities;
 use crate::pointers::fetch_problem;
 use crate::problem::{Problem, reason};
 use crate::report::SingleFile;
@@ -68,9 +68,9 @@ impl Endpoint {
                 most = 1;
             }
             match outcome {
-                Outcome::Staged(object, problems) => {
+                Outcome::Staged(object, oddities) => {
                     self.staging.add(hash, object);
-                    problems.into_iter().for_each(|problem| run.note(problem));
+                    oddities.note(&resource, run);
                 }
                 Outcome::NoArchive(reason) => run.note(Problem::Fullfile { resource, reason }),
                 Outcome::OtherFile => {
@@ -93,7 +93,7 @@ pub(crate) fn fullfile(file: &Listed, hash: FileHash) -> Resource {
 
 /// What became of one fullfile.
 pub(crate) enum Outcome {
-    Staged(Object, Vec<Problem>),
+    Staged(Object, Oddities),
     NoArchive(String),
     OtherFile,
     Missing(Failed),
@@ -109,8 +109,7 @@ pub(crate) async fn fetch(
     let outcome = match fetcher.resuming(&resource, u64::MAX).await {
         Err(failed) => Outcome::Missing(failed),
         Ok(spool) => {
-            let about = resource.clone();
-            let opened = tokio::task::spawn_blocking(move || open(spool, &folder, hash, &about)).await;
+            let opened = tokio::task::spawn_blocking(move || open(spool, &folder, hash)).await;
             opened.unwrap_or_else(|error| Outcome::NoArchive(reason(&error)))
         }
     };
@@ -118,9 +117,9 @@ pub(crate) async fn fetch(
 }
 
 /// Takes the one member out of the archive (content layout 4).
-fn open(spool: Spool, folder: &StageFolder, hash: FileHash, resource: &Resource) -> Outcome {
+fn open(spool: Spool, folder: &StageFolder, hash: FileHash) -> Outcome {
     let mut accepted = None;
-    let mut problems = Vec::new();
+    let mut oddities = Oddities::default();
     let mut count = 0;
     let read = read_members::<ArchiveError>(spool.into_reader(), |member| {
         count += 1;
@@ -128,12 +127,12 @@ fn open(spool: Spool, folder: &StageFolder, hash: FileHash, resource: &Resource)
         if count > 1 || name.strip_suffix(b"/").unwrap_or(name) != hash.to_hex() {
             return Err(ArchiveError::MemberCount(count));
         }
-        note_oddities(&member.header, resource, &mut problems);
+        oddities.look_at(&member.header);
         accepted = folder.accept(member, hash)?;
         Ok(())
     });
     match (read, count, accepted) {
-        (Ok(()), 1, Some(object)) => Outcome::Staged(object, problems),
+        (Ok(()), 1, Some(object)) => Outcome::Staged(object, oddities),
         (Ok(()), 1, None) => Outcome::OtherFile,
         (Err(ArchiveError::MemberCount(1)), ..) => {
             Outcome::NoArchive("its member has another name than its hash".into())

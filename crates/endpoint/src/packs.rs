@@ -91,6 +91,7 @@ impl Endpoint {
         let folder = self.staging.folder.clone();
         let about = resource.clone();
         let contents = blocking(move || extract(spool.into_reader(), &folder, &about)).await?;
+        contents.oddities.note(&resource, run);
         for problem in contents.problems {
             run.note(problem);
         }
@@ -119,15 +120,22 @@ pub(crate) struct Contents {
     pub staged: Vec<(FileHash, Object)>,
     pub deltas: Vec<PackedDelta>,
     pub problems: Vec<Problem>,
+    pub oddities: Oddities,
     /// Why the pack was not read to its end.
     pub damage: Option<String>,
 }
 
 /// Reads a pack and keeps what is good in it.
 pub(crate) fn extract(pack: Box<dyn BufRead + Send>, folder: &StageFolder, resource: &Resource) -> Contents {
-    let mut contents = Contents { staged: Vec::new(), deltas: Vec::new(), problems: Vec::new(), damage: None };
+    let mut contents = Contents {
+        staged: Vec::new(),
+        deltas: Vec::new(),
+        problems: Vec::new(),
+        oddities: Oddities::default(),
+        damage: None,
+    };
     let ended = read_members::<ArchiveError>(pack, |mut member| {
-        note_oddities(&member.header, resource, &mut contents.problems);
+        contents.oddities.look_at(&member.header);
         match PackMember::parse(&member.header.name) {
             Some(PackMember::Staged(hash)) => match folder.accept(member, hash)? {
                 Some(object) => contents.staged.push((hash, object)),
@@ -171,13 +179,24 @@ fn leads_outside(header: &MemberHeader) -> bool {
     climbs || replaces
 }
 
-/// What harms some clients without harming this one (content layout 3).
-pub(crate) fn note_oddities(header: &MemberHeader, resource: &Resource, problems: &mut Vec<Problem>) {
-    if header.names_owner {
-        note(problems, Problem::OwnerNames { resource: resource.clone() });
+/// Oddities of an archive that harm some clients without harming this one (content layout 3).
+#[derive(Debug, Default)]
+pub(crate) struct Oddities {
+    names_owners: bool,
+    pax_target: bool,
+}
+
+impl Oddities {
+    pub(crate) fn look_at(&mut self, header: &MemberHeader) {
+        self.names_owners |= header.names_owner;
+        self.pax_target |= header.pax_target && !header.target.is_ascii();
     }
-    if header.pax_target && !header.target.is_ascii() {
-        note(problems, Problem::PaxTarget { resource: resource.clone() });
+
+    pub(crate) fn note(&self, resource: &Resource, run: &mut Run) {
+        run.report.archives_naming_owners += u64::from(self.names_owners);
+        if self.pax_target {
+            run.note(Problem::PaxTarget { resource: resource.clone() });
+        }
     }
 }
 

@@ -122,12 +122,6 @@ pub enum Problem {
         /// The folder.
         member: String,
     },
-    /// An archive names owners, which clients map to their own numbers (content layout 3).
-    #[error("{resource} names users or groups; clients that know them under other numbers then refuse the file")]
-    OwnerNames {
-        /// The archive.
-        resource: Resource,
-    },
     /// A link target outside ASCII in a PAX record, which fails in the C locale (content layout 3).
     #[error("{resource} has a link target outside ASCII in a PAX record, which clients in the C locale cannot extract")]
     PaxTarget {
@@ -245,7 +239,6 @@ impl Problem {
             Self::IncompletePack { .. } => "incomplete-pack",
             Self::HostileMember { .. } => "hostile-member",
             Self::PackFolder { .. } => "pack-folder",
-            Self::OwnerNames { .. } => "owner-names",
             Self::PaxTarget { .. } => "pax-target",
             Self::Delta { .. } => "delta",
             Self::Fullfile { .. } => "fullfile",

@@ -35,6 +35,9 @@ pub struct Report {
     pub delta_manifests_applied: u64,
     /// What no pack held: the files that a client fetches one by one.
     pub fetched_one_by_one: Vec<SingleFile>,
+    /// Archives that name users or groups: clients that know those under other numbers refuse what is in them
+    /// (content layout 3). Harmless while the name is root.
+    pub archives_naming_owners: u64,
     /// Files put in place.
     pub installed: u64,
     /// Files removed.
@@ -60,6 +63,7 @@ impl Report {
             deltas_failed: 0,
             delta_manifests_applied: 0,
             fetched_one_by_one: Vec::new(),
+            archives_naming_owners: 0,
             installed: 0,
             removed: 0,
             checked: 0,

@@ -96,9 +96,9 @@ impl Endpoint {
         let stage = self.staging.folder.clone();
         let (_, resource, outcome) = fullfiles::fetch(run.fetcher.clone(), stage, hash, resource).await;
         match outcome {
-            Outcome::Staged(object, problems) => {
+            Outcome::Staged(object, oddities) => {
                 self.staging.add(hash, object);
-                problems.into_iter().for_each(|problem| run.note(problem));
+                oddities.note(&resource, run);
                 Ok(Ok(()))
             }
             Outcome::NoArchive(reason) => Ok(Err(Problem::Fullfile { resource, reason })),

@@ -13,6 +13,7 @@
 mod body;
 mod http;
 mod probe;
+mod store;
 mod tree;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use clearwell_format::Resource;
 pub use body::Body;
 pub use http::{HttpOptions, HttpSource, UserAgent};
 pub use probe::{Fault, Probe};
+pub use store::StoreSource;
 pub use tree::TreeSource;
 
 /// What answers the requests of an endpoint.

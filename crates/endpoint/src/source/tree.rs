@@ -25,7 +25,13 @@ impl TreeSource {
             return Ok(Response::empty(200));
         };
         let path = self.root.join(resource.to_string());
-        file_answer(path, request)
+        match File::open(&path) {
+            Ok(file) => answer_from(file, path, request),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Ok(Response::empty(404))
+            }
+            Err(source) => Err(TransportError::Read { path, source }),
+        }
     }
 }
 
@@ -39,16 +45,9 @@ impl Source for TreeSource {
     }
 }
 
-/// Answers with a file: 404 if there is none, as a server would.
-pub(super) fn file_answer(path: PathBuf, request: &Request) -> Result<Response, TransportError> {
+/// Answers with an open file, as a server would.
+pub(super) fn answer_from(mut file: File, path: PathBuf, request: &Request) -> Result<Response, TransportError> {
     let failed = |source| TransportError::Read { path: path.clone(), source };
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(Response::empty(404));
-        }
-        Err(error) => return Err(failed(error)),
-    };
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() {
         return Ok(Response::empty(404));
@@ -56,11 +55,9 @@ pub(super) fn file_answer(path: PathBuf, request: &Request) -> Result<Response, 
     if request.method == Method::Head {
         return Ok(Response { status: 200, length: Some(about.len()), body: Body::empty() });
     }
-    let start = request.from_byte.unwrap_or(0);
+    let (status, start) = request.from_byte.map_or((200, 0), |start| (206, start));
     if start > 0 {
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
     }
-    let (status, length) =
-        if request.from_byte.is_some() { (206, about.len().saturating_sub(start)) } else { (200, about.len()) };
-    Ok(Response { status, length: Some(length), body: Body::file(file, path) })
+    Ok(Response { status, length: Some(about.len().saturating_sub(start)), body: Body::file(file, path) })
 }
