@@ -115,11 +115,7 @@ fn is_pack_folder(header: &MemberHeader) -> bool {
 }
 
 /// At most one finding per rule and archive: the first member that breaks it stands for all.
-fn inspect(
-    resource: &Resource,
-    expected: Expected,
-    archive: io::Result<Box<dyn BufRead + Send + '_>>,
-) -> Vec<Finding> {
+fn inspect(resource: &Resource, expected: Expected, archive: io::Result<Box<dyn BufRead + Send + '_>>) -> Vec<Finding> {
     let (mut wrong, mut named, mut pax) = (None, None, None);
     let mut members = 0;
     let read = archive.map_err(ArchiveError::Read).and_then(|archive| {

@@ -28,13 +28,7 @@ fn conflict(survey: &Survey<'_>, items: &[Item<'_>]) -> Option<Finding> {
     Some(Finding::refusal(
         Rule::ConflictingEntries,
         Object::Path(one.entry.path.clone()),
-        format!(
-            "bundle {} has {} and bundle {} has {}; {harm}",
-            name(one),
-            short(one),
-            name(other),
-            short(other)
-        ),
+        format!("bundle {} has {} and bundle {} has {}; {harm}", name(one), short(one), name(other), short(other)),
         "give it the same type, mode, owner and content in both, or leave it to one bundle that the other includes",
     ))
 }
@@ -54,7 +48,8 @@ fn kind(item: &Item<'_>) -> &'static str {
 
 /// True if an endpoint with just these two bundles and what they include has no path behind this one.
 fn is_last(survey: &Survey<'_>, one: &Item<'_>, other: &Item<'_>) -> bool {
-    [one, other].iter().flat_map(|item| survey.includes.closure(item.bundle)).all(|&bundle| {
-        survey.bundles.get(bundle).manifest.present().all(|entry| entry.path <= one.entry.path)
-    })
+    [one, other]
+        .iter()
+        .flat_map(|item| survey.includes.closure(item.bundle))
+        .all(|&bundle| survey.bundles.get(bundle).manifest.present().all(|entry| entry.path <= one.entry.path))
 }

@@ -15,7 +15,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Finding::refusal(
                 Rule::HiddenBundle,
                 Object::Bundle(entry.bundle.clone()),
-                format!("the MoM marks it with modifier {:?}; endpoints with other processors do not see it", entry.flags.modifier),
+                format!(
+                    "the MoM marks it with modifier {:?}; endpoints with other processors do not see it",
+                    entry.flags.modifier
+                ),
                 "write a dot there; an experimental bundle has its mark in the byte before",
             )
         })

@@ -16,7 +16,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Some(Finding::refusal(
                 Rule::IllegalName,
                 Object::Path(path.clone()),
-                format!("a name in it contains {}, which the protocol's generators do not list", character.escape_ascii()),
+                format!(
+                    "a name in it contains {}, which the protocol's generators do not list",
+                    character.escape_ascii()
+                ),
                 "rename it in the tree, or leave it out of every bundle",
             ))
         })

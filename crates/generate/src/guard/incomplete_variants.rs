@@ -17,7 +17,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             if !is_complete(entries) {
                 findings.push(Finding::refusal(
                     Rule::IncompleteVariants,
-                    Object::Entry(survey.bundles.get(of_bundle[0].bundle).name.clone(), of_bundle[0].entry.path.clone()),
+                    Object::Entry(
+                        survey.bundles.get(of_bundle[0].bundle).name.clone(),
+                        of_bundle[0].entry.path.clone(),
+                    ),
                     "its modifiers promise other optimised builds than are listed; some endpoints would have no file",
                     "give the path a baseline build beside those below /V3, /V4 and /VA, and build again",
                 ));

@@ -27,7 +27,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 Rule::MissingFullfile,
                 Object::Artifact(resource),
                 format!("{} of bundle {} needs it", item.entry.path, survey.bundles.get(item.bundle).name),
-                format!("build with --min-version {}, which releases every file anew", survey.context.release.version()),
+                format!(
+                    "build with --min-version {}, which releases every file anew",
+                    survey.context.release.version()
+                ),
             ))
         })
         .collect()

@@ -27,9 +27,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let files = names.flat_map(|(version, name)| {
         [Artifact::ManifestTar(name.clone()), Artifact::Manifest(name)].map(|artifact| Resource::of(version, artifact))
     });
-    let absent = files.filter(|resource| {
-        survey.context.store.is_some_and(|store| store.artifacts.size(resource).is_none())
-    });
+    let absent =
+        files.filter(|resource| survey.context.store.is_some_and(|store| store.artifacts.size(resource).is_none()));
     let absent = absent.map(|resource| {
         Finding::refusal(
             Rule::MissingManifest,

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use clearwell_format::flags::EntryKind;
 use clearwell_format::EntryPath;
+use clearwell_format::flags::EntryKind;
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
@@ -42,7 +42,9 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Finding::refusal(
                 Rule::MissingParent,
                 Object::Entry(bundle.name.clone(), path),
-                format!("it leads to {child} but {what} the bundle, its includes or os-core; endpoints cannot install it"),
+                format!(
+                    "it leads to {child} but {what} the bundle, its includes or os-core; endpoints cannot install it"
+                ),
                 "add the directory to the bundle or to os-core",
             )
         }));

@@ -20,7 +20,9 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 Finding::refusal(
                     Rule::MissingTrackingFile,
                     Object::Bundle(bundle.name.clone()),
-                    format!("it does not list {path}, so endpoints would install it and then not know that they have it"),
+                    format!(
+                        "it does not list {path}, so endpoints would install it and then not know that they have it"
+                    ),
                     "add that empty file to the bundle",
                 )
             })

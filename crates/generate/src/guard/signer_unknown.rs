@@ -12,8 +12,7 @@ use super::{Artifacts, Finding, Object, Rule, Signing, content};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let context = survey.context;
-    let (Some(store), Signing::On { anchor, now }, Some(previous)) =
-        (context.store, context.signing, &survey.previous)
+    let (Some(store), Signing::On { anchor, now }, Some(previous)) = (context.store, context.signing, &survey.previous)
     else {
         return Vec::new();
     };

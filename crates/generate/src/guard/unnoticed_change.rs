@@ -20,7 +20,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Some(Finding::refusal(
                 Rule::UnnoticedChange,
                 Object::Entry(survey.bundles.get(item.bundle).name.clone(), item.entry.path.clone()),
-                format!("it changed, but its version is still {}; endpoints would keep the old one", item.entry.version),
+                format!(
+                    "it changed, but its version is still {}; endpoints would keep the old one",
+                    item.entry.version
+                ),
                 "build the release again from its true predecessor",
             ))
         })
@@ -31,7 +34,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
 fn unnoticed<'i, 'a>(level: Level, before: &[Item<'a>], now: &'i [Item<'a>]) -> Option<&'i Item<'a>> {
     let old = || before.iter().map(|item| item.entry).filter(|entry| level.keeps(entry));
     let newest = old().map(|entry| entry.version).max()?;
-    now.iter().filter(|item| level.keeps(item.entry)).find(|item| {
-        item.entry.version <= newest && old().all(|entry| entry.hash != item.entry.hash)
-    })
+    now.iter()
+        .filter(|item| level.keeps(item.entry))
+        .find(|item| item.entry.version <= newest && old().all(|entry| entry.hash != item.entry.hash))
 }

@@ -1,0 +1,113 @@
+//! The stock client on a scratch root, if this machine has one.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use super::mix::Mix;
+
+/// A scratch root, and a public tree that the client reads through `file://`.
+pub(crate) struct Client {
+    swupd: PathBuf,
+    scratch: tempfile::TempDir,
+    environment: Vec<(&'static str, &'static str)>,
+}
+
+/// What a run of the client came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) text: String,
+}
+
+impl Client {
+    /// `None`, said loudly, without a `swupd` on PATH or without the right to use it.
+    pub(crate) fn find(test: &str) -> Option<Self> {
+        let folders = env::var_os("PATH").unwrap_or_default();
+        let found = env::split_paths(&folders).map(|folder| folder.join("swupd")).find(|file| file.is_file());
+        let Some(swupd) = found else {
+            println!("SKIPPED: no swupd on PATH, so {test} was not held against the stock client");
+            return None;
+        };
+        let scratch = tempfile::tempdir().unwrap();
+        if std::os::unix::fs::chown(scratch.path(), Some(0), Some(0)).is_err() {
+            println!("SKIPPED: swupd needs root, so {test} was not held against the stock client");
+            return None;
+        }
+        for folder in ["www", "root", "state"] {
+            fs::create_dir(scratch.path().join(folder)).unwrap();
+        }
+        let state = scratch.path().join("state");
+        fs::set_permissions(state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        Some(Self { swupd, scratch, environment: Vec::new() })
+    }
+
+    /// The language that the client runs in.
+    pub(crate) fn locale(mut self, name: &'static str) -> Self {
+        self.environment = vec![("LC_ALL", name)];
+        self
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.scratch.path().join("root")
+    }
+
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.root().join(&path[1..]).symlink_metadata().is_ok()
+    }
+
+    /// Installs a release of the mix into an empty root.
+    pub(crate) fn install(&self, mix: &Mix, version: u32, bundles: &str) -> Outcome {
+        let (version, root) = (version.to_string(), self.root());
+        let bundles = if bundles.is_empty() { vec![] } else { vec!["-B", bundles] };
+        self.run(mix, "os-install", &[&["-V", version.as_str()], bundles.as_slice()].concat(), &[root.as_os_str()])
+    }
+
+    /// Updates to what `latest` of the mix says.
+    pub(crate) fn update(&self, mix: &Mix) -> Outcome {
+        let root = self.root();
+        self.run(mix, "update", &[], &["--path".as_ref(), root.as_os_str()])
+    }
+
+    fn run(&self, mix: &Mix, command: &str, arguments: &[&str], place: &[&OsStr]) -> Outcome {
+        let www = self.scratch.path().join("www");
+        mix.write(&www);
+        let certificate = self.write_certificate(mix);
+        let output = Command::new(&self.swupd)
+            .arg(command)
+            .args(["--no-scripts", "--no-boot-update", "--no-progress", "--yes", "--ignore-time", "--max-retries", "0"])
+            .args(["--format", "30", "--url", &format!("file://{}", www.display())])
+            .arg("--certpath")
+            .arg(certificate)
+            .arg("--statedir")
+            .arg(self.scratch.path().join("state"))
+            .args(arguments)
+            .args(place)
+            .env("LC_ALL", "C.UTF-8")
+            .envs(self.environment.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        Outcome { code: output.status.code(), text }
+    }
+
+    fn write_certificate(&self, mix: &Mix) -> PathBuf {
+        let file = self.scratch.path().join("Swupd_Root.pem");
+        fs::write(&file, mix.signer.as_ref().unwrap().anchor().pem()).unwrap();
+        file
+    }
+}
+
+impl Outcome {
+    #[track_caller]
+    pub(crate) fn ends_with(&self, code: i32) {
+        assert_eq!(self.code, Some(code), "{}", self.text);
+    }
+}
+
+/// Every path below a folder, for a look at what is left.
+pub(crate) fn count(folder: &Path) -> usize {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| 1 + count(&entry.path())).sum()
+}

@@ -1,0 +1,362 @@
+//! Rules that need nothing but the manifests of one release.
+
+use clearwell_format::flags::VariantSet;
+use clearwell_format::{Entry, EntryPath, FileHash, Header, Modifier, Owner, Variant};
+use clearwell_generate::guard::Rule;
+
+use super::mix::{Mix, Object, bundle, path, version};
+use super::{assert_refused, assert_warned, findings, found};
+
+#[test]
+fn one_path_with_two_hashes() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("games").file("/usr/bin/ed", "of games");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::ConflictingEntries, &["/usr/bin/ed"]);
+    assert!(!findings(&mix)[0].problem.contains("every file"), "{}", findings(&mix)[0]);
+}
+
+#[test]
+fn a_conflict_in_the_last_path_is_called_what_it_is() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("editors").directory("/var").file("/var/zzz", "of editors");
+    content.bundle("games").directory("/var").file("/var/zzz", "of games");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::ConflictingEntries, &["/var/zzz"]);
+    assert!(findings(&mix)[0].problem.contains("every file"), "{}", findings(&mix)[0]);
+}
+
+#[test]
+fn the_mode_of_a_shared_directory_is_a_conflict_too() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("games").put("/usr/share", Object::Directory { mode: 0o700 });
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::ConflictingEntries, &["/usr/share"]);
+}
+
+#[test]
+fn a_path_deleted_in_one_bundle_and_present_in_another_is_no_conflict() {
+    let mut mix = Mix::signed();
+    mix.release(10, &mix.system(10));
+    let mut content = mix.system(20);
+    content.bundle("editors").remove("/usr/bin/ed");
+    content.bundle("games").file("/usr/bin/ed", "moved");
+    mix.release(20, &content);
+    assert_eq!(found(&mix), []);
+}
+
+/// Entries for the builds of a path, as a plan would write them.
+fn builds(template: &Entry, made: &[(Variant, FileHash)]) -> Vec<Entry> {
+    let set = made.iter().fold(VariantSet::default(), |set, (variant, _)| set.with(*variant));
+    made.iter()
+        .map(|&(variant, hash)| {
+            let mut entry = template.clone();
+            entry.flags.modifier = Modifier::new(variant, set).unwrap();
+            entry.hash = hash;
+            entry
+        })
+        .collect()
+}
+
+/// Replaces an entry of a bundle by several builds of the same path.
+fn replace(mix: &mut Mix, release: &mut super::mix::Release, of: &str, made: &[(Variant, &str)]) {
+    let template = release.entry(of, "/usr/bin/tool").clone();
+    let made: Vec<_> = made
+        .iter()
+        .map(|(variant, content)| {
+            let object = Object::File { content: content.as_bytes().to_vec(), mode: 0o755 };
+            let fullfile = clearwell_format::resource::Artifact::Fullfile(object.hash());
+            mix.put(template.version, fullfile, super::mix::fullfile(&object));
+            (*variant, object.hash())
+        })
+        .collect();
+    let entries = &mut release.manifest(of).entries;
+    entries.retain(|entry| entry.path != template.path);
+    entries.extend(builds(&template, &made));
+    entries.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));
+}
+
+fn with_tools(editors: &[(Variant, &str)], games: &[(Variant, &str)]) -> Mix {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    for name in ["editors", "games"] {
+        content.bundle(name).file("/usr/bin/tool", "base");
+    }
+    let mut release = mix.plan(10, &content);
+    replace(&mut mix, &mut release, "editors", editors);
+    replace(&mut mix, &mut release, "games", games);
+    mix.make(release, |_| {});
+    mix
+}
+
+#[test]
+fn conflicts_are_judged_for_each_kind_of_processor() {
+    use Variant::{Apx, Avx2, Avx512, Sse};
+    let same = [(Sse, "base"), (Avx2, "fast"), (Avx512, "faster")];
+    assert_eq!(found(&with_tools(&same, &same)), []);
+    // Only endpoints with AVX-512 would take the entries that differ.
+    let other = [(Sse, "base"), (Avx2, "fast"), (Avx512, "else")];
+    assert_refused(&with_tools(&same, &other), Rule::ConflictingEntries, &["/usr/bin/tool"]);
+    // An AVX2 endpoint takes "fast" from one and "base" from the other.
+    assert_refused(&with_tools(&same, &[(Sse, "base")]), Rule::ConflictingEntries, &["/usr/bin/tool"]);
+    // No client chooses APX.
+    assert_eq!(found(&with_tools(&[(Sse, "base"), (Apx, "a")], &[(Sse, "base"), (Apx, "b")])), []);
+}
+
+#[test]
+fn builds_that_are_promised_and_not_listed() {
+    let mut mix = Mix::signed();
+    let mut release = mix.plan(10, &mix.system(10));
+    let promise = Modifier::new(Variant::Sse, VariantSet::default().with(Variant::Avx2)).unwrap();
+    release.entry("editors", "/usr/bin/ed").flags.modifier = promise;
+    mix.make(release, |_| {});
+    assert_refused(&mix, Rule::IncompleteVariants, &["/usr/bin/ed in bundle editors"]);
+}
+
+#[test]
+fn an_unknown_modifier_hides_a_file() {
+    let mut mix = Mix::signed();
+    let mut release = mix.plan(10, &mix.system(10));
+    release.entry("editors", "/usr/bin/ed").flags.modifier = Modifier::parse(b'*').unwrap();
+    mix.make(release, |_| {});
+    assert_refused(&mix, Rule::IncompleteVariants, &["/usr/bin/ed in bundle editors"]);
+}
+
+#[test]
+fn a_path_twice_in_one_manifest() {
+    let mut mix = Mix::signed();
+    let mut release = mix.plan(10, &mix.system(10));
+    let twice = release.entry("editors", "/usr/bin/ed").clone();
+    let entries = &mut release.manifest("editors").entries;
+    entries.insert(entries.iter().position(|entry| *entry == twice).unwrap(), twice);
+    mix.make(release, |_| {});
+    assert_refused(&mix, Rule::DuplicatePath, &["/usr/bin/ed in bundle editors"]);
+}
+
+#[test]
+fn directories_that_nobody_brings() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("games").file("/opt/games/one/chess", "x");
+    mix.release(10, &content);
+    assert_refused(
+        &mix,
+        Rule::MissingParent,
+        &["/opt in bundle games", "/opt/games in bundle games", "/opt/games/one in bundle games"],
+    );
+}
+
+#[test]
+fn directories_of_included_bundles_count_and_those_of_others_do_not() {
+    for (includes, expected) in [("editors", vec![]), ("os-core", vec!["/opt in bundle games"])] {
+        let mut mix = Mix::signed();
+        let mut content = mix.system(10);
+        content.bundle("libs").directory("/opt");
+        content.bundle("editors").includes("libs");
+        content.bundle("games").includes(includes).file("/opt/chess", "x");
+        mix.release(10, &content);
+        assert_refused(&mix, Rule::MissingParent, &expected);
+    }
+}
+
+#[test]
+fn a_link_is_no_parent() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("os-core").link("/bin", "usr/bin");
+    content.bundle("games").file("/bin/chess", "x");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::MissingParent, &["/bin in bundle games"]);
+    assert!(findings(&mix)[0].problem.contains("is no directory of"));
+}
+
+#[test]
+fn a_bundle_without_its_tracking_file() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("games").remove("/usr/share/clear/bundles/games");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::MissingTrackingFile, &["bundle games"]);
+}
+
+#[test]
+fn a_cycle_is_a_warning_and_what_it_loses_is_refused() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("editors").includes("games").file("/usr/bin/shared", "s");
+    content.bundle("games").includes("editors").file("/usr/bin/shared", "s");
+    let mut release = mix.plan(10, &content);
+    release.manifest("editors").entries.retain(|entry| entry.path != path("/usr/bin/shared"));
+    mix.make(release, |_| {});
+    assert_warned(&mix, Rule::IncludeCycle, &["bundle editors"]);
+
+    let mut release = mix.plan(20, &content);
+    for name in ["editors", "games"] {
+        release.manifest(name).entries.retain(|entry| entry.path != path("/usr/bin/shared"));
+    }
+    mix.make(release, |_| {});
+    let found = found(&mix);
+    assert!(found.contains(&(Rule::LostPath, "/usr/bin/shared in bundle editors".to_owned())), "{found:?}");
+    assert!(found.contains(&(Rule::LostPath, "/usr/bin/shared in bundle games".to_owned())), "{found:?}");
+}
+
+#[test]
+fn a_bundle_that_includes_itself_is_no_cycle() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("games").includes("games");
+    mix.release(10, &content);
+    assert_eq!(found(&mix), []);
+}
+
+#[test]
+fn includes_that_the_release_does_not_have() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("games").includes("nobody").includes("os-core-update-index");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::MissingInclude, &["bundle games"]);
+
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("games").also_adds("nobody");
+    mix.release(10, &content);
+    assert_warned(&mix, Rule::MissingInclude, &["bundle games"]);
+}
+
+#[test]
+fn no_os_core() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    let mut os_core = content.0.remove(&bundle("os-core")).unwrap();
+    os_core.remove("/usr/share/clear/bundles/os-core");
+    content.0 = [(bundle("base"), os_core)].into();
+    content.bundle("base").file("/usr/share/clear/bundles/base", "");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::MissingOsCore, &["release 10"]);
+}
+
+#[test]
+fn names_that_generators_do_not_list_and_what_is_below_them() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("games").directory("/usr/a;b").file("/usr/a;b/fine", "x").file("/usr/bin/fine ü#%", "x");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::IllegalName, &["/usr/a;b", "/usr/a;b/fine"]);
+}
+
+#[test]
+fn names_that_an_endpoint_cannot_stage() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    let long = format!("/usr/bin/{}", "n".repeat(248));
+    content.bundle("games").file(&long, "x").file(&long[..long.len() - 1], "x");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::LongName, &[&long]);
+}
+
+#[test]
+fn entries_and_bundles_from_the_future() {
+    let mut mix = Mix::signed();
+    let mut release = mix.plan(10, &mix.system(10));
+    let entry = release.entry("editors", "/usr/bin/vi");
+    entry.version = version(11);
+    let hash = entry.hash;
+    release.manifest("editors").entries.sort_by_key(|entry| (entry.version, entry.path.clone()));
+    mix.put(version(11), clearwell_format::resource::Artifact::Fullfile(hash), Vec::new());
+    mix.make(release, |_| {});
+    assert_refused(&mix, Rule::EntryFromFuture, &["/usr/bin/vi in bundle editors"]);
+}
+
+#[test]
+fn manifests_that_cannot_be_read_back() {
+    let mut mix = Mix::signed();
+    let mut release = mix.plan(10, &mix.system(10));
+    release.manifest("games").header.file_count = Header::MAX_FILE_COUNT + 1;
+    mix.make(release, |_| {});
+    assert_refused(&mix, Rule::UnreadableManifest, &["bundle games"]);
+    assert!(findings(&mix)[0].problem.contains("filecount:"), "{}", findings(&mix)[0]);
+
+    let mut mix = Mix::signed();
+    let release = mix.plan(10, &mix.system(10));
+    mix.make(release, |mom| mom.header.content_size = Header::MAX_CONTENT_SIZE + 1);
+    assert_refused(&mix, Rule::UnreadableManifest, &["release 10"]);
+}
+
+#[test]
+fn entries_out_of_order() {
+    let mut mix = Mix::signed();
+    let mut release = mix.plan(10, &mix.system(10));
+    release.manifest("games").entries.reverse();
+    mix.make(release, |mom| mom.entries.reverse());
+    assert_warned(&mix, Rule::UnsortedManifest, &["release 10", "bundle games"]);
+}
+
+#[test]
+fn a_mom_that_names_another_manifest() {
+    let mut mix = Mix::signed();
+    let release = mix.plan(10, &mix.system(10));
+    let wrong = FileHash::of_file(b"another", Owner::MANIFEST);
+    mix.make(release, |mom| mom.entries[1].hash = wrong);
+    let rules: Vec<_> = found(&mix).into_iter().map(|(rule, _)| rule).collect();
+    // The archive does not hold what the MoM names either.
+    assert_eq!(rules, [Rule::ManifestMismatch, Rule::WrongArchive]);
+}
+
+#[test]
+fn a_mom_that_names_a_bundle_twice() {
+    let mut mix = Mix::signed();
+    let release = mix.plan(10, &mix.system(10));
+    mix.make(release, |mom| mom.entries.insert(1, mom.entries[1].clone()));
+    assert_refused(&mix, Rule::DuplicateBundle, &["bundle games"]);
+}
+
+#[test]
+fn a_mom_that_hides_a_bundle() {
+    let mut mix = Mix::signed();
+    let release = mix.plan(10, &mix.system(10));
+    mix.make(release, |mom| mom.entries[1].flags.modifier = Modifier::parse(b'e').unwrap());
+    assert_refused(&mix, Rule::HiddenBundle, &["bundle games"]);
+}
+
+#[test]
+fn a_thousand_bundles_with_half_a_million_paths_are_checked_in_one_sweep() {
+    let mut mix = Mix::unsigned();
+    let content = mix.system(10);
+    let mut release = mix.plan(10, &content);
+    let template = release.entry("games", "/usr/bin/chess").clone();
+    let tracked = release.manifest("games").clone();
+    for number in 0u32..1000 {
+        let name = format!("b{number:04}");
+        let mut manifest = tracked.clone();
+        manifest.entries = (0..500)
+            .map(|file| format!("/usr/bin/{name}-{file:03}"))
+            .chain([format!("/usr/share/clear/bundles/{name}"), "/usr/bin/same".to_owned()])
+            .map(|text| Entry { path: text.parse::<EntryPath>().unwrap(), ..template.clone() })
+            .collect();
+        if number == 777 {
+            manifest.entries.last_mut().unwrap().hash = FileHash::of_file(b"another", Owner::MANIFEST);
+        }
+        manifest.header.includes.extend(number.checked_sub(1).map(|other| bundle(&format!("b{other:04}"))));
+        manifest.entries.sort_by(|a, b| a.path.cmp(&b.path));
+        release.manifests.insert(bundle(&name), manifest);
+    }
+    release.mom.entries.extend(release.manifests.iter().map(|(name, manifest)| {
+        let hash = FileHash::of_manifest(&manifest.to_bytes());
+        clearwell_format::MomEntry::new(name.clone(), version(10), hash, false)
+    }));
+    mix.releases.push(release);
+    let findings = mix.check(|context| {
+        context.store = None;
+        context.pointers = None;
+    });
+    super::assert_found(
+        &findings,
+        clearwell_generate::guard::Severity::Refusal,
+        Rule::ConflictingEntries,
+        &["/usr/bin/same"],
+    );
+}
