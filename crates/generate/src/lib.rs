@@ -1,1 +1,38 @@
-//! Under construction.
+//! Trees in, a release out: manifests, fullfiles and packs.
+//!
+//! | Module | Noun |
+//! |---|---|
+//! | [`inputs`] | what a release is planned from |
+//! | [`tree`] | every object of the release, hashed |
+//! | [`source`] | where inputs come from: a mixer workspace, plain bundle trees |
+//! | [`plan`] | every manifest and artifact of the release, as a value |
+//! | [`guard`] | what a release must not do to endpoints |
+//! | [`build`] | all of it: from inputs to a published release |
+//! | [`publish`] | moving the pointers to a release |
+//! | [`earlier`] | earlier releases, out of a store |
+//! | [`progress`] | what a build is doing, as events |
+//! | [`budget`] | memory that workers share |
+
+pub mod budget;
+pub mod build;
+mod compression;
+pub mod earlier;
+mod error;
+mod executable;
+mod fan_out;
+mod fullfile;
+pub mod guard;
+pub mod inputs;
+mod make;
+mod manifest_tar;
+mod member;
+mod pack;
+pub mod plan;
+pub mod progress;
+pub mod publish;
+mod put;
+mod reuse;
+mod segment;
+mod sign_release;
+pub mod source;
+pub mod tree;

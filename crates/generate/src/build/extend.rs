@@ -1,0 +1,79 @@
+//! Packs that older releases lack: those of bundles that did not change since, from releases that were not there then,
+//! or that an earlier build left out.
+//!
+//! They are added before the new release is made, because a bundle's pack lies in the folder of the release in which
+//! the bundle last changed. Adding is harmless whatever becomes of the new release.
+
+use std::collections::BTreeMap;
+
+use clearwell_format::{Resource, Version};
+use clearwell_store::{Store, Writer};
+
+use super::{Run, tasks};
+use crate::error::BuildError;
+use crate::make::{Task, Workshop};
+use crate::pack;
+use crate::plan::{Origin, Origins, PackPlan, Plan};
+use crate::progress::Phase;
+
+impl Run<'_> {
+    /// Makes them. A pack whose content nobody has any more is left out with a warning.
+    pub(super) fn extend_older(
+        &mut self,
+        plan: &Plan,
+        workshop: &Workshop<'_>,
+        writer: &mut Writer,
+    ) -> Result<(), BuildError> {
+        let store = writer.store().clone();
+        for (version, packs) in self.lacking(plan, &store)? {
+            let record = store.record(version)?;
+            let draft = writer.extend(version)?;
+            let zeros = packs.iter().filter(|pack| pack.from.is_none()).map(Task::Zero).collect();
+            self.stopwatch.time(Phase::Make, || workshop.make(Phase::Make, zeros, &draft))?;
+            let updates = tasks::updates(&packs, version);
+            self.stopwatch.time(Phase::Deltas, || workshop.make(Phase::Deltas, updates, &draft))?;
+            let prepared = self.stopwatch.phase(Phase::Prepare, || draft.prepare(record))?;
+            self.stopwatch.phase(Phase::Release, || prepared.release())?;
+            self.outcome.extended.push(version.number());
+        }
+        Ok(())
+    }
+
+    /// By release, the packs that are neither there nor made with the new release.
+    fn lacking(&mut self, plan: &Plan, store: &Store) -> Result<BTreeMap<Version, Vec<PackPlan>>, BuildError> {
+        let mut packs: Vec<PackPlan> = plan.packs.iter().filter(|pack| pack.to != plan.version).cloned().collect();
+        if self.options.zero_packs {
+            let origins = Origins::of(&self.inputs.tree);
+            let zero = |(bundle, manifest)| PackPlan::zero(bundle, manifest, &origins);
+            packs.extend(plan.carried.iter().map(|(bundle, manifest)| (bundle, manifest.as_ref())).filter_map(zero));
+        }
+        let mut lacking: BTreeMap<Version, Vec<PackPlan>> = BTreeMap::new();
+        for pack in packs {
+            let resource = Resource::of(pack.to, pack::artifact(&pack));
+            if !store.has_release(pack.to) || store.lookup(&resource)?.is_some() {
+                continue;
+            }
+            match missing_content(&pack, store)? {
+                Some(fullfile) => self
+                    .outcome
+                    .warnings
+                    .push(format!("{resource} is not made: {fullfile}, which has its content, is missing")),
+                None => lacking.entry(pack.to).or_default().push(pack),
+            }
+        }
+        Ok(lacking)
+    }
+}
+
+/// A fullfile that the pack would be made from and that the store does not have.
+fn missing_content(pack: &PackPlan, store: &Store) -> Result<Option<Resource>, BuildError> {
+    for item in &pack.items {
+        if let Origin::Fullfile(version) = item.origin {
+            let fullfile = Resource::of(version, clearwell_format::resource::Artifact::Fullfile(item.hash));
+            if store.lookup(&fullfile)?.is_none() {
+                return Ok(Some(fullfile));
+            }
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,37 @@
+//! What decides the bytes of a release, in one digest: an interrupted build continues only with the same.
+//!
+//! Left out: the manifests' timestamp, which is the clock's unless somebody says otherwise. Manifests are always made
+//! anew; all that takes time does not hold it. Also left out: workers, memory, signatures.
+
+use std::fmt::Write as _;
+
+use clearwell_store::Digest;
+use sha2::{Digest as _, Sha256};
+
+use super::{BuildOptions, GENERATOR};
+use crate::inputs::Inputs;
+
+/// The digest, as text.
+pub(super) fn fingerprint(inputs: &Inputs, options: &BuildOptions) -> String {
+    let Inputs { release, tree, bundles, debuginfo, upstream, warnings: _ } = inputs;
+    let BuildOptions { deltas, fullfiles, zero_packs, compression, .. } = options;
+    let mut digest = Sha256::new();
+    let mut text = String::new();
+    let mut add = |part: std::fmt::Arguments<'_>| {
+        text.clear();
+        text.write_fmt(part).expect("a string takes all");
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(&text);
+    };
+    add(format_args!("{GENERATOR}"));
+    add(format_args!("{:?}", (release.version, release.previous, release.format, release.min_version)));
+    add(format_args!("{:?}", (deltas, fullfiles, zero_packs, compression, debuginfo, upstream)));
+    for (_, node) in tree.nodes() {
+        add(format_args!("{} {} {}", node.path.as_bytes().escape_ascii(), node.hash, node.mtime));
+    }
+    for bundle in bundles {
+        add(format_args!("{:?}", (&bundle.name, bundle.status, &bundle.includes, &bundle.also_add)));
+        add(format_args!("{:?}", bundle.files));
+    }
+    Digest::from(digest).to_string()
+}

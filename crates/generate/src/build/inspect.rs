@@ -1,0 +1,91 @@
+//! The guard, asked with what a build or a publication knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+
+use clearwell_format::{BundleName, EntryPath, Mom, Resource, Version};
+use clearwell_sign::Signer;
+use clearwell_store::{Store, StoreError};
+
+use crate::error::BuildError;
+use crate::guard::{self, Artifacts, Context, Listing, PointerMove, Rule, Signing, Stored, Verdict};
+use crate::inputs::Inputs;
+use crate::plan::Previous;
+
+/// What is known of a release in all its stages.
+pub(crate) struct Inspection<'a> {
+    pub(crate) release: &'a Previous,
+    pub(crate) previous: Option<&'a Previous>,
+    pub(crate) kept: &'a BTreeMap<Version, Mom>,
+    pub(crate) wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,
+    pub(crate) signer: Option<&'a Signer>,
+    pub(crate) now: i64,
+    pub(crate) allowed: &'a BTreeSet<Rule>,
+}
+
+impl Inspection<'_> {
+    /// The verdict on what is known so far.
+    ///
+    /// # Errors
+    /// [`BuildError::Refused`].
+    pub(crate) fn pass(&self, store: Option<Stored<'_>>, pointers: Option<PointerMove>) -> Result<Verdict, BuildError> {
+        let context = Context {
+            release: listing(self.release),
+            previous: self.previous.map(listing),
+            kept: self.kept.iter().map(|(&version, mom)| (version, mom)).collect(),
+            wanted: self.wanted.clone(),
+            signing: match self.signer {
+                Some(signer) => Signing::On { anchor: signer.anchor(), now: self.now },
+                None => Signing::Off,
+            },
+            store,
+            pointers,
+        };
+        let verdict = Verdict::new(guard::check(&context), self.allowed);
+        if verdict.may_publish() {
+            return Ok(verdict);
+        }
+        Err(BuildError::Refused { version: self.release.version(), findings: verdict.refusals })
+    }
+}
+
+/// The paths that each bundle was asked to hold.
+pub(crate) fn wanted(inputs: &Inputs) -> BTreeMap<BundleName, BTreeSet<&EntryPath>> {
+    let paths =
+        |files: &[crate::inputs::Listed]| files.iter().map(|listed| &inputs.tree.node(listed.node).path).collect();
+    inputs.bundles.iter().map(|bundle| (bundle.name.clone(), paths(&bundle.files))).collect()
+}
+
+/// The MoMs of all releases of a store.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn kept(store: &Store) -> Result<BTreeMap<Version, Mom>, StoreError> {
+    store.releases()?.into_iter().map(|version| Ok((version, store.mom(version)?))).collect()
+}
+
+/// A store, a draft in it included, as the guard reads it.
+pub(crate) struct StoredArtifacts<'s>(pub(crate) &'s Store);
+
+impl Artifacts for StoredArtifacts<'_> {
+    fn size(&self, resource: &Resource) -> Option<u64> {
+        self.0.lookup(resource).ok().flatten().map(|meta| meta.size)
+    }
+
+    fn open(&self, resource: &Resource) -> io::Result<Box<dyn BufRead + Send + '_>> {
+        match self.0.open_artifact(resource) {
+            Ok((file, _)) => Ok(Box::new(BufReader::<File>::with_capacity(64 << 10, file))),
+            Err(error @ StoreError::NoSuchResource(_)) => Err(io::Error::new(io::ErrorKind::NotFound, error)),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+}
+
+fn listing(release: &Previous) -> Listing<'_> {
+    Listing {
+        mom: &release.mom,
+        manifests: release.bundles.iter().map(|(name, manifest)| (name.clone(), manifest.as_ref())).collect(),
+        full: release.full.as_deref(),
+    }
+}

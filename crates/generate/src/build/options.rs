@@ -1,0 +1,59 @@
+//! Choices of a build that have defaults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+
+use clearwell_store::{PhaseTime, SourceRecord};
+
+use crate::compression::Method;
+use crate::guard::Rule;
+
+/// How a release is made from its inputs.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// From how many earlier releases endpoints update with packs made for them. Others take the packs for new
+    /// installations.
+    pub deltas: usize,
+    /// Stop before the pointers move: [`publish`](crate::publish::publish) moves them later.
+    pub stage: bool,
+    /// Make fullfiles. Without them endpoints cannot repair themselves.
+    pub fullfiles: bool,
+    /// Make packs for new installations.
+    pub zero_packs: bool,
+    /// Compressions to try for each fullfile; the smallest result is kept.
+    pub compression: Vec<Method>,
+    /// Threads that make artifacts. The result does not depend on it.
+    pub workers: NonZeroUsize,
+    /// Memory that workers share, in bytes; `None` for half of what the machine or the control group has.
+    pub memory_bytes: Option<u64>,
+    /// Rules of the guard that the maintainer overrules.
+    pub allowed: BTreeSet<Rule>,
+    /// The time at which certificates must be valid, in seconds since the epoch.
+    pub now: i64,
+    /// What the release record says about the origin of the inputs.
+    pub sources: Vec<SourceRecord>,
+    /// What the release record says about the options, as they were typed.
+    pub typed: BTreeMap<String, String>,
+    /// Phases that ran before, such as the scan.
+    pub phases: Vec<PhaseTime>,
+}
+
+impl BuildOptions {
+    /// The defaults. `now` is in seconds since the epoch.
+    pub fn new(now: i64) -> Self {
+        Self {
+            deltas: 3,
+            stage: false,
+            fullfiles: true,
+            zero_packs: true,
+            compression: Method::DEFAULT.to_vec(),
+            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            memory_bytes: None,
+            allowed: BTreeSet::new(),
+            now,
+            sources: Vec::new(),
+            typed: BTreeMap::new(),
+            phases: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What can stop a build. Each message names the object and, where there is one, the remedy.
+
+use std::io;
+use std::path::PathBuf;
+
+use clearwell_format::archive::ArchiveError;
+use clearwell_format::{FileHash, Resource, Version};
+use clearwell_sign::SignError;
+use clearwell_store::StoreError;
+
+use crate::guard::Finding;
+use crate::plan::PlanError;
+
+/// A build that did not end well. Nothing was published then, and nothing that was released has changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The inputs cannot be released.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file is not what it was when the tree was scanned.
+    #[error("{} changed while the release was made; let nothing write to the tree and build again", .path.display())]
+    SourceChanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("failed to read {}", .path.display())]
+    ReadSource {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A fullfile of an earlier release, whose content is needed, cannot be read.
+    #[error("{resource}, whose content is needed, cannot be read; check the store")]
+    StoredArchive {
+        /// The archive.
+        resource: Box<Resource>,
+        /// What is wrong with it.
+        source: ArchiveError,
+    },
+    /// A fullfile of an earlier release does not hold what its name says.
+    #[error("{resource} does not hold the file it is named after; check the store")]
+    StoredContent {
+        /// The archive.
+        resource: Box<Resource>,
+    },
+    /// An object can be found neither in the tree nor in the store.
+    #[error("the content of {hash} is in neither the tree nor the store: {resource} is missing; check the store")]
+    NoContent {
+        /// The object.
+        hash: FileHash,
+        /// Where its content was looked for.
+        resource: Box<Resource>,
+    },
+    /// A compressor failed, or what it writes to. Failures of the store's disk are [`BuildError::Store`].
+    #[error("failed to compress {object}")]
+    Compress {
+        /// What was compressed.
+        object: String,
+        /// The compressor's answer.
+        source: io::Error,
+    },
+    /// A signature could not be made.
+    #[error("failed to sign {object}")]
+    Sign {
+        /// What was to be signed.
+        object: Box<Resource>,
+        /// Why it was not.
+        source: SignError,
+    },
+    /// Endpoints would be harmed. Each finding has its remedy; they are meant to be shown one to a line.
+    #[error("release {version} is refused: {} would harm endpoints", count(.findings))]
+    Refused {
+        /// The release.
+        version: Version,
+        /// Everything that forbids it.
+        findings: Vec<Finding>,
+    },
+}
+
+/// Whose trouble a [`BuildError`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BuildFault {
+    /// The inputs cannot be used.
+    Inputs,
+    /// The version exists, or is not above the one before.
+    Version,
+    /// The guard refused.
+    Guard,
+    /// A key or certificate.
+    Signing,
+    /// The store's, which tells more.
+    Store(clearwell_store::Fault),
+    /// A mistake of this program.
+    Internal,
+}
+
+impl BuildError {
+    /// What kind of trouble it is, for exit codes and retries.
+    pub const fn fault(&self) -> BuildFault {
+        match self {
+            Self::Plan(PlanError::VersionNotAbovePrevious { .. }) => BuildFault::Version,
+            Self::Plan(_) | Self::SourceChanged { .. } | Self::ReadSource { .. } => BuildFault::Inputs,
+            Self::Store(error) => BuildFault::Store(error.fault()),
+            Self::StoredArchive { .. } | Self::StoredContent { .. } | Self::NoContent { .. } => {
+                BuildFault::Store(clearwell_store::Fault::Store)
+            }
+            Self::Compress { .. } => BuildFault::Internal,
+            Self::Sign { .. } => BuildFault::Signing,
+            Self::Refused { .. } => BuildFault::Guard,
+        }
+    }
+}
+
+fn count(findings: &[Finding]) -> String {
+    match findings.len() {
+        1 => "one finding".to_owned(),
+        number => format!("{number} findings"),
+    }
+}

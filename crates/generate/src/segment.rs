@@ -1,0 +1,123 @@
+//! A piece of a pack that is compressed by itself.
+//!
+//! Clients read concatenated streams of one compression as one, so a pack is made of a few solid pieces, each with the
+//! filter that suits it.
+
+use std::io::{self, Write};
+
+use clearwell_format::archive::{Codec, Encoder};
+
+/// Compresses what is written to it. A small segment is tried with each codec and the smallest result is kept; a large
+/// one goes through the first codec as it is written and never lies in memory.
+pub(crate) struct Segment<W: Write> {
+    codecs: &'static [Codec],
+    state: State<W>,
+}
+
+enum State<W: Write> {
+    Small {
+        bytes: Vec<u8>,
+        out: W,
+    },
+    Large(Encoder<W>),
+    /// Only between the two, and after an error.
+    Broken,
+}
+
+impl<W: Write> Segment<W> {
+    /// Begins a segment. `codecs` has at least one.
+    pub(crate) const fn new(codecs: &'static [Codec], out: W) -> Self {
+        Self { codecs, state: State::Small { bytes: Vec::new(), out } }
+    }
+
+    /// Ends the segment and returns the writer behind it.
+    ///
+    /// # Errors
+    /// The writer's own.
+    pub(crate) fn finish(self) -> io::Result<W> {
+        match self.state {
+            State::Small { bytes, mut out } => {
+                let mut best: Option<Vec<u8>> = None;
+                for codec in self.codecs {
+                    let compressed = codec.compress(&bytes)?;
+                    if best.as_ref().is_none_or(|best| compressed.len() < best.len()) {
+                        best = Some(compressed);
+                    }
+                }
+                out.write_all(&best.unwrap_or(bytes))?;
+                Ok(out)
+            }
+            State::Large(encoder) => encoder.finish(),
+            State::Broken => Err(broken()),
+        }
+    }
+}
+
+impl<W: Write> Write for Segment<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if let State::Small { bytes, .. } = &mut self.state {
+            if bytes.len() + piece.len() <= SMALL_BYTES {
+                bytes.extend_from_slice(piece);
+                return Ok(piece.len());
+            }
+            if let State::Small { bytes, out } = std::mem::replace(&mut self.state, State::Broken) {
+                let mut encoder = self.codecs[0].encoder(out, None)?;
+                encoder.write_all(&bytes)?;
+                self.state = State::Large(encoder);
+            }
+        }
+        match &mut self.state {
+            State::Large(encoder) => encoder.write(piece),
+            State::Small { .. } | State::Broken => Err(broken()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::other("the segment failed before")
+}
+
+/// Up to here trying a second codec costs about a second.
+pub(crate) const SMALL_BYTES: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use clearwell_format::archive::decoder;
+
+    use super::*;
+    use crate::compression::{XZ, XZ_X86};
+
+    #[test]
+    fn small_and_large_segments_follow_each_other_and_come_back() {
+        let small = b"small ".repeat(100);
+        let large: Vec<u8> = (0..SMALL_BYTES as u32 / 2).flat_map(|n| (n / 100).to_le_bytes()).collect();
+        let mut out = Vec::new();
+        for bytes in [&small, &large, &small] {
+            let mut segment = Segment::new(&[XZ_X86, XZ], &mut out);
+            for piece in bytes.chunks(70_000) {
+                segment.write_all(piece).unwrap();
+            }
+            segment.finish().unwrap();
+        }
+        let mut back = Vec::new();
+        decoder(&out[..]).unwrap().read_to_end(&mut back).unwrap();
+        assert!(back == [&small[..], &large, &small].concat());
+    }
+
+    #[test]
+    fn the_smaller_codec_wins_whatever_the_order() {
+        static STORED_FIRST: [Codec; 2] = [Codec::None, XZ];
+        let mut segment = Segment::new(&STORED_FIRST, Vec::new());
+        segment.write_all(&[7; 10_000]).unwrap();
+        assert_eq!(segment.finish().unwrap(), XZ.compress(&[7; 10_000]).unwrap());
+        let mut segment = Segment::new(&STORED_FIRST, Vec::new());
+        segment.write_all(b"x").unwrap();
+        assert_eq!(segment.finish().unwrap(), b"x");
+    }
+}
