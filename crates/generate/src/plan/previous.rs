@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clearwell_format::{BundleName, Manifest, Mom, Version};
+use clearwell_format::{BundleName, Manifest, Mom, MomEntry, Version};
 
 /// The manifests of a release.
 #[derive(Clone, Debug)]
@@ -27,11 +27,11 @@ pub trait ManifestSource {
     /// If it is missing or cannot be read.
     fn mom(&self, version: Version) -> Result<Mom, Self::Error>;
 
-    /// A manifest of one bundle.
+    /// The manifest that an entry of a MoM names. A source that does not know its bytes to be good compares the hash.
     ///
     /// # Errors
-    /// If it is missing or cannot be read.
-    fn bundle(&self, bundle: &BundleName, version: Version) -> Result<Manifest, Self::Error>;
+    /// If it is missing, cannot be read, or is another.
+    fn bundle(&self, entry: &MomEntry) -> Result<Manifest, Self::Error>;
 
     /// `Manifest.full`; `None` if it was not kept.
     ///
@@ -49,7 +49,7 @@ impl Previous {
         let mom = source.mom(version)?;
         let bundles = mom
             .bundles()
-            .map(|entry| Ok((entry.bundle.clone(), Arc::new(source.bundle(&entry.bundle, entry.version)?))))
+            .map(|entry| Ok((entry.bundle.clone(), Arc::new(source.bundle(entry)?))))
             .collect::<Result<_, _>>()?;
         let full = source.full(version)?.map(Arc::new);
         Ok(Self { mom, bundles, full })

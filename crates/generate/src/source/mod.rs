@@ -1,1 +1,37 @@
 //! Where the inputs of a release come from.
+//!
+//! | Module | Source |
+//! |---|---|
+//! | [`mix`] | a mixer workspace, as `mixer build bundles` leaves it |
+//! | [`trees`] | a folder for each bundle, as packages or a person leave them |
+//!
+//! Each text file of theirs has a parser of its own that takes the text, so that each can be tested without a disk.
+
+mod error;
+pub mod mix;
+pub mod trees;
+
+pub use error::{SourceError, TextError};
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// The text of a file; `None` if there is no such file.
+fn read_text(path: &Path) -> Result<Option<String>, SourceError> {
+    match fs::read(path) {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|error| {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+            TextError { line, what: "the line is not UTF-8".into() }.of(path)
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SourceError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// The text of a file that has to be there.
+fn required_text(path: &Path) -> Result<String, SourceError> {
+    read_text(path)?
+        .ok_or_else(|| SourceError::Read { path: path.to_owned(), source: io::Error::from(io::ErrorKind::NotFound) })
+}

@@ -1,0 +1,171 @@
+//! Why a source cannot be used, and where to look.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clearwell_format::manifest::ParseError;
+use clearwell_format::{BundleName, EntryPath, Version};
+
+use crate::tree::DuplicatePath;
+use crate::tree::scan::ScanError;
+
+/// What is wrong with a text, and in which line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct TextError {
+    /// The line, counted from 1; 0 if it is not known.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl TextError {
+    /// The error of the file that the text came from.
+    pub(super) fn of(self, path: &Path) -> SourceError {
+        SourceError::Text { path: path.to_owned(), source: self }
+    }
+
+    /// From a TOML parser's error, which knows a place in `text`.
+    pub(super) fn of_toml(error: &toml::de::Error, text: &str) -> Self {
+        let line = match error.span().and_then(|span| text.get(..span.start)) {
+            Some(before) => before.bytes().filter(|&byte| byte == b'\n').count() + 1,
+            None => 0,
+        };
+        Self { line, what: error.message().to_owned() }
+    }
+}
+
+/// A workspace or a folder of trees cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// A tree cannot be scanned.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// A file or folder cannot be read.
+    #[error("failed to read {}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("failed to write {}", .path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A text file is broken.
+    #[error("{} cannot be used", .path.display())]
+    Text {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        source: TextError,
+    },
+    /// The folder is no workspace.
+    #[error("{} is not a mixer workspace: it has no {missing}; name the folder that holds builder.conf", .dir.display())]
+    NotAWorkspace {
+        /// The folder.
+        dir: PathBuf,
+        /// What it lacks.
+        missing: &'static str,
+    },
+    /// The version has no image.
+    #[error("version {version} has no image: there is no folder {}; run mixer build bundles, or name another version", .path.display())]
+    NoImage {
+        /// The version.
+        version: Version,
+        /// The folder that is missing.
+        path: PathBuf,
+    },
+    /// A bundle has no content.
+    #[error("bundle {bundle} has neither {} nor a folder of its own beside it; run mixer build bundles, or take the bundle out of groups.ini", .info.display())]
+    NoBundle {
+        /// The bundle.
+        bundle: BundleName,
+        /// The file that is missing.
+        info: PathBuf,
+    },
+    /// The trees have no os-core.
+    #[error("there is no folder {}; every release needs the bundle os-core", .0.display())]
+    NoOsCore(PathBuf),
+    /// A folder whose name is no bundle's.
+    #[error("{} cannot be a bundle; rename it, or move it out of the folder of trees", .path.display())]
+    BundleFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: clearwell_format::bundle::InvalidBundleName,
+    },
+    /// A bundle of `bundles.toml` without content.
+    #[error("{} describes bundle {bundle}, but there is no folder {}; make it, or give the bundle includes", .config.display(), .folder.display())]
+    NoTree {
+        /// The bundle.
+        bundle: BundleName,
+        /// `bundles.toml`.
+        config: PathBuf,
+        /// The folder that is missing.
+        folder: PathBuf,
+    },
+    /// Two bundles disagree about a path.
+    #[error(
+        "{path} differs in {what} between the bundles {first} and {second}; a release has one tree, so make them the same or drop one"
+    )]
+    Conflict {
+        /// The path.
+        path: EntryPath,
+        /// What differs.
+        what: &'static str,
+        /// The bundle that came first by name.
+        first: BundleName,
+        /// The other.
+        second: BundleName,
+    },
+    /// A bundle includes one that does not exist.
+    #[error("bundle {bundle} includes {include} in {}, but there is no such bundle; make a folder for it or drop the include", .config.display())]
+    MissingInclude {
+        /// The bundle.
+        bundle: BundleName,
+        /// What it names.
+        include: BundleName,
+        /// `bundles.toml`.
+        config: PathBuf,
+    },
+    /// A bundle includes itself.
+    #[error("bundle {bundle} includes itself in {}; drop the include", .config.display())]
+    SelfInclude {
+        /// The bundle.
+        bundle: BundleName,
+        /// `bundles.toml`.
+        config: PathBuf,
+    },
+    /// Something is where a release has to put a file or a directory of its own.
+    #[error("{path} is not a {}, but the release has to put {needed} there; move it", if .path == .needed { "file" } else { "directory" })]
+    InTheWay {
+        /// What is there.
+        path: EntryPath,
+        /// What has to be put.
+        needed: EntryPath,
+    },
+    /// One path came twice.
+    #[error(transparent)]
+    Duplicate(#[from] DuplicatePath),
+    /// A manifest of an earlier release is damaged.
+    #[error("{} is damaged; restore it from the machine that made it", .path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ParseError,
+    },
+    /// A manifest of an earlier release is not the one that its MoM names.
+    #[error("{} is not the manifest that the MoM of its release names; restore it from the machine that made it", .path.display())]
+    OtherManifest {
+        /// The file.
+        path: PathBuf,
+    },
+}

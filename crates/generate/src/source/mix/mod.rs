@@ -1,0 +1,384 @@
+//! A mixer workspace, as `mixer build bundles` leaves it (spec, workspace).
+//!
+//! ```text
+//! builder.conf  mixer.state  mixversion  upstreamversion  upstreamurl
+//! update/groups.ini                 the bundles
+//!        server.ini                 paths, and the ban on debug information
+//!        <bundle>-extra-files       more paths of a bundle, one per line
+//!        image/<version>/full/      the merged root
+//!                        <bundle>-info           paths and includes of a bundle
+//!                        <bundle>/               where there is no -info: the bundle's own root
+//!                        noship/<bundle>-includes
+//!        www/                       what was published before
+//! ```
+//!
+//! Nothing is written but `mixer.state`, `mixversion` and `image/LAST_VER`, and those only when asked for.
+//!
+//! Decided otherwise than mixer (manifest 6): without `server.ini` the paths are those of the workspace, not
+//! `/var/lib/swupd`; bundles that have their own root are merged in memory, and the image stays as it is.
+
+mod builder_conf;
+mod groups;
+mod info;
+mod ini;
+mod server_ini;
+mod state;
+mod www;
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clearwell_format::{BundleName, Version};
+use rayon::prelude::*;
+
+use super::{SourceError, TextError, read_text, required_text};
+use crate::inputs::{
+    BundleInput, BundleStatus, DebuginfoBan, FormatBump, Inputs, PathList, Release, Upstream, Warning,
+};
+use crate::progress::Progress;
+use crate::tree::scan::{Ownership, scan};
+use crate::tree::{Node, PathIndex, Tree};
+
+pub use builder_conf::BuilderConf;
+pub use groups::parse as parse_groups;
+pub use info::{Info, InfoHeader};
+pub use server_ini::ServerIni;
+pub use state::MixerState;
+pub use www::Www;
+
+/// An opened workspace.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    dir: PathBuf,
+    /// `builder.conf`.
+    pub conf: BuilderConf,
+    /// `mixer.state`; `None` if there is none, and then format and previous version have to be named.
+    pub state: Option<MixerState>,
+    /// `mixversion`: the version to build.
+    pub version: Version,
+    /// Where the content was mixed from, if a URL is set.
+    pub upstream: Option<Upstream>,
+    images: PathBuf,
+    www: PathBuf,
+    debuginfo: DebuginfoBan,
+    warnings: Vec<Warning>,
+}
+
+impl Workspace {
+    /// Opens the workspace in `dir`. Its configuration is `builder.conf` there unless `conf` names another file.
+    ///
+    /// # Errors
+    /// If `dir` is no workspace, or one of its files is broken.
+    pub fn open(dir: &Path, conf: Option<&Path>) -> Result<Self, SourceError> {
+        // Paths in the sources of nodes must not depend on where the process stands later.
+        let dir = std::path::absolute(dir).map_err(|source| SourceError::Read { path: dir.to_owned(), source })?;
+        let conf_path = conf.map_or_else(|| dir.join("builder.conf"), Path::to_owned);
+        let Some(text) = read_text(&conf_path)? else {
+            return Err(SourceError::NotAWorkspace { dir, missing: "builder.conf" });
+        };
+        let environment = |name: &str| env::var(name).ok();
+        let conf = BuilderConf::parse(&text, &dir, &environment).map_err(|error| error.of(&conf_path))?;
+        let state_path = dir.join("mixer.state");
+        let state = match read_text(&state_path)? {
+            Some(text) => Some(MixerState::parse(&text).map_err(|error| error.of(&state_path))?),
+            None => None,
+        };
+        let mut warnings = Vec::new();
+        let version = mix_version(&dir, &conf.versions, &mut warnings)?;
+        let upstream = upstream(&conf.versions, &mut warnings)?;
+        let server_path = conf.state.join("server.ini");
+        let server = match read_text(&server_path)? {
+            Some(text) => ServerIni::parse(&text).map_err(|error| error.of(&server_path))?,
+            None => ServerIni::default(),
+        };
+        let images = existing(server.images, conf.state.join("image"), &mut warnings);
+        let www = existing(server.output, conf.state.join("www"), &mut warnings);
+        let debuginfo = server.debuginfo.unwrap_or_else(|| conf.debuginfo.clone());
+        Ok(Self { dir, conf, state, version, upstream, images, www, debuginfo, warnings })
+    }
+
+    /// The private key that belongs to the certificate.
+    pub fn private_key(&self) -> PathBuf {
+        self.conf.certificate.with_file_name("private.pem")
+    }
+
+    /// The public tree of releases before, to be adopted or read through [`Www`].
+    pub fn www(&self) -> &Path {
+        &self.www
+    }
+
+    /// Reads and hashes what a release is planned from.
+    ///
+    /// For the first half of a format bump, whose content is that of the second, the image of ten versions later is
+    /// taken if there is none of its own (manifest 5.12).
+    ///
+    /// # Errors
+    /// If the image cannot be used; each names the file and, in text files, the line.
+    pub fn inputs(
+        &self,
+        release: Release,
+        bump: Option<FormatBump>,
+        progress: &dyn Progress,
+    ) -> Result<Inputs, SourceError> {
+        let image = self.image(release.version, bump)?;
+        let groups_path = self.conf.state.join("groups.ini");
+        let groups = parse_groups(&required_text(&groups_path)?).map_err(|error| error.of(&groups_path))?;
+        let definitions: Vec<Definition> =
+            groups.par_iter().map(|bundle| self.definition(&image, bundle)).collect::<Result<_, _>>()?;
+
+        let mut warnings = self.warnings.clone();
+        let mut full = scan(&image.join("full"), Ownership::OnDisk, progress)?;
+        warnings.append(&mut full.warnings);
+        let mut nodes = full.nodes;
+        let own_roots = self.own_roots(&definitions, &mut nodes, progress, &mut warnings)?;
+        let tree = Tree::new(nodes)?;
+        let index = tree.index();
+        let resolve =
+            |(definition, own_root): (Definition, Option<Vec<Vec<u8>>>)| definition.into_input(own_root, &index);
+        let bundles: Vec<(BundleInput, Vec<Warning>)> =
+            definitions.into_par_iter().zip(own_roots).map(resolve).collect();
+        drop(index);
+        let mut inputs = Inputs {
+            release,
+            tree,
+            bundles: Vec::with_capacity(bundles.len()),
+            debuginfo: self.debuginfo.clone(),
+            upstream: self.upstream.clone(),
+            warnings,
+        };
+        for (bundle, mut told) in bundles {
+            inputs.bundles.push(bundle);
+            inputs.warnings.append(&mut told);
+        }
+        if let Some(bump) = bump {
+            bump.apply(&mut inputs);
+        }
+        Ok(inputs)
+    }
+
+    /// Writes `image/LAST_VER`: the version that was built last.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark_built(&self, version: Version) -> Result<(), SourceError> {
+        write(&self.images.join("LAST_VER"), &version.to_string())
+    }
+
+    /// Prepares the workspace for the next version: `mixer.state` names `built` as the previous one, `mixversion` is
+    /// ten more (workspace 3).
+    ///
+    /// # Errors
+    /// If a file cannot be written, or there is no version ten higher.
+    pub fn increment(&self, built: &Release) -> Result<(), SourceError> {
+        let next = later(built.version, VERSION_STEP).ok_or_else(|| {
+            let what = format!("there is no version {VERSION_STEP} above {}", built.version);
+            TextError { line: 1, what }.of(&self.conf.versions.join("mixversion"))
+        })?;
+        let state = MixerState { format: built.format, previous: Some(built.version) };
+        write(&self.dir.join("mixer.state"), &state.to_text())?;
+        write(&self.conf.versions.join("mixversion"), &next.to_string())
+    }
+
+    fn image(&self, version: Version, bump: Option<FormatBump>) -> Result<PathBuf, SourceError> {
+        let own = self.images.join(version.to_string());
+        if own.join("full").is_dir() {
+            return Ok(own);
+        }
+        if bump == Some(FormatBump::Old)
+            && let Some(later) = later(version, VERSION_STEP).map(|later| self.images.join(later.to_string()))
+            && later.join("full").is_dir()
+        {
+            return Ok(later);
+        }
+        Err(SourceError::NoImage { version, path: own.join("full") })
+    }
+
+    fn definition(&self, image: &Path, bundle: &BundleName) -> Result<Definition, SourceError> {
+        let path = image.join(format!("{bundle}-info"));
+        let own_root = image.join(bundle.as_str());
+        let (info, own_root) = match read_text(&path)? {
+            Some(text) => (Info::parse(&text).map_err(|error| error.of(&path))?, None),
+            None if own_root.is_dir() => {
+                let includes = image.join("noship").join(format!("{bundle}-includes"));
+                let text = read_text(&includes)?.unwrap_or_default();
+                let direct_includes = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                let direct_includes = direct_includes.map(str::to_owned).collect();
+                (Info { direct_includes, ..Info::default() }, Some(own_root))
+            }
+            None => return Err(SourceError::NoBundle { bundle: bundle.clone(), info: path }),
+        };
+        let path = self.conf.state.join(format!("{bundle}-extra-files"));
+        let extra_files = match read_text(&path)? {
+            Some(text) => parse_extra_files(&text).map_err(|error| error.of(&path))?,
+            None => Vec::new(),
+        };
+        Ok(Definition { bundle: bundle.clone(), info, own_root, extra_files })
+    }
+
+    /// Scans the roots of bundles that have their own, and adds what the merged root does not have: of a path that both
+    /// have, the merged root's counts (manifest 5.1). Returns the paths of each such bundle.
+    fn own_roots(
+        &self,
+        definitions: &[Definition],
+        nodes: &mut Vec<Node>,
+        progress: &dyn Progress,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Vec<Option<Vec<Vec<u8>>>>, SourceError> {
+        let mut roots = Vec::new();
+        for definition in definitions {
+            roots.push(match &definition.own_root {
+                Some(root) => {
+                    let mut scan = scan(root, Ownership::OnDisk, progress)?;
+                    warnings.append(&mut scan.warnings);
+                    Some(scan.nodes)
+                }
+                None => None,
+            });
+        }
+        let paths = roots
+            .iter()
+            .map(|root| root.as_ref().map(|nodes| nodes.iter().map(|node| node.path.as_bytes().to_vec()).collect()));
+        let paths = paths.collect();
+        if roots.iter().any(Option::is_some) {
+            let mut taken: BTreeSet<_> = nodes.iter().map(|node| node.path.clone()).collect();
+            for node in roots.into_iter().flatten().flatten() {
+                if taken.insert(node.path.clone()) {
+                    nodes.push(node);
+                }
+            }
+        }
+        Ok(paths)
+    }
+}
+
+/// What the files of a workspace say about a bundle.
+struct Definition {
+    bundle: BundleName,
+    info: Info,
+    own_root: Option<PathBuf>,
+    extra_files: Vec<String>,
+}
+
+impl Definition {
+    fn into_input(self, own_root: Option<Vec<Vec<u8>>>, tree: &PathIndex<'_>) -> (BundleInput, Vec<Warning>) {
+        let mut warnings = Vec::new();
+        let mut list = PathList::default();
+        for (path, exported) in self.info.files {
+            list.add(path, exported);
+        }
+        for path in own_root.into_iter().flatten() {
+            list.add(path, false);
+        }
+        for path in self.extra_files {
+            list.add(path, false);
+        }
+        // The plan warns of names that are no bundle of the mix; here only of what cannot even be one.
+        let mut names = |names: Vec<String>, warning: fn(BundleName, String) -> Warning| -> Vec<BundleName> {
+            let mut parsed = Vec::new();
+            for name in names {
+                match name.parse() {
+                    Ok(name) => parsed.push(name),
+                    Err(_) => warnings.push(warning(self.bundle.clone(), name)),
+                }
+            }
+            parsed
+        };
+        let includes = names(self.info.direct_includes, |bundle, include| Warning::UnknownInclude { bundle, include });
+        let also_add =
+            names(self.info.optional_includes, |bundle, also_add| Warning::UnknownAlsoAdd { bundle, also_add });
+        let status = BundleStatus::from_text(&self.info.header.status);
+        let files = list.resolve(tree, &self.bundle, &mut warnings);
+        (BundleInput { name: self.bundle, status, includes, also_add, files }, warnings)
+    }
+}
+
+/// Reads `<bundle>-extra-files`: one absolute path in each line.
+///
+/// # Errors
+/// For a line that does not begin with a slash (manifest 5.1).
+pub fn parse_extra_files(text: &str) -> Result<Vec<String>, TextError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
+    lines
+        .map(|(number, line)| match line.starts_with('/') {
+            true => Ok(line.to_owned()),
+            false => Err(TextError { line: number + 1, what: format!("\"{line}\" does not begin with a slash") }),
+        })
+        .collect()
+}
+
+/// `mixversion`, or `.mixversion` in its place.
+fn mix_version(dir: &Path, versions: &Path, warnings: &mut Vec<Warning>) -> Result<Version, SourceError> {
+    let (path, text) = match hidden_or_plain(versions, "mixversion", warnings)? {
+        Some(found) => found,
+        None => return Err(SourceError::NotAWorkspace { dir: dir.to_owned(), missing: "mixversion" }),
+    };
+    text.trim().parse().map_err(|error| TextError { line: 1, what: format!("{error}") }.of(&path))
+}
+
+fn upstream(versions: &Path, warnings: &mut Vec<Warning>) -> Result<Option<Upstream>, SourceError> {
+    let text = |name: &str, hidden: &str, warnings: &mut Vec<Warning>| -> Result<String, SourceError> {
+        let found = match read_text(&versions.join(hidden))? {
+            Some(text) => {
+                warnings.push(used_hidden(hidden, name));
+                Some(text)
+            }
+            None => read_text(&versions.join(name))?,
+        };
+        Ok(found.unwrap_or_default().trim().to_owned())
+    };
+    let url = text("upstreamurl", ".clearurl", warnings)?;
+    let version = text("upstreamversion", ".clearversion", warnings)?;
+    Ok((!url.is_empty()).then_some(Upstream { url, version }))
+}
+
+fn hidden_or_plain(
+    versions: &Path,
+    name: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<(PathBuf, String)>, SourceError> {
+    let hidden = format!(".{name}");
+    if let Some(text) = read_text(&versions.join(&hidden))? {
+        warnings.push(used_hidden(&hidden, name));
+        return Ok(Some((versions.join(hidden), text)));
+    }
+    let path = versions.join(name);
+    Ok(read_text(&path)?.map(|text| (path, text)))
+}
+
+fn used_hidden(hidden: &str, name: &str) -> Warning {
+    Warning::Source { what: format!("{hidden} is used in place of {name}; rename it") }
+}
+
+/// The folder that `server.ini` names, or the workspace's own if that one does not exist: a workspace may have moved.
+fn existing(named: Option<PathBuf>, own: PathBuf, warnings: &mut Vec<Warning>) -> PathBuf {
+    match named {
+        Some(named) if named.is_dir() => named,
+        Some(named) if own.is_dir() => {
+            let what = format!("server.ini names {}, which does not exist: {} is used", named.display(), own.display());
+            warnings.push(Warning::Source { what });
+            own
+        }
+        Some(named) => named,
+        None => own,
+    }
+}
+
+fn later(version: Version, step: u32) -> Option<Version> {
+    version.number().checked_add(step).and_then(Version::new)
+}
+
+/// Replaces a small file as a whole.
+fn write(path: &Path, text: &str) -> Result<(), SourceError> {
+    let scratch = path.with_extension("new");
+    let written = fs::write(&scratch, text).and_then(|()| fs::rename(&scratch, path));
+    written.map_err(|source: io::Error| SourceError::Write { path: path.to_owned(), source })
+}
+
+/// How far apart mixer's versions are.
+const VERSION_STEP: u32 = 10;
+
+#[cfg(test)]
+mod tests;
