@@ -74,6 +74,12 @@ pub enum StoreError {
     /// The release does not have the artifact.
     #[error("the store has no {0}")]
     NoSuchResource(Box<Resource>),
+    /// A tree to adopt that has no release.
+    #[error("{} has no numbered folders; give the published tree, which mixer keeps in update/www", .path.display())]
+    NotContent {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Two different contents for one artifact.
     #[error("{version}/{artifact} was written twice with different bytes")]
     DifferentBytes {
@@ -245,7 +251,7 @@ impl StoreError {
             | Self::Manifest { .. }
             | Self::Archive { .. }
             | Self::ManifestHash { .. } => Fault::Store,
-            Self::Content { .. } => Fault::Source,
+            Self::Content { .. } | Self::NotContent { .. } => Fault::Source,
             Self::NoSpace { .. } | Self::NotPermitted { .. } | Self::AcrossFileSystems { .. } | Self::Io { .. } => {
                 Fault::Disk
             }

@@ -26,8 +26,10 @@
 //! | [`Writer`] | the one writer; makes drafts, moves pointers |
 //! | [`Draft`], [`Prepared`], [`Release`] | the life of a version, step by step |
 //! | [`Index`], [`ReleaseRecord`], [`PointerGeneration`] | what is on disk beside the artifacts |
+//! | [`adopt`] | taking over a tree that mixer made |
 //! | [`disk`] | every change of the file system, with a hook for faults |
 
+pub mod adopt;
 pub mod disk;
 
 mod digest;

@@ -2,11 +2,13 @@
 
 use std::io::Read;
 
+use clearwell_format::Owner;
 use clearwell_format::archive::{ArchiveError, read_members};
 
 /// A member of a manifest archive.
 pub(crate) struct ManifestMember {
     pub(crate) name: Vec<u8>,
+    pub(crate) owner: Owner,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -25,7 +27,7 @@ pub(crate) fn read(archive: &[u8]) -> Result<Vec<ManifestMember>, ArchiveError> 
         if bytes.len() as u64 != member.header.size {
             return Err(ArchiveError::Truncated);
         }
-        members.push(ManifestMember { name: member.header.name, bytes });
+        members.push(ManifestMember { name: member.header.name, owner: member.header.owner, bytes });
         Ok(())
     })?;
     Ok(members)

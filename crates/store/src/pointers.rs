@@ -83,7 +83,8 @@ impl PointerGeneration {
     }
 }
 
-const fn signature_of(pointer: Pointer) -> Option<Pointer> {
+/// The signature beside a pointer; `first` has none.
+pub(crate) const fn signature_of(pointer: Pointer) -> Option<Pointer> {
     match pointer {
         Pointer::Latest(format) => Some(Pointer::LatestSignature(format)),
         Pointer::LatestVersion => Some(Pointer::LatestVersionSignature),
@@ -122,6 +123,17 @@ pub(crate) fn load(layout: &Layout) -> Result<PointerGeneration, StoreError> {
         number = now;
     }
     Ok(PointerGeneration::default())
+}
+
+/// The pointers that the next generation continues. Damaged ones are replaced by it, so they are no error here.
+pub(crate) fn load_to_replace(layout: &Layout) -> Result<PointerGeneration, StoreError> {
+    match load(layout) {
+        Err(StoreError::PointersDamaged { .. }) => {
+            let numbers = list(&layout.generations())?.into_iter().filter_map(|found| found.name.parse().ok());
+            Ok(PointerGeneration { number: numbers.max().unwrap_or(0), files: BTreeMap::new() })
+        }
+        other => other,
+    }
 }
 
 fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8]>>, StoreError> {

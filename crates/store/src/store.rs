@@ -57,6 +57,17 @@ impl Store {
         Self::open_on(root.as_ref(), Disk::default())
     }
 
+    /// Opens the store, or makes an empty one in a new or empty folder.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`] and [`Store::create`].
+    pub fn open_or_create(root: impl AsRef<Path>) -> Result<Self, StoreError> {
+        match Self::open(root.as_ref()) {
+            Err(StoreError::NotAStore { .. }) => Self::create(root),
+            other => other,
+        }
+    }
+
     /// As [`Store::create`], on a disk that tests can make fail.
     pub fn create_on(root: &Path, disk: Disk) -> Result<Self, StoreError> {
         let layout = Layout::new(root);
@@ -327,10 +338,18 @@ impl Store {
         let name = ManifestName::Bundle(entry.bundle.clone());
         let (resource, bytes) = self.manifest_bytes(entry.version, &name)?;
         let found = FileHash::of_manifest(&bytes);
-        if found != entry.hash {
+        if found != entry.hash && !self.archive_has_hash(entry, &name) {
             return Err(StoreError::ManifestHash { resource: Box::new(resource), expected: entry.hash, found });
         }
         Manifest::parse(&bytes).map_err(|source| StoreError::Manifest { resource: Box::new(resource), source })
+    }
+
+    /// Clients hash a manifest with the owner and mode it has in its archive. Nearly always they are
+    /// [`clearwell_format::Owner::MANIFEST`]; the reference run by another user makes others.
+    fn archive_has_hash(&self, entry: &MomEntry, name: &ManifestName) -> bool {
+        let resource = Resource::of(entry.version, Artifact::ManifestTar(name.clone()));
+        let members = self.read(&resource).ok().and_then(|archive| manifest_archive::read(&archive).ok());
+        members.iter().flatten().any(|member| FileHash::of_file(&member.bytes, member.owner) == entry.hash)
     }
 
     /// The bytes of a manifest: the plain file, or else the member of its archive.

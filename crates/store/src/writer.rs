@@ -72,7 +72,7 @@ impl Writer {
     /// the old generation is still the current one.
     pub fn publish(&self, set: &PointerSet) -> Result<PointerGeneration, StoreError> {
         self.refuse_pointers_to_nothing(set)?;
-        let current = pointers::load(self.store.layout())?;
+        let current = pointers::load_to_replace(self.store.layout())?;
         let next = PointerGeneration { number: current.number + 1, files: current.merged(set) };
         pointers::switch_to(&next, self.store.layout(), self.store.disk())?;
         // The next publication tries again; failing to tidy up must not fail what is published.

@@ -1,6 +1,7 @@
 //! The store that most tests start from.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use clearwell_format::FormatNumber;
 use clearwell_sign::TrustAnchor;
@@ -36,6 +37,12 @@ pub fn sample_store(folder: &Path) -> SampleStore {
 ///
 /// In 20 os-core has another os-release; editor has another program and manual, one plugin less and one more.
 pub fn sample_releases() -> [TestRelease; 2] {
+    // Made once for each process: compressing takes longer than most tests.
+    static RELEASES: OnceLock<[TestRelease; 2]> = OnceLock::new();
+    RELEASES.get_or_init(make_releases).clone()
+}
+
+fn make_releases() -> [TestRelease; 2] {
     let first = ReleaseBuilder::new(10, None)
         .bundle("os-core", &[], os_core(10))
         .bundle("editor", &["os-core"], editor("first", 1..=12))

@@ -1,0 +1,109 @@
+//! Taking over a tree that mixer made: nobody starts from zero.
+//!
+//! ```text
+//! WWW/version/format30/latest …   checked against their signatures, published last
+//! WWW/10/…                        checked, then stored as release 10
+//! WWW/20/…                        and so on, in order of version
+//! ```
+//!
+//! What is checked: the signature of each MoM and pointer (if the caller brings what clients trust), the hash of each
+//! bundle manifest against its MoM, plain files against their archives, each fullfile decompressed and hashed, each
+//! whole member of each pack hashed. What cannot be checked here: deltas, which need the file they start from; only
+//! their mark is looked at, and clients check the result before they use it.
+//!
+//! Always true: nothing below WWW is changed; what is damaged is neither copied nor indexed; a version without a usable
+//! MoM is not adopted. Run again, it adopts what is new, adds artifacts that have come or were repaired, and compares
+//! the rest.
+
+mod content;
+mod manifests;
+mod pointers;
+mod problem;
+mod release;
+mod source;
+
+use std::path::Path;
+
+use clearwell_format::Version;
+use clearwell_sign::TrustAnchor;
+
+use crate::{Counts, StoreError, Transfer, Writer};
+
+pub use problem::{Problem, ProblemKind, Severity};
+
+/// Choices for [`adopt`].
+#[derive(Clone, Debug, Default)]
+pub struct AdoptOptions {
+    /// How files come into the store.
+    pub transfer: Transfer,
+    /// The certificates that clients trust. Without them signatures are taken as they are.
+    pub anchor: Option<TrustAnchor>,
+}
+
+/// What [`adopt`] is doing. Told from several threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdoptEvent {
+    /// A release is begun, the `position`-th (from 0) of `releases`.
+    Release {
+        /// Which.
+        version: Version,
+        /// How many were before.
+        position: usize,
+        /// How many there are.
+        releases: usize,
+    },
+    /// One more artifact of the release was checked.
+    Checked {
+        /// How many were.
+        done: u64,
+        /// How many there are.
+        artifacts: u64,
+        /// The size of this one.
+        bytes: u64,
+    },
+    /// The artifacts of the release are copied and indexed.
+    Storing {
+        /// Which.
+        version: Version,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct AdoptReport {
+    /// Releases that are new in the store.
+    pub adopted: Vec<Version>,
+    /// Releases that were there and got more artifacts.
+    pub extended: Vec<Version>,
+    /// Releases that were there.
+    pub unchanged: Vec<Version>,
+    /// Versions that are not adopted; the problems say why.
+    pub refused: Vec<Version>,
+    /// Artifacts that were stored.
+    pub stored: Counts,
+    /// The generation of pointers that was published; `None` if they stayed.
+    pub generation: Option<u64>,
+    /// Everything that is wrong, by version and path.
+    pub problems: Vec<Problem>,
+}
+
+/// Takes over the tree `www`, which has `version/` and a numbered folder for each release.
+///
+/// # Errors
+/// [`StoreError::NotContent`] if nothing there looks like a release, and the disk's. Releases that were finished before
+/// the error stay. What is wrong with the tree is no error but a [`Problem`].
+pub fn adopt(
+    www: &Path,
+    writer: &mut Writer,
+    options: &AdoptOptions,
+    progress: &(dyn Fn(AdoptEvent) + Sync),
+) -> Result<AdoptReport, StoreError> {
+    let versions = source::versions(www)?;
+    let mut report = AdoptReport::default();
+    for (position, version) in versions.iter().copied().enumerate() {
+        progress(AdoptEvent::Release { version, position, releases: versions.len() });
+        release::adopt(www, version, writer, options, progress, &mut report)?;
+    }
+    pointers::adopt(www, writer, options.anchor.as_ref(), &mut report)?;
+    Ok(report)
+}

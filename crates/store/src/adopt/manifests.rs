@@ -1,0 +1,200 @@
+//! Checks of the manifests of one version: first the MoM, which is signed, then what it names.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, MomEntry, Owner, Version};
+use clearwell_sign::{TrustAnchor, verify};
+
+use super::problem::{Problem, ProblemKind};
+use crate::manifest_archive::{self, ManifestMember};
+use crate::{ArtifactMeta, Digest};
+
+/// Checks manifests and collects what is sound and what is wrong.
+pub(super) struct ManifestCheck<'a> {
+    version: Version,
+    files: &'a BTreeMap<Artifact, PathBuf>,
+    pub(super) sound: BTreeMap<Artifact, ArtifactMeta>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl<'a> ManifestCheck<'a> {
+    pub(super) fn new(version: Version, files: &'a BTreeMap<Artifact, PathBuf>) -> Self {
+        Self { version, files, sound: BTreeMap::new(), problems: Vec::new() }
+    }
+
+    /// The MoM, if clients would accept it: readable, of this version, and signed where there is an anchor.
+    pub(super) fn mom(&mut self, anchor: Option<&TrustAnchor>) -> Option<Mom> {
+        let version = self.version;
+        let signature = self.read(&Artifact::MomSignature);
+        let beside = signature.as_ref().map(|(bytes, _)| bytes.as_slice());
+        let text = self.pair(&ManifestName::Mom, |bytes, _, archived| {
+            let mom = Mom::parse(bytes).map_err(ProblemKind::Manifest)?;
+            if mom.header.version != version {
+                return Err(ProblemKind::OtherVersion { found: mom.header.version });
+            }
+            // Clients ask for the file beside when the signature in the archive is missing or wrong.
+            anchor.map_or(Ok(()), |anchor| signed(bytes, [archived, beside], anchor))
+        });
+        let Some(text) = text else {
+            let is_there = |name| self.files.contains_key(&name);
+            let any =
+                is_there(Artifact::ManifestTar(ManifestName::Mom)) || is_there(Artifact::Manifest(ManifestName::Mom));
+            let kind = if any { ProblemKind::MomUnusable } else { ProblemKind::MomMissing };
+            self.problems.push(Problem { path: PathBuf::from(version.to_string()), kind });
+            return None;
+        };
+        if let Some((bytes, meta)) = signature {
+            match anchor.map_or(Ok(()), |anchor| signed(&text, [Some(bytes.as_slice()), None], anchor)) {
+                Ok(()) => drop(self.sound.insert(Artifact::MomSignature, meta)),
+                Err(kind) => self.problem(&Artifact::MomSignature, kind),
+            }
+        }
+        Mom::parse(&text).ok()
+    }
+
+    /// The manifest of a bundle that changed in this version, if it is the one that the MoM names.
+    pub(super) fn bundle(&mut self, entry: &MomEntry) -> Option<Manifest> {
+        let name = ManifestName::Bundle(entry.bundle.clone());
+        let (archive, plain) = (Artifact::ManifestTar(name.clone()), Artifact::Manifest(name.clone()));
+        let expected = entry.hash;
+        let text = self.pair(&name, |bytes, owner, _| {
+            let found = FileHash::of_file(bytes, owner);
+            if found == expected { Ok(()) } else { Err(ProblemKind::ManifestHash { expected, found }) }
+        });
+        let Some(text) = text else {
+            if !self.files.contains_key(&archive) && !self.files.contains_key(&plain) {
+                self.problem(&archive, ProblemKind::ManifestMissing { bundle: entry.bundle.clone() });
+            }
+            return None;
+        };
+        // From here on it is what was released; if it is bad it was released bad, and is kept.
+        match Manifest::parse(&text) {
+            Ok(manifest) => {
+                let found = manifest.header.version;
+                if found != self.version {
+                    self.problem(&archive, ProblemKind::OtherVersion { found });
+                }
+                Some(manifest)
+            }
+            Err(source) => {
+                self.problem(&archive, ProblemKind::Manifest(source));
+                None
+            }
+        }
+    }
+
+    /// The full manifest. No MoM names it, so it only has to be readable and of this version.
+    pub(super) fn full(&mut self) -> Option<Manifest> {
+        let version = self.version;
+        let text = self.pair(&ManifestName::Full, |bytes, _, _| match Manifest::parse(bytes) {
+            Ok(manifest) if manifest.header.version == version => Ok(()),
+            Ok(manifest) => Err(ProblemKind::OtherVersion { found: manifest.header.version }),
+            Err(source) => Err(ProblemKind::Manifest(source)),
+        })?;
+        Manifest::parse(&text).ok()
+    }
+
+    /// Leaves out the manifests that the MoM does not name in this version.
+    pub(super) fn leave_out_others(&mut self, mom: &Mom) {
+        let is_named = |bundle: &BundleName| mom.bundle(bundle).is_some_and(|entry| entry.version == self.version);
+        let others = self.files.keys().filter(|artifact| match artifact {
+            Artifact::Manifest(ManifestName::Bundle(bundle)) | Artifact::ManifestTar(ManifestName::Bundle(bundle)) => {
+                !is_named(bundle)
+            }
+            _ => false,
+        });
+        for artifact in others.cloned().collect::<Vec<_>>() {
+            self.problem(&artifact, ProblemKind::NotInMom);
+        }
+    }
+
+    /// Checks an archive and the plain file beside it, and returns the text that passes `accept`, which is asked with
+    /// the text, the owner that clients give it, and the second member of the archive. The archive's comes first: it is
+    /// what clients read. The plain file then has to be the same.
+    fn pair(
+        &mut self,
+        name: &ManifestName,
+        accept: impl Fn(&[u8], Owner, Option<&[u8]>) -> Result<(), ProblemKind>,
+    ) -> Option<Vec<u8>> {
+        let (archive, plain) = (Artifact::ManifestTar(name.clone()), Artifact::Manifest(name.clone()));
+        let mut accepted = None;
+        if let Some((bytes, meta)) = self.read(&archive) {
+            match archived(&bytes, name, &accept) {
+                Ok(text) => {
+                    self.sound.insert(archive.clone(), meta);
+                    accepted = Some(text);
+                }
+                Err(kind) => self.problem(&archive, kind),
+            }
+        }
+        if let Some((bytes, meta)) = self.read(&plain) {
+            let verdict = match &accepted {
+                Some(text) if *text == bytes => Ok(()),
+                Some(_) => Err(ProblemKind::NotAsArchived),
+                None => accept(&bytes, Owner::MANIFEST, None),
+            };
+            match verdict {
+                Ok(()) => {
+                    self.sound.insert(plain, meta);
+                    accepted.get_or_insert(bytes);
+                }
+                Err(kind) => self.problem(&plain, kind),
+            }
+        }
+        if accepted.is_some() && !self.files.contains_key(&archive) {
+            self.problem(&archive, ProblemKind::ArchiveMissing);
+        }
+        accepted
+    }
+
+    fn read(&mut self, artifact: &Artifact) -> Option<(Vec<u8>, ArtifactMeta)> {
+        match fs::read(self.files.get(artifact)?) {
+            Ok(bytes) => {
+                let meta = ArtifactMeta { size: bytes.len() as u64, sha256: Digest::of(&bytes) };
+                Some((bytes, meta))
+            }
+            Err(error) => {
+                self.problem(artifact, ProblemKind::Unreadable(error));
+                None
+            }
+        }
+    }
+
+    fn problem(&mut self, artifact: &Artifact, kind: ProblemKind) {
+        let path = Path::new(&self.version.to_string()).join(artifact.to_string());
+        self.problems.push(Problem { path, kind });
+    }
+}
+
+/// The text in an archive, if it is accepted.
+fn archived(
+    archive: &[u8],
+    name: &ManifestName,
+    accept: impl Fn(&[u8], Owner, Option<&[u8]>) -> Result<(), ProblemKind>,
+) -> Result<Vec<u8>, ProblemKind> {
+    let mut members = manifest_archive::read(archive).map_err(ProblemKind::Archive)?;
+    let expected = format!("Manifest.{name}");
+    let position = members.iter().position(|member| member.name == expected.as_bytes());
+    let ManifestMember { owner, bytes, .. } = members.swap_remove(position.ok_or(ProblemKind::Member { expected })?);
+    accept(&bytes, owner, members.first().map(|other| other.bytes.as_slice()))?;
+    Ok(bytes)
+}
+
+/// True if one of the signatures is valid. Dates are not looked at: old releases were signed long ago.
+fn signed<const N: usize>(
+    bytes: &[u8],
+    signatures: [Option<&[u8]>; N],
+    anchor: &TrustAnchor,
+) -> Result<(), ProblemKind> {
+    let mut verdict = Err(ProblemKind::SignatureMissing);
+    for signature in signatures.into_iter().flatten() {
+        match verify(bytes, signature, anchor, None) {
+            Ok(_) => return Ok(()),
+            Err(error) => verdict = Err(ProblemKind::SignatureInvalid(error)),
+        }
+    }
+    verdict
+}

@@ -1,0 +1,261 @@
+//! One version of the tree: checked, then stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, FileHash, Manifest, Mom, Version};
+use clearwell_sign::TrustAnchor;
+
+use super::content::{self, Sound};
+use super::manifests::ManifestCheck;
+use super::problem::{Problem, ProblemKind};
+use super::{AdoptEvent, AdoptOptions, AdoptReport, source};
+use crate::fan_out::fan_out;
+use crate::{
+    ArtifactMeta, BundleRecord, Fault, Index, PutOutcome, ReleaseRecord, SourceRecord, Store, StoreError, Writer,
+    prepared,
+};
+
+pub(super) fn adopt(
+    www: &Path,
+    version: Version,
+    writer: &mut Writer,
+    options: &AdoptOptions,
+    progress: &(dyn Fn(AdoptEvent) + Sync),
+    report: &mut AdoptReport,
+) -> Result<(), StoreError> {
+    let known = writer.store().has_release(version).then(|| writer.store().index(version)).transpose()?;
+    let (files, problems) = source::artifacts(www, version)?;
+    let mut check = ReleaseCheck { version, known, files, sound: BTreeMap::new(), problems };
+    let outcome = check.run(writer.store(), options.anchor.as_ref(), progress)?;
+    if let Some(checked) = outcome {
+        progress(AdoptEvent::Storing { version });
+        store(www, &check, checked, writer, options, report)?;
+    } else {
+        report.refused.push(version);
+    }
+    check.problems.sort_by(|left, right| left.path.cmp(&right.path));
+    report.problems.append(&mut check.problems);
+    Ok(())
+}
+
+struct ReleaseCheck {
+    version: Version,
+    /// The index of the store, if the release is in it already.
+    known: Option<Arc<Index>>,
+    files: BTreeMap<Artifact, PathBuf>,
+    /// What may be stored.
+    sound: BTreeMap<Artifact, ArtifactMeta>,
+    problems: Vec<Problem>,
+}
+
+/// The manifests of a version that can be adopted.
+struct Checked {
+    mom: Mom,
+    full: Option<Manifest>,
+}
+
+impl ReleaseCheck {
+    fn run(
+        &mut self,
+        store: &Store,
+        anchor: Option<&TrustAnchor>,
+        progress: &(dyn Fn(AdoptEvent) + Sync),
+    ) -> Result<Option<Checked>, StoreError> {
+        let files = self.files.clone();
+        let mut manifests = ManifestCheck::new(self.version, &files);
+        let mom = manifests.mom(anchor);
+        let (mut bundles, mut full) = (BTreeMap::new(), None);
+        if let Some(mom) = &mom {
+            for entry in mom.bundles().filter(|entry| entry.version == self.version) {
+                bundles.extend(manifests.bundle(entry).map(|manifest| (entry.bundle.clone(), manifest)));
+            }
+            full = manifests.full();
+            manifests.leave_out_others(mom);
+        }
+        let ManifestCheck { sound, problems, .. } = manifests;
+        self.problems.extend(problems);
+        let Some(mom) = mom else { return Ok(None) };
+        self.sound = sound;
+        self.look_for_older_manifests(store, &mom)?;
+        let staged = self.check_content(&mom, progress);
+        self.look_for_fullfiles(store, &bundles);
+        self.look_into_zero_packs(&bundles, &staged);
+        self.compare_with_store();
+        Ok(Some(Checked { mom, full }))
+    }
+
+    /// Bundles that did not change have their manifest in the release where they last did.
+    fn look_for_older_manifests(&mut self, store: &Store, mom: &Mom) -> Result<(), StoreError> {
+        let version = self.version;
+        for entry in mom.bundles().filter(|entry| entry.version != version) {
+            match store.bundle_manifest(entry) {
+                Ok(_) | Err(StoreError::Manifest { .. }) => {}
+                Err(error) if error.fault() == Fault::Disk => return Err(error),
+                Err(StoreError::ManifestHash { expected, found, .. }) => {
+                    self.problem("Manifest.MoM", ProblemKind::ManifestHash { expected, found });
+                }
+                Err(_) => self.problem("Manifest.MoM", ProblemKind::ManifestMissing { bundle: entry.bundle.clone() }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything but manifests, on all processors. Returns what each pack holds whole.
+    fn check_content(
+        &mut self,
+        mom: &Mom,
+        progress: &(dyn Fn(AdoptEvent) + Sync),
+    ) -> BTreeMap<Artifact, BTreeSet<FileHash>> {
+        let is_manifest = |artifact: &Artifact| {
+            matches!(artifact, Artifact::Manifest(_) | Artifact::ManifestTar(_) | Artifact::MomSignature)
+        };
+        let content: Vec<_> = self.files.iter().filter(|(artifact, _)| !is_manifest(artifact)).collect();
+        let (done, artifacts) = (AtomicU64::new(0), content.len() as u64);
+        let results = fan_out(&content, |(artifact, path)| {
+            let result = match self.known.as_ref().and_then(|known| known.get(artifact)) {
+                // What the store has was checked when it came.
+                Some(_) => File::open(path)
+                    .and_then(prepared::measure)
+                    .map_err(ProblemKind::Unreadable)
+                    .map(|meta| Sound { meta, staged: BTreeSet::new() }),
+                None => content::check(artifact, path, mom.header.format),
+            };
+            let bytes = result.as_ref().map_or(0, |sound| sound.meta.size);
+            progress(AdoptEvent::Checked { done: done.fetch_add(1, Ordering::Relaxed) + 1, artifacts, bytes });
+            Ok::<_, Infallible>(((*artifact).clone(), result))
+        });
+        let Ok(results) = results;
+        let mut staged = BTreeMap::new();
+        for (artifact, result) in results {
+            match result {
+                Ok(sound) => {
+                    self.sound.insert(artifact.clone(), sound.meta);
+                    staged.insert(artifact, sound.staged);
+                }
+                Err(kind) => self.problem(&artifact.to_string(), kind),
+            }
+        }
+        staged
+    }
+
+    fn look_for_fullfiles(&mut self, store: &Store, bundles: &BTreeMap<BundleName, Manifest>) {
+        let (mut seen, mut versions) = (BTreeSet::new(), BTreeSet::new());
+        for (bundle, manifest) in bundles {
+            for entry in manifest.present() {
+                let fullfile = Artifact::Fullfile(entry.hash);
+                if entry.version != self.version {
+                    if versions.insert(entry.version) && !store.has_release(entry.version) {
+                        let version = entry.version;
+                        self.problem(&format!("Manifest.{bundle}"), ProblemKind::VersionMissing { version });
+                    }
+                } else if seen.insert(entry.hash) && !self.has(&fullfile) {
+                    self.problem(&fullfile.to_string(), ProblemKind::FullfileMissing { path: entry.path.clone() });
+                }
+            }
+        }
+    }
+
+    fn look_into_zero_packs(
+        &mut self,
+        bundles: &BTreeMap<BundleName, Manifest>,
+        staged: &BTreeMap<Artifact, BTreeSet<FileHash>>,
+    ) {
+        for (bundle, manifest) in bundles {
+            let pack = Artifact::Pack { bundle: bundle.clone(), from: None };
+            if self.known.as_ref().is_some_and(|known| known.get(&pack).is_some()) {
+                continue;
+            }
+            if let Some(staged) = staged.get(&pack) {
+                let needed: BTreeSet<_> = manifest.present().map(|entry| entry.hash).collect();
+                let missing = needed.difference(staged).count();
+                if missing > 0 {
+                    self.problem(&pack.to_string(), ProblemKind::PackIncomplete { missing });
+                }
+            }
+        }
+    }
+
+    fn compare_with_store(&mut self) {
+        let Some(known) = self.known.clone() else { return };
+        let differs =
+            |(artifact, meta): &(&Artifact, &ArtifactMeta)| known.get(artifact).is_some_and(|old| old != **meta);
+        let different: Vec<_> = self.sound.iter().filter(differs).map(|(artifact, _)| artifact.clone()).collect();
+        for artifact in different {
+            self.sound.remove(&artifact);
+            self.problem(&artifact.to_string(), ProblemKind::DiffersFromStore);
+        }
+    }
+
+    /// True if the tree has the file, sound or reported, or the store has it.
+    fn has(&self, artifact: &Artifact) -> bool {
+        self.files.contains_key(artifact) || self.known.as_ref().is_some_and(|known| known.get(artifact).is_some())
+    }
+
+    fn problem(&mut self, name: &str, kind: ProblemKind) {
+        self.problems.push(Problem { path: Path::new(&self.version.to_string()).join(name), kind });
+    }
+}
+
+fn store(
+    www: &Path,
+    check: &ReleaseCheck,
+    checked: Checked,
+    writer: &mut Writer,
+    options: &AdoptOptions,
+    report: &mut AdoptReport,
+) -> Result<(), StoreError> {
+    let version = check.version;
+    let is_new = |artifact: &Artifact| check.known.as_ref().is_none_or(|known| known.get(artifact).is_none());
+    if !check.sound.keys().any(is_new) {
+        report.unchanged.push(version);
+        return Ok(());
+    }
+    let (draft, record) = match &check.known {
+        Some(_) => {
+            let record = writer.store().record(version)?;
+            (writer.extend(version)?, record)
+        }
+        None => (writer.draft(version, "adopt")?, record(www, &checked, check)),
+    };
+    for (artifact, meta) in check.sound.iter().filter(|(artifact, _)| is_new(artifact)) {
+        let outcome = draft.put_file(artifact, &check.files[artifact], *meta, options.transfer)?;
+        if matches!(outcome, PutOutcome::Written(_)) {
+            report.stored.number += 1;
+            report.stored.bytes += meta.size;
+        }
+    }
+    draft.prepare(record)?.release()?;
+    match check.known {
+        Some(_) => report.extended.push(version),
+        None => report.adopted.push(version),
+    }
+    Ok(())
+}
+
+fn record(www: &Path, checked: &Checked, check: &ReleaseCheck) -> ReleaseRecord {
+    let header = &checked.mom.header;
+    let mut record = ReleaseRecord::new(check.version, header.format, header.timestamp);
+    record.previous = header.previous;
+    record.min_version = header.min_version;
+    record.bundles = checked
+        .mom
+        .bundles()
+        .map(|entry| BundleRecord {
+            name: entry.bundle.clone(),
+            version: entry.version,
+            changed: entry.version == check.version,
+            experimental: entry.flags.status == clearwell_format::Status::Experimental,
+        })
+        .collect();
+    record.files = checked.full.as_ref().map_or(0, |full| full.present().count() as u64);
+    record.sources = vec![SourceRecord { kind: "adopted".to_owned(), path: www.display().to_string() }];
+    let generator = check.files.get(&Artifact::GeneratorVersion).and_then(|path| fs::read_to_string(path).ok());
+    record.generator = format!("mixer {}", generator.unwrap_or_default().trim()).trim_end().to_owned();
+    record
+}

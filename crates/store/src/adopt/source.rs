@@ -1,0 +1,52 @@
+//! What lies in the tree.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clearwell_format::Version;
+use clearwell_format::resource::Artifact;
+
+use super::problem::{Problem, ProblemKind};
+use crate::StoreError;
+use crate::listing::list;
+
+/// The versions that have a folder, ascending. Links to folders are followed: old releases may lie on another disk.
+pub(super) fn versions(www: &Path) -> Result<Vec<Version>, StoreError> {
+    let folders = list(www)?.into_iter().filter(|found| found.path.is_dir());
+    let mut versions: Vec<Version> = folders.filter_map(|found| found.name.parse().ok()).collect();
+    versions.sort_unstable();
+    if versions.is_empty() {
+        return Err(StoreError::NotContent { path: www.to_owned() });
+    }
+    Ok(versions)
+}
+
+/// The files of one version: those of the protocol, and as problems the others.
+pub(super) fn artifacts(
+    www: &Path,
+    version: Version,
+) -> Result<(BTreeMap<Artifact, PathBuf>, Vec<Problem>), StoreError> {
+    let folder = PathBuf::from(version.to_string());
+    let (mut artifacts, mut problems) = (BTreeMap::new(), Vec::new());
+    let mut sort = |name: &str, path: &Path| match Artifact::from_path(name) {
+        Some(artifact) if is_regular(path) => drop(artifacts.insert(artifact, path.to_owned())),
+        _ => problems.push(Problem { path: folder.join(name), kind: ProblemKind::Unknown }),
+    };
+    for found in list(&www.join(&folder))? {
+        // A delta folder is there in every version, mostly empty.
+        if found.is_folder && ["files", "delta"].contains(&found.name.as_str()) {
+            for below in list(&found.path)? {
+                sort(&format!("{}/{}", found.name, below.name), &below.path);
+            }
+        } else {
+            sort(&found.name, &found.path);
+        }
+    }
+    Ok((artifacts, problems))
+}
+
+/// Not a link: a hard link of one would dangle elsewhere.
+fn is_regular(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+}
