@@ -100,6 +100,11 @@ impl Workspace {
         Ok(Self { dir, conf, state, version, upstream, images, www, debuginfo, warnings })
     }
 
+    /// The folder, absolute.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The private key that belongs to the certificate.
     pub fn private_key(&self) -> PathBuf {
         self.conf.certificate.with_file_name("private.pem")

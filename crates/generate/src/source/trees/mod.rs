@@ -86,6 +86,11 @@ impl Trees {
         Ok(trees)
     }
 
+    /// The folder, absolute.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Reads and hashes what a release is planned from.
     ///
     /// # Errors

@@ -1,0 +1,106 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::error::CliError;
+use crate::exit::{EXIT_CODES, Exit};
+use crate::ui::Ui;
+
+/// Builds signed swupd update content, keeps it in a verified store, and serves it.
+///
+/// New here? Run `clearwell demo`: it releases three versions of a sample system, serves them, and prints what to try.
+#[derive(Debug, Parser)]
+#[command(name = "clearwell", version, after_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Print the result as one JSON document.
+    #[arg(long, global = true, env = "CLEARWELL_JSON")]
+    pub(crate) json: bool,
+    /// How progress is shown on stderr.
+    #[arg(long, global = true, value_enum, default_value_t = ProgressStyle::Auto, env = "CLEARWELL_PROGRESS")]
+    pub(crate) progress: ProgressStyle,
+    /// How logs are written; `auto` means journald under systemd, text elsewhere.
+    #[arg(long, global = true, value_enum, default_value_t = LogStyle::Auto, env = "CLEARWELL_LOG_STYLE")]
+    pub(crate) log_style: LogStyle,
+    /// Which logs are written: error, warn, info, debug, trace, or a filter such as `clearwell_serve=debug`.
+    #[arg(long, global = true, default_value = "info", env = "CLEARWELL_LOG", value_name = "FILTER")]
+    pub(crate) log: String,
+}
+
+/// Ways to show progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressStyle {
+    /// Bars on a terminal, lines elsewhere.
+    Auto,
+    /// Bars.
+    Bar,
+    /// One line for each step.
+    Plain,
+    /// One JSON object for each event.
+    Json,
+    /// Nothing.
+    None,
+}
+
+/// Ways to write logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogStyle {
+    /// journald under systemd, text elsewhere.
+    Auto,
+    /// Lines of text.
+    Text,
+    /// Lines of JSON.
+    Json,
+    /// The journal.
+    Journald,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(commands::demo::Demo),
+    Init(commands::init::Init),
+    Build(commands::build::Build),
+    Publish(commands::publish::Publish),
+    Adopt(commands::adopt::Adopt),
+    Serve(commands::serve::Serve),
+    Verify(commands::verify::Verify),
+    Releases(commands::releases::Releases),
+    Completions(commands::completions::Completions),
+}
+
+impl Command {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        match self {
+            Self::Demo(command) => command.run(ui),
+            Self::Init(command) => command.run(ui),
+            Self::Build(command) => command.run(ui),
+            Self::Publish(command) => command.run(ui),
+            Self::Adopt(command) => command.run(ui),
+            Self::Serve(command) => command.run(ui),
+            Self::Verify(command) => command.run(ui),
+            Self::Releases(command) => command.run(ui),
+            Self::Completions(command) => command.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,11 @@
+//! One file for each command: an `Args` struct whose comments are the help, and `run`.
+
+pub(crate) mod adopt;
+pub(crate) mod build;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod init;
+pub(crate) mod publish;
+pub(crate) mod releases;
+pub(crate) mod serve;
+pub(crate) mod verify;

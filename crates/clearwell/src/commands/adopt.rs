@@ -1,0 +1,139 @@
+//! `clearwell adopt`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clearwell_format::Version;
+use clearwell_sign::TrustAnchor;
+use clearwell_store::adopt::{AdoptEvent, AdoptOptions, AdoptReport, Severity, adopt};
+use clearwell_store::{Store, StoreError, Transfer};
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::signing;
+use crate::ui::{Ui, bytes_text};
+
+/// Take over a www tree that mixer made.
+///
+/// Every hash and signature is checked; what is damaged is left out and listed. The tree itself is never changed. Run
+/// it again to take over what has come since.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Adopt {
+    /// The tree: the folder with version/ and a numbered folder for each release.
+    www: PathBuf,
+    /// The store; made if it is missing.
+    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
+    store: PathBuf,
+    /// The certificate that endpoints trust, to check signatures with. Without it they are taken as they are.
+    #[arg(long, env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
+    cert: Option<PathBuf>,
+    /// Take files over as second names of the same file. Saves room, but whoever writes to the tree damages the store.
+    #[arg(long)]
+    hard_link: bool,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    adopted: Vec<u32>,
+    extended: Vec<u32>,
+    unchanged: Vec<u32>,
+    refused: Vec<u32>,
+    artifacts: u64,
+    bytes: u64,
+    generation: Option<u64>,
+    problems: Vec<ShownProblem>,
+}
+
+#[derive(Serialize)]
+struct ShownProblem {
+    severity: &'static str,
+    path: PathBuf,
+    problem: String,
+}
+
+impl Adopt {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        let anchor = match &self.cert {
+            Some(path) => {
+                Some(TrustAnchor::from_pem(&signing::read(path)?).map_err(|error| CliError::signing(path, error))?)
+            }
+            None => {
+                ui.warn("signatures are not checked: give --cert with the certificate that endpoints trust");
+                None
+            }
+        };
+        let store = match Store::open(&self.store) {
+            Err(StoreError::NotAStore { .. }) => Store::create(&self.store)?,
+            opened => opened?,
+        };
+        let options =
+            AdoptOptions { transfer: if self.hard_link { Transfer::HardLink } else { Transfer::Copy }, anchor };
+        let mut writer = store.writer(&format!("adopt {}", self.www.display()))?;
+        let report = adopt(&self.www, &mut writer, &options, &|event| tell(event, ui))?;
+        let is_whole = report.problems.iter().all(|problem| problem.severity() == Severity::Note);
+        let shown = shown(&report);
+        ui.result(&shown, &text(&shown))?;
+        Ok(if is_whole { Exit::Done } else { Exit::Findings })
+    }
+}
+
+fn tell(event: AdoptEvent, ui: &Ui) {
+    match event {
+        AdoptEvent::Release { version, position, releases } => {
+            ui.note(&format!("checking release {version} ({} of {releases})", position + 1));
+        }
+        AdoptEvent::Storing { version } => ui.note(&format!("storing release {version}")),
+        AdoptEvent::Checked { .. } => {}
+    }
+}
+
+fn shown(report: &AdoptReport) -> Shown {
+    let numbers = |versions: &[Version]| versions.iter().map(|version| version.number()).collect();
+    Shown {
+        adopted: numbers(&report.adopted),
+        extended: numbers(&report.extended),
+        unchanged: numbers(&report.unchanged),
+        refused: numbers(&report.refused),
+        artifacts: report.stored.number,
+        bytes: report.stored.bytes,
+        generation: report.generation,
+        problems: report
+            .problems
+            .iter()
+            .map(|problem| ShownProblem {
+                severity: match problem.severity() {
+                    Severity::Note => "note",
+                    Severity::Artifact => "artifact",
+                    Severity::Release => "release",
+                },
+                path: problem.path.clone(),
+                problem: problem.to_string(),
+            })
+            .collect(),
+    }
+}
+
+fn text(shown: &Shown) -> String {
+    let mut text = String::new();
+    for (what, versions) in [
+        ("adopted", &shown.adopted),
+        ("extended", &shown.extended),
+        ("unchanged", &shown.unchanged),
+        ("REFUSED", &shown.refused),
+    ] {
+        if !versions.is_empty() {
+            let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "{what:10} {}", versions.join(", "));
+        }
+    }
+    let _ = writeln!(text, "stored     {} artifacts, {}", shown.artifacts, bytes_text(shown.bytes));
+    if let Some(generation) = shown.generation {
+        let _ = writeln!(text, "pointers   generation {generation}");
+    }
+    let _ = writeln!(text, "problems   {}", shown.problems.len());
+    for problem in &shown.problems {
+        let _ = writeln!(text, "  {:8} {}", problem.severity, problem.problem);
+    }
+    text
+}

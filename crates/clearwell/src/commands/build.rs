@@ -1,0 +1,407 @@
+//! `clearwell build`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::ValueEnum;
+use clearwell_format::{FormatNumber, Version};
+use clearwell_generate::build::{BuildError, BuildFault, BuildOptions, BuildOutcome, Method, build};
+use clearwell_generate::guard::{InvalidRule, Rule};
+use clearwell_generate::inputs::{FormatBump, Release};
+use clearwell_generate::plan::PlanError;
+use clearwell_generate::source::SourceError;
+use clearwell_generate::source::mix::Workspace;
+use clearwell_generate::source::trees::{OsContent, Trees};
+use clearwell_serve::config::ByteSize;
+use clearwell_sign::Signer;
+use clearwell_store::{PhaseTime, SourceRecord, Store, StoreError};
+
+use crate::config::MixConfig;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::signing::{SigningArgs, unix_now};
+use crate::ui::{Ui, bytes_text};
+
+/// Build a release and publish it.
+///
+/// Makes everything a release has: manifests, fullfiles, packs for new installations, packs and manifest deltas for
+/// endpoints on earlier releases, signatures. What is not said here comes from clearwell.toml, then from the mixer
+/// workspace, then from the store.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Build {
+    /// A mixer workspace: builder.conf, mixer.state, update/image/….
+    #[arg(long, env = "CLEARWELL_MIX", value_name = "DIR", conflicts_with = "trees")]
+    pub(crate) mix: Option<PathBuf>,
+    /// Bundle trees: a folder for each bundle, and bundles.toml.
+    #[arg(long, env = "CLEARWELL_TREES", value_name = "DIR")]
+    pub(crate) trees: Option<PathBuf>,
+    /// The store; made if it is missing.
+    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// A configuration file; by default clearwell.toml of this folder.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The version to build. Default: that of the workspace, or ten above the last release.
+    #[arg(long, value_name = "N")]
+    pub(crate) version: Option<Version>,
+    /// The version before, 0 for none. Default: that of the workspace, or the last release.
+    #[arg(long, value_name = "N")]
+    pub(crate) previous: Option<u32>,
+    /// The format of the release. Default: that of the workspace, or of the last release, or 30.
+    #[arg(long, value_name = "F")]
+    pub(crate) format: Option<FormatNumber>,
+    /// Release everything older than this version again.
+    #[arg(long, value_name = "N")]
+    pub(crate) min_version: Option<Version>,
+    /// One half of a format bump: `old` is the last release in the old format, `new` the first in the new one.
+    #[arg(long, value_name = "HALF")]
+    pub(crate) format_bump: Option<Half>,
+    /// With `--format-bump old`: the format that the second half will have. Default: one above.
+    #[arg(long, value_name = "F", requires = "format_bump")]
+    pub(crate) next_format: Option<FormatNumber>,
+    /// From how many earlier releases endpoints get packs made for them. Default 3.
+    #[arg(long, value_name = "K")]
+    pub(crate) deltas: Option<usize>,
+    /// Stop before the pointers move; `clearwell publish` moves them.
+    #[arg(long)]
+    pub(crate) stage: bool,
+    /// Afterwards prepare the mixer workspace for the next version.
+    #[arg(long, requires = "mix")]
+    pub(crate) increment: bool,
+    /// Make no fullfiles. Endpoints cannot repair themselves then.
+    #[arg(long)]
+    pub(crate) skip_fullfiles: bool,
+    /// Make no packs for new installations.
+    #[arg(long)]
+    pub(crate) skip_packs: bool,
+    /// Seconds since the epoch for the manifests. Default: the clock.
+    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "UNIX")]
+    pub(crate) timestamp: Option<i64>,
+    /// Where endpoints will fetch content from; written into os-core when building from trees.
+    #[arg(long, env = "CLEARWELL_CONTENT_URL", value_name = "URL")]
+    pub(crate) content_url: Option<String>,
+    /// Where endpoints will fetch pointers from; written into os-core when building from trees.
+    #[arg(long, env = "CLEARWELL_VERSION_URL", value_name = "URL")]
+    pub(crate) version_url: Option<String>,
+    /// Threads; 0 for one on each processor. The result does not depend on it.
+    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Memory that grows with files, such as 2GiB. Default: half of what the machine or its control group has.
+    #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
+    #[command(flatten)]
+    pub(crate) allowed: Allowed,
+}
+
+/// Rules of the publish guard that the maintainer overrules.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Allowed {
+    /// Overrule a rule of the publish guard; it is kept in the release record. May be repeated.
+    #[arg(long = "allow", value_name = "RULE", value_parser = parse_rule)]
+    allow: Vec<Rule>,
+}
+
+impl Allowed {
+    pub(crate) fn rules(&self) -> BTreeSet<Rule> {
+        self.allow.iter().copied().collect()
+    }
+}
+
+fn parse_rule(name: &str) -> Result<Rule, InvalidRule> {
+    Rule::parse_allowed(name)
+}
+
+/// The halves of a format bump.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Half {
+    /// Old format, content of the new one.
+    Old,
+    /// New format, everything released again.
+    New,
+}
+
+impl Build {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        let outcome = self.release(ui)?;
+        ui.result(&outcome, &summary(&outcome))?;
+        Ok(Exit::Done)
+    }
+
+    /// Builds as the options say.
+    pub(crate) fn release(&self, ui: &Ui) -> Result<BuildOutcome, CliError> {
+        let config = MixConfig::load(self.config.as_deref())?;
+        let source = Source::open(self, &config)?;
+        let store = self.open_store(&config, &source)?;
+        let release = self.numbers(&config, &source, &store)?;
+        let signer = self.signing.signer(&config, source.certificate(), ui)?;
+        let options = self.options(&config, &source)?;
+        // The scan uses the global pool; a second call in one process (the demo) finds it made.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(options.workers.get()).build_global();
+        let bump = self.format_bump.map(|half| match half {
+            Half::Old => FormatBump::Old,
+            Half::New => FormatBump::New,
+        });
+        let begun = Instant::now();
+        let inputs = match &source {
+            Source::Mix(workspace) => workspace.inputs(release, bump, ui)?,
+            Source::Trees(trees) => {
+                let content = self.os_content(&config, &release, signer.as_ref())?;
+                trees.inputs(release, &content, bump, ui)?
+            }
+        };
+        let scan = PhaseTime {
+            phase: "scan".to_owned(),
+            milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let options = BuildOptions { phases: vec![scan], ..options };
+        let mut writer = store.writer(&format!("build {}", inputs.release.version))?;
+        let outcome = build(&inputs, &mut writer, signer.as_ref(), &options, ui)?;
+        if let Source::Mix(workspace) = &source {
+            workspace.mark_built(inputs.release.version)?;
+            if self.increment {
+                workspace.increment(&inputs.release)?;
+            }
+        }
+        for text in &outcome.warnings {
+            ui.warn(text);
+        }
+        for text in &outcome.overruled {
+            ui.warn(&format!("allowed: {text}"));
+        }
+        Ok(outcome)
+    }
+
+    fn open_store(&self, config: &MixConfig, source: &Source) -> Result<Store, CliError> {
+        let path = self
+            .store
+            .clone()
+            .or_else(|| config.store.clone())
+            .ok_or_else(|| CliError::usage("which store? give --store DIR; a missing one is made"))?;
+        match Store::open(&path) {
+            Err(StoreError::NotAStore { .. }) => {
+                if let Source::Mix(workspace) = source
+                    && self.previous.is_none()
+                    && let Some(previous) = workspace.state.and_then(|state| state.previous)
+                {
+                    return Err(CliError::plain(
+                        Exit::Store,
+                        format!(
+                            "{} is no store yet, and the workspace builds on version {previous}: take its releases over first, \
+                             with \"clearwell adopt {} --store {}\"",
+                            path.display(),
+                            workspace.www().display(),
+                            path.display()
+                        ),
+                    ));
+                }
+                Ok(Store::create(&path)?)
+            }
+            opened => Ok(opened?),
+        }
+    }
+
+    fn numbers(&self, config: &MixConfig, source: &Source, store: &Store) -> Result<Release, CliError> {
+        let state = match source {
+            Source::Mix(workspace) => workspace.state,
+            Source::Trees(_) => None,
+        };
+        let newest = store.latest_version()?;
+        let mut previous = match self.previous {
+            Some(0) => None,
+            Some(number) => Some(
+                Version::new(number).ok_or_else(|| CliError::usage(format!("--previous {number} is no version")))?,
+            ),
+            None if state.is_some() => state.and_then(|state| state.previous),
+            None => newest,
+        };
+        let version = match (self.version, source) {
+            (Some(version), _) => version,
+            (None, Source::Mix(workspace)) => workspace.version,
+            (None, Source::Trees(_)) => newest
+                .map_or(Version::new(10), |newest| Version::new(newest.number().saturating_add(10)))
+                .ok_or_else(|| CliError::usage("no version is left above the last release"))?,
+        };
+        // The build itself tells whether this version is there to be continued; its own release is not the one before.
+        if self.previous.is_none() && previous == Some(version) && store.has_release(version) {
+            previous = store.record(version)?.previous;
+        }
+        let of_config = config.format.and_then(FormatNumber::new);
+        let format = match self.format.or(of_config).or(state.map(|state| state.format)) {
+            Some(format) => format,
+            None => match previous.filter(|previous| store.has_release(*previous)) {
+                Some(previous) => store.record(previous)?.format,
+                None => FormatNumber::new(30).expect("not zero"),
+            },
+        };
+        let timestamp = self.timestamp.unwrap_or_else(unix_now);
+        Ok(Release { version, previous, format, min_version: self.min_version, timestamp })
+    }
+
+    fn options(&self, config: &MixConfig, source: &Source) -> Result<BuildOptions, CliError> {
+        let mut options = BuildOptions::new(unix_now());
+        options.deltas = self.deltas.or(config.deltas).unwrap_or(options.deltas);
+        options.stage = self.stage;
+        options.fullfiles = !self.skip_fullfiles;
+        options.zero_packs = !self.skip_packs;
+        options.allowed = self.allowed.rules();
+        if let Some(workers) = self.jobs.or(config.jobs).and_then(NonZeroUsize::new) {
+            options.workers = workers;
+        }
+        let memory = match (&self.memory, &config.memory) {
+            (Some(size), _) => Some(*size),
+            (None, Some(text)) => {
+                Some(text.parse().map_err(|error| CliError::usage_from("memory in the configuration file", error))?)
+            }
+            (None, None) => None,
+        };
+        options.memory_bytes = memory.map(ByteSize::bytes);
+        if let Source::Mix(workspace) = source {
+            let methods: Vec<Method> =
+                workspace.conf.compression.iter().filter_map(|name| Method::from_mixer(name)).collect();
+            if !methods.is_empty() {
+                options.compression = methods;
+            }
+        }
+        options.sources = vec![source.record()];
+        options.typed = self.typed();
+        Ok(options)
+    }
+
+    /// What a system that is built from trees says about itself. In the first half of a format bump it says what the
+    /// second half will be (manifest 5.12).
+    fn os_content(
+        &self,
+        config: &MixConfig,
+        release: &Release,
+        signer: Option<&Signer>,
+    ) -> Result<OsContent, CliError> {
+        let mut content = OsContent::new(release.version, release.format);
+        if matches!(self.format_bump, Some(Half::Old)) {
+            let next = release.format.number().checked_add(1).and_then(FormatNumber::new);
+            let later = release.version.number().checked_add(10).and_then(Version::new);
+            (content.format, content.version) = self
+                .next_format
+                .or(next)
+                .zip(later)
+                .ok_or_else(|| CliError::usage("no format or version is left above this one"))?;
+        }
+        content.certificate = signer.map(|signer| signer.anchor().pem().into_bytes());
+        content.content_url = self.content_url.clone().or_else(|| config.content_url.clone());
+        content.version_url = self.version_url.clone().or_else(|| config.version_url.clone());
+        Ok(content)
+    }
+
+    /// What the release record keeps of the command line.
+    fn typed(&self) -> BTreeMap<String, String> {
+        let mut typed = BTreeMap::new();
+        let mut keep = |option: &str, value: Option<String>| {
+            if let Some(value) = value {
+                typed.insert(option.to_owned(), value);
+            }
+        };
+        keep("min-version", self.min_version.map(|version| version.to_string()));
+        keep("deltas", self.deltas.map(|number| number.to_string()));
+        keep("format-bump", self.format_bump.map(|half| format!("{half:?}").to_lowercase()));
+        keep("skip-fullfiles", self.skip_fullfiles.then(|| "true".to_owned()));
+        keep("skip-packs", self.skip_packs.then(|| "true".to_owned()));
+        keep("no-signing", self.signing.no_signing.then(|| "true".to_owned()));
+        typed
+    }
+}
+
+/// What is built from.
+enum Source {
+    Mix(Box<Workspace>),
+    Trees(Trees),
+}
+
+impl Source {
+    fn open(build: &Build, config: &MixConfig) -> Result<Self, CliError> {
+        let named = build.mix.is_some() || build.trees.is_some();
+        let mix = build.mix.as_deref().or(config.mix.as_deref().filter(|_| !named));
+        let trees = build.trees.as_deref().or(config.trees.as_deref().filter(|_| !named));
+        match (mix, trees) {
+            (Some(dir), None) => Ok(Self::Mix(Box::new(Workspace::open(dir, None)?))),
+            (None, Some(dir)) => Ok(Self::Trees(Trees::open(dir)?)),
+            (Some(_), Some(_)) => Err(CliError::usage("the configuration names both mix and trees: name one of them")),
+            (None, None) => {
+                Err(CliError::usage("what to build? give --mix DIR (a mixer workspace) or --trees DIR (bundle trees)"))
+            }
+        }
+    }
+
+    fn certificate(&self) -> Option<&Path> {
+        match self {
+            Self::Mix(workspace) => Some(&workspace.conf.certificate),
+            Self::Trees(_) => None,
+        }
+    }
+
+    fn record(&self) -> SourceRecord {
+        let (kind, path) = match self {
+            Self::Mix(workspace) => ("mix", workspace.dir()),
+            Self::Trees(trees) => ("trees", trees.dir()),
+        };
+        SourceRecord { kind: kind.to_owned(), path: path.display().to_string() }
+    }
+}
+
+impl From<BuildError> for CliError {
+    fn from(error: BuildError) -> Self {
+        let exit = match error.fault() {
+            _ if matches!(error, BuildError::Plan(PlanError::NothingChanged(_))) => Exit::NothingToRelease,
+            BuildFault::Inputs => Exit::Input,
+            BuildFault::Version => Exit::Version,
+            BuildFault::Guard => Exit::Guard,
+            BuildFault::Signing => Exit::Signing,
+            BuildFault::Store(fault) => fault.into(),
+            BuildFault::Internal => Exit::Internal,
+        };
+        if let BuildError::Refused { findings, .. } = &error {
+            let lines: String = findings.iter().map(|finding| format!("\n  {finding}")).collect();
+            return Self::plain(exit, format!("{error}, nothing was published:{lines}"));
+        }
+        Self::transparent(exit, error)
+    }
+}
+
+impl From<SourceError> for CliError {
+    fn from(error: SourceError) -> Self {
+        Self::transparent(Exit::Input, error)
+    }
+}
+
+/// What a build did, for a person.
+pub(crate) fn summary(outcome: &BuildOutcome) -> String {
+    let mut text =
+        format!("release {} (format {}), {}\n", outcome.version, outcome.format, conclusion(outcome.generation));
+    for (kind, made) in &outcome.made {
+        let reused = if made.reused > 0 {
+            format!(", {} of them from an interrupted build", made.reused)
+        } else {
+            String::new()
+        };
+        let _ = writeln!(text, "  {kind:16} {:>8}  {:>10}{reused}", made.number, bytes_text(made.bytes));
+    }
+    let _ = writeln!(text, "\n  {:32} {:>10} {:>10}  to update", "bundle", "version", "to install");
+    for bundle in &outcome.bundles {
+        let install = bundle.install_bytes.map_or_else(|| "-".to_owned(), bytes_text);
+        let updates: Vec<String> =
+            bundle.update_bytes.iter().map(|(from, bytes)| format!("{from}: {}", bytes_text(*bytes))).collect();
+        let _ = writeln!(text, "  {:32} {:>10} {install:>10}  {}", bundle.bundle, bundle.version, updates.join(", "));
+    }
+    text
+}
+
+/// Whether endpoints see the release.
+pub(crate) fn conclusion(generation: Option<u64>) -> String {
+    match generation {
+        Some(generation) => format!("endpoints see it (pointer generation {generation})"),
+        None => "staged: \"clearwell publish\" shows it to endpoints".to_owned(),
+    }
+}

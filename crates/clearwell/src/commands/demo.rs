@@ -1,0 +1,173 @@
+//! `clearwell demo`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clearwell_endpoint::source::{HttpOptions, HttpSource};
+use clearwell_endpoint::{Endpoint, EndpointError, EndpointOptions, Place, Report};
+use clearwell_format::{BundleName, FormatNumber, Version};
+use clearwell_serve::config::Listen;
+use clearwell_serve::{Running, ServeConfig, Server};
+use clearwell_sign::{DEFAULT_VALIDITY_DAYS, TrustAnchor};
+use clearwell_store::Store;
+use serde::Serialize;
+
+use crate::commands::build::Build;
+use crate::commands::init::make_key;
+use crate::commands::serve::{runtime, stop_signal};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::sample;
+use crate::signing::{self, SigningArgs};
+use crate::ui::{Ui, bytes_text};
+
+/// Release three versions of a sample system, serve them, and print what to try.
+///
+/// Needs nothing but this program. The server starts first and runs while the versions are published; then an endpoint
+/// in Rust installs the first version and updates to the last, over HTTP. Ends with Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// Where everything goes; by default a temporary folder that is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Where the server listens.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: Listen,
+    /// Stop after the endpoint is done. The kernel picks the port then.
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    url: String,
+    dir: PathBuf,
+    install: Report,
+    update: Report,
+}
+
+impl Demo {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        let temporary;
+        let dir = match &self.dir {
+            Some(dir) => std::path::absolute(dir)
+                .map_err(|error| CliError::disk(format!("no such place: {}", dir.display()), error))?,
+            None => {
+                temporary =
+                    tempfile::tempdir().map_err(|error| CliError::disk("failed to make a temporary folder", error))?;
+                temporary.path().to_path_buf()
+            }
+        };
+        std::fs::create_dir_all(&dir)
+            .map_err(|error| CliError::disk(format!("failed to make {}", dir.display()), error))?;
+        let certificate = dir.join("Swupd_Root.pem");
+        make_key("Clearwell demo", DEFAULT_VALIDITY_DAYS, None, &dir.join("private.pem"), &certificate)?;
+        let store = Store::create(dir.join("store"))?;
+        runtime()?.block_on(async {
+            let running = Server::bind(self.server(&certificate)?, store).await?;
+            let address =
+                running.addr().ok_or_else(|| CliError::usage("a demo needs an address without TLS: give --listen"))?;
+            let url = format!("http://{address}");
+            tokio::task::block_in_place(|| release_all(&dir, &certificate, &url, ui))?;
+            let (install, update) = tour(&url, &certificate, &dir).await?;
+            let is_clean = install.is_clean() && update.is_clean();
+            let text = story(&url, &dir, &install, &update);
+            ui.result(&Shown { url, dir: dir.clone(), install, update }, &text)?;
+            self.finish(running, is_clean).await
+        })
+    }
+
+    fn server(&self, certificate: &Path) -> Result<ServeConfig, CliError> {
+        let kernel_picks = || "127.0.0.1:0".parse().map_err(|error| CliError::usage_from("the demo's address", error));
+        Ok(ServeConfig {
+            listen: if self.once { kernel_picks()? } else { self.listen },
+            admin: kernel_picks()?,
+            signing_certificate: Some(certificate.to_path_buf()),
+            drain_grace_seconds: 0,
+            ..ServeConfig::default()
+        })
+    }
+
+    async fn finish(&self, running: Running, is_clean: bool) -> Result<Exit, CliError> {
+        if !self.once {
+            stop_signal().await?;
+        }
+        running.drain().await;
+        Ok(if is_clean { Exit::Done } else { Exit::Findings })
+    }
+}
+
+fn release_all(dir: &Path, certificate: &Path, url: &str, ui: &Ui) -> Result<(), CliError> {
+    for version in sample::versions() {
+        let trees = dir.join(format!("trees-{version}"));
+        sample::write_trees(&trees, version)
+            .map_err(|error| CliError::disk(format!("failed to write {}", trees.display()), error))?;
+        let build = Build {
+            trees: Some(trees),
+            store: Some(dir.join("store")),
+            version: Some(version),
+            content_url: Some(url.to_owned()),
+            version_url: Some(url.to_owned()),
+            signing: SigningArgs { certificate: Some(certificate.to_path_buf()), ..SigningArgs::default() },
+            ..Build::default()
+        };
+        ui.note(&format!("-- building version {version}"));
+        build.release(ui)?;
+    }
+    Ok(())
+}
+
+/// An endpoint installs the first version and updates to the last.
+async fn tour(url: &str, certificate: &Path, dir: &Path) -> Result<(Report, Report), CliError> {
+    let trust =
+        TrustAnchor::from_pem(&signing::read(certificate)?).map_err(|error| CliError::signing(certificate, error))?;
+    let source = Arc::new(HttpSource::new(&HttpOptions::new(url))?);
+    let format = FormatNumber::new(30).expect("not zero");
+    let options = EndpointOptions { trust: Some(trust), ..EndpointOptions::new(format) };
+    let mut endpoint = Endpoint::open(source, Place::folder(dir.join("endpoint")), options)?;
+    let bundle: BundleName = "editor".parse().expect("a bundle name");
+    let first: Version = sample::versions()[0];
+    let install = endpoint.install(Some(first), &[bundle]).await?;
+    let update = endpoint.update(None).await?;
+    Ok((install, update))
+}
+
+fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> String {
+    let line = |what: &str, report: &Report| {
+        format!(
+            "  {what:22} {} requests, {}, {} packs, {} files one by one: {}\n",
+            report.traffic.requests(),
+            bytes_text(report.traffic.total_bytes()),
+            report.packs_used,
+            report.fetched_one_by_one.len(),
+            if report.is_clean() { "clean" } else { "NOT clean" },
+        )
+    };
+    let client = format!(
+        "swupd {{}} --path /tmp/demo-root --statedir /tmp/demo-state -u {url} -F 30 \\\n      -C {} --allow-insecure-http --no-scripts --no-boot-update",
+        dir.join("Swupd_Root.pem").display()
+    );
+    format!(
+        "\nThree versions are released and served at {url}\n{}{}\n\
+         Try, while this runs:\n  curl {url}/version/format30/latest\n  clearwell releases --store {store}\n  \
+         clearwell releases diff 10 20 --store {store}\n  clearwell verify --url {url} --cert {certificate} --from 10\n\n\
+         With a stock swupd, as root:\n  {}\n  {}\n\nCtrl-C ends the demo.",
+        line("install version 10:", install),
+        line("update to version 30:", update),
+        client.replace("{}", "os-install -V 10 -B editor"),
+        client.replace("{}", "update"),
+        store = dir.join("store").display(),
+        certificate = dir.join("Swupd_Root.pem").display(),
+    )
+}
+
+impl From<EndpointError> for CliError {
+    fn from(error: EndpointError) -> Self {
+        let exit = match &error {
+            EndpointError::Url { .. } | EndpointError::Tls { .. } | EndpointError::NotInstalled => Exit::Usage,
+            EndpointError::Worker(_) => Exit::Internal,
+            _ => Exit::Disk,
+        };
+        Self::transparent(exit, error)
+    }
+}

@@ -1,0 +1,54 @@
+//! `clearwell publish`.
+
+use std::path::PathBuf;
+
+use clearwell_format::Version;
+use clearwell_generate::publish::{PublishOptions, publish};
+use clearwell_store::Store;
+
+use crate::commands::build::{Allowed, conclusion};
+use crate::config::MixConfig;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::signing::{SigningArgs, unix_now};
+use crate::ui::Ui;
+
+/// Move the pointers to a staged release, so that endpoints see it.
+///
+/// With a release that the pointers name already, their signatures are renewed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Publish {
+    /// The release.
+    version: Version,
+    /// The store.
+    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// A configuration file; by default clearwell.toml of this folder.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    signing: SigningArgs,
+    #[command(flatten)]
+    allowed: Allowed,
+}
+
+impl Publish {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        let config = MixConfig::load(self.config.as_deref())?;
+        let store = self
+            .store
+            .or_else(|| config.store.clone())
+            .ok_or_else(|| CliError::usage("which store? give --store DIR"))?;
+        let store = Store::open(store)?;
+        let signer = self.signing.signer(&config, None, ui)?;
+        let writer = store.writer(&format!("publish {}", self.version))?;
+        let options = PublishOptions { allowed: self.allowed.rules(), now: unix_now() };
+        let published = publish(self.version, &writer, signer.as_ref(), &options, ui)?;
+        for warning in &published.warnings {
+            ui.warn(warning);
+        }
+        let text = format!("published {}: {}", published.version, conclusion(Some(published.generation)));
+        ui.result(&published, &text)?;
+        Ok(Exit::Done)
+    }
+}

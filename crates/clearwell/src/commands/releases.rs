@@ -1,0 +1,276 @@
+//! `clearwell releases`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, Entry, EntryPath, FileHash, ManifestName, Version};
+use clearwell_store::{PointerGeneration, ReleaseRecord, Store};
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::ui::{Ui, bytes_text};
+
+/// List what was released, show one release, or compare two.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = false)]
+pub(crate) struct Releases {
+    /// The store.
+    #[arg(long, global = true, env = "CLEARWELL_STORE", value_name = "DIR")]
+    store: Option<PathBuf>,
+    #[command(subcommand)]
+    question: Option<Question>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Question {
+    /// Everything known of one release.
+    Show {
+        /// The release.
+        version: Version,
+    },
+    /// What an endpoint gets and loses between two releases.
+    Diff {
+        /// The older release.
+        from: Version,
+        /// The newer release.
+        to: Version,
+    },
+}
+
+impl Releases {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        let path = self.store.ok_or_else(|| CliError::usage("which store? give --store DIR"))?;
+        let store = Store::open(path)?;
+        match self.question {
+            None => list(&store, ui)?,
+            Some(Question::Show { version }) => show(&store, version, ui)?,
+            Some(Question::Diff { from, to }) => diff(&store, from, to, ui)?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+#[derive(Serialize)]
+struct Line {
+    version: u32,
+    format: u16,
+    previous: Option<u32>,
+    timestamp: i64,
+    bundles: usize,
+    changed: usize,
+    files: u64,
+    artifacts: u64,
+    bytes: u64,
+    pointed_at_by: Vec<String>,
+}
+
+fn list(store: &Store, ui: &Ui) -> Result<(), CliError> {
+    let pointers = store.pointers()?;
+    let mut lines = Vec::new();
+    for version in store.releases()? {
+        let record = store.record(version)?;
+        let total = record.total();
+        lines.push(Line {
+            version: version.number(),
+            format: record.format.number(),
+            previous: record.previous.map(Version::number),
+            timestamp: record.timestamp,
+            bundles: record.bundles.len(),
+            changed: record.bundles.iter().filter(|bundle| bundle.changed).count(),
+            files: record.files,
+            artifacts: total.number,
+            bytes: total.bytes,
+            pointed_at_by: pointed_at_by(&pointers, version),
+        });
+    }
+    let mut text = format!(
+        "{:>10} {:>6} {:>10} {:>8} {:>8} {:>9} {:>10}  pointers\n",
+        "version", "format", "previous", "bundles", "changed", "files", "size"
+    );
+    for line in &lines {
+        let previous = line.previous.map_or_else(|| "-".to_owned(), |previous| previous.to_string());
+        let _ = writeln!(
+            text,
+            "{:>10} {:>6} {previous:>10} {:>8} {:>8} {:>9} {:>10}  {}",
+            line.version,
+            line.format,
+            line.bundles,
+            line.changed,
+            line.files,
+            bytes_text(line.bytes),
+            if line.pointed_at_by.is_empty() { "-".to_owned() } else { line.pointed_at_by.join(", ") },
+        );
+    }
+    ui.result(&lines, &text)
+}
+
+fn pointed_at_by(pointers: &PointerGeneration, version: Version) -> Vec<String> {
+    let mut names: Vec<String> = pointers
+        .formats()
+        .filter(|format| pointers.latest(*format) == Some(version))
+        .map(|format| format!("format{format}/latest"))
+        .collect();
+    if pointers.latest_version() == Some(version) {
+        names.push("latest_version".to_owned());
+    }
+    names
+}
+
+fn show(store: &Store, version: Version, ui: &Ui) -> Result<(), CliError> {
+    let record = store.record(version)?;
+    let index = store.index(version)?;
+    let mut text = format!("release {version}, format {}\n", record.format);
+    if let Some(previous) = record.previous {
+        let _ = writeln!(text, "  previous     {previous}");
+    }
+    if let Some(min_version) = record.min_version {
+        let _ = writeln!(text, "  minversion   {min_version}");
+    }
+    let _ = writeln!(
+        text,
+        "  timestamp    {}\n  files        {}\n  generator    {}",
+        record.timestamp, record.files, record.generator
+    );
+    for source in &record.sources {
+        let _ = writeln!(text, "  source       {} {}", source.kind, source.path);
+    }
+    for (option, value) in &record.options {
+        let _ = writeln!(text, "  option       --{option} {value}");
+    }
+    for rule in &record.allowed_rules {
+        let _ = writeln!(text, "  allowed      {rule}");
+    }
+    for note in &record.notes {
+        let _ = writeln!(text, "  note         {note}");
+    }
+    let _ = writeln!(text, "\nartifacts");
+    for (kind, counts) in &record.artifacts {
+        let _ = writeln!(text, "  {kind:16} {:>8}  {:>10}", counts.number, bytes_text(counts.bytes));
+    }
+    let _ = writeln!(text, "\nbundles");
+    for bundle in &record.bundles {
+        let mark = if bundle.changed { "changed" } else { "" };
+        let mark = if bundle.experimental { "experimental" } else { mark };
+        let _ = writeln!(text, "  {:32} {:>10}  {mark}", bundle.name, bundle.version);
+    }
+    let packs: Vec<_> = index
+        .iter()
+        .filter_map(|(artifact, meta)| {
+            matches!(artifact, Artifact::Pack { .. }).then(|| (artifact.to_string(), meta.size))
+        })
+        .collect();
+    if !packs.is_empty() {
+        let _ = writeln!(text, "\npacks");
+        for (name, size) in packs {
+            let _ = writeln!(text, "  {name:48} {:>10}", bytes_text(size));
+        }
+    }
+    ui.result(
+        &Shown {
+            record: &record,
+            index: index.iter().map(|(artifact, meta)| (artifact.to_string(), meta.size)).collect(),
+        },
+        &text,
+    )
+}
+
+#[derive(Serialize)]
+struct Shown<'r> {
+    record: &'r ReleaseRecord,
+    /// Artifact to bytes.
+    index: BTreeMap<String, u64>,
+}
+
+#[derive(Serialize, Default)]
+struct Difference {
+    bundles_added: Vec<String>,
+    bundles_removed: Vec<String>,
+    bundles: Vec<BundleDifference>,
+}
+
+#[derive(Serialize)]
+struct BundleDifference {
+    bundle: String,
+    from: u32,
+    to: u32,
+    added: Vec<String>,
+    changed: Vec<String>,
+    removed: Vec<String>,
+    /// Bytes of the pack an endpoint on the older release fetches; `None` if there is none.
+    pack_bytes: Option<u64>,
+}
+
+fn diff(store: &Store, from: Version, to: Version, ui: &Ui) -> Result<(), CliError> {
+    let bundles = |version| -> Result<BTreeMap<BundleName, Version>, CliError> {
+        Ok(store.mom(version)?.bundles().map(|entry| (entry.bundle.clone(), entry.version)).collect())
+    };
+    let (old, new) = (bundles(from)?, bundles(to)?);
+    let mut difference = Difference::default();
+    for name in old.keys().collect::<BTreeSet<_>>().union(&new.keys().collect()) {
+        match (old.get(name), new.get(name)) {
+            (None, _) => difference.bundles_added.push(name.to_string()),
+            (_, None) => difference.bundles_removed.push(name.to_string()),
+            (Some(before), Some(after)) if before != after => {
+                difference.bundles.push(bundle_difference(store, name, *before, *after)?);
+            }
+            _ => {}
+        }
+    }
+    let mut text = String::new();
+    for (mark, names) in [('+', &difference.bundles_added), ('-', &difference.bundles_removed)] {
+        for name in names {
+            let _ = writeln!(text, "{mark} bundle {name}");
+        }
+    }
+    for bundle in &difference.bundles {
+        let pack =
+            bundle.pack_bytes.map_or_else(|| "no pack".to_owned(), |bytes| format!("pack of {}", bytes_text(bytes)));
+        let _ = writeln!(text, "bundle {} {} -> {}: {pack}", bundle.bundle, bundle.from, bundle.to);
+        for (mark, paths) in [('+', &bundle.added), ('~', &bundle.changed), ('-', &bundle.removed)] {
+            for path in paths {
+                let _ = writeln!(text, "  {mark} {path}");
+            }
+        }
+    }
+    if text.is_empty() {
+        text = format!("releases {from} and {to} hold the same\n");
+    }
+    ui.result(&difference, &text)
+}
+
+fn bundle_difference(
+    store: &Store,
+    bundle: &BundleName,
+    from: Version,
+    to: Version,
+) -> Result<BundleDifference, CliError> {
+    let paths = |version| -> Result<BTreeMap<EntryPath, BTreeSet<FileHash>>, CliError> {
+        let manifest = store.manifest(version, &ManifestName::Bundle(bundle.clone()))?;
+        let mut paths: BTreeMap<EntryPath, BTreeSet<FileHash>> = BTreeMap::new();
+        for Entry { path, hash, .. } in manifest.entries.into_iter().filter(Entry::is_present) {
+            // The builds of a path for several processors share it.
+            paths.entry(path).or_default().insert(hash);
+        }
+        Ok(paths)
+    };
+    let (old, new) = (paths(from)?, paths(to)?);
+    let pack = Artifact::Pack { bundle: bundle.clone(), from: Some(from) };
+    let pack = store.lookup(&clearwell_format::Resource::of(to, pack))?;
+    Ok(BundleDifference {
+        bundle: bundle.to_string(),
+        from: from.number(),
+        to: to.number(),
+        added: new.keys().filter(|path| !old.contains_key(*path)).map(ToString::to_string).collect(),
+        changed: new
+            .iter()
+            .filter(|(path, hashes)| old.get(*path).is_some_and(|before| before != *hashes))
+            .map(|(path, _)| path.to_string())
+            .collect(),
+        removed: old.keys().filter(|path| !new.contains_key(*path)).map(ToString::to_string).collect(),
+        pack_bytes: pack.map(|meta| meta.size),
+    })
+}

@@ -1,0 +1,96 @@
+//! Why a command failed, with the exit code that says so to scripts.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use clearwell_store::{Fault, StoreError};
+
+use crate::exit::Exit;
+
+/// A failed command: what was being done, why it failed, and its exit code.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    exit: Exit,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl CliError {
+    /// An error with its cause.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit, message: message.into(), source: Some(source.into()) }
+    }
+
+    /// An error that is its own cause.
+    pub(crate) fn plain(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), source: None }
+    }
+
+    /// An error whose own message says everything.
+    pub(crate) fn transparent(exit: Exit, error: impl Error + Send + Sync + 'static) -> Self {
+        Self { exit, message: error.to_string(), source: None }.with_causes_of(&error)
+    }
+
+    /// Keeps the causes of an error whose message was taken over.
+    fn with_causes_of(mut self, error: &dyn Error) -> Self {
+        self.source = error.source().map(|cause| crate::ui::chain(cause).into());
+        self
+    }
+
+    /// The command line asks for something that cannot be done.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::plain(Exit::Usage, message)
+    }
+
+    /// A configuration cannot be used.
+    pub(crate) fn usage_from(message: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Exit::Usage, message, source)
+    }
+
+    /// A file beside the store could not be read or written.
+    pub(crate) fn disk(message: impl Into<String>, source: io::Error) -> Self {
+        Self::new(Exit::Disk, message, source)
+    }
+
+    /// stdout is closed or full.
+    pub(crate) fn output(source: io::Error) -> Self {
+        Self::new(Exit::Disk, "failed to write the result to stdout", source)
+    }
+
+    /// The code the process ends with.
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for CliError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        Self::transparent(error.fault().into(), error)
+    }
+}
+
+impl From<Fault> for Exit {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Locked => Self::Locked,
+            Fault::Version => Self::Version,
+            Fault::Store => Self::Store,
+            Fault::Source => Self::Input,
+            Fault::Disk => Self::Disk,
+            Fault::Internal => Self::Internal,
+        }
+    }
+}

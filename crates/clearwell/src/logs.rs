@@ -1,0 +1,39 @@
+//! Logs: structured, on stderr or in the journal.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::cli::{Global, LogStyle};
+
+/// Begins logging for the whole process. A filter that cannot be read is said and replaced by `info`.
+pub(crate) fn begin(global: &Global) {
+    let (filter, rejected) = match EnvFilter::try_new(&global.log) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("info"), Some(error)),
+    };
+    let registry = tracing_subscriber::registry().with(filter);
+    let text = || {
+        tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+    };
+    match global.log_style {
+        LogStyle::Json => registry.with(tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr)).init(),
+        LogStyle::Text => registry.with(text()).init(),
+        LogStyle::Auto if std::env::var_os("JOURNAL_STREAM").is_none() => registry.with(text()).init(),
+        LogStyle::Auto | LogStyle::Journald => match tracing_journald::layer() {
+            Ok(journal) => registry.with(journal).init(),
+            Err(error) => {
+                registry.with(text()).init();
+                tracing::warn!(%error, "the journal cannot be reached; logging to stderr");
+            }
+        },
+    }
+    if let Some(error) = rejected {
+        tracing::warn!(%error, "the log filter cannot be read; using \"info\"");
+    }
+}

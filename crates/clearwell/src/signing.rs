@@ -1,0 +1,117 @@
+//! The options of every command that signs.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use clearwell_sign::{PrivateKey, SignError, Signer, SigningCommand, TrustAnchor};
+
+use crate::config::MixConfig;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+/// How releases and pointers are signed.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Signing")]
+pub(crate) struct SigningArgs {
+    /// The certificate that endpoints trust, PEM.
+    #[arg(long, env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, env = "CLEARWELL_KEY", value_name = "PEM")]
+    pub(crate) key: Option<PathBuf>,
+    /// A file whose first line opens the key; CLEARWELL_KEY_PASSPHRASE does the same.
+    #[arg(long, env = "CLEARWELL_KEY_PASSPHRASE_FILE", value_name = "FILE")]
+    pub(crate) key_passphrase_file: Option<PathBuf>,
+    /// A program that signs in place of a key: bytes on stdin, detached PKCS#7 DER on stdout. Split at spaces.
+    #[arg(long, env = "CLEARWELL_SIGNING_COMMAND", value_name = "COMMAND", conflicts_with = "key")]
+    pub(crate) signing_command: Option<String>,
+    /// Sign nothing. Stock endpoints then need --nosigcheck.
+    #[arg(long, conflicts_with_all = ["key", "signing_command"])]
+    pub(crate) no_signing: bool,
+}
+
+impl SigningArgs {
+    /// The signer these options, the configuration and the workspace's certificate ask for; `None` with `--no-signing`.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] if there is no certificate, [`Exit::Signing`] if certificate or key cannot be used.
+    pub(crate) fn signer(
+        &self,
+        config: &MixConfig,
+        workspace: Option<&Path>,
+        ui: &Ui,
+    ) -> Result<Option<Signer>, CliError> {
+        if self.no_signing {
+            return Ok(None);
+        }
+        let certificate = first(&[self.certificate.as_deref(), config.certificate.as_deref(), workspace]).ok_or_else(|| {
+            CliError::usage("no certificate to sign with: give --certificate, make one with \"clearwell init\", or say --no-signing")
+        })?;
+        let anchor =
+            TrustAnchor::from_pem(&read(certificate)?).map_err(|error| CliError::signing(certificate, error))?;
+        let now = unix_now();
+        let signer = match self.command(config) {
+            Some(command) => Signer::with_command(anchor, command, now),
+            None => {
+                // Mixer keeps the key beside the certificate under this name (workspace 7).
+                let beside = certificate.with_file_name("private.pem");
+                let key = first(&[self.key.as_deref(), config.key.as_deref()]).unwrap_or(&beside);
+                let passphrase = self.passphrase(config)?;
+                let key = PrivateKey::from_pem(&read(key)?, passphrase.as_deref())
+                    .map_err(|error| CliError::signing(key, error))?;
+                Signer::new(anchor, key, now)
+            }
+        }
+        .map_err(|error| CliError::signing(certificate, error))?;
+        for warning in signer.warnings() {
+            ui.warn(&format!("{}: {warning}", certificate.display()));
+        }
+        Ok(Some(signer))
+    }
+
+    fn command(&self, config: &MixConfig) -> Option<SigningCommand> {
+        let words: Vec<String> = match &self.signing_command {
+            Some(line) => line.split_whitespace().map(str::to_owned).collect(),
+            None if self.key.is_none() => config.signing_command.clone(),
+            None => Vec::new(),
+        };
+        let (program, args) = words.split_first()?;
+        Some(SigningCommand::new(program, args))
+    }
+
+    fn passphrase(&self, config: &MixConfig) -> Result<Option<String>, CliError> {
+        if let Ok(passphrase) = std::env::var("CLEARWELL_KEY_PASSPHRASE") {
+            return Ok(Some(passphrase));
+        }
+        let Some(file) = first(&[self.key_passphrase_file.as_deref(), config.key_passphrase_file.as_deref()]) else {
+            return Ok(None);
+        };
+        let text = String::from_utf8_lossy(&read(file)?).into_owned();
+        Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+    }
+}
+
+/// Seconds since the epoch. Only signing and the validity of certificates ask the clock.
+pub(crate) fn unix_now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A file that signing or verifying needs.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path)
+        .map_err(|error| CliError::new(Exit::Signing, format!("failed to read {}", path.display()), error))
+}
+
+impl CliError {
+    /// A key or certificate that cannot be used.
+    pub(crate) fn signing(path: &Path, error: SignError) -> Self {
+        Self::new(Exit::Signing, path.display().to_string(), error)
+    }
+}
+
+fn first<'p>(paths: &[Option<&'p Path>]) -> Option<&'p Path> {
+    paths.iter().copied().flatten().next()
+}
