@@ -141,7 +141,7 @@ mod tests {
         let own = format!("\"{}\"", "ab".repeat(32));
         // (lines, strong, weak)
         let table: &[(&[String], bool, bool)] = &[
-            (&[own.clone()], true, true),
+            (std::slice::from_ref(&own), true, true),
             (&[format!("W/{own}")], false, true),
             (&["*".into()], true, true),
             (&[" * ".into()], true, true),

@@ -126,7 +126,7 @@ async fn accept(socket: &TcpListener) -> (TcpStream, SocketAddr) {
 /// Says that there is no room. The request is read first: closing with unread bytes would take the answer back.
 async fn refuse(mut stream: TcpStream) -> io::Result<()> {
     let mut request = [0; 4096];
-    stream.read(&mut request).await?;
+    let _read = stream.read(&mut request).await?;
     stream.write_all(REFUSAL).await?;
     stream.shutdown().await
 }

@@ -1,7 +1,9 @@
 //! An object ready to be served: what it is, and where its bytes are.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -63,7 +65,31 @@ pub(crate) enum Source {
     /// In memory.
     Memory(Bytes),
     /// In an open file, read by position.
-    File(Arc<File>),
+    File {
+        /// The file.
+        file: Arc<File>,
+        /// What it was when its bytes were compared.
+        stamp: Stamp,
+    },
+}
+
+/// Size and times of a file: bytes that are written into it change them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
 }
 
 impl Object {
@@ -82,6 +108,14 @@ impl Object {
         Self { meta, source: Source::Memory(Bytes::copy_from_slice(bytes)) }
     }
 
+    /// True if the bytes are still those that were compared. What lies in memory is; a file may have been written to.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        match &self.source {
+            Source::Memory(_) => true,
+            Source::File { file, stamp } => Stamp::of(file).is_ok_and(|now| now == *stamp),
+        }
+    }
+
     /// A part of the bytes. The part lies within the size.
     pub(crate) fn part(&self, part: Range<u64>) -> Segment {
         match &self.source {
@@ -89,7 +123,7 @@ impl Object {
                 let at = |position: u64| usize::try_from(position).expect("what lies in memory has an address");
                 Segment::Memory(bytes.slice(at(part.start)..at(part.end)))
             }
-            Source::File(file) => Segment::File { file: Arc::clone(file), part },
+            Source::File { file, .. } => Segment::File { file: Arc::clone(file), part },
         }
     }
 }

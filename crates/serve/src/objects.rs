@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use clearwell_format::Resource;
 use clearwell_metrics::{CacheResult, Metrics};
+use clearwell_store::disk::Operation;
 use clearwell_store::{Digest, Store, StoreError};
 use quick_cache::sync::Cache;
 use quick_cache::{UnitWeighter, Weighter};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::object::{Object, ObjectMeta, Source};
+use crate::object::{Object, ObjectMeta, Source, Stamp};
 
 /// How long a damaged object is refused before it is looked at again: a repair shall show soon.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
@@ -74,9 +75,20 @@ impl Objects {
 
     /// The object if it is at hand.
     pub(crate) fn at_hand(&self, resource: &Resource) -> Option<Arc<Object>> {
-        let object = self.memory.get(resource).or_else(|| self.files.get(resource));
+        let object = self.memory.get(resource).or_else(|| self.open_file(resource));
         self.metrics.objects.lookup(if object.is_some() { CacheResult::Hit } else { CacheResult::Miss });
         object
+    }
+
+    /// A large object whose file nobody has touched since it was read: released bytes do not change, disks and people
+    /// do.
+    fn open_file(&self, resource: &Resource) -> Option<Arc<Object>> {
+        let object = self.files.get(resource)?;
+        if object.is_unchanged() {
+            return Some(object);
+        }
+        self.files.remove(resource);
+        None
     }
 
     /// True if the object was found damaged a moment ago.
@@ -133,15 +145,14 @@ fn read_small(store: &Store, resource: &Resource) -> Result<Source, StoreError> 
 
 fn read_large(store: &Store, resource: &Resource) -> Result<Source, StoreError> {
     let (file, meta) = store.open_artifact(resource)?;
-    let found = digest(&file).map_err(|source| StoreError::Io {
-        operation: clearwell_store::disk::Operation::Read,
-        path: store.path(resource),
-        source,
-    })?;
+    let failed = |source| StoreError::Io { operation: Operation::Read, path: store.path(resource), source };
+    // Before the bytes are read: what is written meanwhile shows.
+    let stamp = Stamp::of(&file).map_err(failed)?;
+    let found = digest(&file).map_err(failed)?;
     if found != meta.sha256 {
         return Err(StoreError::ArtifactDamaged { resource: Box::new(resource.clone()), expected: meta.sha256, found });
     }
-    Ok(Source::File(Arc::new(file)))
+    Ok(Source::File { file: Arc::new(file), stamp })
 }
 
 fn digest(mut file: &File) -> io::Result<Digest> {

@@ -1,0 +1,13 @@
+//! The server as clients see it: most of it in memory, the rest over sockets of the loopback interface.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod answers;
+mod availability;
+mod client;
+mod draining;
+mod fixture;
+mod limits;
+mod pointers;
+mod tls;
+mod wire;

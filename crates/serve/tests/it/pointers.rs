@@ -1,0 +1,96 @@
+//! Pointers while somebody publishes: a connection sees a pair, and a new one sees the newest.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clearwell_serve::{ServeConfig, Site};
+use clearwell_sign::verify;
+
+use crate::fixture::{Fixture, InMemory, config, connect};
+
+const LATEST: &str = "/version/format30/latest";
+const SIGNATURE: &str = "/version/format30/latest.sig";
+
+#[tokio::test]
+async fn a_publication_between_latest_and_its_signature() {
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    let anchor = &fixture.sample.anchor;
+    let mut early = connect(&running).await;
+    assert_eq!(early.get(LATEST).await.body, "20");
+
+    fixture.publish(30);
+
+    let signature = early.get(SIGNATURE).await.body;
+    verify(b"20", &signature, anchor, None).unwrap();
+    assert_eq!(early.get(LATEST).await.body, "20", "held for a while");
+    assert_eq!(early.get("/30/format").await.status, 200, "content is not pinned");
+
+    let mut late = connect(&running).await;
+    assert_eq!(late.get(LATEST).await.body, "30");
+    verify(b"30", &late.get(SIGNATURE).await.body, anchor, None).unwrap();
+    assert_eq!(late.get("/version/latest_version").await.body, "30");
+}
+
+#[tokio::test]
+async fn a_connection_that_lives_long_sees_new_pairs() {
+    let fixture = Fixture::new();
+    let impatient = ServeConfig { pointer_hold_seconds: 0, ..config() };
+    let site = Site::open(impatient, fixture.store()).unwrap();
+    let proxy = InMemory::new(&site);
+    assert_eq!(proxy.get(LATEST).await.body, "20");
+    fixture.publish(30);
+    verify(b"20", &proxy.get(SIGNATURE).await.body, &fixture.sample.anchor, None).unwrap();
+    assert_eq!(proxy.ask("HEAD", LATEST, &[]).await.status, 200);
+    assert_eq!(proxy.get(LATEST).await.body, "30");
+    verify(b"30", &proxy.get(SIGNATURE).await.body, &fixture.sample.anchor, None).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_client_ever_sees_a_torn_pair() {
+    let fixture = Fixture::new();
+    // Without a hold each text is the newest: the hardest case.
+    let running = fixture.serve_with(ServeConfig { pointer_hold_seconds: 0, ..config() }).await;
+    let done = AtomicBool::new(false);
+    let (pairs, newest) = tokio::join!(
+        async {
+            let mut client = connect(&running).await;
+            let mut pairs = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                let text = client.get(LATEST).await.body;
+                pairs.push((text, client.get(SIGNATURE).await.body));
+                if pairs.len() % 7 == 0 {
+                    client = connect(&running).await;
+                }
+            }
+            pairs
+        },
+        async {
+            let mut newest = 20;
+            for _ in 0..8 {
+                newest += 10;
+                tokio::task::block_in_place(|| fixture.publish(newest));
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            done.store(true, Ordering::Relaxed);
+            newest
+        }
+    );
+    for (text, signature) in &pairs {
+        verify(text, signature, &fixture.sample.anchor, None).unwrap();
+    }
+    let mut seen: Vec<_> = pairs.iter().map(|(text, _)| text.clone()).collect();
+    assert!(seen.is_sorted_by_key(|text| std::str::from_utf8(text).unwrap().parse::<u32>().unwrap()), "never back");
+    seen.dedup();
+    assert!(seen.len() > 1, "publications happened meanwhile");
+    assert_eq!(connect(&running).await.get(LATEST).await.body, newest.to_string());
+}
+
+#[tokio::test]
+async fn the_server_looks_for_news_by_itself() {
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    fixture.publish(30);
+    crate::fixture::wait_for_metric(&running, "clearwell_released_version{format=\"30\"} 30").await;
+    crate::fixture::wait_for_metric(&running, "clearwell_pointer_generation{format=\"30\"} 3").await;
+    crate::fixture::wait_for_metric(&running, "clearwell_store_releases 3").await;
+}

@@ -1,0 +1,226 @@
+//! TLS: versions, HTTP/2 by ALPN, certificates of clients, and what cannot be used.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use clearwell_serve::config::{ClientCertificates, Listen};
+use clearwell_serve::{Running, ServeConfig, ServeError, Server};
+use http::{Request, Version};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::client::Client;
+use crate::fixture::{Fixture, config, loopback, wait_for_metric};
+
+/// An issuer, and what it issued.
+struct Certificates {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    server: Pair,
+    client: Pair,
+}
+
+struct Pair {
+    certificate: CertificateDer<'static>,
+    certificate_pem: String,
+    key: KeyPair,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let issue = |name: &str| {
+            let key = KeyPair::generate().unwrap();
+            let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+            Pair { certificate: certificate.der().clone(), certificate_pem: certificate.pem(), key }
+        };
+        let (server, client) = (issue("localhost"), issue("client"));
+        Self { server, client, issuer }
+    }
+
+    /// Writes the files and returns a configuration that names them.
+    fn config(&self, fixture: &Fixture, client_certificates: ClientCertificates) -> ServeConfig {
+        let write = |name: &str, text: &str| -> Option<PathBuf> {
+            let path = fixture.path(name);
+            std::fs::write(&path, text).unwrap();
+            Some(path)
+        };
+        ServeConfig {
+            listen: Listen::Off,
+            listen_tls: loopback(),
+            tls_certificate: write("tls.pem", &self.server.certificate_pem),
+            tls_key: write("tls.key", &self.server.key.serialize_pem()),
+            client_certificates,
+            client_ca: write("clients.pem", &self.issuer.pem()),
+            signing_certificate: write("Swupd_Root.pem", &fixture.sample.anchor.pem()),
+            ..config()
+        }
+    }
+
+    /// What a client brings: protocols for ALPN, versions, and a certificate or none.
+    fn client(&self, alpn: &[&str], versions: &[&'static SupportedProtocolVersion], known: bool) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut client = if known {
+            let key = PrivateKeyDer::try_from(self.client.key.serialize_der()).unwrap();
+            builder.with_client_auth_cert(vec![self.client.certificate.clone()], key).unwrap()
+        } else {
+            builder.with_no_client_auth()
+        };
+        client.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        client
+    }
+}
+
+async fn connect(running: &Running, client: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(running.tls_addr().unwrap()).await?;
+    TlsConnector::from(Arc::new(client)).connect(ServerName::try_from("localhost").unwrap(), stream).await
+}
+
+#[tokio::test]
+async fn http_1_over_both_versions() {
+    let fixture = Fixture::new();
+    let certificates = Certificates::new();
+    let running = fixture.serve_with(certificates.config(&fixture, ClientCertificates::None)).await;
+    assert_eq!(running.addr(), None);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        for alpn in [&["http/1.1"][..], &[]] {
+            let stream = connect(&running, certificates.client(alpn, &[version], false)).await.unwrap();
+            assert_eq!(stream.get_ref().1.protocol_version(), Some(version.version));
+            let mut client = Client::over(stream);
+            for (path, bytes) in [fixture.small(), fixture.large()] {
+                assert_eq!(client.head(&path).await.header("content-length"), bytes.len().to_string());
+                assert!(client.get(&path).await.body == bytes);
+            }
+            assert_eq!(client.get("/version/format30/latest").await.body, "20");
+        }
+    }
+    wait_for_metric(&running, "clearwell_http_connections_total{listener=\"tls\"} 4").await;
+    let text = running.site().metrics().expose();
+    for certificate in ["tls", "signing"] {
+        let name = format!("clearwell_certificate_not_after_seconds{{certificate=\"{certificate}\"}} ");
+        assert!(text.lines().any(|line| line.starts_with(&name)), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn http_2_by_alpn() {
+    let fixture = Fixture::new();
+    let certificates = Certificates::new();
+    let running = fixture.serve_with(certificates.config(&fixture, ClientCertificates::None)).await;
+    let client = certificates.client(&["h2", "http/1.1"], rustls::ALL_VERSIONS, false);
+    let stream = connect(&running, client).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut sender, connection) =
+        http2::handshake::<_, _, Empty<Bytes>>(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let driver = tokio::spawn(connection);
+    for (path, bytes) in [fixture.small(), fixture.large()] {
+        let request = Request::builder().uri(format!("https://localhost{path}")).body(Empty::new()).unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.version(), Version::HTTP_2);
+        assert!(answer.into_body().collect().await.unwrap().to_bytes() == bytes);
+    }
+    // The server says goodbye to HTTP/2 connections as to others.
+    assert_eq!(running.drain().await.aborted, 0);
+    driver.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn certificates_of_clients() {
+    let fixture = Fixture::new();
+    let certificates = Certificates::new();
+    let stranger = Certificates::new();
+    for (wanted, without, with, with_strange) in [
+        (ClientCertificates::None, true, true, true),
+        (ClientCertificates::Request, true, true, false),
+        (ClientCertificates::Require, false, true, false),
+    ] {
+        let running = fixture.serve_with(certificates.config(&fixture, wanted)).await;
+        let served = async |mut client: ClientConfig, strange: bool| {
+            if strange {
+                let key = PrivateKeyDer::try_from(stranger.client.key.serialize_der()).unwrap();
+                let chain = vec![stranger.client.certificate.clone()];
+                let provider = Arc::clone(client.crypto_provider());
+                let key = provider.key_provider.load_private_key(key).unwrap();
+                let certified = Arc::new(rustls::sign::CertifiedKey::new(chain, key));
+                client.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(certified));
+            }
+            // With TLS 1.3 a client learns of its refusal when it reads.
+            let Ok(stream) = connect(&running, client).await else { return false };
+            let mut client = Client::over(stream);
+            client.request("GET", "/20/format").await;
+            client.send("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+            client.end().await.starts_with(b"HTTP/1.1 200 OK")
+        };
+        let client = |known| certificates.client(&[], &[&rustls::version::TLS13], known);
+        assert_eq!(served(client(false), false).await, without, "{wanted:?} without");
+        assert_eq!(served(client(true), false).await, with, "{wanted:?} with");
+        assert_eq!(served(client(true), true).await, with_strange, "{wanted:?} with a strange one");
+    }
+}
+
+#[tokio::test]
+async fn cleartext_on_the_tls_port_harms_nobody() {
+    let fixture = Fixture::new();
+    let certificates = Certificates::new();
+    let running = fixture.serve_with(certificates.config(&fixture, ClientCertificates::None)).await;
+    let mut client = Client::connect(running.tls_addr().unwrap()).await;
+    client.request("GET", "/").await;
+    client.end().await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"handshake\"} 1").await;
+    let stream = connect(&running, certificates.client(&[], rustls::ALL_VERSIONS, false)).await.unwrap();
+    assert_eq!(Client::over(stream).get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_said_before_anything_listens() {
+    let fixture = Fixture::new();
+    let certificates = Certificates::new();
+    let good = || certificates.config(&fixture, ClientCertificates::Require);
+    let junk = fixture.path("junk.pem");
+    std::fs::write(&junk, "junk").unwrap();
+    let other_key = fixture.path("other.key");
+    std::fs::write(&other_key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let missing = Some(fixture.path("missing.pem"));
+    let junk = Some(junk);
+    for (config, words) in [
+        (ServeConfig { listen_tls: Listen::Off, ..good() }, &["listen", "listen-tls", "off"][..]),
+        (ServeConfig { tls_certificate: None, ..good() }, &["tls-certificate is not set", "listen-tls"]),
+        (ServeConfig { tls_key: None, ..good() }, &["tls-key is not set", "listen-tls"]),
+        (ServeConfig { client_ca: None, ..good() }, &["client-ca is not set", "client-certificates"]),
+        (ServeConfig { tls_certificate: missing.clone(), ..good() }, &["tls-certificate", "missing.pem"]),
+        (ServeConfig { tls_certificate: junk.clone(), ..good() }, &["tls-certificate", "junk.pem", "certificate"]),
+        (ServeConfig { tls_key: junk.clone(), ..good() }, &["tls-key", "junk.pem", "private key"]),
+        (ServeConfig { client_ca: junk.clone(), ..good() }, &["client-ca", "junk.pem"]),
+        (ServeConfig { signing_certificate: junk.clone(), ..good() }, &["signing-certificate", "junk.pem"]),
+        (ServeConfig { tls_key: Some(other_key.clone()), ..good() }, &["tls-certificate and tls-key", "pair"]),
+    ] {
+        let error = Server::bind(config, fixture.store()).await.unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{words:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken() {
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    let taken = Listen::At(running.addr().unwrap());
+    let error = Server::bind(ServeConfig { listen: taken, ..config() }, fixture.store()).await.unwrap_err();
+    assert!(matches!(&error, ServeError::Listen { key: "listen", .. }), "{error}");
+    let error = Server::bind(ServeConfig { admin: taken, ..config() }, fixture.store()).await.unwrap_err();
+    assert!(matches!(&error, ServeError::Listen { key: "admin", .. }), "{error}");
+}
