@@ -59,6 +59,7 @@ mod unsorted_manifest;
 mod useless_pack;
 mod version_file;
 mod version_not_above;
+mod version_stamp;
 
 pub use context::{Artifacts, Context, Listing, PointerMove, Signing, Stored};
 pub use finding::{Finding, Object, Severity};
@@ -104,6 +105,7 @@ pub fn check(context: &Context<'_>) -> Vec<Finding> {
         certificate_in_content::check,
         signer_unknown::check,
         version_file::check,
+        version_stamp::check,
         format_boundary::check,
         third_party_add::check,
         pointers::check,

@@ -13,6 +13,8 @@ use super::{Artifacts, Stored};
 pub(super) const OS_RELEASE: &str = "/usr/lib/os-release";
 /// Where it reads the format.
 pub(super) const FORMAT: &str = "/usr/share/defaults/swupd/format";
+/// Where it reads the time before which nothing can have happened.
+pub(super) const VERSION_STAMP: &str = "/usr/share/clear/versionstamp";
 /// Where it finds the certificate it trusts.
 pub(super) const CERTIFICATE: &str = "/usr/share/clear/update-ca/Swupd_Root.pem";
 

@@ -7,6 +7,8 @@ use super::survey::Bundles;
 /// The include graph over the numbers of [`Bundles`].
 pub(super) struct Includes {
     closures: Vec<Vec<usize>>,
+    /// By bundle: which others it reaches.
+    reach: Vec<Vec<bool>>,
 }
 
 impl Includes {
@@ -16,8 +18,8 @@ impl Includes {
             .iter()
             .map(|bundle| bundle.manifest.header.includes.iter().filter_map(|name| bundles.index(name)).collect())
             .collect();
-        let closures = (0..direct.len()).map(|bundle| closure(bundle, os_core, &direct)).collect();
-        Self { closures }
+        let (closures, reach) = (0..direct.len()).map(|bundle| closure(bundle, os_core, &direct)).unzip();
+        Self { closures, reach }
     }
 
     /// What is on every endpoint that has the bundle: itself first, os-core, and all it includes.
@@ -27,7 +29,6 @@ impl Includes {
 
     /// The bundles that include each other, in groups of two or more.
     pub(super) fn cycles(&self) -> Vec<Vec<usize>> {
-        let mutual = |a: usize, b: usize| self.closures[a].contains(&b) && self.closures[b].contains(&a);
         let mut grouped = vec![false; self.closures.len()];
         let mut cycles = Vec::new();
         for first in 0..self.closures.len() {
@@ -35,7 +36,7 @@ impl Includes {
                 continue;
             }
             let mut group: Vec<usize> =
-                self.closures[first].iter().copied().filter(|&other| mutual(first, other)).collect();
+                self.closures[first].iter().copied().filter(|&other| self.reach[other][first]).collect();
             group.sort_unstable();
             for &member in &group {
                 grouped[member] = true;
@@ -48,7 +49,7 @@ impl Includes {
     }
 }
 
-fn closure(bundle: usize, os_core: Option<usize>, direct: &[Vec<usize>]) -> Vec<usize> {
+fn closure(bundle: usize, os_core: Option<usize>, direct: &[Vec<usize>]) -> (Vec<usize>, Vec<bool>) {
     let mut seen = vec![false; direct.len()];
     let mut found = Vec::new();
     let mut open: Vec<usize> = os_core.into_iter().chain([bundle]).collect();
@@ -58,5 +59,5 @@ fn closure(bundle: usize, os_core: Option<usize>, direct: &[Vec<usize>]) -> Vec<
             open.extend(direct[next].iter().rev());
         }
     }
-    found
+    (found, seen)
 }

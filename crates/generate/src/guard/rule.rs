@@ -102,6 +102,8 @@ rules! {
     SignerUnknown = "signer-unknown",
     /// What the content says about its version is not so (client behaviour 2, 3).
     VersionFile = "version-file",
+    /// The time in the content is not a time, or ahead (client behaviour 6).
+    VersionStamp = "version-stamp",
     /// Endpoints cannot cross from one format to the next (manifest 5.12).
     FormatBoundary = "format-boundary",
     /// A client cannot add this release as third-party repository (content layout 8).
@@ -171,6 +173,7 @@ impl Rule {
             | Self::StaleSignature
             | Self::UnusableCertificate
             | Self::CertificateExpires
+            | Self::VersionStamp
             | Self::ThirdPartyAdd
             | Self::UnreadablePointer
             | Self::PointerTarget => false,

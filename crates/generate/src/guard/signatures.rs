@@ -102,22 +102,22 @@ fn in_archive(artifacts: &dyn Artifacts, archive: &Resource) -> Option<Vec<u8>> 
     found
 }
 
-/// The pointers that this publication moves. What it leaves alone keeps the signature it has.
+/// The pointers that this publication moves or signs anew. What it leaves alone keeps the signature it has.
 fn of_pointers(pointers: &PointerMove) -> Vec<Signed> {
-    let moved = pointers.after.iter().filter(|(pointer, text)| pointers.before.get(pointer) != Some(text));
-    moved
-        .filter_map(|(&pointer, text)| {
-            let signature = match pointer {
-                Pointer::Latest(format) => Pointer::LatestSignature(format),
-                Pointer::LatestVersion => Pointer::LatestVersionSignature,
-                Pointer::First(_) | Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => return None,
-            };
-            Some(Signed {
-                object: Object::Pointer(signature),
-                content: text.clone(),
-                signature: pointers.after.get(&signature).cloned(),
-                dated: false,
-            })
+    let PointerMove { before, after } = pointers;
+    let signed = after.iter().filter_map(|(&pointer, text)| {
+        let signature = match pointer {
+            Pointer::Latest(format) => Pointer::LatestSignature(format),
+            Pointer::LatestVersion => Pointer::LatestVersionSignature,
+            Pointer::First(_) | Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => return None,
+        };
+        let is_news = before.get(&pointer) != Some(text) || before.get(&signature) != after.get(&signature);
+        is_news.then(|| Signed {
+            object: Object::Pointer(signature),
+            content: text.clone(),
+            signature: after.get(&signature).cloned(),
+            dated: false,
         })
-        .collect()
+    });
+    signed.collect()
 }

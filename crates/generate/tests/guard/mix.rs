@@ -222,6 +222,7 @@ impl Mix {
         }
         os_core.directory("/usr/share/defaults").directory("/usr/share/defaults/swupd");
         os_core.file("/usr/lib/os-release", &format!("ID=mix\nVERSION_ID={number}\n"));
+        os_core.file("/usr/share/clear/versionstamp", &NOW.to_string());
         os_core.file("/usr/share/defaults/swupd/format", &self.format.to_string());
         if let Some(signer) = &self.signer {
             os_core.file("/usr/share/clear/update-ca/Swupd_Root.pem", &signer.anchor().pem());
@@ -263,8 +264,8 @@ impl Mix {
                 }
             }
         }
-        let mut all = BundleContent::default();
-        all.objects = content.0.values().flat_map(|of| of.objects.clone()).collect();
+        let objects = content.0.values().flat_map(|of| of.objects.clone()).collect();
+        let all = BundleContent { objects, ..BundleContent::default() };
         let full = manifest(self.format, this, previous.map(|previous| &previous.full), &all);
         let mom = Mom { header: header(self.format, this, previous.map(Release::version)), entries: Vec::new() };
         Release { mom, manifests, full, made, content: content.clone() }

@@ -67,6 +67,28 @@ fn a_system_that_says_another_version() {
     assert_warned(&mix, Rule::VersionFile, &["release 10", "release 10"]);
 }
 
+#[test]
+fn a_time_stamp_that_is_no_time_or_ahead() {
+    const STAMP: &str = "/usr/share/clear/versionstamp";
+    let with = |text: &str| {
+        let mut mix = Mix::signed();
+        let mut content = mix.system(10);
+        content.bundle("os-core").file(STAMP, text);
+        mix.release(10, &content);
+        mix
+    };
+    for text in ["", "0", "today", "-1", "17000000000", &(NOW + 86_401).to_string()] {
+        assert_refused(&with(text), Rule::VersionStamp, &[STAMP]);
+    }
+    assert_eq!(found(&with(&format!("{}\n", NOW + 86_400))), []);
+
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("os-core").remove(STAMP);
+    mix.release(10, &content);
+    assert_warned(&mix, Rule::VersionStamp, &["release 10"]);
+}
+
 /// Versions 10 in format 30, then the pair 20 and 30: the content of both says 31 and 30.
 fn format_bump(first_of_pair: bool) -> Mix {
     let mut mix = Mix::signed();

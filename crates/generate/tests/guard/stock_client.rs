@@ -150,6 +150,30 @@ fn a_target_in_a_pax_record_needs_a_locale() {
 }
 
 #[test]
+fn without_a_time_stamp_nothing_is_verified() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("os-core").remove("/usr/share/clear/versionstamp");
+    mix.release(10, &content);
+    let Some(client) = Client::find("version-stamp") else { return };
+    client.install(&mix, 10, "").ends_with(0);
+    client.update(&mix).ends_with(22);
+}
+
+#[test]
+fn a_certificate_that_does_not_sign_strands_the_endpoint() {
+    let mut mix = Mix::signed();
+    mix.release(10, &mix.system(10));
+    mix.signer = Some(super::mix::signer(1));
+    mix.release(20, &mix.system(20));
+    assert_refused(&mix, Rule::SignerUnknown, &["certificate \"O=Mix 1\""]);
+    let Some(client) = Client::find("signer-unknown") else { return };
+    client.install(&first_of(&mix), 10, "").ends_with(0);
+    let installed = client.root().join("usr/share/clear/update-ca/Swupd_Root.pem");
+    client.trusting(&installed).update(&mix).ends_with(21);
+}
+
+#[test]
 fn a_name_too_long_to_stage() {
     let long = format!("/usr/bin/{}", "n".repeat(248));
     let mut mix = Mix::signed();
