@@ -19,7 +19,7 @@ enum State<W: Write> {
         bytes: Vec<u8>,
         out: W,
     },
-    Large(Encoder<W>),
+    Large(Box<Encoder<W>>),
     /// Only between the two, and after an error.
     Broken,
 }
@@ -63,7 +63,7 @@ impl<W: Write> Write for Segment<W> {
             if let State::Small { bytes, out } = std::mem::replace(&mut self.state, State::Broken) {
                 let mut encoder = self.codecs[0].encoder(out, None)?;
                 encoder.write_all(&bytes)?;
-                self.state = State::Large(encoder);
+                self.state = State::Large(Box::new(encoder));
             }
         }
         match &mut self.state {

@@ -1,0 +1,115 @@
+//! What a release consists of.
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+
+use clearwell_format::archive::single_member;
+use clearwell_format::resource::Artifact;
+use clearwell_format::{FileHash, FileKind, ManifestName, Owner, Resource};
+use clearwell_generate::build::{BuildOptions, Method};
+use clearwell_sign::verify;
+use clearwell_store::Store;
+use clearwell_testkit::signer;
+
+use crate::mix::{Mix, bundle, options, snapshot, text, version};
+
+#[test]
+fn every_object_of_a_release_can_be_fetched_and_is_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path().join("store")).unwrap();
+    let mut mix = Mix::sample();
+    mix.build(10, None, &store);
+    mix.file("editor", "/usr/share/editor/help", &text(50_000, 6));
+    mix.remove("/usr/share/noise");
+    mix.build(20, Some(10), &store);
+
+    let mut fullfiles = HashSet::new();
+    for entry in store.mom(version(20)).unwrap().bundles() {
+        let manifest = store.bundle_manifest(entry).unwrap();
+        for entry in manifest.present() {
+            let bytes = store.read(&Resource::of(entry.version, Artifact::Fullfile(entry.hash))).unwrap();
+            let (header, content) = single_member(&bytes, 1 << 20).unwrap();
+            assert_eq!(header.name, entry.hash.to_hex(), "no slash, no folder");
+            assert_eq!(entry.flags.kind.file_kind(), Some(header.kind));
+            assert!(!header.names_owner && !header.pax_target);
+            let found = match header.kind {
+                FileKind::File => FileHash::of_file(&content, header.owner),
+                FileKind::Directory => FileHash::of_directory(header.owner),
+                FileKind::Link => FileHash::of_link(&header.target, header.owner),
+            };
+            assert_eq!(found, entry.hash);
+            assert_eq!(header.mtime, 1_600_000_000);
+            fullfiles.insert((entry.version, entry.hash));
+        }
+    }
+    let index = store.index(version(20)).unwrap();
+    let new = index.iter().filter(|(artifact, _)| matches!(artifact, Artifact::Fullfile(_))).count();
+    assert_eq!(new, fullfiles.iter().filter(|(of, _)| *of == version(20)).count(), "one for each new hash, no more");
+}
+
+#[test]
+fn manifests_are_there_plain_in_archives_and_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path().join("store")).unwrap();
+    let outcome = Mix::sample().build(10, None, &store);
+    let read = |artifact| store.read(&Resource::of(version(10), artifact)).unwrap();
+    for name in [ManifestName::Full, ManifestName::Bundle(bundle("editor"))] {
+        let (header, content) = single_member(&read(Artifact::ManifestTar(name.clone())), 1 << 20).unwrap();
+        assert_eq!((header.name, header.owner), (format!("Manifest.{name}").into_bytes(), Owner::MANIFEST));
+        assert_eq!(content, read(Artifact::Manifest(name)));
+    }
+    let mom = read(Artifact::Manifest(ManifestName::Mom));
+    verify(&mom, &read(Artifact::MomSignature), signer().anchor(), None).unwrap();
+    assert_eq!(read(Artifact::Format), b"30");
+    assert_eq!(read(Artifact::UpstreamUrl), b"https://up.example/");
+    assert_eq!(read(Artifact::UpstreamVersion), b"7");
+    assert!(read(Artifact::GeneratorVersion).starts_with(b"clearwell "));
+    let record = store.record(version(10)).unwrap();
+    assert_eq!(record.bundles.len(), 3);
+    assert_eq!(outcome.made["fullfile"].number, record.artifacts["fullfile"].number);
+    assert_eq!(outcome.made["zero_pack"].number, 3);
+    assert_eq!((outcome.version, outcome.previous, outcome.signed), (10, 0, true));
+    assert!(outcome.bundles.iter().all(|bundle| bundle.install_bytes.is_some()));
+}
+
+#[test]
+fn bytes_do_not_depend_on_workers_or_memory() {
+    let build = |options: &BuildOptions| {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(folder.path().join("store")).unwrap();
+        let mut mix = Mix::sample();
+        mix.build_with(10, None, &store, Some(signer()), options).unwrap();
+        mix.file("os-core", "/usr/share/text", &text(30_000, 7));
+        mix.build_with(20, Some(10), &store, Some(signer()), options).unwrap();
+        snapshot(store.root())
+    };
+    let one = build(&BuildOptions { workers: NonZeroUsize::MIN, ..options() });
+    let eight = build(&BuildOptions { workers: NonZeroUsize::new(8).unwrap(), ..options() });
+    let tight = BuildOptions { workers: NonZeroUsize::new(8).unwrap(), memory_bytes: Some(1), ..options() };
+    assert_eq!(one.keys().collect::<Vec<_>>(), eight.keys().collect::<Vec<_>>());
+    assert!(one == eight);
+    assert!(one == build(&tight));
+}
+
+#[test]
+fn the_smallest_compression_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = |name: &str, compression: &[Method]| {
+        let store = Store::create(folder.path().join(name)).unwrap();
+        let options = BuildOptions { compression: compression.to_vec(), ..options() };
+        Mix::sample().build_with(10, None, &store, None, &options).unwrap();
+        store
+    };
+    let (xz, gzip) = (build("xz", &[Method::Xz]), build("gzip", &[Method::Gzip]));
+    let all = build("all", &[Method::Gzip, Method::Bzip2, Method::Zstd, Method::Xz]);
+    let mut smaller_without = 0;
+    for (artifact, meta) in all.index(version(10)).unwrap().iter() {
+        if let Artifact::Fullfile(hash) = artifact {
+            let resource = Resource::of(version(10), Artifact::Fullfile(hash));
+            let size = |store: &Store| store.lookup(&resource).unwrap().unwrap().size;
+            assert!(meta.size <= size(&xz).min(size(&gzip)));
+            smaller_without += usize::from(size(&gzip) < size(&xz));
+        }
+    }
+    assert!(smaller_without > 0, "tiny files are smaller with gzip: the methods are really tried");
+}
