@@ -53,8 +53,7 @@ impl Endpoint {
                 }
                 Err(reason) => {
                     run.report.deltas_failed += 1;
-                    let (from, to) = (delta.name.from, delta.name.to);
-                    run.note(Problem::Delta { resource: delta.pack, from, to, reason });
+                    run.note(Problem::Delta { resource: delta.pack, delta: Box::new(delta.name), reason });
                 }
             }
         }

@@ -62,6 +62,9 @@ pub struct EndpointOptions {
     pub retry: Retry,
     /// Whether bundles bring along those they suggest (`also-add:`).
     pub optional_bundles: bool,
+    /// Whether an update to a given version still asks for the newest one first, as the stock client does. Without,
+    /// releases can be tried that no pointer names yet.
+    pub asks_for_latest: bool,
     /// The time to check certificates at, Unix seconds; `None` is the clock.
     pub now: Option<i64>,
     /// Bytes of one download that stay in memory; more goes to a temporary file.
@@ -79,6 +82,7 @@ impl EndpointOptions {
             level: Level::Sse,
             retry: Retry::STOCK,
             optional_bundles: true,
+            asks_for_latest: true,
             now: None,
             memory_per_download: 4 << 20,
             parallel_downloads: 15,

@@ -174,10 +174,8 @@ pub(crate) fn changes(old: &FileList, new: &FileList) -> Changes {
         let before = if order.is_le() { olds.next() } else { None };
         let after = if order.is_ge() { news.next() } else { None };
         match (before, after) {
-            (Some(before), None) => {
-                if before.entry.is_present() && !is_never_removed(&before.entry.path) {
-                    changes.remove.push(before.entry.path.clone());
-                }
+            (Some(before), None) if before.entry.is_present() && !is_never_removed(&before.entry.path) => {
+                changes.remove.push(before.entry.path.clone());
             }
             (before, Some(after)) if !after.entry.is_present() => {
                 let unchanged = before.is_some_and(|before| before.entry == after.entry);

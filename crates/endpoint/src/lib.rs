@@ -35,6 +35,7 @@ pub mod source;
 mod spool;
 mod staging;
 mod state;
+mod verify;
 
 pub use disk::Ownership;
 pub use endpoint::{Endpoint, EndpointOptions, Place};
@@ -44,3 +45,4 @@ pub use fetch::Retry;
 pub use files::Level;
 pub use problem::Problem;
 pub use report::{FaultyFile, FileFault, Report, SingleFile, Traffic};
+pub use verify::{Check, CheckOutcome, VerifyOptions, VerifyReport, verify};

@@ -148,11 +148,11 @@ pub(crate) fn extract(pack: Box<dyn BufRead + Send>, folder: &StageFolder, resou
                 }
                 contents.deltas.push(PackedDelta { name, pack: resource.clone(), file });
             }
-            Some(PackMember::Folder) if member.header.kind == FileKind::Directory => {
-                if member.header.owner != FOLDER_OWNER {
-                    let member = name_of(&member.header);
-                    note(&mut contents.problems, Problem::PackFolder { resource: resource.clone(), member });
-                }
+            Some(PackMember::Folder)
+                if member.header.kind == FileKind::Directory && member.header.owner != FOLDER_OWNER =>
+            {
+                let member = name_of(&member.header);
+                note(&mut contents.problems, Problem::PackFolder { resource: resource.clone(), member });
             }
             _ if leads_outside(&member.header) => {
                 let member = name_of(&member.header);

@@ -1,5 +1,6 @@
 //! What is wrong with a release or a server, as an endpoint meets it.
 
+use clearwell_format::pack::DeltaName;
 use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -129,14 +130,12 @@ pub enum Problem {
         resource: Resource,
     },
     /// A delta did not give the file it promises; clients fetch that file alone.
-    #[error("the delta {from}-{to} of {resource} failed: {reason}")]
+    #[error("the delta from {} to {} in {resource} failed: {reason}", .delta.from, .delta.to)]
     Delta {
         /// The pack.
         resource: Resource,
-        /// The base.
-        from: FileHash,
-        /// The promised file.
-        to: FileHash,
+        /// The base and the promised file.
+        delta: Box<DeltaName>,
         /// Why.
         reason: String,
     },

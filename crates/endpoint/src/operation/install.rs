@@ -82,7 +82,6 @@ impl Endpoint {
 
         let manifests: BTreeMap<_, _> = found.into_iter().collect();
         self.state.asked_for.extend(roots);
-        self.state.asked_for.insert(core);
         let list = self.list(&manifests, run);
         self.check_tracking(run, manifests.iter().map(|(bundle, loaded)| (bundle, &**loaded)));
         let mut missing = Vec::new();

@@ -38,7 +38,8 @@ impl Endpoint {
     async fn update_within_format(&mut self, run: &mut Run, to: Option<Version>) -> Result<bool, Stop> {
         let installed = self.installed_version()?;
         self.check_trust(run)?;
-        let latest = self.latest(run).await?;
+        let asks = to.is_none() || self.options.asks_for_latest;
+        let latest = if asks { self.latest(run).await? } else { None };
         let Some(target) = to.or(latest).filter(|target| *target > installed) else {
             return Ok(false);
         };
@@ -86,7 +87,7 @@ impl Endpoint {
         if !self.check_version(run, target) {
             return Err(Stop::Exit(ExitCode::Unexpected));
         }
-        if self.state.format == format {
+        if asks && self.state.format == format {
             // Is there still more? The answer changes nothing.
             let _ = self.latest(run).await;
         }
@@ -94,7 +95,7 @@ impl Endpoint {
     }
 
     /// The manifests of the installed bundles, in a release that may be newer.
-    pub(super) async fn follow_installed(
+    pub(crate) async fn follow_installed(
         &mut self,
         run: &mut Run,
         mom: &Mom,

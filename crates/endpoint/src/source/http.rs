@@ -95,7 +95,7 @@ impl HttpSource {
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls(options)?)
             .https_or_http()
-            .enable_http1()
+            .enable_all_versions()
             .wrap_connector(connector);
         // Longer than any pause of an endpoint between two requests: the connection is kept, as the client keeps it.
         let client = Client::builder(TokioExecutor::new())

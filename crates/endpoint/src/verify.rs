@@ -1,0 +1,383 @@
+//! Verifying releases: what happens to endpoints that install them or update to them.
+//!
+//! | Check | What is done |
+//! |---|---|
+//! | pointers | the newest version is learned, with its signatures |
+//! | install | all bundles are installed in an empty root, and every file compared once more |
+//! | update | all bundles of an earlier release are installed, and updated |
+//! | alone | each bundle with its includes only: has every path its folder? |
+//! | fullfiles | every file of the release is fetched alone, as by an endpoint that no pack helped |
+//!
+//! The first three are what an [`Endpoint`] does; nothing is checked in another way than an endpoint checks it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
+use serde::{Serialize, Serializer};
+use tokio::task::JoinSet;
+
+use crate::endpoint::{Run, Stop};
+use crate::files::Listed;
+use crate::fullfiles::{self, Outcome, fullfile};
+use crate::manifests::Loaded;
+use crate::pointers::fetch_problem;
+use crate::problem::Problem;
+use crate::report::shown;
+use crate::source::Source;
+use crate::staging::StageFolder;
+use crate::{Endpoint, EndpointError, EndpointOptions, ExitCode, Place, Report, SingleFile, Traffic};
+
+/// What to verify.
+#[derive(Clone, Debug)]
+pub struct VerifyOptions {
+    /// The releases; none means the newest.
+    pub versions: Vec<Version>,
+    /// Earlier releases to update from.
+    pub from: Vec<Version>,
+    /// The bundles; none means all.
+    pub bundles: Vec<BundleName>,
+    /// Whether every fullfile is fetched and compared.
+    pub fullfiles: bool,
+    /// Where scratch roots are made; `None` is the system's folder for temporary files. A root takes as much room as
+    /// the installed system, twice during an installation.
+    pub scratch: Option<PathBuf>,
+    /// How the endpoints behave. The format is that of the pointers; releases of another format are installed all the
+    /// same.
+    pub endpoint: EndpointOptions,
+}
+
+impl VerifyOptions {
+    /// The newest release of a format, all bundles, everything checked, no update.
+    pub const fn new(endpoint: EndpointOptions) -> Self {
+        Self { versions: Vec::new(), from: Vec::new(), bundles: Vec::new(), fullfiles: true, scratch: None, endpoint }
+    }
+}
+
+/// One thing that was verified.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// The pointers and their signatures.
+    Pointers,
+    /// An installation of all bundles.
+    Install {
+        /// The release.
+        version: Version,
+    },
+    /// An update of all bundles.
+    Update {
+        /// The installed release.
+        from: Version,
+        /// The release.
+        to: Version,
+    },
+    /// Each bundle without the others.
+    Alone {
+        /// The release.
+        version: Version,
+    },
+    /// Every single file.
+    Fullfiles {
+        /// The release.
+        version: Version,
+    },
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pointers => f.write_str("pointers"),
+            Self::Install { version } => write!(f, "install {version}"),
+            Self::Update { from, to } => write!(f, "update {from} to {to}"),
+            Self::Alone { version } => write!(f, "bundles of {version}, each alone"),
+            Self::Fullfiles { version } => write!(f, "fullfiles of {version}"),
+        }
+    }
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shown(self, serializer)
+    }
+}
+
+/// How a check went.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckOutcome {
+    /// What was checked.
+    pub check: Check,
+    /// What the endpoint did and met. `checked` counts the fullfiles where those were checked.
+    pub report: Report,
+}
+
+/// How everything went.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct VerifyReport {
+    /// Each check, in the order they were made.
+    pub checks: Vec<CheckOutcome>,
+    /// All that went over the wire.
+    pub traffic: Traffic,
+}
+
+impl VerifyReport {
+    /// True if no check met anything wrong and every endpoint ended well. Files that came one by one are not wrong.
+    pub fn is_clean(&self) -> bool {
+        self.checks.iter().all(|outcome| outcome.report.is_clean() && outcome.report.faulty.is_empty())
+    }
+
+    /// Everything that is wrong, each thing once.
+    pub fn problems(&self) -> Vec<&Problem> {
+        let mut problems: Vec<&Problem> = Vec::new();
+        for problem in self.checks.iter().flat_map(|outcome| &outcome.report.problems) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        problems
+    }
+
+    /// What endpoints would have to fetch file by file, by check.
+    pub fn fetched_one_by_one(&self) -> impl Iterator<Item = (&Check, &SingleFile)> {
+        self.checks
+            .iter()
+            .flat_map(|outcome| outcome.report.fetched_one_by_one.iter().map(|file| (&outcome.check, file)))
+    }
+
+    fn add(&mut self, check: Check, report: Report) {
+        self.traffic.add(&report.traffic);
+        self.checks.push(CheckOutcome { check, report });
+    }
+}
+
+/// Verifies releases; tells `begun` about each check that begins.
+///
+/// # Errors
+/// [`EndpointError`] for reasons of this machine. What is wrong with a release is in the report.
+pub async fn verify(
+    source: Arc<dyn Source>,
+    options: &VerifyOptions,
+    begun: &(dyn Fn(&Check) + Send + Sync),
+) -> Result<VerifyReport, EndpointError> {
+    let mut verifier = Verifier { source, options, begun, report: VerifyReport::default() };
+    let versions = match options.versions.as_slice() {
+        [] => verifier.pointers().await?.into_iter().collect(),
+        given => given.to_vec(),
+    };
+    for version in versions {
+        verifier.release(version).await?;
+    }
+    Ok(verifier.report)
+}
+
+struct Verifier<'a> {
+    source: Arc<dyn Source>,
+    options: &'a VerifyOptions,
+    begun: &'a (dyn Fn(&Check) + Send + Sync),
+    report: VerifyReport,
+}
+
+impl Verifier<'_> {
+    fn simulated(&self) -> Result<Endpoint, EndpointError> {
+        Endpoint::open(self.source.clone(), Place::Simulated, self.options.endpoint.clone())
+    }
+
+    async fn pointers(&mut self) -> Result<Option<Version>, EndpointError> {
+        (self.begun)(&Check::Pointers);
+        let mut endpoint = self.simulated()?;
+        let mut run = endpoint.begin();
+        let latest = match endpoint.check_trust(&mut run) {
+            Ok(()) => endpoint.latest(&mut run).await,
+            Err(stop) => Err(stop),
+        };
+        let (newest, outcome) = match latest {
+            Ok(newest) => (newest, Ok(())),
+            Err(stop) => (None, Err(stop)),
+        };
+        let report = endpoint.conclude(run, outcome)?;
+        self.report.add(Check::Pointers, report);
+        Ok(newest)
+    }
+
+    async fn release(&mut self, version: Version) -> Result<(), EndpointError> {
+        let check = Check::Install { version };
+        (self.begun)(&check);
+        let folder = self.folder()?;
+        let mut endpoint = self.scratch(&folder)?;
+        let mut report = self.install(&mut endpoint, version).await?;
+        let installed = report.exit_code.is_success();
+        if installed {
+            let diagnosed = endpoint.diagnose().await?;
+            report.faulty = diagnosed.faulty;
+            if report.exit_code.is_success() {
+                report.exit_code = diagnosed.exit_code;
+            }
+        }
+        self.report.add(check, report);
+        if installed {
+            self.alone(&mut endpoint, version).await?;
+            if self.options.fullfiles {
+                self.fullfiles(&mut endpoint, version).await?;
+            }
+        }
+        drop(endpoint);
+        drop(folder);
+        for from in self.options.from.clone() {
+            if from < version {
+                self.update(from, version).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn update(&mut self, from: Version, to: Version) -> Result<(), EndpointError> {
+        let check = Check::Update { from, to };
+        (self.begun)(&check);
+        let folder = self.folder()?;
+        let mut endpoint = self.scratch(&folder)?;
+        let before = self.install(&mut endpoint, from).await?;
+        if !before.exit_code.is_success() {
+            self.report.add(check, before);
+            return Ok(());
+        }
+        self.report.traffic.add(&before.traffic);
+        let mut report = endpoint.update(Some(to)).await?;
+        if report.exit_code.is_success() {
+            let diagnosed = endpoint.diagnose().await?;
+            // An update installs no configuration, and diagnosis misses it: no fault of the release.
+            report.faulty = diagnosed.faulty;
+            report.faulty.retain(|faulty| !crate::heuristics::is_left_alone(&faulty.path));
+        }
+        self.report.add(check, report);
+        Ok(())
+    }
+
+    /// Installs the bundles in question, as far as the release has them.
+    async fn install(&self, endpoint: &mut Endpoint, version: Version) -> Result<Report, EndpointError> {
+        let mut run = endpoint.begin();
+        let mom = match endpoint.mom(&mut run, version).await {
+            Ok(mom) => mom,
+            Err(stop) => return endpoint.conclude(run, Err(stop)),
+        };
+        let before = endpoint.conclude(run, Ok(()))?;
+        endpoint.state.format = mom.header.format;
+        let all = mom.bundles().map(|entry| &entry.bundle);
+        let asked = |bundle: &&BundleName| self.options.bundles.is_empty() || self.options.bundles.contains(bundle);
+        let bundles: Vec<_> = all.filter(asked).cloned().collect();
+        let mut report = endpoint.install(Some(version), &bundles).await?;
+        report.traffic.add(&before.traffic);
+        Ok(report)
+    }
+
+    /// Each bundle with its includes: every path must have its folder there (manifest 3.4).
+    async fn alone(&mut self, endpoint: &mut Endpoint, version: Version) -> Result<(), EndpointError> {
+        let check = Check::Alone { version };
+        (self.begun)(&check);
+        let mut run = endpoint.begin();
+        let outcome = match installed_manifests(endpoint, &mut run, version).await {
+            Ok(manifests) => {
+                let orphans: Vec<_> = manifests.keys().flat_map(|bundle| orphans(bundle, &manifests)).collect();
+                orphans.into_iter().for_each(|orphan| run.note(orphan));
+                Ok(())
+            }
+            Err(stop) => Err(stop),
+        };
+        let report = endpoint.conclude(run, outcome)?;
+        self.report.add(check, report);
+        Ok(())
+    }
+
+    async fn fullfiles(&mut self, endpoint: &mut Endpoint, version: Version) -> Result<(), EndpointError> {
+        let check = Check::Fullfiles { version };
+        (self.begun)(&check);
+        let mut run = endpoint.begin();
+        let outcome = match installed_manifests(endpoint, &mut run, version).await {
+            Ok(manifests) => fetch_all(&mut run, &manifests, self.options.endpoint.parallel_downloads).await,
+            Err(stop) => Err(stop),
+        };
+        let report = endpoint.conclude(run, outcome)?;
+        self.report.add(check, report);
+        Ok(())
+    }
+
+    fn folder(&self) -> Result<tempfile::TempDir, EndpointError> {
+        let parent = self.options.scratch.clone().unwrap_or_else(std::env::temp_dir);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("clearwell-verify-");
+        builder.tempdir_in(&parent).map_err(EndpointError::folder("create a scratch root in", parent))
+    }
+
+    fn scratch(&self, folder: &tempfile::TempDir) -> Result<Endpoint, EndpointError> {
+        let options = EndpointOptions { asks_for_latest: false, ..self.options.endpoint.clone() };
+        Endpoint::open(self.source.clone(), Place::folder(folder.path()), options)
+    }
+}
+
+type Manifests = BTreeMap<BundleName, Arc<Loaded>>;
+
+async fn installed_manifests(endpoint: &mut Endpoint, run: &mut Run, version: Version) -> Result<Manifests, Stop> {
+    let mom = endpoint.mom(run, version).await?;
+    endpoint.follow_installed(run, &mom, None).await
+}
+
+/// The paths of a bundle whose folder is neither in it nor in what it includes.
+fn orphans(bundle: &BundleName, manifests: &Manifests) -> Vec<Problem> {
+    let mut together = BTreeSet::from([bundle]);
+    let mut waiting = vec![bundle];
+    while let Some(loaded) = waiting.pop().and_then(|next| manifests.get(next)) {
+        let includes = loaded.manifest.header.includes.iter().filter(|include| manifests.contains_key(*include));
+        waiting.extend(includes.filter(|include| together.insert(include)).collect::<Vec<_>>());
+    }
+    let folders: BTreeSet<&EntryPath> = together
+        .iter()
+        .filter_map(|name| manifests.get(*name))
+        .flat_map(|loaded| loaded.manifest.present())
+        .filter(|entry| entry.flags.kind == clearwell_format::flags::EntryKind::Directory)
+        .map(|entry| &entry.path)
+        .collect();
+    let Some(loaded) = manifests.get(bundle) else { return Vec::new() };
+    let orphaned = loaded.manifest.present().filter_map(|entry| {
+        let parent = entry.path.parent().filter(|parent| !folders.contains(parent))?;
+        Some(Problem::NoParent { path: entry.path.clone(), parent })
+    });
+    orphaned.collect()
+}
+
+/// Fetches and compares every file of some bundles, each once.
+async fn fetch_all(run: &mut Run, manifests: &Manifests, parallel: usize) -> Result<(), Stop> {
+    // By resource: one content may be wanted out of the folders of two versions.
+    let mut wanted: BTreeMap<Resource, FileHash> = BTreeMap::new();
+    for (bundle, loaded) in manifests {
+        for entry in loaded.manifest.present() {
+            let listed = Listed { entry: entry.clone(), bundle: bundle.clone() };
+            wanted.insert(fullfile(&listed, entry.hash), entry.hash);
+        }
+    }
+    let mut waiting = wanted.into_iter();
+    let mut running = JoinSet::new();
+    let mut code = ExitCode::Success;
+    loop {
+        while running.len() < parallel.max(1) {
+            let Some((resource, hash)) = waiting.next() else { break };
+            running.spawn(fullfiles::fetch(run.fetcher.clone(), StageFolder::without_contents(), hash, resource));
+        }
+        let Some(done) = running.join_next().await else { break };
+        let (_, resource, outcome) = done.map_err(EndpointError::Worker)?;
+        run.report.checked += 1;
+        let problem = match outcome {
+            Outcome::Staged(_, oddities) => {
+                oddities.note(&resource, run);
+                continue;
+            }
+            Outcome::NoArchive(reason) => (Problem::Fullfile { resource, reason }, ExitCode::Stage),
+            Outcome::OtherFile => {
+                (Problem::Fullfile { resource, reason: "its content is another file".into() }, ExitCode::Negative)
+            }
+            Outcome::Missing(failed) => (fetch_problem(resource, failed), ExitCode::Download),
+        };
+        run.note(problem.0);
+        code = problem.1;
+    }
+    if code.is_success() { Ok(()) } else { Err(Stop::Exit(code)) }
+}
