@@ -37,7 +37,8 @@ fn with_file_on_disk(root: &Path, bytes: &[u8]) -> Mix {
 #[test]
 fn a_file_that_changed_since_it_was_hashed_is_named_and_nothing_is_published() {
     let bytes = text(10_000, 1);
-    let changes: [(&str, &dyn Fn(&Path)); 5] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&Path));
+    let changes: [Change<'_>; 5] = [
         ("other bytes", &|path| fs::write(path, text(10_000, 2)).unwrap()),
         ("shorter", &|path| fs::write(path, text(9_000, 1)).unwrap()),
         ("longer", &|path| fs::write(path, text(11_000, 1)).unwrap()),

@@ -1,5 +1,7 @@
 //! Builds on small mixes: what they make, that they make it again, and what stops them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod faults;
 mod mix;
 mod packs;
