@@ -93,6 +93,19 @@ fn damaged_pointers_are_told_from_none() {
 }
 
 #[test]
+fn publishing_again_repairs_damaged_pointers() {
+    let (_folder, store) = damaged(|sample| {
+        std::fs::remove_dir_all(sample.store.layout().generation(2)).unwrap();
+        std::fs::create_dir(sample.store.layout().generation(7)).unwrap();
+    });
+    assert!(matches!(store.pointers(), Err(StoreError::PointersDamaged { .. })));
+    let writer = store.writer("test").unwrap();
+    writer.publish(&clearwell_testkit::pointers(crate::support::format(), version(20))).unwrap();
+    assert_eq!(store.generation().unwrap(), 8, "numbers are not used twice");
+    assert_sound(&store);
+}
+
+#[test]
 fn files_that_are_nobodys_do_no_harm() {
     let (_folder, store) = damaged(|sample| {
         let layout = sample.store.layout();
