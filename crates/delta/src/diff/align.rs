@@ -1,11 +1,12 @@
-//! From anchors to regions: how far each part of the base is followed to both sides of its equal bytes.
+//! From matches to regions: how far each part of the base is followed to both sides of its equal bytes.
 //!
 //! ```text
 //! new file    ..====A====------        -----====B====---..        = equal   - similar   (blank) new bytes
 //!                        forward      backward
 //! ```
 
-use super::scan::{Anchor, followed};
+use super::index::Match;
+use super::scan::followed;
 
 /// A piece of the new file: `add` bytes taken from the base with differences, then `insert` bytes of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,15 +17,12 @@ pub(crate) struct Region {
     pub(crate) insert: usize,
 }
 
-/// A side is given up once this many more bytes differ than the best end before had.
-const GIVE_UP: i32 = 256;
-
 /// Regions that cover the new file from its first to its last byte.
-pub(super) fn regions(old: &[u8], new: &[u8], anchors: &[Anchor]) -> Vec<Region> {
-    let mut regions = Vec::with_capacity(anchors.len() + 1);
+pub(super) fn regions(old: &[u8], new: &[u8], changes: &[Match]) -> Vec<Region> {
+    let mut regions = Vec::with_capacity(changes.len() + 1);
     // The walk starts at the beginning of both files, matched or not.
-    let mut current = Anchor { new: 0, old: 0, len: 0 };
-    for next in anchors.iter().copied().chain([Anchor { new: new.len(), old: old.len(), len: 0 }]) {
+    let mut current = Match { new: 0, old: 0, len: 0 };
+    for next in changes.iter().copied().chain([Match { new: new.len(), old: old.len(), len: 0 }]) {
         let gap = current.new_end()..next.new;
         let is_last = next.new == new.len();
         let ahead = &new[gap.clone()];
@@ -33,7 +31,7 @@ pub(super) fn regions(old: &[u8], new: &[u8], anchors: &[Anchor]) -> Vec<Region>
         let (forward, backward) = best_split(&forward, &backward, ahead.len());
         let add = current.len + forward;
         regions.push(Region { new: current.new, old: current.old, add, insert: ahead.len() - forward - backward });
-        current = Anchor { new: next.new - backward, old: next.old - backward.min(next.old), len: next.len + backward };
+        current = Match { new: next.new - backward, old: next.old - backward, len: next.len + backward };
     }
     regions
 }
@@ -41,14 +39,10 @@ pub(super) fn regions(old: &[u8], new: &[u8], anchors: &[Anchor]) -> Vec<Region>
 /// What following the base for so many bytes gains over inserting them: `gains[k]` for `k` bytes.
 fn gains<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> Vec<i32> {
     let mut gains = vec![0];
-    let (mut gain, mut best) = (0i32, 0i32);
+    let mut gain = 0i32;
     for (new, old) in pairs {
         gain += if new == old { 1 } else { -1 };
         gains.push(gain);
-        best = best.max(gain);
-        if best - gain > GIVE_UP {
-            break;
-        }
     }
     gains
 }

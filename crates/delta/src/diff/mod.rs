@@ -1,25 +1,23 @@
 //! Making a delta.
 //!
 //! ```text
-//! index of the base -> anchors (scan) -> regions (align) -> raw blocks (blocks) -> encoded blocks -> delta
+//! index of the base -> matches (scan) -> regions (align) -> raw blocks -> encoded blocks -> delta
 //! ```
 //!
 //! Always true: the result depends on the two files, the attributes, the encodings allowed and the memory budget, not on
 //! the number of threads.
 
 mod align;
-mod blocks;
 mod bytes;
+mod index;
+mod raw;
 mod scan;
-mod suffix;
 
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use blocks::Blocks;
-use scan::{Anchor, Index};
-use suffix::SuffixIndex;
+use align::Region;
+use index::{BlockIndex, SuffixIndex};
+use raw::RawBlocks;
 
 use crate::encode::{AllowedEncodings, Encoded, encode};
 use crate::encoding::{Block, Encodings};
@@ -88,14 +86,11 @@ pub fn diff(old: &[u8], new: &[u8], meta: NewFile, options: &DiffOptions) -> Res
     if let Some(reason) = hopeless(old, new) {
         return Ok(Delta::FullDownload(reason));
     }
-    let memory = memory_limit(old, options);
-    let anchors = find_anchors(&SuffixIndex::new(old)?, old, new, options.threads);
-    let regions = align::regions(old, new, &anchors);
-    drop(anchors);
-    let blocks = Blocks::new(old, new, &regions);
+    let memory = Memory::new(old, new, options)?;
+    let regions = regions(old, new, options, &memory)?;
+    let blocks = RawBlocks::new(old, new, &regions);
     drop(regions);
-    let held = (old.len() + new.len() + blocks.control.len() + blocks.diff.len() + blocks.extra.len()) as u64;
-    let [control, diff, extra] = encode_blocks(blocks, options, memory.saturating_sub(held))?;
+    let [control, diff, extra] = encode_blocks(blocks, options, &memory)?;
 
     let lengths = [&control, &diff, &extra].map(|block| block.bytes.len() as u64);
     let version = HeaderVersion::for_lengths(old.len() as u64, new.len() as u64, lengths[0], lengths[1], lengths[2]);
@@ -131,41 +126,69 @@ fn hopeless(old: &[u8], new: &[u8]) -> Option<FullDownloadReason> {
     }
 }
 
-fn memory_limit(old: &[u8], options: &DiffOptions) -> u64 {
-    let usual = old.len() as u64 * 6 + (64 << 20);
-    options.memory.map_or(usual, |budget| budget.min(usual)).saturating_sub(PROCESS)
+/// Covers the new file with parts of the base, by its suffixes if that is worth it and memory allows, else by its blocks.
+fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Result<Vec<Region>, DiffError> {
+    let suffixes_fit = SuffixIndex::can_hold(old.len()) && SuffixIndex::memory(old.len()) <= memory.free;
+    if !suffixes_fit || new.len() >= LARGE {
+        let index = BlockIndex::new(old, memory.block);
+        let changes = scan::scan(&index, old, new, WORTH_AMONG_STRANGERS, options.threads);
+        drop(index);
+        let regions = align::regions(old, new, &changes);
+        let inserted: usize = regions.iter().map(|region| region.insert).sum();
+        // Two files with so little in common are strangers: what more the suffixes find are coincidences, each of which
+        // costs a triple and tears apart new bytes that compress better in one piece.
+        if !suffixes_fit || inserted > new.len() / 2 {
+            return Ok(regions);
+        }
+    }
+    let changes = scan::scan(&SuffixIndex::new(old)?, old, new, WORTH, options.threads);
+    Ok(align::regions(old, new, &changes))
 }
 
-/// Walks all sections of the new file, with as many threads as there are and are useful.
-fn find_anchors(index: &impl Index, old: &[u8], new: &[u8], threads: NonZeroUsize) -> Vec<Anchor> {
-    let sections: Vec<_> = (0..new.len()).step_by(scan::SECTION).collect();
-    let walk = |start: usize| scan::walk(index, old, new, start..new.len().min(start + scan::SECTION));
-    let threads = threads.get().min(sections.len());
-    if threads == 1 {
-        return sections.into_iter().flat_map(walk).collect();
+/// How much more a part of the base must tell than the one followed so far, in bytes. A change costs a triple, some five
+/// bytes compressed, and tears the diff and the extra block apart; measured on pairs of Debian packages.
+const WORTH: usize = 24;
+/// The same for files that have little in common.
+const WORTH_AMONG_STRANGERS: usize = 48;
+/// From this size on it is worth knowing first whether two files are strangers.
+const LARGE: usize = 1 << 20;
+
+/// What may be taken, and what for.
+struct Memory {
+    /// Bytes beside the two files.
+    free: u64,
+    /// Block size for a [`BlockIndex`] that fits.
+    block: usize,
+}
+
+impl Memory {
+    fn new(old: &[u8], new: &[u8], options: &DiffOptions) -> Result<Self, DiffError> {
+        let (old_size, new_size) = (old.len() as u64, new.len() as u64);
+        // Raw blocks and regions come after the index, but the regions of one scan stand beside it.
+        let least =
+            |block| PROCESS + old_size + new_size + (BlockIndex::memory(old.len(), block)).max(new_size + new_size / 4);
+        let usual = (old_size * 6 + (64 << 20)).max(least(BlockIndex::BLOCK));
+        let limit = options.memory.map_or(usual, |budget| budget.min(usual));
+        let blocks = (0..8).map(|doublings| BlockIndex::BLOCK << doublings);
+        let block = blocks.clone().find(|block| least(*block) <= limit);
+        let Some(block) = block else {
+            let needed = blocks.map(least).min().unwrap_or(u64::MAX);
+            return Err(DiffError::MemoryBudget { old: old_size, new: new_size, needed, budget: limit });
+        };
+        Ok(Self { free: limit - PROCESS - old_size - new_size, block })
     }
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(vec![Vec::new(); sections.len()]);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(start) = sections.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let anchors = walk(*start);
-                    let mut found = found.lock().expect("no walk panics with the lock held");
-                    found[start / scan::SECTION] = anchors;
-                }
-            });
-        }
-    });
-    found.into_inner().expect("no walk panics with the lock held").concat()
 }
 
 /// Encodes the three blocks, side by side if there are threads.
-fn encode_blocks(blocks: Blocks, options: &DiffOptions, memory: u64) -> Result<[Encoded; 3], DiffError> {
-    // The diff and the extra block share what is left; whoever comes first must not decide.
-    let share = memory / 2;
-    let run = |block, raw| encode(block, raw, options.encodings, share);
-    let Blocks { control, diff, extra } = blocks;
+fn encode_blocks(blocks: RawBlocks, options: &DiffOptions, memory: &Memory) -> Result<[Encoded; 3], DiffError> {
+    let RawBlocks { control, diff, extra } = blocks;
+    let held = control.len() + diff.len() + extra.len();
+    let free = memory.free.saturating_sub(held as u64);
+    // Each has its share, used or not: neither the order nor the number of threads may decide what it gets.
+    let run = |block, raw: Vec<u8>| {
+        let share = free as u128 * raw.len() as u128 / held.max(1) as u128;
+        encode(block, raw, options.encodings, share as u64)
+    };
     if options.threads.get() == 1 {
         return Ok([run(Block::Control, control)?, run(Block::Diff, diff)?, run(Block::Extra, extra)?]);
     }
@@ -178,4 +201,4 @@ fn encode_blocks(blocks: Blocks, options: &DiffOptions, memory: u64) -> Result<[
 }
 
 /// What a process has before it touches a file.
-const PROCESS: u64 = 6 << 20;
+const PROCESS: u64 = 8 << 20;

@@ -3,80 +3,106 @@
 //! The file is walked in sections of a fixed size, each on its own, so that threads can share the work and the result is
 //! the same for any number of them. A walk follows one *alignment* (old position minus new position) as long as nothing
 //! fits clearly better, across bytes that differ: relocated code differs every few bytes and is still the same code.
+//!
+//! The cost of a step is bounded by the bytes it advances, whatever the files: long equal runs are stepped over whole,
+//! long matches that are not followed by half.
 
-use super::bytes::{equal_count, equal_prefix, equal_suffix};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A place where the walk changed to another part of the base: `len` equal bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Anchor {
-    pub(super) new: usize,
-    pub(super) old: usize,
-    pub(super) len: usize,
-}
+use super::bytes::{equal_prefix, equal_suffix, untold};
+use super::index::{Index, Match};
 
-impl Anchor {
-    pub(super) fn alignment(self) -> isize {
-        self.old as isize - self.new as isize
+/// Finds the matches at which the new file changes to another part of the base, in order, with `threads` at most.
+///
+/// `worth` is how many more bytes the new part must tell than the part followed so far.
+pub(super) fn scan(index: &impl Index, old: &[u8], new: &[u8], worth: usize, threads: NonZeroUsize) -> Vec<Match> {
+    let sections: Vec<_> = (0..new.len()).step_by(SECTION).map(|start| start..new.len().min(start + SECTION)).collect();
+    let walk = |section: &Range<usize>| Walk { index, old, new, worth }.walk(section.clone());
+    let threads = threads.get().min(sections.len());
+    if threads == 1 {
+        return sections.iter().flat_map(walk).collect();
     }
-
-    pub(super) fn new_end(self) -> usize {
-        self.new + self.len
-    }
-}
-
-/// Finds where bytes of the new file occur in the base.
-pub(super) trait Index: Sync {
-    /// A long match of the front of `new[at..]`, best near `alignment` when several are as long. The match may be
-    /// extended to both sides by the caller.
-    fn find(&self, new: &[u8], at: usize, alignment: isize) -> Option<Anchor>;
-}
-
-/// Bytes of the new file that are walked on their own.
-pub(super) const SECTION: usize = 2 << 20;
-
-/// How many more bytes a match must explain than the alignment followed so far. A change of alignment costs a triple
-/// of the control block, about this many bytes when compressed.
-const BETTER_BY: usize = 8;
-/// Equal bytes after which the alignment is followed without asking the index.
-const FOLLOW: usize = 16;
-/// A rejected match of this length lets the walk skip half of it; shorter ones are cheap to ask for again.
-const LONG: usize = 1024;
-
-pub(super) fn walk(index: &impl Index, old: &[u8], new: &[u8], section: std::ops::Range<usize>) -> Vec<Anchor> {
-    let mut anchors: Vec<Anchor> = Vec::new();
-    let mut alignment = 0isize;
-    let mut covered = section.start;
-    let mut at = section.start;
-    while at < section.end {
-        let following = followed(old, at, alignment);
-        let equal = equal_prefix(&new[at..section.end], following);
-        if equal >= FOLLOW || at + equal == section.end {
-            at += equal;
-            continue;
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(vec![Vec::new(); sections.len()]);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(section) = sections.get(number) else { break };
+                    let matches = walk(section);
+                    found.lock().expect("nothing panics with the lock held")[number] = matches;
+                }
+            });
         }
-        let Some(found) = index.find(new, at, alignment) else {
-            at += 1;
-            continue;
-        };
-        let len = found.len.min(section.end - at);
-        let explained = equal_count(&new[at..at + len], following);
-        if explained == len {
-            at += len;
-        } else if len > explained + BETTER_BY {
-            let before = equal_suffix(&new[covered..at], &old[..found.old]);
-            let anchor = Anchor { new: at - before, old: found.old - before, len: before + len };
-            anchors.push(anchor);
-            alignment = anchor.alignment();
-            at += len;
-            covered = at;
-        } else {
-            at += if len >= LONG { len / 2 } else { 1 };
+    });
+    found.into_inner().expect("nothing panics with the lock held").concat()
+}
+
+struct Walk<'a, I> {
+    index: &'a I,
+    old: &'a [u8],
+    new: &'a [u8],
+    worth: usize,
+}
+
+impl<I: Index> Walk<'_, I> {
+    fn walk(&self, section: Range<usize>) -> Vec<Match> {
+        let mut changes: Vec<Match> = Vec::new();
+        let mut alignment = 0;
+        let mut covered = section.start;
+        let mut at = section.start;
+        while at < section.end {
+            let equal = equal_prefix(&self.new[at..section.end], followed(self.old, at, alignment));
+            if equal >= FOLLOW || at + equal == section.end {
+                at += equal;
+                continue;
+            }
+            let Some(found) = self.index.find(self.new, at) else {
+                at += 1;
+                continue;
+            };
+            let found = Match { len: found.len.min(section.end - at), ..found };
+            if equal == found.len {
+                at += equal;
+            } else if self.is_better(found, alignment, section.end) {
+                let found = self.index.closest(self.new, found, at as isize + alignment);
+                let before = equal_suffix(&self.new[covered..at], &self.old[..found.old]);
+                alignment = found.alignment();
+                covered = found.new_end();
+                at = covered;
+                changes.push(Match { new: found.new - before, old: found.old - before, len: found.len + before });
+            } else {
+                at += if found.len < LONG { 1 } else { found.len / 2 };
+            }
         }
+        changes
     }
-    anchors
+
+    /// Whether `found` tells enough more than `alignment` does, over the match itself or over what comes after it.
+    fn is_better(&self, found: Match, alignment: isize, end: usize) -> bool {
+        let at = found.new;
+        [found.len].into_iter().chain(WINDOWS).any(|len| {
+            let len = len.min(end - at);
+            let now = untold(self.new, self.old, at, len, alignment);
+            now > self.worth && now > self.worth + untold(self.new, self.old, at, len, found.alignment())
+        })
+    }
 }
 
 /// The base as the alignment sees it from `at` on; empty outside the base.
 pub(super) fn followed(old: &[u8], at: usize, alignment: isize) -> &[u8] {
     at.checked_add_signed(alignment).and_then(|start| old.get(start..)).unwrap_or_default()
 }
+
+/// Bytes of the new file that are walked on their own.
+const SECTION: usize = 2 << 20;
+/// Equal bytes after which the alignment is followed without asking the index.
+const FOLLOW: usize = 16;
+/// A match of this length that is not followed lets the walk skip half of it; shorter ones are cheap to find again.
+const LONG: usize = 64;
+/// How far two alignments are compared, in bytes.
+const WINDOWS: [usize; 3] = [64, 256, 1024];

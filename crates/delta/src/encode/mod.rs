@@ -72,8 +72,10 @@ fn gzip_member(raw: &[u8]) -> io::Result<Vec<u8>> {
     writer.finish()
 }
 
+/// The level is the size of a bzip2 block in 100,000 bytes; more than the block needs takes memory and changes nothing.
 fn bzip2_stream(raw: &[u8]) -> io::Result<Vec<u8>> {
-    let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    let level = raw.len().div_ceil(90_000).clamp(1, 9) as u32;
+    let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(level));
     writer.write_all(raw)?;
     writer.finish()
 }

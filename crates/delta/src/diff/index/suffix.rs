@@ -9,54 +9,45 @@
 
 use libsais::SuffixArrayConstruction;
 
-use super::bytes::equal_prefix;
-use super::scan::{Anchor, Index};
+use super::super::bytes::equal_prefix;
+use super::{Index, Match};
 use crate::error::DiffError;
 
-/// Largest base whose positions fit the array.
-pub(super) const MAX_OLD_SIZE: usize = i32::MAX as usize;
-
-pub(super) struct SuffixIndex<'o> {
+pub(in super::super) struct SuffixIndex<'o> {
     old: &'o [u8],
     array: Vec<i32>,
     table: Vec<u32>,
     table_bits: u32,
 }
 
-/// A longest match of some bytes in the base.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) old: usize,
-    pub(super) len: usize,
-    /// Its place in the array; the other matches of this length are next to it.
-    rank: usize,
-}
-
 impl<'o> SuffixIndex<'o> {
-    /// Bytes of memory an index over `old_size` bytes takes.
-    pub(super) fn memory(old_size: usize) -> u64 {
+    /// Bytes of memory for a base of `old_size` bytes.
+    pub(in super::super) fn memory(old_size: usize) -> u64 {
         old_size as u64 * 4 + (4 << table_bits(old_size)) + SORT_OVERHEAD
     }
 
-    pub(super) fn new(old: &'o [u8]) -> Result<Self, DiffError> {
-        let failed = || DiffError::SuffixArray { old: old.len() as u64 };
-        if old.len() > MAX_OLD_SIZE {
-            return Err(failed());
-        }
+    /// Whether the positions of such a base fit the array.
+    pub(in super::super) fn can_hold(old_size: usize) -> bool {
+        i32::try_from(old_size).is_ok()
+    }
+
+    /// Sorts the suffixes of `old`, which [`can_hold`](Self::can_hold) allows.
+    pub(in super::super) fn new(old: &'o [u8]) -> Result<Self, DiffError> {
+        let failed = |_| DiffError::SuffixArray { old: old.len() as u64 };
         let array =
-            SuffixArrayConstruction::for_text(old).in_owned_buffer32().single_threaded().run().map_err(|_| failed())?;
+            SuffixArrayConstruction::for_text(old).in_owned_buffer32().single_threaded().run().map_err(failed)?;
         let table_bits = table_bits(old.len());
         Ok(Self { old, array: array.into_vec(), table: first_bits_table(old, table_bits), table_bits })
     }
 
-    /// The longest match of the front of `wanted`, if it has at least the bytes the table tells apart.
-    pub(super) fn longest_match(&self, wanted: &[u8]) -> Option<Found> {
+    /// The rank in the array and the length of the longest match of `wanted`, if it is one of [`MIN_MATCH`].
+    fn longest(&self, wanted: &[u8]) -> Option<(usize, usize)> {
         let key = (first_bits(wanted) >> (32 - self.table_bits)) as usize;
         let (mut low, mut high) = (self.table[key] as usize, self.table[key + 1] as usize);
         if low == high {
             return None;
         }
-        let mut best = Found { old: 0, len: 0, rank: low };
+        let (mut best_rank, mut best_len) = (low, 0);
         // What every suffix between `low` and `high` has in common with `wanted` is at least the smaller of the two.
         let (mut low_equal, mut high_equal) = (0, 0);
         while low < high {
@@ -65,8 +56,8 @@ impl<'o> SuffixIndex<'o> {
             let known = low_equal.min(high_equal);
             let suffix = &self.old[at..];
             let equal = known + equal_prefix(&suffix[known.min(suffix.len())..], &wanted[known..]);
-            if equal > best.len {
-                best = Found { old: at, len: equal, rank: middle };
+            if equal > best_len {
+                (best_rank, best_len) = (middle, equal);
             }
             if equal == wanted.len() {
                 break;
@@ -79,40 +70,32 @@ impl<'o> SuffixIndex<'o> {
                 high_equal = equal;
             }
         }
-        (best.len > 0).then_some(best)
-    }
-
-    /// Other places where the same bytes match as long, nearest in the array first; at most `limit` to each side.
-    pub(super) fn as_long_as<'a>(
-        &'a self,
-        found: Found,
-        wanted: &'a [u8],
-        limit: usize,
-    ) -> impl Iterator<Item = usize> {
-        let wanted = &wanted[..found.len];
-        let matches = move |at: &i32| self.old[*at as usize..].starts_with(wanted);
-        let place = |at: &i32| *at as usize;
-        let before = self.array[..found.rank].iter().rev().take(limit).take_while(move |at| matches(at)).map(place);
-        let after = self.array[found.rank + 1..].iter().take(limit).take_while(move |at| matches(at)).map(place);
-        before.chain(after)
+        (best_len >= MIN_MATCH).then_some((best_rank, best_len))
     }
 }
 
 impl Index for SuffixIndex<'_> {
-    fn find(&self, new: &[u8], at: usize, alignment: isize) -> Option<Anchor> {
-        let wanted = &new[at..];
-        let found = self.longest_match(wanted).filter(|found| found.len >= MIN_MATCH)?;
-        // Among equally long matches the one closest to where the walk is: neighbours of old times stay neighbours.
-        let expected = at as isize + alignment;
-        let old = self
-            .as_long_as(found, wanted, RIVALS)
-            .fold(found.old, |best, old| if near(old, expected) < near(best, expected) { old } else { best });
-        Some(Anchor { new: at, old, len: found.len })
+    fn find(&self, new: &[u8], at: usize) -> Option<Match> {
+        let (rank, len) = self.longest(&new[at..])?;
+        Some(Match { new: at, old: self.array[rank] as usize, len })
     }
-}
 
-fn near(old: usize, expected: isize) -> usize {
-    (old as isize).abs_diff(expected)
+    fn closest(&self, new: &[u8], found: Match, expected: isize) -> Match {
+        let wanted = &new[found.new..found.new_end()];
+        let Some((rank, _)) = self.longest(wanted) else {
+            return found;
+        };
+        // Equally long matches are neighbours in the array.
+        let same = |at: &&i32| self.old[**at as usize..].starts_with(wanted);
+        let before = self.array[..rank].iter().rev().take(RIVALS).take_while(same);
+        let from = self.array[rank..].iter().take(RIVALS).take_while(same);
+        before
+            .chain(from)
+            .map(|at| *at as usize)
+            .chain([found.old])
+            .min_by_key(|old| (*old as isize).abs_diff(expected))
+            .map_or(found, |old| Match { old, ..found })
+    }
 }
 
 /// Shorter matches never pay for a change of alignment.
@@ -157,20 +140,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_what_a_plain_search_finds(old in proptest::collection::vec(0u8..4, 1..300), wanted in proptest::collection::vec(0u8..4, 4..40)) {
+        fn finds_what_a_plain_search_finds(old in proptest::collection::vec(0u8..3, 1..300), wanted in proptest::collection::vec(0u8..3, 4..40)) {
             let index = SuffixIndex::new(&old).unwrap();
             let longest = (0..old.len()).map(|at| equal_prefix(&old[at..], &wanted)).max().unwrap();
-            match index.longest_match(&wanted) {
+            match index.find(&wanted, 0) {
                 Some(found) => {
-                    prop_assert_eq!(found.len, equal_prefix(&old[found.old..], &wanted));
-                    if longest >= 4 {
-                        prop_assert_eq!(found.len, longest);
-                    }
-                    for other in index.as_long_as(found, &wanted, 5) {
-                        prop_assert!(other != found.old && equal_prefix(&old[other..], &wanted) >= found.len);
-                    }
+                    prop_assert_eq!(found.len, longest);
+                    let closest = index.closest(&wanted, found, 7);
+                    prop_assert_eq!(equal_prefix(&old[found.old..], &wanted), longest);
+                    prop_assert_eq!(equal_prefix(&old[closest.old..], &wanted), longest);
+                    prop_assert!(closest.old.abs_diff(7) <= found.old.abs_diff(7));
                 }
-                None => prop_assert!(longest < 4),
+                None => prop_assert!(longest < MIN_MATCH),
             }
         }
     }

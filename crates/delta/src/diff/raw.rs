@@ -4,13 +4,13 @@ use super::align::Region;
 use crate::control::{TRIPLE_SIZE, Triple};
 
 /// Raw bytes of the control, diff and extra block.
-pub(super) struct Blocks {
+pub(super) struct RawBlocks {
     pub(super) control: Vec<u8>,
     pub(super) diff: Vec<u8>,
     pub(super) extra: Vec<u8>,
 }
 
-impl Blocks {
+impl RawBlocks {
     /// `regions` cover `new` without a gap.
     pub(super) fn new(old: &[u8], new: &[u8], regions: &[Region]) -> Self {
         let mut control = Vec::with_capacity(regions.len() * TRIPLE_SIZE);

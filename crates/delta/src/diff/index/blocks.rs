@@ -1,0 +1,93 @@
+//! A table of the base's blocks: bounded memory for files of any size.
+//!
+//! ```text
+//! heads   u32 per slot: the first block with this hash
+//! next    u32 per block: the next block with the same hash
+//! ```
+
+use super::super::bytes::equal_prefix;
+use super::{Index, Match};
+
+pub(in super::super) struct BlockIndex<'o> {
+    old: &'o [u8],
+    block: usize,
+    heads: Vec<u32>,
+    next: Vec<u32>,
+    shift: u32,
+}
+
+impl<'o> BlockIndex<'o> {
+    /// Bytes of a block when memory does not matter. Shorter ones find little that is worth a triple in files that
+    /// have little in common, which is where this index is used with memory to spare.
+    pub(in super::super) const BLOCK: usize = 32;
+
+    /// Bytes of memory for a base of `old_size` bytes in blocks of `block`.
+    pub(in super::super) fn memory(old_size: usize, block: usize) -> u64 {
+        let blocks = old_size / block;
+        ((1 << slot_bits(blocks)) + blocks as u64) * 4
+    }
+
+    /// `block` is at least 8 and gives less than 2^32 blocks.
+    pub(in super::super) fn new(old: &'o [u8], block: usize) -> Self {
+        let blocks = old.len() / block;
+        let bits = slot_bits(blocks);
+        let mut index = Self { old, block, heads: vec![NONE; 1 << bits], next: vec![NONE; blocks], shift: 64 - bits };
+        // Backwards, so that each chain is in the order of the base and its start is the first of many equal blocks.
+        for at in (0..blocks).rev() {
+            let slot = index.slot(&old[at * block..][..block]);
+            index.next[at] = index.heads[slot];
+            index.heads[slot] = at as u32;
+        }
+        index
+    }
+
+    fn slot(&self, block: &[u8]) -> usize {
+        (hash(block) >> self.shift) as usize
+    }
+
+    /// The blocks with the hash of the front of `wanted`, as far as they are looked at.
+    fn candidates(&self, wanted: &[u8]) -> impl Iterator<Item = usize> {
+        let first = wanted.get(..self.block).map_or(NONE, |block| self.heads[self.slot(block)]);
+        let known = |at: u32| (at != NONE).then_some(at);
+        std::iter::successors(known(first), move |at| known(self.next[*at as usize]))
+            .take(CHAIN)
+            .map(|at| at as usize * self.block)
+    }
+}
+
+impl Index for BlockIndex<'_> {
+    fn find(&self, new: &[u8], at: usize) -> Option<Match> {
+        let wanted = &new[at..];
+        let mut best: Option<Match> = None;
+        for old in self.candidates(wanted) {
+            let len = equal_prefix(&self.old[old..], wanted);
+            if len >= self.block && best.is_none_or(|best| len > best.len) {
+                best = Some(Match { new: at, old, len });
+            }
+        }
+        best
+    }
+
+    fn closest(&self, new: &[u8], found: Match, expected: isize) -> Match {
+        let wanted = &new[found.new..found.new_end()];
+        self.candidates(wanted)
+            .filter(|old| self.old[*old..].starts_with(wanted))
+            .min_by_key(|old| (*old as isize).abs_diff(expected))
+            .map_or(found, |old| Match { old, ..found })
+    }
+}
+
+fn hash(block: &[u8]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (words, _) = block.as_chunks::<8>();
+    words.iter().fold(0u64, |hash, word| (hash.rotate_left(29) ^ u64::from_le_bytes(*word)).wrapping_mul(ODD))
+}
+
+/// One to two slots per block.
+fn slot_bits(blocks: usize) -> u32 {
+    blocks.max(8).ilog2() + 1
+}
+
+const NONE: u32 = u32::MAX;
+/// Blocks of one hash that are looked at: a run of equal blocks must not make each lookup a walk through all of them.
+const CHAIN: usize = 16;
