@@ -19,6 +19,7 @@ use crate::disk::{Disk, Ownership, Scratch, Simulated};
 use crate::fetch::{Fetcher, Retry};
 use crate::files::{FileList, Level, consolidate};
 use crate::manifests::{Library, Loaded};
+use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::source::Source;
 use crate::staging::{StageFolder, Staging};
@@ -71,6 +72,8 @@ pub struct EndpointOptions {
     pub memory_per_download: usize,
     /// Fullfiles fetched at once.
     pub parallel_downloads: usize,
+    /// Shared with other endpoints of the process, to save memory.
+    pub pool: Option<Pool>,
 }
 
 impl EndpointOptions {
@@ -86,6 +89,7 @@ impl EndpointOptions {
             now: None,
             memory_per_download: 4 << 20,
             parallel_downloads: 15,
+            pool: None,
         }
     }
 }
@@ -201,6 +205,11 @@ impl Endpoint {
         run.report.to = self.version();
         if let (Some(folder), Disk::Scratch(scratch)) = (&self.folder, &self.disk) {
             self.state.save(&folder.join("state"), &scratch.ledger)?;
+        }
+        if let (Some(pool), Disk::Simulated(simulated), Some(version)) =
+            (&self.options.pool, &mut self.disk, self.state.version)
+        {
+            pool.share_system(version, &self.state.installed, &mut simulated.files);
         }
         Ok(run.report)
     }

@@ -201,11 +201,21 @@ impl Endpoint {
                 None => self.whole_manifest(run, entry, &whole, failure).await?,
             },
         };
+        let shared = self.options.pool.as_ref().and_then(|pool| pool.manifest(&entry.hash));
+        if let Some(shared) = shared.filter(|shared| shared.manifest.header.version == entry.version) {
+            // The same bytes, as the hash says, and read before.
+            self.library.write(entry.version, &file, &bytes)?;
+            self.library.bundles.insert(key, shared.clone());
+            return Ok(shared);
+        }
         let loaded = blocking(move || Manifest::parse(&bytes).map(|manifest| Loaded { manifest, bytes })).await?;
         let problem = match loaded {
             Ok(loaded) if loaded.manifest.header.version == entry.version => {
                 self.library.write(entry.version, &file, &loaded.bytes)?;
                 let loaded = Arc::new(loaded);
+                if let Some(pool) = &self.options.pool {
+                    pool.add_manifest(entry.hash, &loaded);
+                }
                 self.library.bundles.insert(key, loaded.clone());
                 return Ok(loaded);
             }

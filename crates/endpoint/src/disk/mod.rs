@@ -10,7 +10,7 @@ use crate::staging::{Object, StageFolder};
 
 pub use scratch::Ownership;
 pub(crate) use scratch::{Ledger, Scratch};
-pub(crate) use simulated::Simulated;
+pub(crate) use simulated::{Files, Simulated};
 
 /// What lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

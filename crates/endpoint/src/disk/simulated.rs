@@ -1,18 +1,24 @@
 //! An installed system that exists as knowledge only: path, kind and hash of everything that would be there.
 //!
-//! Thousands of such endpoints fit into one process. Entries share their paths with the manifests.
+//! Thousands of such endpoints fit into one process: entries share their paths with the manifests, and endpoints with
+//! the same files share the whole list.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use clearwell_format::{EntryPath, FileHash, FileKind};
 
 use super::{Found, Placed};
 use crate::staging::Object;
 
+/// Everything that is there.
+pub(crate) type Files = BTreeMap<EntryPath, (FileKind, FileHash)>;
+
 #[derive(Default)]
 pub(crate) struct Simulated {
-    files: BTreeMap<EntryPath, (FileKind, FileHash)>,
+    /// Copied when it changes, if it is shared.
+    pub(crate) files: Arc<Files>,
     /// Contents of the few files that an endpoint reads itself.
     contents: BTreeMap<EntryPath, Vec<u8>>,
 }
@@ -29,9 +35,9 @@ impl Simulated {
     pub(super) fn install(&mut self, path: &EntryPath, hash: FileHash, object: &Object) -> Placed {
         let was_full = object.kind != FileKind::Directory && self.has_children(path);
         if was_full {
-            self.files.retain(|other, _| other == path || !other.is_within(path.as_bytes()));
+            self.files_mut().retain(|other, _| other == path || !other.is_within(path.as_bytes()));
         }
-        self.files.insert(path.clone(), (object.kind, hash));
+        self.files_mut().insert(path.clone(), (object.kind, hash));
         if crate::endpoint::reads(path) {
             self.contents.insert(path.clone(), object.small.clone());
         }
@@ -40,11 +46,15 @@ impl Simulated {
 
     pub(super) fn remove(&mut self, path: &EntryPath) -> bool {
         self.contents.remove(path);
-        !self.has_children(path) && self.files.remove(path).is_some()
+        !self.has_children(path) && self.files_mut().remove(path).is_some()
     }
 
     pub(super) fn content(&self, path: &EntryPath) -> Option<Vec<u8>> {
         self.contents.get(path).cloned()
+    }
+
+    fn files_mut(&mut self) -> &mut Files {
+        Arc::make_mut(&mut self.files)
     }
 
     fn has_children(&self, path: &EntryPath) -> bool {

@@ -1,6 +1,6 @@
 //! A whole life: install, update, add, remove, break, repair; across formats; in a folder and simulated.
 
-use clearwell_endpoint::{Level, Ownership, Place};
+use clearwell_endpoint::{Level, Ownership, Place, Pool};
 use clearwell_format::FormatNumber;
 use clearwell_testkit::{ReleaseBuilder, TestObject};
 
@@ -26,6 +26,28 @@ async fn a_simulated_endpoint_asks_for_the_same_as_a_real_one() {
     };
     assert_eq!(sorted(&real), sorted(&simulated));
     assert_eq!(std::fs::read_dir(simulated.folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_fleet_shares_what_it_keeps_and_each_still_fetches_for_itself() {
+    let content = four_bundles();
+    let pool = Pool::default();
+    let mut logs = Vec::new();
+    let mut fleet = Vec::new();
+    for number in 0..20 {
+        let place = Place::Simulated;
+        let mut world = World::with(content.clone(), place, tempfile::tempdir().unwrap(), |options| {
+            options.pool = Some(pool.clone());
+        });
+        let bundles: &[&str] = if number % 2 == 0 { &["big"] } else { &["small"] };
+        assert!(world.install(10, bundles).await.is_clean());
+        assert!(world.update().await.is_clean());
+        assert!(world.endpoint.diagnose().await.unwrap().is_clean());
+        logs.push(world.probe.take_log());
+        fleet.push(world);
+    }
+    assert!(logs.chunks(2).all(|pair| pair == &logs[..2]));
+    assert_ne!(logs[0], logs[1]);
 }
 
 #[tokio::test]

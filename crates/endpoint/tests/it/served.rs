@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use clearwell_endpoint::source::{HttpOptions, HttpSource, Method, Request, Source, Target, UserAgent};
 use clearwell_endpoint::{Endpoint, EndpointError, Place};
 use clearwell_format::Resource;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::support::{Content, four_bundles, names, options};
 
@@ -22,20 +23,35 @@ struct Server {
 
 impl Server {
     async fn start(content: Content) -> (Self, String) {
+        Self::start_with(content, None).await
+    }
+
+    async fn start_with(content: Content, tls: Option<TlsAcceptor>) -> (Self, String) {
         let server = Self { content, ..Self::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}//", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}//", listener.local_addr().unwrap());
         let serving = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                *serving.connections.lock().unwrap() += 1;
-                tokio::spawn(serving.clone().converse(stream));
+                let (serving, tls) = (serving.clone(), tls.clone());
+                tokio::spawn(async move {
+                    *serving.connections.lock().unwrap() += 1;
+                    match tls {
+                        None => serving.converse(stream).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serving.converse(stream).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         (server, url)
     }
 
-    async fn converse(self, stream: TcpStream) {
+    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut stream = BufReader::new(stream);
         loop {
             let mut head = String::new();
@@ -129,4 +145,72 @@ async fn an_absent_server_and_bad_addresses() {
     }
     let options = HttpOptions { ca_pem: Some(b"no certificate".to_vec()), ..HttpOptions::new("https://host") };
     assert!(matches!(HttpSource::new(&options), Err(EndpointError::Tls { .. })));
+}
+
+/// An authority with a server's and a client's certificate, all as PEM.
+struct Certificates {
+    authority: String,
+    server: (rcgen::Certificate, rcgen::KeyPair),
+    client: String,
+}
+
+fn certificates() -> Certificates {
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = rcgen::CertifiedIssuer::self_signed(authority, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let leaf = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate =
+            rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        (certificate, key)
+    };
+    let (client, key) = leaf("client");
+    Certificates {
+        authority: issuer.pem(),
+        server: leaf("127.0.0.1"),
+        client: format!("{}{}", client.pem(), key.serialize_pem()),
+    }
+}
+
+fn acceptor(certificates: &Certificates, asks_for_certificate: bool) -> TlsAcceptor {
+    use rustls::pki_types::pem::PemObject;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_slice(certificates.authority.as_bytes()).unwrap()).unwrap();
+    let config = match asks_for_certificate {
+        false => config.unwrap().with_no_client_auth(),
+        true => {
+            let roots = Arc::new(roots);
+            let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+            config.unwrap().with_client_cert_verifier(verifier.unwrap())
+        }
+    };
+    let (certificate, key) = &certificates.server;
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+    TlsAcceptor::from(Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap()))
+}
+
+#[tokio::test]
+async fn over_tls_with_and_without_a_client_certificate() {
+    let certificates = certificates();
+    let ca_pem = Some(certificates.authority.clone().into_bytes());
+    let client_pem = Some(certificates.client.clone().into_bytes());
+    for (asked, ca_pem, client_pem, code) in [
+        (false, ca_pem.clone(), None, 0),
+        (false, None, None, 16),
+        (true, ca_pem.clone(), client_pem, 0),
+        (true, ca_pem, None, 16),
+    ] {
+        let (server, url) = Server::start_with(four_bundles(), Some(acceptor(&certificates, asked))).await;
+        let options_ = HttpOptions { ca_pem, client_pem, ..HttpOptions::new(url) };
+        let source = Arc::new(HttpSource::new(&options_).unwrap());
+        let mut endpoint = Endpoint::open(source, Place::Simulated, options()).unwrap();
+        let report = endpoint.install(None, &names(&["big"])).await.unwrap();
+        assert_eq!(report.exit_code.code(), code, "{asked} {:?}", report.problems);
+        if code == 0 {
+            assert!(report.is_clean());
+            assert_eq!(*server.connections.lock().unwrap(), 1);
+        }
+    }
 }
