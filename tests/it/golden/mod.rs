@@ -15,9 +15,13 @@ mod decisions;
 mod replay;
 mod scenario;
 
+use std::collections::{BTreeMap, HashSet};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clearwell_format::{BundleName, EntryPath, FileHash, FileKind, Manifest, Variant};
 
 use replay::Replay;
 use scenario::Scenario;
@@ -53,6 +57,50 @@ fn golden_scenarios_are_reproduced() {
     }
     assert!(compared >= 20, "only {compared} scenarios were compared");
     assert!(failures.is_empty(), "{} of {compared} scenarios differ\n\n{}", failures.len(), failures.join("\n\n"));
+}
+
+/// Whoever installs a bundle gets every file that the bundle lists: from its own manifest or from one that it includes.
+#[test]
+fn golden_releases_lose_no_file_that_a_bundle_lists() {
+    let mut checked = 0;
+    for folder in scenario_folders() {
+        let replay = Replay::run(&Scenario::read(&folder));
+        for (version, release) in &replay.releases {
+            let tree = &release.inputs.tree;
+            let bans = |path: &EntryPath| release.inputs.debuginfo.bans(path);
+            let illegal = |path: &EntryPath| path.as_bytes().iter().any(|byte| b";&|*`<>\\\"'\x07".contains(byte));
+            for bundle in &release.inputs.bundles {
+                let installed = installed_with(&release.manifests.bundles, &bundle.name);
+                for node in bundle.files.iter().map(|listed| tree.node(listed.node)) {
+                    let optimised = Variant::split(node.path.as_bytes()).0 != Variant::Sse;
+                    if node.kind() == FileKind::Directory || optimised || bans(&node.path) || illegal(&node.path) {
+                        continue;
+                    }
+                    let found = installed.contains(&(&node.path, node.hash));
+                    assert!(found, "{}, {version}: {} of {} is lost", folder.display(), node.path, bundle.name);
+                    checked += 1;
+                }
+            }
+        }
+    }
+    assert!(checked > 1000, "{checked}");
+}
+
+/// What an endpoint with `bundle` gets: all that it includes, directly or not, and the bundle itself.
+fn installed_with<'m>(
+    manifests: &'m BTreeMap<BundleName, Arc<Manifest>>,
+    bundle: &BundleName,
+) -> HashSet<(&'m EntryPath, FileHash)> {
+    let mut installed = HashSet::new();
+    let mut seen = HashSet::new();
+    let mut next = vec![bundle];
+    while let Some(name) = next.pop() {
+        if let Some(manifest) = manifests.get(name).filter(|_| seen.insert(name)) {
+            installed.extend(manifest.present().map(|entry| (&entry.path, entry.hash)));
+            next.extend(&manifest.header.includes);
+        }
+    }
+    installed
 }
 
 /// The folder of one of the fixtures.
