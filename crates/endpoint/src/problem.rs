@@ -184,6 +184,13 @@ pub enum Problem {
         /// The path.
         path: EntryPath,
     },
+    /// A directory that leaves the release has something in it; the stock client moves it aside with everything
+    /// (manifest 6.1).
+    #[error("{path} leaves the release with something in it: clients move it aside, with everything in it")]
+    DirectoryNotEmpty {
+        /// The path.
+        path: EntryPath,
+    },
     /// The bundle has no file that marks it as installed: the stock client forgets that it is.
     #[error("bundle {bundle} does not list {path}: clients do not know it as installed")]
     NoTrackingFile {
@@ -245,6 +252,7 @@ impl Problem {
             Self::NoParent { .. } => "no-parent",
             Self::VersionNotRaised { .. } => "version-not-raised",
             Self::DirectoryReplaced { .. } => "directory-replaced",
+            Self::DirectoryNotEmpty { .. } => "directory-not-empty",
             Self::NoTrackingFile { .. } => "no-tracking-file",
             Self::UnknownModifier { .. } => "unknown-modifier",
             Self::Install { .. } => "install",

@@ -38,6 +38,26 @@ pub(crate) enum Placed {
     OverDirectory,
 }
 
+/// What becomes of a directory that is to be removed and has something in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// It stays.
+    Keep,
+    /// It is moved aside with everything in it, as updates do.
+    MoveAside,
+}
+
+/// What came of a removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removed {
+    /// Nothing was there, or it stays.
+    Nothing,
+    /// It is gone.
+    Gone,
+    /// A directory, with everything in it, has another name now.
+    MovedAside,
+}
+
 /// The installed system.
 pub(crate) enum Disk {
     Scratch(Scratch),
@@ -75,11 +95,11 @@ impl Disk {
         }
     }
 
-    /// Removes what lies at a path; a directory only if it is empty. True if something went.
-    pub(crate) fn remove(&mut self, path: &EntryPath) -> Result<bool, EndpointError> {
+    /// Removes what lies at a path.
+    pub(crate) fn remove(&mut self, path: &EntryPath, when_full: WhenFull) -> Result<Removed, EndpointError> {
         match self {
-            Self::Scratch(scratch) => scratch.remove(path),
-            Self::Simulated(simulated) => Ok(simulated.remove(path)),
+            Self::Scratch(scratch) => scratch.remove(path, when_full),
+            Self::Simulated(simulated) => Ok(simulated.remove(path, when_full)),
         }
     }
 

@@ -18,7 +18,7 @@ use clearwell_format::{EntryPath, FileHash, FileHasher, FileKind, Owner};
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 
-use super::{Found, Placed};
+use super::{Found, Placed, Removed, WhenFull};
 use crate::EndpointError;
 use crate::staging::{Object, StageFolder};
 
@@ -187,19 +187,28 @@ impl Scratch {
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, path: &EntryPath) -> Result<bool, EndpointError> {
-        let removed = self.parent(path).and_then(|(folder, name)| {
+    pub(super) fn remove(&mut self, path: &EntryPath, when_full: WhenFull) -> Result<Removed, EndpointError> {
+        let removed = self.parent(path).map_err(io::Error::from).and_then(|(folder, name)| {
             let about = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            let is_folder = FileType::from_raw_mode(about.st_mode) == FileType::Directory;
-            rustix::fs::unlinkat(&folder, name, if is_folder { AtFlags::REMOVEDIR } else { AtFlags::empty() })
+            if FileType::from_raw_mode(about.st_mode) != FileType::Directory {
+                rustix::fs::unlinkat(&folder, name, AtFlags::empty())?;
+                return Ok(Removed::Gone);
+            }
+            match rustix::fs::unlinkat(&folder, name, AtFlags::REMOVEDIR) {
+                Ok(()) => Ok(Removed::Gone),
+                Err(Errno::NOTEMPTY | Errno::EXIST) if when_full == WhenFull::Keep => Ok(Removed::Nothing),
+                Err(Errno::NOTEMPTY | Errno::EXIST) => move_aside(&folder, name).map(|()| Removed::MovedAside),
+                Err(error) => Err(error.into()),
+            }
         });
         match removed {
-            Ok(()) => {
+            Ok(Removed::Nothing) => Ok(Removed::Nothing),
+            Ok(removed) => {
                 self.ledger.remove(path);
-                Ok(true)
+                Ok(removed)
             }
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
-            Err(error) => Err(EndpointError::folder("remove", self.path.join(path.relative()))(error.into())),
+            Err(error) if is_absence(&error) => Ok(Removed::Nothing),
+            Err(error) => Err(EndpointError::folder("remove", self.path.join(path.relative()))(error)),
         }
     }
 
@@ -224,14 +233,21 @@ fn clear_way(folder: &OwnedFd, name: &OsStr) -> io::Result<Placed> {
     }
     match rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR) {
         Ok(()) => Ok(Placed::Plainly),
-        Err(Errno::NOTEMPTY | Errno::EXIST) => {
-            let mut aside = b".deleted.".to_vec();
-            aside.extend_from_slice(name.as_bytes());
-            rustix::fs::renameat(folder, name, folder, OsStr::from_bytes(&aside))?;
-            Ok(Placed::OverDirectory)
-        }
+        Err(Errno::NOTEMPTY | Errno::EXIST) => move_aside(folder, name).map(|()| Placed::OverDirectory),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Gives a directory the kind of name that the stock client gives it, and leaves it.
+fn move_aside(folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    let mut aside = b".deleted.".to_vec();
+    aside.extend_from_slice(name.as_bytes());
+    Ok(rustix::fs::renameat(folder, name, folder, OsStr::from_bytes(&aside))?)
+}
+
+/// True if there is nothing at a path, or a link or file stands in its way.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
 fn open_file(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clearwell_format::{EntryPath, FileHash, FileKind};
 
-use super::{Found, Placed};
+use super::{Found, Placed, Removed, WhenFull};
 use crate::staging::Object;
 
 /// Everything that is there.
@@ -44,9 +44,20 @@ impl Simulated {
         if was_full { Placed::OverDirectory } else { Placed::Plainly }
     }
 
-    pub(super) fn remove(&mut self, path: &EntryPath) -> bool {
-        self.contents.remove(path);
-        !self.has_children(path) && self.files_mut().remove(path).is_some()
+    pub(super) fn remove(&mut self, path: &EntryPath, when_full: WhenFull) -> Removed {
+        match (self.has_children(path), when_full) {
+            (true, WhenFull::Keep) => Removed::Nothing,
+            (true, WhenFull::MoveAside) => {
+                self.files_mut().retain(|other, _| !other.is_within(path.as_bytes()));
+                self.contents.retain(|other, _| !other.is_within(path.as_bytes()));
+                Removed::MovedAside
+            }
+            (false, _) => {
+                self.contents.remove(path);
+                let was_there = self.files.contains_key(path) && self.files_mut().remove(path).is_some();
+                if was_there { Removed::Gone } else { Removed::Nothing }
+            }
+        }
     }
 
     pub(super) fn content(&self, path: &EntryPath) -> Option<Vec<u8>> {

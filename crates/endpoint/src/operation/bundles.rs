@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clearwell_format::{BundleName, EntryPath, Mom};
 
 use super::zero_pack;
+use crate::disk::WhenFull;
 use crate::endpoint::{Endpoint, Run, Stop};
 use crate::files::{FileList, Listed};
 use crate::heuristics::{is_left_alone, is_never_removed};
@@ -111,7 +112,7 @@ impl Endpoint {
         let rest = self.list(&manifests, run);
         let paths = removed.iter().flat_map(|loaded| loaded.manifest.present()).map(|entry| &entry.path);
         let gone: BTreeSet<_> = paths.filter(|path| rest.find(path).is_none() && !is_never_removed(path)).collect();
-        self.remove_all(run, gone)?;
+        self.remove_all(run, gone, WhenFull::Keep)?;
         for bundle in leaving {
             self.state.installed.remove(bundle);
             self.state.asked_for.remove(bundle);

@@ -2,7 +2,7 @@
 
 use clearwell_format::Status;
 
-use crate::disk::Found;
+use crate::disk::{Found, WhenFull};
 use crate::endpoint::{Endpoint, Run, Stop};
 use crate::files::{FileList, Listed};
 use crate::heuristics::{is_left_alone, is_never_removed};
@@ -41,7 +41,7 @@ impl Endpoint {
         let files: Vec<Listed> = broken.iter().filter_map(|faulty| list.find(&faulty.path)).cloned().collect();
         self.fullfiles(run, &files).await?;
         let placement = self.place(run, &files, &list).await?;
-        self.remove_all(run, extraneous.iter().map(|faulty| &faulty.path))?;
+        self.remove_all(run, extraneous.iter().map(|faulty| &faulty.path), WhenFull::Keep)?;
         if placement.failed > 0 { Err(Stop::Exit(ExitCode::Verify)) } else { Ok(()) }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clearwell_format::{EntryPath, FileKind};
 
 use crate::ExitCode;
-use crate::disk::Placed;
+use crate::disk::{Placed, Removed, WhenFull};
 use crate::endpoint::{Endpoint, Run, Stop};
 use crate::files::{FileList, Listed};
 use crate::fullfiles::{self, Outcome, fullfile};
@@ -134,15 +134,23 @@ impl Endpoint {
         ancestors(path).into_iter().find(|folder| !listed(folder) && !on_disk(folder))
     }
 
-    /// Removes paths, the deepest first. Folders that are not empty stay.
+    /// Removes paths, the deepest first.
     pub(super) fn remove_all<'a>(
         &mut self,
         run: &mut Run,
         paths: impl IntoIterator<Item = &'a EntryPath>,
+        when_full: WhenFull,
     ) -> Result<(), Stop> {
         let paths: BTreeSet<_> = paths.into_iter().collect();
         for path in paths.into_iter().rev() {
-            run.report.removed += u64::from(self.disk.remove(path)?);
+            match self.disk.remove(path, when_full)? {
+                Removed::Nothing => {}
+                Removed::Gone => run.report.removed += 1,
+                Removed::MovedAside => {
+                    run.report.removed += 1;
+                    run.note(Problem::DirectoryNotEmpty { path: path.clone() });
+                }
+            }
         }
         Ok(())
     }

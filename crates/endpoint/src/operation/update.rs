@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clearwell_format::{BundleName, Mom, Version};
 
 use super::needed;
+use crate::disk::WhenFull;
 use crate::endpoint::{Endpoint, Run, Stop};
 use crate::files::{FileList, changes, consolidate};
 use crate::manifests::{Follow, Loaded};
@@ -72,7 +73,7 @@ impl Endpoint {
         self.fullfiles(run, &changes.install).await?;
         self.check_staged(run, &changes.install, &new_list)?;
         let placement = self.place(run, &changes.install, &new_list).await?;
-        self.remove_all(run, &changes.remove)?;
+        self.remove_all(run, &changes.remove, WhenFull::MoveAside)?;
         self.check_tracking(run, new.iter().map(|(bundle, loaded)| (bundle, &**loaded)));
 
         let format = self.state.format;

@@ -101,6 +101,27 @@ async fn a_full_directory_that_becomes_something_else_leaves_remains() {
     }
 }
 
+/// What the machine put into a directory goes with it, when the directory leaves the release.
+#[tokio::test]
+async fn a_directory_that_leaves_with_something_in_it_is_moved_aside() {
+    let first = ReleaseBuilder::new(10, None)
+        .bundle("os-core", &[], with(core(10), TestObject::directory("/usr/lib/d")))
+        .build();
+    let second = ReleaseBuilder::new(20, Some(&first)).bundle("os-core", &[], core(20)).build();
+    let content = Content::default();
+    content.publish(&first);
+    content.publish(&second);
+    content.point(30, 20);
+    let mut world = World::new(content.clone()).installed(10, &[]).await;
+    std::fs::write(world.root().join("usr/lib/d/mine"), "x").unwrap();
+    let report = world.update().await;
+    assert_eq!((report.exit_code.code(), problem_names(&report)), (0, vec!["directory-not-empty"]));
+    assert_eq!(world.read("/usr/lib/.deleted.d/mine").unwrap(), b"x");
+    let mut empty = World::new(content).installed(10, &[]).await;
+    assert!(empty.update().await.is_clean());
+    assert!(!empty.root().join("usr/lib/d").exists());
+}
+
 #[tokio::test]
 async fn configuration_is_installed_and_repaired_but_not_updated() {
     let etc = |version: u32, text: &str| with(core(version), TestObject::file("/etc/conf", text));
