@@ -1,5 +1,6 @@
 //! When certificates end: the one failure that can be seen years ahead.
 
+use clearwell_sign::{Certificate, SignError};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -45,8 +46,13 @@ impl CertificateMetrics {
         Self { not_after }
     }
 
-    /// A certificate ends at `not_after`, in Unix seconds.
-    pub fn not_after(&self, certificate: CertificateUse, not_after: i64) {
-        self.not_after.get_or_create(&CertificateLabels { certificate }).set(not_after);
+    /// Shows the end of the first certificate of a PEM file.
+    ///
+    /// # Errors
+    /// If the text has none.
+    pub fn show(&self, certificate: CertificateUse, pem: &[u8]) -> Result<(), SignError> {
+        let first = Certificate::from_pem(pem)?;
+        self.not_after.get_or_create(&CertificateLabels { certificate }).set(first.not_after());
+        Ok(())
     }
 }

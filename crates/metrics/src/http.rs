@@ -58,7 +58,7 @@ impl RequestKind {
 }
 label_value!(RequestKind);
 
-/// The first digit of a status.
+/// The first digit of a status, if it came to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StatusClass {
     /// 200 and 206.
@@ -67,12 +67,14 @@ pub enum StatusClass {
     Redirection,
     /// 404, 405, 412, 416 and their like.
     ClientError,
-    /// 503; and requests whose answer never came.
+    /// 503.
     ServerError,
+    /// The client went away before there was one.
+    None,
 }
 
 impl StatusClass {
-    const ALL: [Self; 4] = [Self::Success, Self::Redirection, Self::ClientError, Self::ServerError];
+    const ALL: [Self; 5] = [Self::Success, Self::Redirection, Self::ClientError, Self::ServerError, Self::None];
 
     /// The class of a status code.
     pub const fn of(status: u16) -> Self {
@@ -91,6 +93,7 @@ impl StatusClass {
             Self::Redirection => "3xx",
             Self::ClientError => "4xx",
             Self::ServerError => "5xx",
+            Self::None => "none",
         }
     }
 }
@@ -246,7 +249,7 @@ impl HttpMetrics {
             requests: Arc::clone(&self.requests),
             in_flight: self.in_flight.clone(),
             kind,
-            class: StatusClass::ServerError,
+            class: StatusClass::None,
             sent_bytes: 0,
             began: Instant::now(),
         }

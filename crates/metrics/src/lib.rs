@@ -89,6 +89,7 @@ mod tests {
 
     use clearwell_format::resource::ResourceKind;
     use clearwell_format::{FormatNumber, Version};
+    use clearwell_sign::{Certificate, GenerateOptions, KeyBits, generate};
 
     use super::*;
 
@@ -115,10 +116,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_never_came_is_a_server_error() {
+    fn an_answer_that_never_came_has_no_class() {
         let metrics = Metrics::new();
         drop(metrics.http.request(RequestKind::Root));
-        assert!(metrics.expose().contains("clearwell_http_requests_total{kind=\"root\",class=\"5xx\"} 1\n"));
+        assert!(metrics.expose().contains("clearwell_http_requests_total{kind=\"root\",class=\"none\"} 1\n"));
     }
 
     #[test]
@@ -168,10 +169,14 @@ mod tests {
     fn certificates_show_when_they_end() {
         let metrics = Metrics::new();
         assert!(!metrics.expose().contains("clearwell_certificate_not_after_seconds{"));
-        metrics.certificates.not_after(CertificateUse::Signing, 1_893_456_000);
-        assert!(
-            metrics.expose().contains("clearwell_certificate_not_after_seconds{certificate=\"signing\"} 1893456000\n")
-        );
+        let options = GenerateOptions { bits: KeyBits::Rsa2048, ..GenerateOptions::new("Test") };
+        let made = generate(&options, 1_893_456_000).unwrap();
+        metrics.certificates.show(CertificateUse::Signing, made.certificate_pem.as_bytes()).unwrap();
+        let end = Certificate::from_pem(&made.certificate_pem).unwrap().not_after();
+        let line = format!("clearwell_certificate_not_after_seconds{{certificate=\"signing\"}} {end}\n");
+        assert!(metrics.expose().contains(&line));
+        assert!(metrics.certificates.show(CertificateUse::Tls, b"junk").is_err());
+        assert!(!metrics.expose().contains("certificate=\"tls\""));
     }
 
     #[test]

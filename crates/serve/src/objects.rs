@@ -140,7 +140,8 @@ impl Objects {
 }
 
 fn read_small(store: &Store, resource: &Resource) -> Result<Source, StoreError> {
-    store.read(resource).map(|bytes| Source::Memory(bytes.into()))
+    // Boxed: no more memory than the budget counts.
+    store.read(resource).map(|bytes| Source::Memory(bytes.into_boxed_slice().into()))
 }
 
 fn read_large(store: &Store, resource: &Resource) -> Result<Source, StoreError> {

@@ -93,9 +93,6 @@ impl<'a> PemFile<'a> {
 
     /// The end of the first certificate, as a metric.
     fn show_end(&self, metrics: &Metrics, certificate: CertificateUse) -> Result<(), ServeError> {
-        let first =
-            clearwell_sign::Certificate::from_pem(&self.text).map_err(|error| self.unusable("certificate", &error))?;
-        metrics.certificates.not_after(certificate, first.not_after());
-        Ok(())
+        metrics.certificates.show(certificate, &self.text).map_err(|error| self.unusable("certificate", &error))
     }
 }

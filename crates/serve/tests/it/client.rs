@@ -100,8 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.read
     }
 
-    /// True if the server has closed, without an answer.
-    pub(crate) async fn is_closed(self) -> bool {
+    /// True if the server closes without another byte.
+    pub(crate) async fn closes(self) -> bool {
         self.end().await.is_empty()
     }
 }

@@ -17,9 +17,9 @@ async fn a_header_that_does_not_come_to_an_end() {
     let mut second = connect(&running).await;
     assert_eq!(second.get("/").await.status, 200);
     second.send("GET").await;
-    assert!(dawdler.is_closed().await);
-    assert!(silent.is_closed().await);
-    assert!(second.is_closed().await, "on a later request too");
+    assert!(dawdler.closes().await);
+    assert!(silent.closes().await);
+    assert!(second.closes().await, "on a later request too");
     wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"slow_header\"} 3").await;
     wait_for_metric(&running, "clearwell_http_connections_open{listener=\"cleartext\"} 0").await;
 }
@@ -53,7 +53,7 @@ async fn a_connection_rests_only_so_long() {
     let running = fixture.serve_with(ServeConfig { idle_seconds: seconds(1), ..config() }).await;
     let mut client = connect(&running).await;
     assert_eq!(client.get("/").await.status, 200);
-    assert!(client.is_closed().await);
+    assert!(client.closes().await);
     wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"idle\"} 1").await;
 }
 
@@ -62,7 +62,7 @@ async fn a_client_that_takes_nothing_is_left() {
     let fixture = Fixture::new();
     let pack = Artifact::from_path("pack-os-core-from-15.tar").unwrap();
     // More than fits into the buffers of two sockets.
-    fixture.extend(&pack, &vec![7; 32 << 20]);
+    fixture.extend(&pack, &vec![7; 16 << 20]);
     let running = fixture.serve_with(ServeConfig { stall_seconds: seconds(1), ..config() }).await;
     let mut client = connect(&running).await;
     client.request("GET", "/20/pack-os-core-from-15.tar").await;
@@ -80,7 +80,7 @@ async fn more_connections_than_allowed() {
     let mut second = connect(&running).await;
     let refused = second.get("/").await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "10"));
-    assert!(second.is_closed().await);
+    assert!(second.closes().await);
     assert_eq!(first.get("/").await.status, 200, "who is in stays in");
     wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"full\"} 1").await;
     drop(first);
