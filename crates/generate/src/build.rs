@@ -26,13 +26,15 @@ use clearwell_sign::Signer;
 use clearwell_store::{BundleRecord, Draft, ReleaseRecord, Store, StoreError, Writer};
 
 use crate::budget::Budget;
+use crate::deltas::report::{self, PackReport};
+use crate::deltas::{self, Updates};
 use crate::earlier::{StoredManifests, lineage};
 use crate::guard::{Stored, Verdict};
 use crate::inputs::Inputs;
 use crate::make::{Made, Workshop};
 use crate::member::Objects;
 use crate::plan::{self, Plan, PlanOptions, Previous};
-use crate::progress::{Phase, Progress};
+use crate::progress::{Event, Phase, Progress};
 use crate::publish::{move_pointers, pointed_to};
 use crate::sign_release::sign;
 use inspect::{Inspection, StoredArtifacts};
@@ -76,17 +78,20 @@ pub fn build(
         manifest_mtime: u64::try_from(inputs.release.timestamp).unwrap_or(0),
         progress,
     };
-    run.extend_older(&plan, &workshop, writer)?;
+    run.extend_older(&plan, &release, &workshop, writer)?;
 
     let draft = writer.draft(inputs.release.version, &run.fingerprint)?;
     let first = tasks::of_release(&plan, inputs, mom_signature);
     let mut made = run.stopwatch.time(Phase::Make, || workshop.make(Phase::Make, first, &draft))?;
     // Afterwards: a pack for updates is never larger than the one for new installations.
-    let updates = tasks::updates(&plan.packs, plan.version);
-    made.extend(run.stopwatch.time(Phase::Deltas, || workshop.make(Phase::Deltas, updates, &draft))?);
+    let earlier = run.earlier.clone();
+    let update = || deltas::make(&plan.packs, &earlier, &release, &draft, &workshop);
+    let updates = run.stopwatch.time(Phase::Deltas, update)?;
+    run.hear_of_packs(&updates);
+    made.extend(updates.made);
     run.outcome.made = outcome::count(&made);
 
-    let verdict = run.release(&release, &made, draft)?;
+    let verdict = run.release(&release, &made, &updates.reports, draft)?;
     run.hear(&verdict);
     run.conclude(&release, writer)
 }
@@ -200,8 +205,15 @@ impl<'a> Run<'a> {
     }
 
     /// Everything is made: it is brought to disk, read back, held against the guard, and released.
-    fn release(&mut self, release: &Previous, made: &[Made], draft: Draft<'_>) -> Result<Verdict, BuildError> {
-        let record = self.record(release);
+    fn release(
+        &mut self,
+        release: &Previous,
+        made: &[Made],
+        packs: &[PackReport],
+        draft: Draft<'_>,
+    ) -> Result<Verdict, BuildError> {
+        let mut record = self.record(release);
+        report::add_packs(&mut record, packs);
         let version = release.version();
         let prepared = self.stopwatch.phase(Phase::Prepare, || draft.prepare(record))?;
         let view = prepared.preview();
@@ -239,6 +251,13 @@ impl<'a> Run<'a> {
         record.notes.clone_from(&self.outcome.warnings);
         record.other.insert(FINGERPRINT.to_owned(), self.fingerprint.clone().into());
         record
+    }
+
+    fn hear_of_packs(&mut self, updates: &Updates) {
+        for text in &updates.warnings {
+            self.progress.event(Event::Warning { text: text.clone() });
+        }
+        self.outcome.warnings.extend_from_slice(&updates.warnings);
     }
 
     fn hear(&mut self, verdict: &Verdict) {

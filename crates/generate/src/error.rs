@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clearwell_format::archive::ArchiveError;
-use clearwell_format::{FileHash, Resource, Version};
+use clearwell_format::{FileHash, FormatNumber, Resource, Version};
 use clearwell_sign::SignError;
 use clearwell_store::StoreError;
 
@@ -57,6 +57,29 @@ pub enum BuildError {
         /// Where its content was looked for.
         resource: Box<Resource>,
     },
+    /// Endpoints are to come from a release that is not before the one they go to.
+    #[error("release {from} is not before {to}; name earlier releases")]
+    NotEarlier {
+        /// The release that endpoints come from.
+        from: Version,
+        /// The one that they go to.
+        to: Version,
+    },
+    /// Endpoints of one format never fetch packs of another directly.
+    #[error(
+        "release {from} has format {old_format} and {to} has {format}: endpoints first update to the last release of \
+         format {old_format}; name releases of format {format}"
+    )]
+    FormatBoundary {
+        /// The release that endpoints come from.
+        from: Version,
+        /// Its format.
+        old_format: FormatNumber,
+        /// The release that they go to.
+        to: Version,
+        /// Its format.
+        format: FormatNumber,
+    },
     /// A compressor failed, or what it writes to. Failures of the store's disk are [`BuildError::Store`].
     #[error("failed to compress {object}")]
     Compress {
@@ -104,7 +127,9 @@ impl BuildError {
     /// What kind of trouble it is, for exit codes and retries.
     pub const fn fault(&self) -> BuildFault {
         match self {
-            Self::Plan(PlanError::VersionNotAbovePrevious { .. }) => BuildFault::Version,
+            Self::Plan(PlanError::VersionNotAbovePrevious { .. })
+            | Self::NotEarlier { .. }
+            | Self::FormatBoundary { .. } => BuildFault::Version,
             Self::Plan(_) | Self::SourceChanged { .. } | Self::ReadSource { .. } => BuildFault::Inputs,
             Self::Store(error) => BuildFault::Store(error.fault()),
             Self::StoredArchive { .. } | Self::StoredContent { .. } | Self::NoContent { .. } => {

@@ -8,6 +8,7 @@
 //! | [`plan`] | every manifest and artifact of the release, as a value |
 //! | [`guard`] | what a release must not do to endpoints |
 //! | [`build`] | all of it: from inputs to a published release |
+//! | [`deltas`] | what endpoints on earlier releases fetch |
 //! | [`publish`] | moving the pointers to a release |
 //! | [`earlier`] | earlier releases, out of a store |
 //! | [`progress`] | what a build is doing, as events |
@@ -16,6 +17,7 @@
 pub mod budget;
 pub mod build;
 mod compression;
+pub mod deltas;
 pub mod earlier;
 mod error;
 mod executable;

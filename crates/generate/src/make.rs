@@ -13,6 +13,7 @@ use clearwell_store::{ArtifactMeta, Draft};
 
 use crate::budget::Budget;
 use crate::compression::{Method, XZ};
+use crate::deltas::choice::Choice;
 use crate::error::BuildError;
 use crate::fan_out::fan_out;
 use crate::member::Objects;
@@ -31,7 +32,7 @@ pub(crate) enum Task<'p> {
     /// A pack for new installations.
     Zero(&'p PackPlan),
     /// A pack for updates, and the one for new installations in the same folder.
-    Update(&'p PackPlan, Option<&'p PackPlan>),
+    Update { plan: &'p PackPlan, zero: Option<&'p PackPlan>, choice: &'p Choice },
 }
 
 /// An artifact that is in the draft now.
@@ -104,13 +105,16 @@ impl Workshop<'_> {
                 let meta = fullfile::make(*item, self.methods, &self.objects, self.budget, draft)?;
                 vec![new(artifact, meta)]
             }
-            Task::Zero(plan) | Task::Update(plan, _) => {
+            Task::Zero(plan) | Task::Update { plan, .. } => {
                 let artifact = pack::artifact(plan);
                 if draft.existing(&artifact)?.is_some_and(|file| reuse::is_pack(file, plan)) {
                     return kept(&artifact);
                 }
                 let meta = match task {
-                    Task::Update(_, zero) => pack::make_update(plan, &[], *zero, &self.objects, self.budget, draft)?,
+                    Task::Update { zero, choice, .. } => {
+                        let contents = choice.contents(plan);
+                        pack::make_update(plan, &contents, *zero, &self.objects, self.budget, draft)?
+                    }
                     _ => pack::make_zero(plan, &self.objects, self.budget, draft)?,
                 };
                 vec![new(artifact, meta)]
@@ -124,7 +128,7 @@ impl Workshop<'_> {
             Task::Plain(_, bytes) => bytes.len() as u64,
             Task::Manifest { bytes, .. } => bytes.len() as u64,
             Task::Fullfile(item) => self.objects.tar_bytes(*item),
-            Task::Zero(plan) | Task::Update(plan, _) => {
+            Task::Zero(plan) | Task::Update { plan, .. } => {
                 plan.items.iter().map(|&item| self.objects.tar_bytes(item)).sum()
             }
         }

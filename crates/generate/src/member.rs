@@ -86,7 +86,8 @@ impl Objects<'_> {
             }
     }
 
-    fn open<R, E: From<BuildError>>(
+    /// Opens an object, wherever it lies, for `work`.
+    pub(crate) fn open<R, E: From<BuildError>>(
         &self,
         item: PackItem,
         work: impl FnOnce(Object<'_>) -> Result<R, E>,
@@ -145,7 +146,8 @@ impl Objects<'_> {
         }
     }
 
-    fn changed(&self, item: PackItem) -> BuildError {
+    /// The error for an object that is not what its hash says.
+    pub(crate) fn changed(&self, item: PackItem) -> BuildError {
         match item.origin {
             Origin::Tree(id) => BuildError::SourceChanged { path: self.tree.node(id).location().into_owned() },
             Origin::Fullfile(version) => BuildError::StoredContent { resource: fullfile(version, item.hash) },
@@ -153,7 +155,8 @@ impl Objects<'_> {
         }
     }
 
-    fn unreadable(&self, item: PackItem, source: io::Error) -> BuildError {
+    /// The error for an object that cannot be read to its end.
+    pub(crate) fn unreadable(&self, item: PackItem, source: io::Error) -> BuildError {
         match item.origin {
             Origin::Tree(id) => BuildError::ReadSource { path: self.tree.node(id).location().into_owned(), source },
             Origin::Fullfile(version) => {
@@ -165,13 +168,14 @@ impl Objects<'_> {
 }
 
 /// An object opened for reading.
-struct Object<'r> {
-    owner: Owner,
-    mtime: u64,
-    body: ObjectBody<'r>,
+pub(crate) struct Object<'r> {
+    pub(crate) owner: Owner,
+    pub(crate) mtime: u64,
+    pub(crate) body: ObjectBody<'r>,
 }
 
-enum ObjectBody<'r> {
+/// What an opened object is.
+pub(crate) enum ObjectBody<'r> {
     Directory,
     Link(&'r [u8]),
     File { size: u64, content: &'r mut dyn Read },

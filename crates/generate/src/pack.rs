@@ -1,13 +1,15 @@
 //! Packs: what a bundle needs, in one archive (packs 2 and 3).
 //!
 //! ```text
-//! stream 1   delta/  staged/  delta/10-20-<from>-<to> …  staged/<hash> …     all but machine code
+//! stream 1   delta/  staged/  delta/10-20-<from>-<to> …  staged/<hash> …     solid deltas, all but machine code
 //! stream 2   staged/<hash> …                                                 x86 machine code, with the branch filter
+//! stream 3   delta/10-20-<from>-<to> …                                       deltas that are compressed themselves
 //! ```
 //!
-//! Clients take several streams of one compression as one. Each stream is solid; inside, members keep the order of the
-//! manifest, which puts files of one folder side by side. A pack is never held in memory: it runs through the
-//! compressor into the draft.
+//! Clients take several streams of one compression as one. Each stream is solid; inside, members of packs for new
+//! installations keep the order of the manifest, which puts files of one folder side by side, and those of packs for
+//! updates come in the order that was chosen for them. A pack is never held in memory: it runs through the compressor
+//! into the draft.
 
 use std::io::{self, Write};
 
@@ -15,14 +17,15 @@ use clearwell_format::archive::{Codec, TarWriter};
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Owner, Resource};
-use clearwell_store::{ArtifactMeta, Draft};
+use clearwell_store::{ArtifactMeta, Draft, Store};
 
 use crate::budget::Budget;
 use crate::compression::{XZ, XZ_X86};
+use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::executable::{START_BYTES, is_x86};
 use crate::member::{MemberError, Naming, Objects};
-use crate::plan::{PackItem, PackPlan};
+use crate::plan::{Origin, PackItem, PackPlan};
 use crate::put::{put, put_within};
 use crate::segment::{SMALL_BYTES, Segment};
 
@@ -31,13 +34,17 @@ use crate::segment::{SMALL_BYTES, Segment};
 pub(crate) struct PackedDelta {
     /// From what to what.
     pub(crate) name: DeltaName,
-    /// The delta.
-    pub(crate) bytes: Vec<u8>,
+    /// Where its bytes are.
+    pub(crate) spooled: Spooled,
+    /// Its blocks are bare: the pack's stream compresses them.
+    pub(crate) solid: bool,
 }
 
 /// What a pack holds.
 pub(crate) struct Contents<'p> {
     pub(crate) deltas: &'p [PackedDelta],
+    /// Where the deltas are.
+    pub(crate) spool: Option<&'p Spool>,
     pub(crate) staged: &'p [PackItem],
 }
 
@@ -48,7 +55,7 @@ pub(crate) fn make_zero(
     budget: &Budget,
     draft: &Draft<'_>,
 ) -> Result<ArtifactMeta, BuildError> {
-    let contents = Contents { deltas: &[], staged: &plan.items };
+    let contents = Contents { deltas: &[], spool: None, staged: &plan.items };
     let _memory = budget.reserve(memory(contents.tar_bytes(objects)));
     put(draft, &artifact(plan), |out| write(&contents, objects, &XZ_FAMILY, out))
 }
@@ -57,7 +64,7 @@ pub(crate) fn make_zero(
 /// installations, `zero`, if there is one: that one then takes its place, as it holds all of it.
 pub(crate) fn make_update(
     plan: &PackPlan,
-    deltas: &[PackedDelta],
+    contents: &Contents<'_>,
     zero: Option<&PackPlan>,
     objects: &Objects<'_>,
     budget: &Budget,
@@ -65,24 +72,23 @@ pub(crate) fn make_update(
 ) -> Result<ArtifactMeta, BuildError> {
     let artifact = artifact(plan);
     let zero = zero.map(|zero| Zero::find(zero, draft)).transpose()?.flatten();
-    let same_members = |zero: &Zero<'_>| deltas.is_empty() && zero.plan.items.len() == plan.items.len();
+    let same_members = |zero: &Zero<'_>| contents.deltas.is_empty() && zero.plan.items.len() == plan.items.len();
     if let Some(zero) = zero.as_ref().filter(|zero| same_members(zero)) {
         return zero.copy_to(&artifact, draft);
     }
     let limit = zero.as_ref().map_or(u64::MAX, |zero| zero.meta.size);
-    let contents = Contents { deltas, staged: &plan.items };
     let tar_bytes = contents.tar_bytes(objects);
     let _memory = budget.reserve(memory(tar_bytes));
     let made = if tar_bytes <= SMALL_BYTES as u64 {
         put_within(limit, draft, &artifact, |out| {
             let mut smallest = Vec::new();
-            write(&contents, objects, &XZ_FAMILY, &mut smallest)?;
+            write(contents, objects, &XZ_FAMILY, &mut smallest)?;
             let mut other = Vec::new();
-            write(&contents, objects, &ZSTD_FAMILY, &mut other)?;
+            write(contents, objects, &ZSTD_FAMILY, &mut other)?;
             out.write_all(if other.len() < smallest.len() { &other } else { &smallest }).map_err(MemberError::Write)
         })
     } else {
-        put_within(limit, draft, &artifact, |out| write(&contents, objects, &XZ_FAMILY, out))
+        put_within(limit, draft, &artifact, |out| write(contents, objects, &XZ_FAMILY, out))
     };
     match (made?, zero) {
         (Some(meta), _) => Ok(meta),
@@ -96,9 +102,22 @@ pub(crate) fn artifact(plan: &PackPlan) -> Artifact {
     Artifact::Pack { bundle: plan.bundle.clone(), from: plan.from }
 }
 
+/// A fullfile that the pack would be made from and that the store does not have.
+pub(crate) fn missing_content(plan: &PackPlan, store: &Store) -> Result<Option<Resource>, BuildError> {
+    for item in &plan.items {
+        if let Origin::Fullfile(version) = item.origin {
+            let fullfile = Resource::of(version, Artifact::Fullfile(item.hash));
+            if store.lookup(&fullfile)?.is_none() {
+                return Ok(Some(fullfile));
+            }
+        }
+    }
+    Ok(None)
+}
+
 impl Contents<'_> {
     fn tar_bytes(&self, objects: &Objects<'_>) -> u64 {
-        let deltas = self.deltas.iter().map(|delta| delta.bytes.len() as u64 + 1024);
+        let deltas = self.deltas.iter().map(|delta| delta.spooled.length() + DELTA_HEADERS);
         deltas.chain(self.staged.iter().map(|&item| objects.tar_bytes(item))).sum()
     }
 }
@@ -116,31 +135,56 @@ fn write(
     contents: &Contents<'_>,
     objects: &Objects<'_>,
     family: &Family,
-    out: &mut dyn Write,
+    mut out: &mut dyn Write,
 ) -> Result<(), MemberError> {
     let (machine_code, others) = by_content(contents.staged, objects)?;
+    let (solid, stored): (Vec<_>, Vec<_>) = contents.deltas.iter().partition(|delta| delta.solid);
+    let mut streams = vec![Stream { codecs: family.others, deltas: solid, staged: others }];
+    streams.push(Stream { codecs: family.machine_code, deltas: Vec::new(), staged: machine_code });
+    streams.push(Stream { codecs: family.others, deltas: stored, staged: Vec::new() });
 
-    let mut first = Segment::new(family.others, out);
-    let mut tar = TarWriter::new(&mut first);
-    for folder in [&b"delta/"[..], b"staged/"] {
-        tar.directory(folder, FOLDER, 0).map_err(MemberError::Write)?;
+    // The tar goes on from stream to stream: only its compression begins anew.
+    let last = streams.iter().rposition(|stream| !stream.is_empty()).unwrap_or(0);
+    for (index, stream) in streams.iter().enumerate().filter(|(index, stream)| *index == 0 || !stream.is_empty()) {
+        let mut segment = Segment::new(stream.codecs, out);
+        let mut tar = TarWriter::new(&mut segment);
+        if index == 0 {
+            for folder in [&b"delta/"[..], b"staged/"] {
+                tar.directory(folder, FOLDER, 0).map_err(MemberError::Write)?;
+            }
+        }
+        stream.deltas.iter().try_for_each(|delta| append_delta(delta, contents.spool, &mut tar))?;
+        append(&stream.staged, objects, &mut tar)?;
+        if index == last {
+            tar.finish().map_err(MemberError::Write)?;
+        }
+        out = segment.finish().map_err(MemberError::Write)?;
     }
-    for delta in contents.deltas {
-        let name = format!("delta/{}", delta.name);
-        let size = delta.bytes.len() as u64;
-        tar.file(name.as_bytes(), Owner::MANIFEST, 0, size, &mut &delta.bytes[..]).map_err(MemberError::Write)?;
+    Ok(())
+}
+
+/// What is compressed together.
+struct Stream<'p> {
+    codecs: &'static [Codec],
+    deltas: Vec<&'p PackedDelta>,
+    staged: Vec<PackItem>,
+}
+
+impl Stream<'_> {
+    const fn is_empty(&self) -> bool {
+        self.deltas.is_empty() && self.staged.is_empty()
     }
-    append(&others, objects, &mut tar)?;
-    if machine_code.is_empty() {
-        tar.finish().map_err(MemberError::Write)?;
-        return first.finish().map_err(MemberError::Write).map(drop);
-    }
-    // The tar goes on in the second stream: only its compression begins anew.
-    let mut second = Segment::new(family.machine_code, first.finish().map_err(MemberError::Write)?);
-    let mut tar = TarWriter::new(&mut second);
-    append(&machine_code, objects, &mut tar)?;
-    tar.finish().map_err(MemberError::Write)?;
-    second.finish().map_err(MemberError::Write).map(drop)
+}
+
+fn append_delta<W: Write>(
+    delta: &PackedDelta,
+    spool: Option<&Spool>,
+    tar: &mut TarWriter<W>,
+) -> Result<(), MemberError> {
+    let spool = spool.expect("whoever brings deltas brings their spool");
+    let bytes = spool.read(delta.spooled).map_err(MemberError::Write)?;
+    let name = format!("delta/{}", delta.name);
+    tar.file(name.as_bytes(), Owner::MANIFEST, 0, bytes.len() as u64, &mut &bytes[..]).map_err(MemberError::Write)
 }
 
 fn append<W: Write>(items: &[PackItem], objects: &Objects<'_>, tar: &mut TarWriter<W>) -> Result<(), MemberError> {
@@ -183,5 +227,7 @@ fn memory(tar_bytes: u64) -> u64 {
     2 * tar_bytes.min(SMALL_BYTES as u64) + XZ.encoder_memory(tar_bytes)
 }
 
+/// The header of a delta, its name, which is too long for a header, and the header of that.
+const DELTA_HEADERS: u64 = 1536;
 /// Another mode or owner would change the client's own folders (packs 2).
 const FOLDER: Owner = Owner { permissions: 0o700, uid: 0, gid: 0 };

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use clearwell_format::{Resource, Version};
 use clearwell_store::{Store, Writer};
 
-use super::{Run, tasks};
+use super::Run;
+use crate::deltas::{self, report};
 use crate::error::BuildError;
 use crate::make::{Task, Workshop};
 use crate::pack;
-use crate::plan::{Origin, Origins, PackPlan, Plan};
+use crate::plan::{Origins, PackPlan, Plan, Previous};
 use crate::progress::Phase;
 
 impl Run<'_> {
@@ -21,17 +22,21 @@ impl Run<'_> {
     pub(super) fn extend_older(
         &mut self,
         plan: &Plan,
+        release: &Previous,
         workshop: &Workshop<'_>,
         writer: &mut Writer,
     ) -> Result<(), BuildError> {
         let store = writer.store().clone();
         for (version, packs) in self.lacking(plan, &store)? {
-            let record = store.record(version)?;
+            let mut record = store.record(version)?;
             let draft = writer.extend(version)?;
             let zeros = packs.iter().filter(|pack| pack.from.is_none()).map(Task::Zero).collect();
             self.stopwatch.time(Phase::Make, || workshop.make(Phase::Make, zeros, &draft))?;
-            let updates = tasks::updates(&packs, version);
-            self.stopwatch.time(Phase::Deltas, || workshop.make(Phase::Deltas, updates, &draft))?;
+            let earlier = self.earlier.clone();
+            let update = || deltas::make(&packs, &earlier, release, &draft, workshop);
+            let updates = self.stopwatch.time(Phase::Deltas, update)?;
+            self.hear_of_packs(&updates);
+            report::add_packs(&mut record, &updates.reports);
             let prepared = self.stopwatch.phase(Phase::Prepare, || draft.prepare(record))?;
             self.stopwatch.phase(Phase::Release, || prepared.release())?;
             self.outcome.extended.push(version.number());
@@ -53,7 +58,7 @@ impl Run<'_> {
             if !store.has_release(pack.to) || store.lookup(&resource)?.is_some() {
                 continue;
             }
-            match missing_content(&pack, store)? {
+            match pack::missing_content(&pack, store)? {
                 Some(fullfile) => self
                     .outcome
                     .warnings
@@ -63,17 +68,4 @@ impl Run<'_> {
         }
         Ok(lacking)
     }
-}
-
-/// A fullfile that the pack would be made from and that the store does not have.
-fn missing_content(pack: &PackPlan, store: &Store) -> Result<Option<Resource>, BuildError> {
-    for item in &pack.items {
-        if let Origin::Fullfile(version) = item.origin {
-            let fullfile = Resource::of(version, clearwell_format::resource::Artifact::Fullfile(item.hash));
-            if store.lookup(&fullfile)?.is_none() {
-                return Ok(Some(fullfile));
-            }
-        }
-    }
-    Ok(None)
 }

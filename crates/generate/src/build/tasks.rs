@@ -1,12 +1,12 @@
 //! A plan as a list of things to make.
 
+use clearwell_format::ManifestName;
 use clearwell_format::resource::Artifact;
-use clearwell_format::{ManifestName, Version};
 
 use super::GENERATOR;
 use crate::inputs::Inputs;
 use crate::make::Task;
-use crate::plan::{PackItem, PackPlan, Plan};
+use crate::plan::{PackItem, Plan};
 
 /// Everything in the version's folder but packs for updates.
 pub(super) fn of_release<'p>(plan: &'p Plan, inputs: &Inputs, mom_signature: Option<Vec<u8>>) -> Vec<Task<'p>> {
@@ -30,12 +30,4 @@ pub(super) fn of_release<'p>(plan: &'p Plan, inputs: &Inputs, mom_signature: Opt
     tasks.extend(fullfiles.map(|planned| Task::Fullfile(PackItem { hash: planned.hash, origin: planned.origin })));
     tasks.extend(plan.packs.iter().filter(|pack| pack.from.is_none() && pack.to == plan.version).map(Task::Zero));
     tasks
-}
-
-/// The packs for updates in the folder of version `to`.
-pub(super) fn updates(packs: &[PackPlan], to: Version) -> Vec<Task<'_>> {
-    let zero_of =
-        |pack: &PackPlan| packs.iter().find(|zero| zero.from.is_none() && zero.to == to && zero.bundle == pack.bundle);
-    let updates = packs.iter().filter(|pack| pack.from.is_some() && pack.to == to);
-    updates.map(|pack| Task::Update(pack, zero_of(pack))).collect()
 }

@@ -1,0 +1,208 @@
+//! Packs and manifest deltas for a release that is already there, from any earlier one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use clearwell_format::{Resource, Version};
+use clearwell_store::{Store, StoreError, Writer};
+use serde::Serialize;
+
+use super::report::{PackReport, add_packs};
+use super::updates;
+use crate::budget::Budget;
+use crate::earlier::{StoredManifests, lineage};
+use crate::error::BuildError;
+use crate::make::Workshop;
+use crate::member::Objects;
+use crate::pack;
+use crate::plan::packs;
+use crate::plan::{Origins, PackPlan, Previous};
+use crate::progress::{Event, Phase, Progress};
+use crate::tree::Tree;
+
+/// Which releases endpoints come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// These.
+    Releases(Vec<Version>),
+    /// So many before the release, as far as they have its format.
+    Last(usize),
+}
+
+/// Choices that have defaults.
+#[derive(Clone, Debug)]
+pub struct DeltaOptions {
+    /// Threads. The result does not depend on it.
+    pub workers: NonZeroUsize,
+    /// Memory that workers share, in bytes; `None` for half of what the machine or the control group has.
+    pub memory_bytes: Option<u64>,
+}
+
+impl Default for DeltaOptions {
+    fn default() -> Self {
+        Self { workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), memory_bytes: None }
+    }
+}
+
+/// What was added.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Added {
+    /// The release that endpoints update to.
+    pub to: u32,
+    /// Those that they come from.
+    pub from: Vec<u32>,
+    /// Each pack that was made, file by file.
+    pub packs: Vec<PackReport>,
+    /// How many packs were there already.
+    pub packs_there: u64,
+    /// How many deltas between manifests were made.
+    pub delta_manifests: u64,
+    /// Releases whose folders got something: a pack lies where its bundle last changed.
+    pub extended: Vec<u32>,
+    /// What a maintainer should look at, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Adds packs and manifest deltas that carry endpoints to release `to`. What is there stays as it is, and pointers do
+/// not move. Everything that is needed comes out of the store.
+///
+/// # Errors
+/// [`BuildError::NotEarlier`], [`BuildError::FormatBoundary`], or the store's. What was added before an error is whole.
+pub fn add_deltas(
+    writer: &mut Writer,
+    to: Version,
+    sources: &Sources,
+    options: &DeltaOptions,
+    progress: &dyn Progress,
+) -> Result<Added, BuildError> {
+    let store = writer.store().clone();
+    let release = Previous::read(&StoredManifests(&store), to)?;
+    let earlier = earlier(&release, sources, &store)?;
+    let mut added = Added {
+        to: to.number(),
+        from: earlier.iter().map(|release| release.version().number()).collect(),
+        ..Added::default()
+    };
+    let tree = Tree::default();
+    let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
+    let workshop = Workshop {
+        objects: Objects { tree: &tree, store: &store },
+        methods: &[],
+        budget: &budget,
+        workers: options.workers,
+        manifest_mtime: 0,
+        progress,
+    };
+    let mut lacking = lacking(&release, &earlier, &store, &mut added)?;
+    for folder in folders(&release, &earlier, &store) {
+        let mut packs = lacking.remove(&folder).unwrap_or_default();
+        with_install_packs(&mut packs, &release, &store)?;
+        let mut record = store.record(folder)?;
+        let draft = writer.extend(folder)?;
+        let updates = updates::make(&packs, &earlier, &release, &draft, &workshop)?;
+        for text in &updates.warnings {
+            progress.event(Event::Warning { text: text.clone() });
+        }
+        added.warnings.extend(updates.warnings);
+        if updates.made.is_empty() {
+            draft.discard()?;
+            continue;
+        }
+        add_packs(&mut record, &updates.reports);
+        let number = updates.made.len() as u64;
+        added.delta_manifests += number - updates.reports.len() as u64;
+        added.packs.extend(updates.reports);
+        added.extended.push(folder.number());
+        for phase in [Phase::Prepare, Phase::Release] {
+            progress.event(Event::Started { phase, total: number, total_bytes: 0 });
+        }
+        draft.prepare(record)?.release()?;
+        for phase in [Phase::Prepare, Phase::Release] {
+            progress.event(Event::Finished { phase, done: number, bytes: 0 });
+        }
+    }
+    Ok(added)
+}
+
+fn earlier(release: &Previous, sources: &Sources, store: &Store) -> Result<Vec<Arc<Previous>>, BuildError> {
+    let (to, format) = (release.version(), release.mom.header.format);
+    let read = |version| -> Result<_, StoreError> { Ok(Arc::new(Previous::read(&StoredManifests(store), version)?)) };
+    match sources {
+        Sources::Releases(versions) => {
+            let mut earlier = Vec::new();
+            for &version in versions.iter().collect::<BTreeSet<_>>() {
+                if !store.has_release(version) {
+                    return Err(StoreError::UnknownVersion { version }.into());
+                }
+                if version >= to {
+                    return Err(BuildError::NotEarlier { from: version, to });
+                }
+                let release = read(version)?;
+                let old_format = release.mom.header.format;
+                if old_format != format {
+                    return Err(BuildError::FormatBoundary { from: version, old_format, to, format });
+                }
+                earlier.push(release);
+            }
+            Ok(earlier)
+        }
+        Sources::Last(limit) => match release.mom.header.previous.filter(|&before| store.has_release(before)) {
+            Some(before) => Ok(lineage(read(before)?, *limit, format, store)?),
+            None => Ok(Vec::new()),
+        },
+    }
+}
+
+/// By folder, the packs that are not there.
+fn lacking(
+    release: &Previous,
+    earlier: &[Arc<Previous>],
+    store: &Store,
+    added: &mut Added,
+) -> Result<BTreeMap<Version, Vec<PackPlan>>, BuildError> {
+    let origins = Origins::default();
+    let mut lacking: BTreeMap<Version, Vec<PackPlan>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for pack in earlier.iter().flat_map(|earlier| packs::updates(earlier, release, &origins)) {
+        let resource = Resource::of(pack.to, pack::artifact(&pack));
+        if !seen.insert(resource.clone()) || !store.has_release(pack.to) {
+            continue;
+        }
+        if store.lookup(&resource)?.is_some() {
+            added.packs_there += 1;
+            continue;
+        }
+        match pack::missing_content(&pack, store)? {
+            Some(fullfile) => {
+                added.warnings.push(format!("{resource} is not made: {fullfile}, which has its content, is missing"))
+            }
+            None => lacking.entry(pack.to).or_default().push(pack),
+        }
+    }
+    Ok(lacking)
+}
+
+/// The folders of bundles that changed since one of the earlier releases.
+fn folders(release: &Previous, earlier: &[Arc<Previous>], store: &Store) -> BTreeSet<Version> {
+    let changed = release.mom.bundles().filter(|entry| {
+        let older = |before: &Arc<Previous>| {
+            before.mom.bundle(&entry.bundle).is_some_and(|before| before.version < entry.version)
+        };
+        earlier.iter().any(older)
+    });
+    changed.map(|entry| entry.version).filter(|&version| store.has_release(version)).collect()
+}
+
+/// Adds the packs for new installations that stand beside, as limits; they are not made.
+fn with_install_packs(packs: &mut Vec<PackPlan>, release: &Previous, store: &Store) -> Result<(), BuildError> {
+    let bundles: BTreeSet<_> = packs.iter().map(|pack| pack.bundle.clone()).collect();
+    for bundle in bundles {
+        let Some(zero) = PackPlan::zero(&bundle, &release.bundles[&bundle], &Origins::default()) else { continue };
+        if store.lookup(&Resource::of(zero.to, pack::artifact(&zero)))?.is_some() {
+            packs.push(zero);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,365 @@
+//! Which files of update packs travel as deltas, and from which base.
+//!
+//! ```text
+//! names      same content, same path, renamed        ─┐
+//!                                                      ├─ deltas made, each pair once ─ the smallest way for each file
+//! likeness   for what names did not help: sketches   ─┘
+//! ```
+//!
+//! Always true: a delta was applied to its base, and made the file whose hash it is named after. It is taken only where
+//! it takes less room in the pack than the file would. The result does not depend on the number of workers, and on the
+//! memory budget only for pairs that it has no room for: these are made by a frugal method.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clearwell_format::pack::DeltaName;
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, FileKind, Version};
+use clearwell_store::{ArtifactMeta, Draft};
+
+use super::content;
+use super::eligible::Base;
+use super::history::releases_with;
+use super::known;
+use super::order::Place;
+use super::pair::{self, MadeDelta, Outcome};
+use super::report::{FileReport, PackReport, Way, WhyWhole};
+use super::similar;
+use super::spool::{Spool, Spooled};
+use super::subject::{Candidate, Subject, Target};
+use crate::error::BuildError;
+use crate::fan_out::fan_out;
+use crate::make::{Made, Workshop};
+use crate::pack::{Contents, PackedDelta};
+use crate::plan::{PackItem, PackPlan, Previous};
+use crate::progress::{Event, Phase};
+
+/// What update packs consist of.
+pub(crate) struct Choice {
+    packs: BTreeMap<(BundleName, Option<Version>), ChosenPack>,
+    spool: Spool,
+    /// What a maintainer should hear, one line each.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What one update pack consists of.
+#[derive(Clone, Debug)]
+struct ChosenPack {
+    deltas: Vec<PackedDelta>,
+    /// What travels whole, in the order of the pack.
+    staged: Vec<PackItem>,
+    /// The pack for new installations beside it.
+    install: Option<ArtifactMeta>,
+    /// Complete but for the pack itself.
+    report: PackReport,
+}
+
+impl Choice {
+    /// What a pack holds: what was chosen, or all of it whole.
+    pub(crate) fn contents<'c>(&'c self, plan: &'c PackPlan) -> Contents<'c> {
+        match self.packs.get(&(plan.bundle.clone(), plan.from)) {
+            Some(pack) => Contents { deltas: &pack.deltas, spool: Some(&self.spool), staged: &pack.staged },
+            None => Contents { deltas: &[], spool: None, staged: &plan.items },
+        }
+    }
+
+    /// The reports of packs that were made, in the order of bundles and old versions.
+    pub(crate) fn reports(&self, made: &[Made]) -> Vec<PackReport> {
+        let meta = |artifact: &Artifact| made.iter().find(|made| made.artifact == *artifact).map(|made| made.meta);
+        let mut reports = Vec::new();
+        for ((bundle, from), pack) in &self.packs {
+            let Some(meta) = meta(&Artifact::Pack { bundle: bundle.clone(), from: *from }) else { continue };
+            reports.push(PackReport {
+                bytes: meta.size,
+                is_install_pack: pack.install.is_some_and(|install| install.sha256 == meta.sha256),
+                ..pack.report.clone()
+            });
+        }
+        reports
+    }
+}
+
+/// Chooses for all update packs in the folder of the draft. `new` is the release that has the bundles' new manifests.
+///
+/// # Errors
+/// If a new file cannot be read, or the store's. Pairs that fail are left out with a warning.
+pub(crate) fn choose<'p>(
+    plans: impl Iterator<Item = &'p PackPlan>,
+    new: &Previous,
+    draft: &Draft<'_>,
+    workshop: &Workshop<'_>,
+) -> Result<Choice, BuildError> {
+    let store = draft.store();
+    let spool = Spool::new(&store.layout().staging()).map_err(unspooled)?;
+    let plans: Vec<&PackPlan> = plans.filter(|plan| plan.to == draft.version()).collect();
+    let wanted = plans.iter().filter_map(|plan| Some((plan.bundle.clone(), plan.from?))).collect();
+    let earlier = releases_with(&wanted, store)?;
+    let mut subjects = Vec::new();
+    for plan in plans {
+        subjects.extend(Subject::new(plan, &earlier, new, draft)?);
+    }
+    drop(earlier);
+
+    let known = known::deltas(&subjects, draft, &spool)?;
+    let mut bench =
+        Bench { workshop, known: &known, spool: &spool, tried: BTreeMap::new(), warnings: Mutex::default() };
+    let first = subjects
+        .iter()
+        .enumerate()
+        .flat_map(|(place, subject)| (0..subject.targets.len()).map(move |target| (place, target)));
+    let first: Vec<_> = first.collect();
+    bench.try_all(&subjects, &first)?;
+
+    let hard: Vec<_> =
+        first.into_iter().filter(|&(subject, target)| bench.is_hard(&subjects[subject].targets[target])).collect();
+    let found = similar::find(&subjects, &hard, &workshop.objects, workshop.workers)?;
+    for (&(subject, target), found) in hard.iter().zip(found) {
+        subjects[subject].targets[target].candidates.extend(found);
+    }
+    bench.try_all(&subjects, &hard)?;
+
+    let packs = subjects
+        .iter()
+        .map(|subject| ((subject.plan.bundle.clone(), subject.plan.from), bench.compose(subject, draft)))
+        .collect();
+    let mut warnings = bench.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
+    warnings.sort_unstable();
+    Ok(Choice { packs, spool, warnings })
+}
+
+/// Where pairs are tried.
+struct Bench<'a> {
+    workshop: &'a Workshop<'a>,
+    known: &'a BTreeMap<DeltaName, Spooled>,
+    spool: &'a Spool,
+    tried: BTreeMap<DeltaName, Tried>,
+    warnings: Mutex<Vec<String>>,
+}
+
+/// What came of a pair.
+#[derive(Clone, Copy, Debug)]
+enum Tried {
+    Made { spooled: Spooled, solid: bool, cost: u64 },
+    Useless(WhyWhole),
+}
+
+/// A pair that is to be tried.
+struct Pair<'s> {
+    name: DeltaName,
+    base: &'s Base,
+    target: &'s Target,
+}
+
+impl Bench<'_> {
+    /// Tries every candidate of some targets that was not tried before.
+    fn try_all(&mut self, subjects: &[Subject<'_>], targets: &[(usize, usize)]) -> Result<(), BuildError> {
+        let mut pairs = BTreeMap::new();
+        for &(subject, target) in targets {
+            let (subject, target) = (&subjects[subject], &subjects[subject].targets[target]);
+            for &candidate in &target.candidates {
+                let name = name(target, candidate);
+                if !self.tried.contains_key(&name) {
+                    pairs.entry(name).or_insert_with(|| Pair { name, base: subject.base(candidate), target });
+                }
+            }
+        }
+        let mut pairs: Vec<Pair<'_>> = pairs.into_values().collect();
+        pairs.sort_by_key(|pair| std::cmp::Reverse(pair.target.whole));
+        let large = pairs.partition_point(|pair| pair.target.whole >= ALONE_BYTES);
+        let (workers, phase) = (self.workshop.workers, Phase::Deltas);
+        let total_bytes = pairs.iter().map(|pair| pair.target.whole).sum();
+        self.workshop.progress.event(Event::Started { phase, total: pairs.len() as u64, total_bytes });
+        let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let try_one = |pair: &Pair<'_>, threads| {
+            let tried = self.try_one(pair, threads)?;
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            let bytes = bytes.fetch_add(pair.target.whole, Ordering::Relaxed) + pair.target.whole;
+            self.workshop.progress.event(Event::Advanced { phase, done, bytes });
+            Ok::<_, BuildError>((pair.name, tried))
+        };
+        // Large pairs one after the other, each with all threads: side by side they would only wait for memory.
+        let mut tried = fan_out(&pairs[..large], NonZeroUsize::MIN, |pair| try_one(pair, workers))?;
+        tried.extend(fan_out(&pairs[large..], workers, |pair| try_one(pair, NonZeroUsize::MIN))?);
+        self.workshop.progress.event(Event::Finished { phase, done: pairs.len() as u64, bytes: total_bytes });
+        self.tried.extend(tried);
+        Ok(())
+    }
+
+    fn try_one(&self, pair: &Pair<'_>, threads: NonZeroUsize) -> Result<Tried, BuildError> {
+        let objects = &self.workshop.objects;
+        let (old, new) = (content::of_base(pair.base), pair.target.item);
+        let new_bytes = content::size(new, objects)?.unwrap_or(0);
+        if new_bytes < clearwell_delta::MIN_NEW_SIZE {
+            return Ok(Tried::Useless(WhyWhole::Small));
+        }
+        if new_bytes > clearwell_delta::MAX_NEW_SIZE {
+            return Ok(Tried::Useless(WhyWhole::Large));
+        }
+        let old_bytes = match content::size(old, objects) {
+            Ok(size) => size.unwrap_or(0),
+            Err(error) => return Ok(self.without_base(pair, &error)),
+        };
+        let budget = self.workshop.budget;
+        // Both files, the new one once more when the delta is applied, and what the engine takes beside.
+        let needed = 3 * new_bytes + 7 * old_bytes + ENGINE_BYTES;
+        let limit = (needed > budget.total()).then(|| budget.total().max(FRUGAL_BYTES));
+        let _memory = budget.reserve(needed);
+        let old = match content::read(old, objects) {
+            Ok(old) => old,
+            Err(error) => return Ok(self.without_base(pair, &error)),
+        };
+        if let Some(&known) = self.known.get(&pair.name) {
+            let bytes = self.spool.read(known).map_err(unspooled)?;
+            match pair::take(bytes, &old, pair.name.to) {
+                Ok(Some(made)) => return self.keep(&made),
+                // A stray one: it is made anew.
+                Ok(None) => {}
+                Err(error) => return Ok(self.without_delta(pair, &error)),
+            }
+        }
+        let new = content::read(new, objects)?;
+        match pair::make(&old, &new, pair.name.to, limit, threads) {
+            Ok(Outcome::Made(made)) => self.keep(&made),
+            Ok(Outcome::Small) => Ok(Tried::Useless(WhyWhole::Small)),
+            Ok(Outcome::Large) => Ok(Tried::Useless(WhyWhole::Large)),
+            Ok(Outcome::NotSmaller) => Ok(Tried::Useless(WhyWhole::NotSmaller)),
+            Err(error) => Ok(self.without_delta(pair, &error)),
+        }
+    }
+
+    fn keep(&self, made: &MadeDelta) -> Result<Tried, BuildError> {
+        let spooled = self.spool.keep(&made.bytes).map_err(unspooled)?;
+        Ok(Tried::Made { spooled, solid: made.solid, cost: made.cost })
+    }
+
+    /// An old file that cannot be had is no base. The store's check tells more.
+    fn without_base(&self, pair: &Pair<'_>, error: &BuildError) -> Tried {
+        self.warn(format!("{} travels whole: {error}", shown(&pair.target.path)));
+        Tried::Useless(WhyWhole::NoBase)
+    }
+
+    fn without_delta(&self, pair: &Pair<'_>, error: &pair::PairError) -> Tried {
+        let mut text = format!("{} travels whole: {error}", shown(&pair.target.path));
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        self.warn(text);
+        Tried::Useless(WhyWhole::NoBase)
+    }
+
+    fn warn(&self, text: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
+
+    /// True for a file that names did not help, and that is worth looking further.
+    fn is_hard(&self, target: &Target) -> bool {
+        let is_settled = || match self.best(target) {
+            Some((_, Tried::Made { cost, .. })) => cost * 1000 <= target.whole * GOOD,
+            Some((_, Tried::Useless(WhyWhole::Small | WhyWhole::Large))) => true,
+            Some((_, Tried::Useless(_))) | None => false,
+        };
+        target.kind == FileKind::File && target.whole >= SEARCH_BYTES && !is_settled()
+    }
+
+    /// The best candidate of a target; one that was of no use only if all were.
+    fn best(&self, target: &Target) -> Option<(Candidate, Tried)> {
+        let tried = target
+            .candidates
+            .iter()
+            .filter_map(|&candidate| Some((candidate, *self.tried.get(&name(target, candidate))?)));
+        tried.min_by_key(|(_, tried)| match tried {
+            Tried::Made { cost, .. } => *cost,
+            Tried::Useless(_) => u64::MAX,
+        })
+    }
+
+    /// The smallest way for each target of a pack.
+    fn compose(&self, subject: &Subject<'_>, draft: &Draft<'_>) -> ChosenPack {
+        let mut deltas = Vec::new();
+        let mut staged = Vec::new();
+        let mut files = Vec::new();
+        for target in &subject.targets {
+            let place = Place::of(target.kind, &target.path);
+            let (bytes, way) = match self.best(target) {
+                Some((candidate, Tried::Made { spooled, solid, cost })) if cost < target.whole => {
+                    let base = subject.base(candidate);
+                    let delta = PackedDelta { name: name(target, candidate), spooled, solid };
+                    deltas.push((place, delta));
+                    let way = Way::Delta {
+                        base: shown(&base.path),
+                        base_bundle: base.bundle.to_string(),
+                        base_hash: base.hash.to_string(),
+                        found: candidate.found,
+                        whole_bytes: target.whole,
+                    };
+                    (cost, way)
+                }
+                best => {
+                    staged.push((place, target.item));
+                    let why = match best {
+                        Some((_, Tried::Useless(why))) => why,
+                        Some((_, Tried::Made { .. })) => WhyWhole::NotSmaller,
+                        None => WhyWhole::NoBase,
+                    };
+                    (target.whole, Way::Whole { why })
+                }
+            };
+            if target.kind == FileKind::File {
+                let (path, hash) = (shown(&target.path), target.item.hash.to_string());
+                files.push(FileReport { path, hash, bytes, way });
+            }
+        }
+        deltas.sort_by(|a, b| a.0.cmp(&b.0));
+        staged.sort_by(|a, b| a.0.cmp(&b.0));
+        let install = draft.contains(&Artifact::Pack { bundle: subject.plan.bundle.clone(), from: None });
+        let report = PackReport {
+            bundle: subject.plan.bundle.to_string(),
+            from: subject.plan.from.map_or(0, Version::number),
+            to: subject.plan.to.number(),
+            bytes: 0,
+            install_bytes: install.map(|install| install.size),
+            is_install_pack: false,
+            deltas: deltas.len() as u64,
+            whole: staged.len() as u64,
+            not_needed: subject.objects() - subject.targets.len() as u64,
+            files,
+        };
+        ChosenPack {
+            deltas: deltas.into_iter().map(|(_, delta)| delta).collect(),
+            staged: staged.into_iter().map(|(_, item)| item).collect(),
+            install,
+            report,
+        }
+    }
+}
+
+fn name(target: &Target, candidate: Candidate) -> DeltaName {
+    DeltaName { from: candidate.base, to: target.item.hash }
+}
+
+fn shown(path: &clearwell_format::EntryPath) -> String {
+    String::from_utf8_lossy(path.as_bytes()).into_owned()
+}
+
+pub(crate) fn unspooled(source: io::Error) -> BuildError {
+    BuildError::Compress { object: "the deltas".to_owned(), source }
+}
+
+/// From this size on a pair gets all threads.
+const ALONE_BYTES: u64 = 4 << 20;
+/// What an engine takes beside the files.
+const ENGINE_BYTES: u64 = 64 << 20;
+/// With less memory no engine is asked to do, so that the deltas of all but very large files are the same on every
+/// machine. Where the budget is smaller, such a pair runs alone.
+const FRUGAL_BYTES: u64 = 256 << 20;
+/// A delta of at most so many thousandths of the file is good enough not to look further.
+const GOOD: u64 = 300;
+/// Files below take as little room whole as the search would cost time.
+const SEARCH_BYTES: u64 = 512;

@@ -1,0 +1,67 @@
+//! Deltas that were made before: in packs of an interrupted run, and of earlier releases.
+//!
+//! A pack from 20 in the folder of 30 and one in that of 40 share the deltas of all files that changed in 30 and not
+//! since. The store keeps no second copy of deltas beside its packs: they are taken out of these again, and like new ones
+//! applied and hashed before they are used.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::BufReader;
+
+use clearwell_format::archive::{ArchiveError, read_members};
+use clearwell_format::pack::{DeltaName, PackMember};
+use clearwell_format::{FileHash, Resource};
+use clearwell_store::Draft;
+
+use super::spool::{Spool, Spooled};
+use super::subject::Subject;
+use crate::error::BuildError;
+use crate::pack;
+
+/// The deltas of earlier packs that these packs can use. Packs that cannot be read hold none.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn deltas(
+    subjects: &[Subject<'_>],
+    draft: &Draft<'_>,
+    spool: &Spool,
+) -> Result<BTreeMap<DeltaName, Spooled>, BuildError> {
+    let wanted: BTreeSet<FileHash> =
+        subjects.iter().flat_map(|subject| &subject.targets).map(|target| target.item.hash).collect();
+    let store = draft.store();
+    let mut known = BTreeMap::new();
+    let releases = store.releases()?;
+    for subject in subjects {
+        let artifact = pack::artifact(subject.plan);
+        if let Some(file) = draft.existing(&artifact)? {
+            take(file, &wanted, spool, &mut known);
+        }
+        let between =
+            releases.iter().filter(|&&version| Some(version) > subject.plan.from && version < subject.plan.to);
+        for &version in between {
+            let resource = Resource::of(version, artifact.clone());
+            if store.lookup(&resource)?.is_some() {
+                take(store.open_artifact(&resource)?.0, &wanted, spool, &mut known);
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Takes what is wanted out of a pack, as far as it can be read.
+fn take(pack: File, wanted: &BTreeSet<FileHash>, spool: &Spool, known: &mut BTreeMap<DeltaName, Spooled>) {
+    // Damage ends the reading; what was read before it is as good as ever.
+    let _ = read_members::<ArchiveError>(BufReader::with_capacity(64 << 10, pack), |member| {
+        let Some(PackMember::Delta(name)) = PackMember::parse(&member.header.name) else { return Ok(()) };
+        if wanted.contains(&name.to) && !known.contains_key(&name) && member.header.size <= MOST_BYTES {
+            let mut bytes = Vec::new();
+            member.body.read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
+            known.insert(name, spool.keep(&bytes).map_err(ArchiveError::Write)?);
+        }
+        Ok(())
+    });
+}
+
+/// A delta of more bytes is made anew rather than held in memory beside whatever else is.
+const MOST_BYTES: u64 = 64 << 20;

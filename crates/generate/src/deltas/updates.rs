@@ -1,0 +1,46 @@
+//! Everything that endpoints on earlier releases fetch from the folder of one version.
+
+use std::sync::Arc;
+
+use clearwell_store::Draft;
+
+use super::report::PackReport;
+use super::{choice, manifests};
+use crate::error::BuildError;
+use crate::make::{Made, Task, Workshop};
+use crate::plan::{PackPlan, Previous};
+use crate::progress::Phase;
+
+/// What was made for updates.
+pub(crate) struct Updates {
+    pub(crate) made: Vec<Made>,
+    /// Pack by pack.
+    pub(crate) reports: Vec<PackReport>,
+    /// What a maintainer should hear, one line each.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Makes the update packs of `packs` that lie in the folder of the draft, and the deltas of its manifests from those of
+/// `earlier` releases. `new` is the release that has the new manifests. Packs for new installations are there already:
+/// no pack for updates is larger.
+///
+/// # Errors
+/// See [`BuildError`]. What was made stays in the draft.
+pub(crate) fn make(
+    packs: &[PackPlan],
+    earlier: &[Arc<Previous>],
+    new: &Previous,
+    draft: &Draft<'_>,
+    workshop: &Workshop<'_>,
+) -> Result<Updates, BuildError> {
+    let here = |pack: &&PackPlan| pack.to == draft.version();
+    let updates = packs.iter().filter(here).filter(|pack| pack.from.is_some());
+    let choice = choice::choose(updates.clone(), new, draft, workshop)?;
+    let zero_of =
+        |pack: &PackPlan| packs.iter().filter(here).find(|zero| zero.from.is_none() && zero.bundle == pack.bundle);
+    let tasks = updates.map(|plan| Task::Update { plan, zero: zero_of(plan), choice: &choice }).collect();
+    let mut made = workshop.make(Phase::Deltas, tasks, draft)?;
+    let reports = choice.reports(&made);
+    made.extend(manifests::make(earlier, new, draft, workshop)?);
+    Ok(Updates { made, reports, warnings: choice.warnings })
+}
