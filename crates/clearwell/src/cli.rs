@@ -69,11 +69,13 @@ pub(crate) enum Command {
     Demo(commands::demo::Demo),
     Init(commands::init::Init),
     Build(commands::build::Build),
+    Deltas(commands::deltas::Deltas),
     Publish(commands::publish::Publish),
     Adopt(commands::adopt::Adopt),
     Serve(commands::serve::Serve),
     Verify(commands::verify::Verify),
     Releases(commands::releases::Releases),
+    Delta(commands::delta::Delta),
     Completions(commands::completions::Completions),
 }
 
@@ -83,11 +85,13 @@ impl Command {
             Self::Demo(command) => command.run(ui),
             Self::Init(command) => command.run(ui),
             Self::Build(command) => command.run(ui),
+            Self::Deltas(command) => command.run(ui),
             Self::Publish(command) => command.run(ui),
             Self::Adopt(command) => command.run(ui),
             Self::Serve(command) => command.run(ui),
             Self::Verify(command) => command.run(ui),
             Self::Releases(command) => command.run(ui),
+            Self::Delta(command) => command.run(ui),
             Self::Completions(command) => command.run(),
         }
     }

@@ -3,6 +3,8 @@
 pub(crate) mod adopt;
 pub(crate) mod build;
 pub(crate) mod completions;
+pub(crate) mod delta;
+pub(crate) mod deltas;
 pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod publish;

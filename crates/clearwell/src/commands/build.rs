@@ -118,7 +118,7 @@ fn parse_rule(name: &str) -> Result<Rule, InvalidRule> {
 
 /// The halves of a format bump.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Half {
+pub(crate) enum Half {
     /// Old format, content of the new one.
     Old,
     /// New format, everything released again.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Entry, EntryPath, FileHash, ManifestName, Version};
+use clearwell_generate::deltas::report::{PackReport, Way, packs_of};
 use clearwell_store::{PointerGeneration, ReleaseRecord, Store};
 use serde::Serialize;
 
@@ -31,6 +32,9 @@ enum Question {
     Show {
         /// The release.
         version: Version,
+        /// For each pack, how each file travels and why.
+        #[arg(long)]
+        packs: bool,
     },
     /// What an endpoint gets and loses between two releases.
     Diff {
@@ -47,7 +51,7 @@ impl Releases {
         let store = Store::open(path)?;
         match self.question {
             None => list(&store, ui)?,
-            Some(Question::Show { version }) => show(&store, version, ui)?,
+            Some(Question::Show { version, packs }) => show(&store, version, packs, ui)?,
             Some(Question::Diff { from, to }) => diff(&store, from, to, ui)?,
         }
         Ok(Exit::Done)
@@ -120,7 +124,7 @@ fn pointed_at_by(pointers: &PointerGeneration, version: Version) -> Vec<String> 
     names
 }
 
-fn show(store: &Store, version: Version, ui: &Ui) -> Result<(), CliError> {
+fn show(store: &Store, version: Version, packs_in_full: bool, ui: &Ui) -> Result<(), CliError> {
     let record = store.record(version)?;
     let index = store.index(version)?;
     let mut text = format!("release {version}, format {}\n", record.format);
@@ -169,6 +173,11 @@ fn show(store: &Store, version: Version, ui: &Ui) -> Result<(), CliError> {
             let _ = writeln!(text, "  {name:48} {:>10}", bytes_text(size));
         }
     }
+    if packs_in_full {
+        for pack in packs_of(&record) {
+            text.push_str(&pack_text(&pack));
+        }
+    }
     ui.result(
         &Shown {
             record: &record,
@@ -176,6 +185,35 @@ fn show(store: &Store, version: Version, ui: &Ui) -> Result<(), CliError> {
         },
         &text,
     )
+}
+
+fn pack_text(pack: &PackReport) -> String {
+    let mut text = format!(
+        "\npack of {} from {} to {}: {}, {} deltas, {} whole, {} not needed\n",
+        pack.bundle,
+        pack.from,
+        pack.to,
+        bytes_text(pack.bytes),
+        pack.deltas,
+        pack.whole,
+        pack.not_needed
+    );
+    if pack.is_install_pack {
+        text.push_str("  a copy of the pack for new installations: nothing smaller was found\n");
+    }
+    for file in &pack.files {
+        let _ = match &file.way {
+            Way::Delta { base, base_bundle, found, whole_bytes, .. } => writeln!(
+                text,
+                "  {:>10}  delta {}  from {base} of {base_bundle} ({found:?}; whole {})",
+                bytes_text(file.bytes),
+                file.path,
+                bytes_text(*whole_bytes)
+            ),
+            Way::Whole { why } => writeln!(text, "  {:>10}  whole {}  ({why:?})", bytes_text(file.bytes), file.path),
+        };
+    }
+    text
 }
 
 #[derive(Serialize)]

@@ -37,9 +37,7 @@ impl Serve {
             let running = Server::bind(config, store).await?;
             announce(&running, ui)?;
             stop_signal().await?;
-            tracing::info!("draining");
-            let drained = running.drain().await;
-            tracing::info!(aborted = drained.aborted, "stopped");
+            running.drain().await;
             Ok(Exit::Done)
         })
     }

@@ -1,0 +1,88 @@
+//! `clearwell deltas`.
+
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::ArgGroup;
+use clearwell_format::Version;
+use clearwell_generate::deltas::{Added, DeltaOptions, Sources, add_deltas};
+use clearwell_serve::config::ByteSize;
+use clearwell_store::Store;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::ui::{Ui, bytes_text};
+
+/// Add packs and manifest deltas for endpoints on earlier releases.
+///
+/// `build` makes them for the last few releases; this adds more at any later time. What was released stays as it is, and
+/// pointers do not move. Everything that is needed comes out of the store.
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("sources").required(true).args(["from", "previous"]))]
+pub(crate) struct Deltas {
+    /// The store.
+    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
+    store: PathBuf,
+    /// The release that endpoints update to.
+    #[arg(long, value_name = "N")]
+    to: Version,
+    /// The releases that endpoints come from.
+    #[arg(long, value_name = "A,…", value_delimiter = ',')]
+    from: Vec<Version>,
+    /// So many releases before it, as far as they have its format.
+    #[arg(long, value_name = "K")]
+    previous: Option<usize>,
+    /// Threads; 0 for one on each processor. The result does not depend on it.
+    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", default_value_t = 0)]
+    jobs: usize,
+    /// Memory that grows with files, such as 2GiB. Default: half of what the machine or its control group has.
+    #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE")]
+    memory: Option<ByteSize>,
+}
+
+impl Deltas {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        let mut options = DeltaOptions { memory_bytes: self.memory.map(ByteSize::bytes), ..DeltaOptions::default() };
+        if let Some(workers) = NonZeroUsize::new(self.jobs) {
+            options.workers = workers;
+        }
+        let sources = match self.previous {
+            Some(number) => Sources::Last(number),
+            None => Sources::Releases(self.from),
+        };
+        let store = Store::open(&self.store)?;
+        let mut writer = store.writer(&format!("deltas to {}", self.to))?;
+        let added = add_deltas(&mut writer, self.to, &sources, &options, ui)?;
+        for warning in &added.warnings {
+            ui.warn(warning);
+        }
+        ui.result(&added, &text(&added))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn text(added: &Added) -> String {
+    let from: Vec<String> = added.from.iter().map(ToString::to_string).collect();
+    let mut text = format!(
+        "to {} from {}: {} packs made, {} were there; {} manifest deltas made\n",
+        added.to,
+        if from.is_empty() { "nothing".to_owned() } else { from.join(", ") },
+        added.packs.len(),
+        added.packs_there,
+        added.delta_manifests,
+    );
+    for pack in &added.packs {
+        let _ = writeln!(
+            text,
+            "  {:32} {:>8} -> {:<8} {:>10}  {} deltas, {} whole",
+            pack.bundle,
+            pack.from,
+            pack.to,
+            bytes_text(pack.bytes),
+            pack.deltas,
+            pack.whole,
+        );
+    }
+    text
+}
