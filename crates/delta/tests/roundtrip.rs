@@ -9,17 +9,17 @@ use proptest::prelude::*;
 const META: NewFile = NewFile { mode: 0o100755, uid: 12, gid: 34 };
 
 fn options(threads: usize) -> DiffOptions {
-    DiffOptions { threads: NonZeroUsize::new(threads).unwrap(), ..DiffOptions::default() }
+    DiffOptions { threads: NonZeroUsize::new(threads).expect("not zero"), ..DiffOptions::default() }
 }
 
 /// Makes a delta and checks that it does what it should; `None` if there is none.
 fn checked(old: &[u8], new: &[u8], options: &DiffOptions) -> Option<Vec<u8>> {
-    match diff(old, new, META, options).unwrap() {
+    match diff(old, new, META, options).expect("there is memory") {
         Delta::Bytes(delta) => {
-            let patched = patch(old, &delta).unwrap();
+            let patched = patch(old, &delta).expect("a delta of ours applies");
             assert!(patched.bytes == new, "a delta of {} to {} bytes gives other bytes", old.len(), new.len());
             assert_eq!(patched.meta, META);
-            assert_eq!(header(&delta).unwrap().new_size, new.len() as u64);
+            assert_eq!(header(&delta).expect("a delta of ours has a header").new_size, new.len() as u64);
             Some(delta)
         }
         Delta::FullDownload(_) => None,

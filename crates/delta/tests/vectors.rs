@@ -18,9 +18,9 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 fn vectors() -> Vec<BTreeMap<String, String>> {
-    let index = String::from_utf8(read("index.tsv")).unwrap();
+    let index = String::from_utf8(read("index.tsv")).expect("index.tsv is text");
     let mut lines = index.lines();
-    let columns: Vec<&str> = lines.next().unwrap().split('\t').collect();
+    let columns: Vec<&str> = lines.next().expect("a line of column names").split('\t').collect();
     lines
         .map(|line| columns.iter().zip(line.split('\t')).map(|(c, v)| (c.to_string(), v.to_string())).collect())
         .collect()

@@ -128,30 +128,34 @@ fn hopeless(old: &[u8], new: &[u8]) -> Option<FullDownloadReason> {
 
 /// Covers the new file with parts of the base, by its suffixes if that is worth it and memory allows, else by its blocks.
 fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Result<Vec<Region>, DiffError> {
+    let threads = options.threads;
     let suffixes_fit = SuffixIndex::can_hold(old.len()) && SuffixIndex::memory(old.len()) <= memory.free;
     if !suffixes_fit || new.len() >= LARGE {
         let index = BlockIndex::new(old, memory.block);
-        let changes = scan::scan(&index, old, new, WORTH_AMONG_STRANGERS, options.threads);
-        drop(index);
+        let changes = scan::scan(&index, old, new, WORTH_BY_BLOCKS, threads);
         let regions = align::regions(old, new, &changes);
         let inserted: usize = regions.iter().map(|region| region.insert).sum();
-        // Two files with so little in common are strangers: what more the suffixes find are coincidences, each of which
-        // costs a triple and tears apart new bytes that compress better in one piece.
-        if !suffixes_fit || inserted > new.len() / 2 {
+        if inserted > new.len() / 4 * 3 {
+            return Ok(align::regions(old, new, &scan::scan(&index, old, new, WORTH_AMONG_STRANGERS, threads)));
+        }
+        if !suffixes_fit {
             return Ok(regions);
         }
     }
-    let changes = scan::scan(&SuffixIndex::new(old)?, old, new, WORTH, options.threads);
-    Ok(align::regions(old, new, &changes))
+    Ok(align::regions(old, new, &scan::scan(&SuffixIndex::new(old)?, old, new, WORTH, threads)))
 }
 
 /// How much more a part of the base must tell than the one followed so far, in bytes. A change costs a triple, some five
 /// bytes compressed, and tears the diff and the extra block apart; measured on pairs of Debian packages.
 const WORTH: usize = 24;
-/// The same for files that have little in common.
-const WORTH_AMONG_STRANGERS: usize = 48;
-/// From this size on it is worth knowing first whether two files are strangers.
-const LARGE: usize = 1 << 20;
+/// The same when matches are found by blocks, which misses the ends of short ones.
+const WORTH_BY_BLOCKS: usize = 48;
+/// The same for large files that have little in common, such as Go programs built by another compiler: short matches are
+/// coincidences there, and new bytes compress better in one piece.
+const WORTH_AMONG_STRANGERS: usize = 1000;
+/// From this size on, in bytes, it is worth knowing first whether two files are strangers: sorting and searching the
+/// suffixes takes seconds then.
+const LARGE: usize = 6 << 20;
 
 /// What may be taken, and what for.
 struct Memory {

@@ -61,7 +61,7 @@ impl<I: Index> Walk<'_, I> {
                 at += equal;
                 continue;
             }
-            let Some(found) = self.index.find(self.new, at) else {
+            let Some(found) = self.index.find(self.new, at, at as isize + alignment) else {
                 at += 1;
                 continue;
             };
@@ -69,7 +69,6 @@ impl<I: Index> Walk<'_, I> {
             if equal == found.len {
                 at += equal;
             } else if self.is_better(found, alignment, section.end) {
-                let found = self.index.closest(self.new, found, at as isize + alignment);
                 let before = equal_suffix(&self.new[covered..at], &self.old[..found.old]);
                 alignment = found.alignment();
                 covered = found.new_end();
@@ -103,6 +102,6 @@ const SECTION: usize = 2 << 20;
 /// Equal bytes after which the alignment is followed without asking the index.
 const FOLLOW: usize = 16;
 /// A match of this length that is not followed lets the walk skip half of it; shorter ones are cheap to find again.
-const LONG: usize = 64;
+const LONG: usize = 256;
 /// How far two alignments are compared, in bytes.
 const WINDOWS: [usize; 3] = [64, 256, 1024];

@@ -1,10 +1,10 @@
 //! Writing a block: each encoding that could be the smallest is tried, the smallest is kept.
 //!
-//! Same bytes in, same bytes out: what is tried depends on the block and the options only.
+//! Same bytes in, same bytes out: what is tried depends on the block, the encodings allowed and the memory only.
 
+mod bzip2;
+mod gzip;
 mod xz;
-
-use std::io::{self, Write};
 
 use crate::encoding::{Block, Encoding};
 use crate::error::DiffError;
@@ -45,44 +45,77 @@ pub(crate) fn encode(block: Block, raw: Vec<u8>, allowed: AllowedEncodings, memo
         return Ok(Encoded { encoding: Encoding::Zeros, bytes: (raw.len() as u64).to_le_bytes().to_vec() });
     }
     let failed = |source| DiffError::Encode { block, source };
-    let mut best: Option<Encoded> = None;
+    let mut best = Encoded { encoding: Encoding::None, bytes: Vec::new() };
+    let mut best_size = raw.len();
     let mut keep_smaller = |encoding, bytes: Vec<u8>| {
-        if bytes.len() < best.as_ref().map_or(raw.len(), |best| best.bytes.len()) {
-            best = Some(Encoded { encoding, bytes });
+        if bytes.len() < best_size {
+            best_size = bytes.len();
+            best = Encoded { encoding, bytes };
         }
+        best_size
     };
     if raw.len() > SMALLEST_STREAM {
+        let mut size = raw.len();
         if allowed.xz {
-            keep_smaller(Encoding::Xz, xz::smallest(block, &raw, memory).map_err(failed)?);
+            size = keep_smaller(Encoding::Xz, xz::smallest(block, &raw, memory).map_err(failed)?);
         }
-        if allowed.bzip2 {
-            keep_smaller(Encoding::Bzip2, bzip2_stream(&raw).map_err(failed)?);
+        let is_sparse = size < raw.len() / SPARSE;
+        if allowed.bzip2 && (raw.len() <= BZIP2_LIMIT || is_sparse || !allowed.xz) {
+            size = keep_smaller(Encoding::Bzip2, bzip2::compress(&raw).map_err(failed)?);
         }
-        if allowed.gzip && (raw.len() <= GZIP_LIMIT || !allowed.xz) {
-            keep_smaller(Encoding::Gzip, gzip_member(&raw).map_err(failed)?);
+        if allowed.gzip && (size <= GZIP_LIMIT || !allowed.xz) {
+            keep_smaller(Encoding::Gzip, gzip::compress(&raw).map_err(failed)?);
         }
     }
-    Ok(best.unwrap_or(Encoded { encoding: Encoding::None, bytes: raw }))
-}
-
-/// Level 9, without name and time: the header is the same wherever and whenever it is written.
-fn gzip_member(raw: &[u8]) -> io::Result<Vec<u8>> {
-    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    writer.write_all(raw)?;
-    writer.finish()
-}
-
-/// The level is the size of a bzip2 block in 100,000 bytes; more than the block needs takes memory and changes nothing.
-fn bzip2_stream(raw: &[u8]) -> io::Result<Vec<u8>> {
-    let level = raw.len().div_ceil(90_000).clamp(1, 9) as u32;
-    let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(level));
-    writer.write_all(raw)?;
-    writer.finish()
+    Ok(if best.encoding == Encoding::None { Encoded { bytes: raw, ..best } } else { best })
 }
 
 /// A zeros block is one integer.
 const ZEROS_SIZE: usize = 8;
 /// No stream is shorter: gzip takes 18 bytes for its header and trailer, the others more.
 const SMALLEST_STREAM: usize = 18;
-/// Above, xz has always been smaller: gzip's window ends at 32 KiB, its frame saves some 40 bytes.
-const GZIP_LIMIT: usize = 128 << 10;
+/// A block that shrinks to less than this part is mostly zeros; there bzip2 is fast and often the smallest.
+const SPARSE: usize = 28;
+/// Raw bytes up to which bzip2 is worth a try in any case.
+const BZIP2_LIMIT: usize = 128 << 10;
+/// Encoded bytes above which gzip has always been larger: all it saves is some forty bytes of frame.
+const GZIP_LIMIT: usize = 2 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::BlockReader;
+
+    #[test]
+    fn every_block_comes_back_at_every_size() {
+        let sizes = [0, 1, 8, 9, 18, 19, 300, (128 << 10) - 1, 128 << 10, (128 << 10) + 1, 150_000, 1_100_000];
+        let patterns: [fn(usize) -> u8; 4] = [
+            |_| 0,
+            |at| u8::from(at % 97 == 0),
+            |at| (at.wrapping_mul(0x9e37_79b9) >> 13) as u8,
+            |at| if at % 7 < 2 { 0xe8 } else { (at / 11) as u8 },
+        ];
+        for (size, pattern) in sizes.into_iter().flat_map(|size| patterns.map(|pattern| (size, pattern))) {
+            let raw: Vec<u8> = (0..size).map(pattern).collect();
+            for block in Block::ALL {
+                let encoded = encode(block, raw.clone(), AllowedEncodings::default(), 64 << 20).unwrap();
+                assert!(encoded.bytes.len() <= raw.len().max(ZEROS_SIZE));
+                let mut decoded = vec![1; size];
+                let mut reader = BlockReader::open(block, encoded.encoding, &encoded.bytes).unwrap();
+                reader.fill(&mut decoded).unwrap();
+                assert!(decoded == raw, "{block}, {size} bytes as {}", encoded.encoding);
+            }
+        }
+    }
+
+    #[test]
+    fn only_allowed_encodings_are_used() {
+        let raw = b"again and ".repeat(1000);
+        let only = |allowed| encode(Block::Extra, raw.clone(), allowed, 64 << 20).unwrap().encoding;
+        let none = AllowedEncodings::NONE;
+        assert_eq!(only(none), Encoding::None);
+        assert_eq!(only(AllowedEncodings { bzip2: true, ..none }), Encoding::Bzip2);
+        assert_eq!(only(AllowedEncodings { gzip: true, ..none }), Encoding::Gzip);
+        assert_eq!(only(AllowedEncodings { xz: true, ..none }), Encoding::Xz);
+    }
+}

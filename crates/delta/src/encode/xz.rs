@@ -1,4 +1,7 @@
 //! One .xz stream, with the parameters of LZMA chosen for the block.
+//!
+//! Small blocks are tried with several parameters; for large ones a sample decides, and effort falls with size.
+//! Clients decode what any liblzma decodes: other parameters and the x86 filter cost them nothing (spec: delta.md 4).
 
 use std::io;
 
@@ -6,41 +9,80 @@ use liblzma::stream::{Action, Check, Filters, LzmaOptions, MatchFinder, Mode, St
 
 use crate::encoding::Block;
 
-/// What is chosen per block.
+/// What LZMA is told about the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Parameters {
+struct Shape {
     /// Bits of the byte before that a literal's prediction depends on.
     literal_context: u32,
     /// Bits of the position that a literal's prediction depends on.
     literal_position: u32,
     /// Bits of the position that the choice between literal and match depends on.
     position: u32,
-    /// Whether x86 branch targets are made absolute first.
+    /// Whether targets of x86 branches are made absolute first.
     x86: bool,
 }
 
-pub(super) fn smallest(block: Block, raw: &[u8], memory: u64) -> io::Result<Vec<u8>> {
-    let parameters = match block {
-        // Integers of eight bytes.
-        Block::Control => Parameters { literal_context: 0, literal_position: 2, position: 3, x86: false },
-        Block::Diff | Block::Extra => Parameters { literal_context: 3, literal_position: 0, position: 2, x86: false },
-    };
-    compress(raw, parameters, memory)
+/// How hard LZMA looks for matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Effort {
+    /// Length of a match that is taken at once, in bytes.
+    nice: u32,
+    /// Candidates that are compared.
+    depth: u32,
 }
 
-fn compress(raw: &[u8], parameters: Parameters, memory: u64) -> io::Result<Vec<u8>> {
-    let mut options = LzmaOptions::new_preset(6)?;
+const PLAIN: Shape = Shape { literal_context: 3, literal_position: 0, position: 2, x86: false };
+const BYTES: Shape = Shape { literal_context: 3, literal_position: 0, position: 0, x86: false };
+const WORDS: Shape = Shape { literal_context: 0, literal_position: 2, position: 2, x86: false };
+const CODE: Shape = Shape { x86: true, ..PLAIN };
+
+pub(super) fn smallest(block: Block, raw: &[u8], memory: u64) -> io::Result<Vec<u8>> {
+    let effort = effort(block, raw.len());
+    let compress = |shape| compress(raw, shape, effort, memory);
+    let shapes: &[Shape] = match block {
+        Block::Control => &[WORDS],
+        Block::Diff => &[PLAIN, BYTES, WORDS],
+        Block::Extra => &[PLAIN, BYTES, CODE],
+    };
+    if raw.len() <= TRY_ALL {
+        let tried = shapes.iter().map(|shape| compress(*shape)).collect::<io::Result<Vec<_>>>()?;
+        return Ok(tried.into_iter().min_by_key(Vec::len).unwrap_or_default());
+    }
+    // Only machine code makes a difference large enough to show in a sample.
+    let sample = &raw[raw.len() / 3..][..SAMPLE];
+    if block == Block::Extra {
+        let sampled = |shape| self::compress(sample, shape, QUICK, memory).map(|bytes| bytes.len());
+        if sampled(CODE)? < sampled(PLAIN)? {
+            return compress(CODE);
+        }
+    }
+    compress(shapes[0])
+}
+
+/// Differences are long runs of zeros with similar interruptions: there, long matches and many candidates save a tenth,
+/// at twice the time. New bytes have short matches only.
+fn effort(block: Block, raw_size: usize) -> Effort {
+    match block {
+        Block::Diff if raw_size <= SMALL => Effort { nice: 273, depth: 96 },
+        Block::Diff if raw_size <= LARGE => Effort { nice: 96, depth: 28 },
+        Block::Control | Block::Extra if raw_size <= LARGE => Effort { nice: 32, depth: 32 },
+        _ => Effort { nice: 16, depth: 8 },
+    }
+}
+
+fn compress(raw: &[u8], shape: Shape, effort: Effort, memory: u64) -> io::Result<Vec<u8>> {
+    let mut options = LzmaOptions::new_preset(PRESET)?;
     options
         .dict_size(dictionary(raw.len(), memory))
-        .literal_context_bits(parameters.literal_context)
-        .literal_position_bits(parameters.literal_position)
-        .position_bits(parameters.position)
+        .literal_context_bits(shape.literal_context)
+        .literal_position_bits(shape.literal_position)
+        .position_bits(shape.position)
         .mode(Mode::Normal)
         .match_finder(MatchFinder::BinaryTree4)
-        .nice_len(NICE_LEN)
-        .depth(DEPTH);
+        .nice_len(effort.nice)
+        .depth(effort.depth);
     let mut filters = Filters::new();
-    if parameters.x86 {
+    if shape.x86 {
         filters.x86();
     }
     filters.lzma2(&options);
@@ -57,17 +99,26 @@ fn compress(raw: &[u8], parameters: Parameters, memory: u64) -> io::Result<Vec<u
     }
 }
 
-/// As large as the block, a power of two, within what the client decodes and what `memory` holds.
+/// As large as the block, a power of two, within what clients decode and what `memory` holds.
 fn dictionary(raw_size: usize, memory: u64) -> u32 {
     let wanted = (raw_size as u64).next_power_of_two().clamp(MIN_DICTIONARY, MAX_DICTIONARY);
     let affordable = (memory / MEMORY_PER_DICTIONARY_BYTE).max(MIN_DICTIONARY);
     wanted.min(1 << affordable.ilog2()) as u32
 }
 
+/// The base for all parameters that are not set here.
+const PRESET: u32 = 6;
+/// Raw bytes up to which every shape is tried.
+const TRY_ALL: usize = 128 << 10;
+/// Bytes of a sample, from one third of the block on: less than two thirds of [`TRY_ALL`].
+const SAMPLE: usize = 64 << 10;
+const QUICK: Effort = Effort { nice: 32, depth: 8 };
+/// Raw bytes up to which differences get the highest effort.
+const SMALL: usize = 1 << 20;
+/// Raw bytes above which time counts more than the last percents.
+const LARGE: usize = 6 << 20;
 /// Of the encoder, measured: window, match finder's tree and hashes.
 const MEMORY_PER_DICTIONARY_BYTE: u64 = 12;
 const MIN_DICTIONARY: u64 = 64 << 10;
-/// The client's decoder takes 64 MiB; the encoder would take twelve times that, for a gain of tenths of a percent.
-const MAX_DICTIONARY: u64 = 32 << 20;
-const NICE_LEN: u32 = 96;
-const DEPTH: u32 = 64;
+/// Clients decode 64 MiB; the encoder would take twelve times that, and cache misses with it, for tenths of a percent.
+const MAX_DICTIONARY: u64 = 16 << 20;

@@ -5,6 +5,8 @@
 //! next    u32 per block: the next block with the same hash
 //! ```
 
+use std::cmp::Reverse;
+
 use super::super::bytes::equal_prefix;
 use super::{Index, Match};
 
@@ -56,24 +58,12 @@ impl<'o> BlockIndex<'o> {
 }
 
 impl Index for BlockIndex<'_> {
-    fn find(&self, new: &[u8], at: usize) -> Option<Match> {
+    fn find(&self, new: &[u8], at: usize, expected: isize) -> Option<Match> {
         let wanted = &new[at..];
-        let mut best: Option<Match> = None;
-        for old in self.candidates(wanted) {
-            let len = equal_prefix(&self.old[old..], wanted);
-            if len >= self.block && best.is_none_or(|best| len > best.len) {
-                best = Some(Match { new: at, old, len });
-            }
-        }
-        best
-    }
-
-    fn closest(&self, new: &[u8], found: Match, expected: isize) -> Match {
-        let wanted = &new[found.new..found.new_end()];
         self.candidates(wanted)
-            .filter(|old| self.old[*old..].starts_with(wanted))
-            .min_by_key(|old| (*old as isize).abs_diff(expected))
-            .map_or(found, |old| Match { old, ..found })
+            .map(|old| Match { new: at, old, len: equal_prefix(&self.old[old..], wanted) })
+            .filter(|found| found.len >= self.block)
+            .max_by_key(|found| (found.len, Reverse((found.old as isize).abs_diff(expected))))
     }
 }
 

@@ -29,10 +29,7 @@ impl Match {
 
 /// Finds where bytes of the new file occur in the base.
 pub(super) trait Index: Sync {
-    /// A long match of the front of `new[at..]`, the longest one this index knows of.
-    fn find(&self, new: &[u8], at: usize) -> Option<Match>;
-
-    /// Of the matches as long as `found`, the one closest to `expected` in the base: what stood side by side in the
-    /// base mostly stands side by side in the new file.
-    fn closest(&self, new: &[u8], found: Match, expected: isize) -> Match;
+    /// A long match of the front of `new[at..]`, the longest one this index knows of; of several the one closest to
+    /// `expected` in the base, because what stood side by side there mostly stands side by side in the new file.
+    fn find(&self, new: &[u8], at: usize, expected: isize) -> Option<Match>;
 }

@@ -75,26 +75,16 @@ impl<'o> SuffixIndex<'o> {
 }
 
 impl Index for SuffixIndex<'_> {
-    fn find(&self, new: &[u8], at: usize) -> Option<Match> {
+    fn find(&self, new: &[u8], at: usize, expected: isize) -> Option<Match> {
         let (rank, len) = self.longest(&new[at..])?;
-        Some(Match { new: at, old: self.array[rank] as usize, len })
-    }
-
-    fn closest(&self, new: &[u8], found: Match, expected: isize) -> Match {
-        let wanted = &new[found.new..found.new_end()];
-        let Some((rank, _)) = self.longest(wanted) else {
-            return found;
-        };
+        let wanted = &new[at..at + len];
         // Equally long matches are neighbours in the array.
-        let same = |at: &&i32| self.old[**at as usize..].starts_with(wanted);
+        let same = |old: &&i32| self.old[**old as usize..].starts_with(wanted);
         let before = self.array[..rank].iter().rev().take(RIVALS).take_while(same);
-        let from = self.array[rank..].iter().take(RIVALS).take_while(same);
-        before
-            .chain(from)
-            .map(|at| *at as usize)
-            .chain([found.old])
-            .min_by_key(|old| (*old as isize).abs_diff(expected))
-            .map_or(found, |old| Match { old, ..found })
+        let after = self.array[rank + 1..].iter().take(RIVALS).take_while(same);
+        let places = before.chain(after).chain([&self.array[rank]]).map(|old| *old as usize);
+        let old = places.min_by_key(|old| (*old as isize).abs_diff(expected))?;
+        Some(Match { new: at, old, len })
     }
 }
 
@@ -143,13 +133,10 @@ mod tests {
         fn finds_what_a_plain_search_finds(old in proptest::collection::vec(0u8..3, 1..300), wanted in proptest::collection::vec(0u8..3, 4..40)) {
             let index = SuffixIndex::new(&old).unwrap();
             let longest = (0..old.len()).map(|at| equal_prefix(&old[at..], &wanted)).max().unwrap();
-            match index.find(&wanted, 0) {
+            match index.find(&wanted, 0, 7) {
                 Some(found) => {
                     prop_assert_eq!(found.len, longest);
-                    let closest = index.closest(&wanted, found, 7);
                     prop_assert_eq!(equal_prefix(&old[found.old..], &wanted), longest);
-                    prop_assert_eq!(equal_prefix(&old[closest.old..], &wanted), longest);
-                    prop_assert!(closest.old.abs_diff(7) <= found.old.abs_diff(7));
                 }
                 None => prop_assert!(longest < MIN_MATCH),
             }
