@@ -36,6 +36,33 @@ pub(crate) fn equal_suffix(a: &[u8], b: &[u8]) -> usize {
 /// All of them if the start lies outside the base. A byte is told by the base if it is equal, or if it differs as the byte 8, 16 or 24 before it: tables of addresses
 /// differ by one and the same number in every entry, and such differences compress to nothing.
 pub(crate) fn untold(new: &[u8], old: &[u8], at: usize, len: usize, alignment: isize) -> usize {
+    untold_by(new, old, at, len, alignment, |differences, count| {
+        let before = |distance: usize| differences[HISTORY - distance..][..count].iter();
+        before(0)
+            .zip(before(8))
+            .zip(before(16).zip(before(24)))
+            .map(|((now, a), (b, c))| u8::from((*now != 0) & (now != a) & (now != b) & (now != c)))
+            .sum()
+    })
+}
+
+/// How many of `new[at..at + len]` differ from the base at `alignment`; all of them if the start lies outside the base.
+pub(crate) fn unequal(new: &[u8], old: &[u8], at: usize, len: usize, alignment: isize) -> usize {
+    untold_by(new, old, at, len, alignment, |differences, count| {
+        differences[HISTORY..][..count].iter().map(|difference| u8::from(*difference != 0)).sum()
+    })
+}
+
+/// Sums what `count` says of every [`STEP`] differences, which stand behind the [`HISTORY`] differences before them.
+fn untold_by(
+    new: &[u8],
+    old: &[u8],
+    at: usize,
+    len: usize,
+    alignment: isize,
+    // The sum of a step fits a byte, so that the compiler can use vectors.
+    count_in: impl Fn(&[u8; HISTORY + STEP], usize) -> u8,
+) -> usize {
     let Some(old_at) = at.checked_add_signed(alignment).filter(|old_at| *old_at < old.len()) else {
         return len;
     };
@@ -51,14 +78,7 @@ pub(crate) fn untold(new: &[u8], old: &[u8], at: usize, len: usize, alignment: i
         for (difference, (new, old)) in differences[HISTORY - known..].iter_mut().zip(pairs) {
             *difference = new.wrapping_sub(*old);
         }
-        let before = |distance: usize| differences[HISTORY - distance..][..count].iter();
-        // At most STEP, so that the sum fits a byte and the compiler can use vectors.
-        let sum: u8 = before(0)
-            .zip(before(8))
-            .zip(before(16).zip(before(24)))
-            .map(|((now, a), (b, c))| u8::from((*now != 0) & (now != a) & (now != b) & (now != c)))
-            .sum();
-        untold += usize::from(sum);
+        untold += usize::from(count_in(&differences, count));
     }
     untold
 }
@@ -85,6 +105,7 @@ mod tests {
                 at.checked_sub(*back).is_some_and(|at| difference(at) == Some(now))
             }));
             let from = same.min(a.len());
+            prop_assert_eq!(unequal(&a, &b, from, a.len() - from, alignment), (from..a.len()).filter(|at| difference(*at) != Some(0)).count());
             prop_assert_eq!(untold(&a, &b, from, a.len() - from, alignment), (from..a.len()).filter(|at| !told(*at)).count());
         }
     }

@@ -18,8 +18,9 @@ use std::num::NonZeroUsize;
 use align::Region;
 use index::{BlockIndex, SuffixIndex};
 use raw::RawBlocks;
+use scan::Rule;
 
-use crate::encode::{AllowedEncodings, Encoded, encode};
+use crate::encode::{self, AllowedEncodings, Encoded};
 use crate::encoding::{Block, Encodings};
 use crate::error::DiffError;
 use crate::header::{FULL_DOWNLOAD, Header, HeaderVersion, MAX_NEW_SIZE, NewFile};
@@ -132,27 +133,42 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     let suffixes_fit = SuffixIndex::can_hold(old.len()) && SuffixIndex::memory(old.len()) <= memory.free;
     if !suffixes_fit || new.len() >= LARGE {
         let index = BlockIndex::new(old, memory.block);
-        let changes = scan::scan(&index, old, new, WORTH_BY_BLOCKS, threads);
+        let changes = scan::scan(&index, old, new, BY_BLOCKS, threads);
         let regions = align::regions(old, new, &changes);
         let inserted: usize = regions.iter().map(|region| region.insert).sum();
         if inserted > new.len() / 4 * 3 {
-            return Ok(align::regions(old, new, &scan::scan(&index, old, new, WORTH_AMONG_STRANGERS, threads)));
+            return Ok(align::regions(old, new, &scan::scan(&index, old, new, AMONG_STRANGERS, threads)));
         }
         if !suffixes_fit {
             return Ok(regions);
         }
     }
-    Ok(align::regions(old, new, &scan::scan(&SuffixIndex::new(old)?, old, new, WORTH, threads)))
+    let index = SuffixIndex::new(old)?;
+    let scan = |rule| align::regions(old, new, &scan::scan(&index, old, new, rule, threads));
+    if new.len() > SMALL {
+        return Ok(scan(USUAL));
+    }
+    let (usual, classic) = (scan(USUAL), scan(CLASSIC));
+    let estimate = |regions: &[Region]| -> Result<usize, DiffError> {
+        let RawBlocks { control, diff, extra } = RawBlocks::new(old, new, regions);
+        let blocks = [(Block::Control, control), (Block::Diff, diff), (Block::Extra, extra)];
+        blocks.iter().map(|(block, raw)| encode::estimate(*block, raw, memory.free / 2)).sum()
+    };
+    Ok(if estimate(&classic)? < estimate(&usual)? { classic } else { usual })
 }
 
-/// How much more a part of the base must tell than the one followed so far, in bytes. A change costs a triple, some five
-/// bytes compressed, and tears the diff and the extra block apart; measured on pairs of Debian packages.
-const WORTH: usize = 24;
-/// The same when matches are found by blocks, which misses the ends of short ones.
-const WORTH_BY_BLOCKS: usize = 48;
-/// The same for large files that have little in common, such as Go programs built by another compiler: short matches are
+/// A change of the part that is followed costs a triple, some five bytes compressed, and tears the diff and the extra
+/// block apart. Measured on pairs of Debian packages, like the next three.
+const USUAL: Rule = Rule::Tells(24);
+/// Tables and texts may do better with more and shorter parts; small files are tried both ways.
+const CLASSIC: Rule = Rule::Equals(8);
+/// Up to this size of the new file, in bytes, trying twice is cheap.
+const SMALL: usize = 3 << 19;
+/// Matches found by blocks miss the ends of short ones.
+const BY_BLOCKS: Rule = Rule::Tells(48);
+/// For large files that have little in common, such as Go programs built by another compiler: short matches are
 /// coincidences there, and new bytes compress better in one piece.
-const WORTH_AMONG_STRANGERS: usize = 1000;
+const AMONG_STRANGERS: Rule = Rule::Tells(1000);
 /// From this size on, in bytes, it is worth knowing first whether two files are strangers: sorting and searching the
 /// suffixes takes seconds then.
 const LARGE: usize = 6 << 20;
@@ -191,7 +207,7 @@ fn encode_blocks(blocks: RawBlocks, options: &DiffOptions, memory: &Memory) -> R
     // Each has its share, used or not: neither the order nor the number of threads may decide what it gets.
     let run = |block, raw: Vec<u8>| {
         let share = free as u128 * raw.len() as u128 / held.max(1) as u128;
-        encode(block, raw, options.encodings, share as u64)
+        encode::encode(block, raw, options.encodings, share as u64)
     };
     if options.threads.get() == 1 {
         return Ok([run(Block::Control, control)?, run(Block::Diff, diff)?, run(Block::Extra, extra)?]);

@@ -12,15 +12,23 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::bytes::{equal_prefix, equal_suffix, untold};
+use super::bytes::{equal_prefix, equal_suffix, unequal, untold};
 use super::index::{Index, Match};
 
+/// When another part of the base is better than the one followed so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rule {
+    /// It tells so many bytes more, over the match or over what comes after it. Differences that repeat in a table count
+    /// as told.
+    Tells(usize),
+    /// So many bytes more are equal, over the match alone: the rule of the first bsdiff, still better for some tables.
+    Equals(usize),
+}
+
 /// Finds the matches at which the new file changes to another part of the base, in order, with `threads` at most.
-///
-/// `worth` is how many more bytes the new part must tell than the part followed so far.
-pub(super) fn scan(index: &impl Index, old: &[u8], new: &[u8], worth: usize, threads: NonZeroUsize) -> Vec<Match> {
+pub(super) fn scan(index: &impl Index, old: &[u8], new: &[u8], rule: Rule, threads: NonZeroUsize) -> Vec<Match> {
     let sections: Vec<_> = (0..new.len()).step_by(SECTION).map(|start| start..new.len().min(start + SECTION)).collect();
-    let walk = |section: &Range<usize>| Walk { index, old, new, worth }.walk(section.clone());
+    let walk = |section: &Range<usize>| Walk { index, old, new, rule }.walk(section.clone());
     let threads = threads.get().min(sections.len());
     if threads == 1 {
         return sections.iter().flat_map(walk).collect();
@@ -46,7 +54,7 @@ struct Walk<'a, I> {
     index: &'a I,
     old: &'a [u8],
     new: &'a [u8],
-    worth: usize,
+    rule: Rule,
 }
 
 impl<I: Index> Walk<'_, I> {
@@ -81,14 +89,17 @@ impl<I: Index> Walk<'_, I> {
         changes
     }
 
-    /// Whether `found` tells enough more than `alignment` does, over the match itself or over what comes after it.
     fn is_better(&self, found: Match, alignment: isize, end: usize) -> bool {
         let at = found.new;
-        [found.len].into_iter().chain(WINDOWS).any(|len| {
+        let more = |count: fn(&[u8], &[u8], usize, usize, isize) -> usize, len: usize, worth: usize| {
             let len = len.min(end - at);
-            let now = untold(self.new, self.old, at, len, alignment);
-            now > self.worth && now > self.worth + untold(self.new, self.old, at, len, found.alignment())
-        })
+            let now = count(self.new, self.old, at, len, alignment);
+            now > worth && now > worth + count(self.new, self.old, at, len, found.alignment())
+        };
+        match self.rule {
+            Rule::Tells(worth) => [found.len].into_iter().chain(WINDOWS).any(|len| more(untold, len, worth)),
+            Rule::Equals(worth) => more(unequal, found.len, worth),
+        }
     }
 }
 

@@ -70,6 +70,11 @@ pub(crate) fn encode(block: Block, raw: Vec<u8>, allowed: AllowedEncodings, memo
     Ok(if best.encoding == Encoding::None { Encoded { bytes: raw, ..best } } else { best })
 }
 
+/// About how many bytes [`encode`] will give, for comparing ways to make the blocks.
+pub(crate) fn estimate(block: Block, raw: &[u8], memory: u64) -> Result<usize, DiffError> {
+    xz::estimate(block, raw, memory).map_err(|source| DiffError::Encode { block, source })
+}
+
 /// A zeros block is one integer.
 const ZEROS_SIZE: usize = 8;
 /// No stream is shorter: gzip takes 18 bytes for its header and trailer, the others more.

@@ -1,6 +1,7 @@
 //! One .xz stream, with the parameters of LZMA chosen for the block.
 //!
-//! Small blocks are tried with several parameters; for large ones a sample decides, and effort falls with size.
+//! Small blocks are tried with several parameters; for larger ones a quick try or a sample decides, and effort falls
+//! with size.
 //! Clients decode what any liblzma decodes: other parameters and the x86 filter cost them nothing (spec: delta.md 4).
 
 use std::io;
@@ -48,15 +49,26 @@ pub(super) fn smallest(block: Block, raw: &[u8], memory: u64) -> io::Result<Vec<
         let tried = shapes.iter().map(|shape| compress(*shape)).collect::<io::Result<Vec<_>>>()?;
         return Ok(tried.into_iter().min_by_key(Vec::len).unwrap_or_default());
     }
-    // Only machine code makes a difference large enough to show in a sample.
-    let sample = &raw[raw.len() / 3..][..SAMPLE];
-    if block == Block::Extra {
-        let sampled = |shape| self::compress(sample, shape, QUICK, memory).map(|bytes| bytes.len());
-        if sampled(CODE)? < sampled(PLAIN)? {
-            return compress(CODE);
+    // Of a large block a part tells enough, and only machine code makes a difference that shows in it.
+    let (part, shapes) = match block {
+        _ if raw.len() <= SMALL => (raw, shapes),
+        Block::Extra => (&raw[raw.len() / 3..][..SAMPLE], &[PLAIN, CODE][..]),
+        Block::Control | Block::Diff => return compress(shapes[0]),
+    };
+    let mut best = (shapes[0], usize::MAX);
+    for shape in shapes {
+        let size = self::compress(part, *shape, QUICK, memory)?.len();
+        if size < best.1 {
+            best = (*shape, size);
         }
     }
-    compress(shapes[0])
+    compress(best.0)
+}
+
+/// About how many bytes the block will take, in a fraction of the time: good for comparing, not for believing.
+pub(super) fn estimate(block: Block, raw: &[u8], memory: u64) -> io::Result<usize> {
+    let shape = if block == Block::Control { WORDS } else { PLAIN };
+    compress(raw, shape, QUICK, memory).map(|bytes| bytes.len())
 }
 
 /// Differences are long runs of zeros with similar interruptions: there, long matches and many candidates save a tenth,
@@ -65,8 +77,10 @@ fn effort(block: Block, raw_size: usize) -> Effort {
     match block {
         Block::Diff if raw_size <= SMALL => Effort { nice: 273, depth: 96 },
         Block::Diff if raw_size <= LARGE => Effort { nice: 96, depth: 28 },
-        Block::Control | Block::Extra if raw_size <= LARGE => Effort { nice: 32, depth: 32 },
-        _ => Effort { nice: 16, depth: 8 },
+        Block::Diff => Effort { nice: 64, depth: 24 },
+        Block::Control => Effort { nice: 32, depth: 24 },
+        Block::Extra if raw_size <= LARGE => Effort { nice: 32, depth: 32 },
+        Block::Extra => Effort { nice: 16, depth: 8 },
     }
 }
 
@@ -113,10 +127,10 @@ const TRY_ALL: usize = 128 << 10;
 /// Bytes of a sample, from one third of the block on: less than two thirds of [`TRY_ALL`].
 const SAMPLE: usize = 64 << 10;
 const QUICK: Effort = Effort { nice: 32, depth: 8 };
-/// Raw bytes up to which differences get the highest effort.
+/// Raw bytes up to which differences get the highest effort, and parameters a quick try of the whole block.
 const SMALL: usize = 1 << 20;
 /// Raw bytes above which time counts more than the last percents.
-const LARGE: usize = 6 << 20;
+const LARGE: usize = 8 << 20;
 /// Of the encoder, measured: window, match finder's tree and hashes.
 const MEMORY_PER_DICTIONARY_BYTE: u64 = 12;
 const MIN_DICTIONARY: u64 = 64 << 10;
