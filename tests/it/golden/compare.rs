@@ -34,7 +34,7 @@ pub(super) fn all(folder: &Path, scenario: &Scenario, replay: &Replay) -> Vec<St
             Some(release) => {
                 manifests(&folder, version, release, &ties, &mut differences);
                 let format = release.inputs.release.format.to_string();
-                compare_bytes(&folder.join("format"), format.as_bytes(), &mut differences);
+                bytes(&folder.join("format"), format.as_bytes(), &mut differences);
                 fullfiles(&folder, version, release, &mut differences);
                 packs(&folder, version, replay, &mut differences);
             }
@@ -59,7 +59,7 @@ fn pointers(expected: &Path, replay: &Replay, differences: &mut Vec<String>) {
         differences.push(format!("pointers: expected {theirs:?}, made {:?}", ours.keys()));
     }
     for (name, version) in ours {
-        compare_bytes(&expected.join(name), &pointer::to_bytes(version), differences);
+        bytes(&expected.join(name), &pointer::to_bytes(version), differences);
     }
 }
 
@@ -116,7 +116,7 @@ fn sorted_entries(manifest: &[u8]) -> Vec<u8> {
     [&manifest[..blank], &lines.concat()].concat()
 }
 
-fn compare_bytes(path: &Path, made: &[u8], differences: &mut Vec<String>) {
+pub(super) fn bytes(path: &Path, made: &[u8], differences: &mut Vec<String>) {
     match fs::read(path) {
         Ok(expected) => differences.extend(first_difference(&path.display().to_string(), &expected, made)),
         Err(error) => differences.push(format!("{}: {error}", path.display())),
@@ -204,7 +204,7 @@ fn packs(folder: &Path, version: Version, replay: &Replay, differences: &mut Vec
 
 /// The hash that a member of a pack provides. The name of a delta is recorded as far as a tar header holds it, so of its
 /// second hash there are only the first digits.
-fn provided(member: &str) -> Option<String> {
+pub(super) fn provided(member: &str) -> Option<String> {
     if let Some(delta) = member.strip_prefix("delta/10-20-") {
         let (_, to) = delta.split_once('-').unwrap();
         assert!(to.len() >= 20, "{member}");
@@ -218,7 +218,7 @@ fn provided(member: &str) -> Option<String> {
 }
 
 /// The rows of a table without its heading.
-fn rows(path: &Path) -> Vec<Vec<String>> {
+pub(super) fn rows(path: &Path) -> Vec<Vec<String>> {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines().skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }

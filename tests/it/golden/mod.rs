@@ -12,6 +12,7 @@
 mod compare;
 mod content;
 mod decisions;
+mod made;
 mod replay;
 mod scenario;
 

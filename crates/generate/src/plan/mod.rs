@@ -24,6 +24,8 @@ mod mix;
 mod node_set;
 pub mod packs;
 pub mod previous;
+#[cfg(test)]
+mod tests;
 mod variants;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,305 @@
+//! What holds of every plan, on made-up mixes over several versions; the rules one by one are the golden scenarios'.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use clearwell_format::{EntryPath, FormatNumber, Owner, Variant};
+use proptest::prelude::*;
+
+use super::*;
+use crate::inputs::{BundleInput, DebuginfoBan, PathList};
+use crate::tree::Node;
+
+/// Paths that a made-up tree may have; parents are added.
+const PATHS: [&str; 12] = [
+    "/boot/kernel-1",
+    "/usr/bin/a",
+    "/usr/bin/b",
+    "/V3/usr/bin/a",
+    "/V4/usr/bin/a",
+    "/usr/lib/deep/er/c",
+    "/usr/lib/deep/d",
+    "/usr/lib/x",
+    "/usr/lib/debug/a.debug",
+    "/usr/share/e;vil/f",
+    "/usr/share/g",
+    "/usr/share/h",
+];
+
+const NAMES: [&str; 4] = ["os-core", "one", "three", "two"];
+
+/// A version of a mix: what each path holds (0: it is not there), which bundles list it, and who includes whom.
+#[derive(Clone, Debug)]
+struct Mixture {
+    contents: [u8; PATHS.len()],
+    listed: [u8; PATHS.len()],
+    includes: [u8; NAMES.len()],
+    with_minimum: bool,
+}
+
+fn mixture() -> impl Strategy<Value = Mixture> {
+    (prop::array::uniform12(0..3u8), prop::array::uniform12(1..16u8), prop::array::uniform4(0..16u8), 0..8u8).prop_map(
+        |(mut contents, listed, includes, dice)| {
+            // An optimised build needs its baseline in the same bundle; PATHS has them at 3 and 4, and that at 1.
+            let mut listed = listed;
+            if contents[1] == 0 {
+                contents[3] = 0;
+                contents[4] = 0;
+            }
+            (listed[3], listed[4]) = (listed[1], listed[1]);
+            Mixture { contents, listed, includes, with_minimum: dice == 0 }
+        },
+    )
+}
+
+fn inputs(number: u32, previous: Option<Version>, mixture: &Mixture) -> Inputs {
+    let version = Version::new(number).unwrap();
+    let mut nodes: BTreeMap<EntryPath, Node> = BTreeMap::new();
+    let mut lists: Vec<BTreeSet<EntryPath>> = vec![BTreeSet::new(); NAMES.len()];
+    let mut put = |path: &str, content: &str, bundles: u8| {
+        let path: EntryPath = path.parse().unwrap();
+        nodes.insert(path.clone(), Node::file(path.clone(), Owner::MANIFEST, 0, content.as_bytes().into()));
+        let mut directory = path.parent();
+        while let Some(path) = directory {
+            let owner = Owner { permissions: 0o755, uid: 0, gid: 0 };
+            nodes.insert(path.clone(), Node::directory(path.clone(), owner, 0));
+            directory = path.parent();
+        }
+        for (place, list) in lists.iter_mut().enumerate().filter(|(place, _)| bundles >> place & 1 == 1) {
+            let mut next = Some(path.clone());
+            while let Some(path) = next {
+                next = path.parent();
+                list.insert(path);
+            }
+            let _ = place;
+        }
+    };
+    put("/usr/share/clear/version", &number.to_string(), 1);
+    for (place, name) in NAMES.iter().enumerate() {
+        put(&format!("/usr/share/clear/bundles/{name}"), "", 1 << place);
+    }
+    for (place, path) in PATHS.iter().enumerate().filter(|(place, _)| mixture.contents[*place] > 0) {
+        put(path, &format!("{path}{}", mixture.contents[place]), mixture.listed[place]);
+    }
+    let tree = Tree::new(nodes.into_values().collect()).unwrap();
+    let index = tree.index();
+    let bundles = NAMES
+        .iter()
+        .zip(lists)
+        .enumerate()
+        .map(|(place, (name, paths))| {
+            let name: BundleName = name.parse().unwrap();
+            let mut list = PathList::default();
+            paths.iter().for_each(|path| list.add(path.as_bytes(), path.is_within(b"/usr/bin")));
+            let includes = mixture.includes[place];
+            BundleInput {
+                status: BundleStatus::Active,
+                includes: NAMES
+                    .iter()
+                    .enumerate()
+                    // The base of optimised builds may not be subtracted from under them: only os-core's includes vary
+                    // freely where the mixture has none.
+                    .filter(|(other, _)| includes >> other & 1 == 1 && mixture.contents[3] + mixture.contents[4] == 0)
+                    .map(|(_, name)| name.parse().unwrap())
+                    .collect(),
+                also_add: Vec::new(),
+                files: list.resolve(&index, &name, &mut Vec::new()),
+                name,
+            }
+        })
+        .collect();
+    drop(index);
+    let release = Release {
+        version,
+        previous,
+        format: FormatNumber::new(30).unwrap(),
+        min_version: mixture.with_minimum.then_some(version),
+        timestamp: i64::from(number),
+    };
+    Inputs { release, tree, bundles, debuginfo: DebuginfoBan::usual(), upstream: None, warnings: Vec::new() }
+}
+
+/// Everything that an endpoint with a bundle gets.
+fn installed<'m>(release: &'m Previous, bundle: &BundleName) -> HashSet<(&'m EntryPath, FileHash)> {
+    let mut seen = HashSet::new();
+    let mut next = vec![bundle.clone()];
+    let mut entries = HashSet::new();
+    while let Some(name) = next.pop() {
+        if seen.insert(name.clone())
+            && let Some(manifest) = release.bundles.get(&name)
+        {
+            entries.extend(manifest.present().map(|entry| (&entry.path, entry.hash)));
+            next.extend(manifest.header.includes.iter().cloned());
+        }
+    }
+    entries
+}
+
+/// What holds of a plan by itself.
+fn check_plan(inputs: &Inputs, plan: &Plan) {
+    let release = plan.release();
+    for planned in &plan.bundles {
+        let bytes = planned.manifest.to_bytes();
+        assert_eq!(Manifest::parse(&bytes).unwrap(), *planned.manifest);
+        assert_eq!(FileHash::of_manifest(&bytes), planned.hash);
+        assert_eq!(plan.mom.bundle(&planned.bundle).unwrap().hash, planned.hash);
+        let keys: Vec<_> = planned.manifest.entries.iter().map(|entry| (entry.version, &entry.path)).collect();
+        assert!(keys.is_sorted());
+        assert!(planned.manifest.entries.iter().all(|entry| entry.version <= plan.version));
+    }
+    for bundle in &inputs.bundles {
+        let got = installed(&release, &bundle.name);
+        for node in bundle.files.iter().map(|listed| inputs.tree.node(listed.node)) {
+            let path = node.path.as_bytes();
+            let left_out = inputs.debuginfo.bans(&node.path)
+                || path.contains(&b';')
+                || Variant::split(path).0 != Variant::Sse
+                || node.kind() == clearwell_format::FileKind::Directory;
+            assert!(left_out || got.contains(&(&node.path, node.hash)), "{} of {} is lost", node.path, bundle.name);
+        }
+        // The parent rule of clients (manifest 3.4).
+        for (path, _) in &got {
+            let parent = path.parent();
+            let listed = parent.is_none_or(|parent| got.iter().any(|(path, _)| **path == parent));
+            assert!(listed, "the folder of {path} is in no manifest that comes with {}", bundle.name);
+        }
+    }
+    for entry in plan.full.present() {
+        assert!(!inputs.debuginfo.bans(&entry.path) && !entry.path.as_bytes().contains(&b';'));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn releases_hold_together(mixtures in prop::collection::vec(mixture(), 1..5)) {
+        let mut previous: Option<Previous> = None;
+        // Every fullfile that was ever made.
+        let mut made: BTreeSet<(Version, FileHash)> = BTreeSet::new();
+        for (number, mixture) in (1..).zip(&mixtures) {
+            let inputs = inputs(number * 10, previous.as_ref().map(Previous::version), mixture);
+            let options = PlanOptions {
+                packs_from: previous.iter().cloned().map(Arc::new).collect(),
+                ..PlanOptions::default()
+            };
+            let plan = plan(&inputs, previous.as_ref(), &options).unwrap();
+            check_plan(&inputs, &plan);
+            made.extend(plan.fullfiles.iter().map(|fullfile| (plan.version, fullfile.hash)));
+            let release = plan.release();
+            for (name, manifest) in &release.bundles {
+                for entry in manifest.present() {
+                    prop_assert!(made.contains(&(entry.version, entry.hash)), "{} of {name} has no fullfile", entry.path);
+                }
+            }
+            if let Some(previous) = &previous {
+                for (name, before) in &previous.bundles {
+                    let now = &release.bundles[name];
+                    let pack = plan.packs.iter().find(|pack| pack.bundle == *name && pack.from.is_some());
+                    let carried: HashSet<FileHash> =
+                        pack.iter().flat_map(|pack| &pack.items).map(|item| item.hash).collect();
+                    let held: HashSet<_> = before.present().map(|entry| (&entry.path, entry.hash)).collect();
+                    for entry in now.present() {
+                        let has = held.contains(&(&entry.path, entry.hash)) || carried.contains(&entry.hash);
+                        prop_assert!(has, "{} of {name} comes in no pack", entry.path);
+                    }
+                    // What left the bundle is told to clients, or was.
+                    for entry in before.present().filter(|entry| now.present().all(|now| now.path != entry.path)) {
+                        let told = now.entries.iter().any(|now| now.path == entry.path && !now.is_present());
+                        prop_assert!(told, "{} left {name} without a word", entry.path);
+                    }
+                }
+            }
+            previous = Some(release);
+        }
+    }
+
+    #[test]
+    fn the_order_of_bundles_means_nothing(mixture in mixture(), swap in 0..NAMES.len()) {
+        let ordered = inputs(10, None, &mixture);
+        let mut shuffled = ordered.clone();
+        shuffled.bundles.rotate_left(swap);
+        let options = PlanOptions::default();
+        let (a, b) = (plan(&ordered, None, &options).unwrap(), plan(&shuffled, None, &options).unwrap());
+        prop_assert_eq!(a.mom.to_bytes(), b.mom.to_bytes());
+        prop_assert_eq!(a.full.to_bytes(), b.full.to_bytes());
+        prop_assert_eq!(a.packs, b.packs);
+        prop_assert_eq!(a.fullfiles, b.fullfiles);
+    }
+}
+
+const PLAIN: Mixture =
+    Mixture { contents: [1; PATHS.len()], listed: [1; PATHS.len()], includes: [0; NAMES.len()], with_minimum: false };
+
+fn first() -> Previous {
+    plan(&inputs(10, None, &PLAIN), None, &PlanOptions::default()).unwrap().release()
+}
+
+fn refusal(inputs: &Inputs, previous: Option<&Previous>) -> String {
+    plan(inputs, previous, &PlanOptions::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn numbers_that_do_not_fit_are_refused() {
+    let first = first();
+    let ten = Version::new(10);
+    assert_eq!(
+        refusal(&inputs(10, ten, &PLAIN), Some(&first)),
+        "version 10 is not above 10, the version before; choose a higher one"
+    );
+    assert!(
+        refusal(&inputs(20, ten, &PLAIN), None).starts_with("the manifests of version 10, the version before, are")
+    );
+    assert!(refusal(&inputs(20, None, &PLAIN), Some(&first)).starts_with("version 10 was released already"));
+    assert_eq!(
+        refusal(&inputs(30, Version::new(20), &PLAIN), Some(&first)),
+        "the version before is 20, but the manifests given are those of 10"
+    );
+    let mut above = inputs(20, ten, &PLAIN);
+    above.release.min_version = Version::new(30);
+    assert_eq!(refusal(&above, Some(&first)), "the minimum version 30 is above the version 20; it can be at most 20");
+}
+
+#[test]
+fn a_release_without_any_change_is_refused_and_one_without_a_bundle_is_not() {
+    let first = first();
+    let mut same = inputs(20, Version::new(10), &PLAIN);
+    let mut nodes = same.tree.clone().into_nodes();
+    let version = nodes.iter_mut().find(|node| node.path.as_bytes() == b"/usr/share/clear/version").unwrap();
+    *version = Node::file(version.path.clone(), Owner::MANIFEST, 0, (*b"10").into());
+    same.tree = Tree::new(nodes).unwrap();
+    assert_eq!(refusal(&same, Some(&first)), "nothing changed since version 10; there is nothing to release");
+
+    same.bundles.retain(|bundle| bundle.name.as_str() != "two");
+    let plan = plan(&same, Some(&first), &PlanOptions::default()).unwrap();
+    assert!(plan.bundles.is_empty());
+    assert_eq!(plan.mom.entries.len(), 3);
+}
+
+#[test]
+fn an_empty_bundle_and_a_missing_baseline_are_refused() {
+    let mut empty = inputs(10, None, &PLAIN);
+    empty.bundles[1].files.clear();
+    assert!(refusal(&empty, None).starts_with("bundle one has no files of its own"));
+
+    let mut alone = inputs(10, None, &PLAIN);
+    let base = alone.tree.find(b"/usr/bin/a").unwrap();
+    alone.bundles[0].files.retain(|listed| listed.node != base);
+    assert!(refusal(&alone, None).starts_with("/usr/bin/a of bundle os-core has optimised builds"));
+}
+
+#[test]
+fn what_is_too_large_for_clients_is_refused() {
+    struct Endless;
+    impl crate::tree::Generated for Endless {
+        fn open(&self) -> Box<dyn std::io::Read + Send> {
+            Box::new(std::io::empty())
+        }
+    }
+    let mut large = inputs(10, None, &PLAIN);
+    let mut nodes = large.tree.clone().into_nodes();
+    let node = nodes.iter_mut().find(|node| node.path.as_bytes() == b"/usr/lib/x").unwrap();
+    let content = crate::tree::Content::Generated(Arc::new(Endless));
+    node.body = crate::tree::Body::File { size: Header::MAX_CONTENT_SIZE + 1, content };
+    large.tree = Tree::new(nodes).unwrap();
+    assert!(refusal(&large, None).contains("clients take at most 2000000000000"), "{}", refusal(&large, None));
+}
