@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use clearwell_format::archive::{Codec, Encoder};
 
-/// Compresses what is written to it. A small segment is tried with each codec and the smallest result is kept; a large
-/// one goes through the first codec as it is written and never lies in memory.
+/// Compresses what is written to it. A small segment is tried with each codec and the smallest result is kept. A large
+/// one never lies in memory: its beginning tells which codec suits it, and the rest follows as it is written.
 pub(crate) struct Segment<W: Write> {
     codecs: &'static [Codec],
     state: State<W>,
@@ -61,7 +61,7 @@ impl<W: Write> Write for Segment<W> {
                 return Ok(piece.len());
             }
             if let State::Small { bytes, out } = std::mem::replace(&mut self.state, State::Broken) {
-                let mut encoder = self.codecs[0].encoder(out, None)?;
+                let mut encoder = best_guess(self.codecs, &bytes)?.encoder(out, None)?;
                 encoder.write_all(&bytes)?;
                 self.state = State::Large(Box::new(encoder));
             }
@@ -75,6 +75,22 @@ impl<W: Write> Write for Segment<W> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The codec that makes `start` smallest, as far as a fast preset tells.
+fn best_guess(codecs: &[Codec], start: &[u8]) -> io::Result<Codec> {
+    let (mut best, mut smallest) = (codecs[0], usize::MAX);
+    for &codec in codecs.iter().filter(|_| codecs.len() > 1) {
+        let fast = match codec {
+            Codec::Xz { x86, .. } => Codec::Xz { preset: 1, x86 },
+            other => other,
+        };
+        let size = fast.compress(start)?.len();
+        if size < smallest {
+            (best, smallest) = (codec, size);
+        }
+    }
+    Ok(best)
 }
 
 fn broken() -> io::Error {

@@ -11,7 +11,7 @@ use clearwell_sign::verify;
 use clearwell_store::Store;
 use clearwell_testkit::signer;
 
-use crate::mix::{Mix, bundle, options, snapshot, text, version};
+use crate::mix::{Mix, bundle, machine_code, noise, options, pack, snapshot, staged, text, version};
 
 #[test]
 fn every_object_of_a_release_can_be_fetched_and_is_itself() {
@@ -112,4 +112,32 @@ fn the_smallest_compression_is_kept() {
         }
     }
     assert!(smaller_without > 0, "tiny files are smaller with gzip: the methods are really tried");
+}
+
+/// Above 32 MiB files are not held in memory.
+#[test]
+fn large_files_are_streamed_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    // Repeats after 40,000 bytes: beyond the window of gzip, within that of the others.
+    let mut large = machine_code(64, 1);
+    large.extend(noise(40_000, 2).repeat(850));
+    let mut mix = Mix::sample();
+    mix.file("viewer", "/usr/bin/large", &large);
+    let hash = FileHash::of_file(&large, Owner { permissions: 0o644, uid: 0, gid: 0 });
+    for (name, methods, is_plain) in [
+        ("gzip", &[Method::Gzip][..], true),
+        ("xz", &[Method::Xz], false),
+        ("both", &[Method::Gzip, Method::Xz], false),
+    ] {
+        let store = Store::create(folder.path().join(name)).unwrap();
+        let options = BuildOptions { compression: methods.to_vec(), zero_packs: name == "gzip", ..options() };
+        mix.build_with(10, None, &store, None, &options).unwrap();
+        let archive = store.read(&Resource::of(version(10), Artifact::Fullfile(hash))).unwrap();
+        let (_, content) = single_member(&archive, 1 << 30).unwrap();
+        assert!(content == large);
+        assert_eq!(archive.starts_with(&hash.to_hex()), is_plain, "{name}");
+        if name == "gzip" {
+            assert!(staged(&pack(10, "viewer", None), &store).contains(&hash));
+        }
+    }
 }
