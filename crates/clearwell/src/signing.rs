@@ -9,7 +9,6 @@ use clearwell_sign::{PrivateKey, SignError, Signer, SigningCommand, TrustAnchor}
 use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::ui::Ui;
 
 /// How releases and pointers are signed.
 #[derive(Debug, Default, Clone, Args)]
@@ -37,12 +36,7 @@ impl SigningArgs {
     ///
     /// # Errors
     /// [`Exit::Usage`] if there is no certificate, [`Exit::Signing`] if certificate or key cannot be used.
-    pub(crate) fn signer(
-        &self,
-        config: &MixConfig,
-        workspace: Option<&Path>,
-        ui: &Ui,
-    ) -> Result<Option<Signer>, CliError> {
+    pub(crate) fn signer(&self, config: &MixConfig, workspace: Option<&Path>) -> Result<Option<Signer>, CliError> {
         if self.no_signing {
             return Ok(None);
         }
@@ -65,9 +59,6 @@ impl SigningArgs {
             }
         }
         .map_err(|error| CliError::signing(certificate, error))?;
-        for warning in signer.warnings() {
-            ui.warn(&format!("{}: {warning}", certificate.display()));
-        }
         Ok(Some(signer))
     }
 

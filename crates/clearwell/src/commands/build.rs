@@ -138,7 +138,7 @@ impl Build {
         let source = Source::open(self, &config)?;
         let store = self.open_store(&config, &source)?;
         let release = self.numbers(&config, &source, &store)?;
-        let signer = self.signing.signer(&config, source.certificate(), ui)?;
+        let signer = self.signing.signer(&config, source.certificate())?;
         let options = self.options(&config, &source)?;
         // The scan uses the global pool; a second call in one process (the demo) finds it made.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(options.workers.get()).build_global();

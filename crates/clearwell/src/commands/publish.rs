@@ -40,7 +40,7 @@ impl Publish {
             .or_else(|| config.store.clone())
             .ok_or_else(|| CliError::usage("which store? give --store DIR"))?;
         let store = Store::open(store)?;
-        let signer = self.signing.signer(&config, None, ui)?;
+        let signer = self.signing.signer(&config, None)?;
         let writer = store.writer(&format!("publish {}", self.version))?;
         let options = PublishOptions { allowed: self.allowed.rules(), now: unix_now() };
         let published = publish(self.version, &writer, signer.as_ref(), &options, ui)?;
