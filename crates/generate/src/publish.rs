@@ -84,7 +84,7 @@ pub(crate) fn move_pointers(
     progress: &dyn Progress,
 ) -> Result<Published, BuildError> {
     progress.event(Event::Started { phase: Phase::Publish, total: 0, total_bytes: 0 });
-    let current = writer.store().pointers()?;
+    let current = writer.pointers()?;
     let mut set = pointers(&inspection.release.mom, inspection.kept, &current);
     if let Some(signer) = inspection.signer {
         sign_pointers(&mut set, signer, signing_time)?;

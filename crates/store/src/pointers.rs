@@ -125,15 +125,30 @@ pub(crate) fn load(layout: &Layout) -> Result<PointerGeneration, StoreError> {
     Ok(PointerGeneration::default())
 }
 
-/// The pointers that the next generation continues. Damaged ones are replaced by it, so they are no error here.
+/// The pointers that the next generation continues. Damaged ones are replaced by it, so they are no error here: what it
+/// does not name is taken from the generations that are left, and their numbers are not used twice.
 pub(crate) fn load_to_replace(layout: &Layout) -> Result<PointerGeneration, StoreError> {
     match load(layout) {
-        Err(StoreError::PointersDamaged { .. }) => {
-            let numbers = list(&layout.generations())?.into_iter().filter_map(|found| found.name.parse().ok());
-            Ok(PointerGeneration { number: numbers.max().unwrap_or(0), files: BTreeMap::new() })
-        }
+        Err(StoreError::PointersDamaged { .. }) => left(layout),
+        Ok(PointerGeneration { number: 0, .. }) => left(layout),
         other => other,
     }
+}
+
+/// The newest of the generations on disk, without the link that tells which is current. One that a crash cut short has
+/// fewer files than the one before.
+fn left(layout: &Layout) -> Result<PointerGeneration, StoreError> {
+    let mut numbers: Vec<u64> =
+        list(&layout.generations())?.into_iter().filter_map(|found| found.name.parse().ok()).collect();
+    numbers.sort_unstable();
+    let mut files = BTreeMap::new();
+    for number in &numbers {
+        let read = read_generation(&layout.generation(*number))?;
+        if read.len() >= files.len() {
+            files = read;
+        }
+    }
+    Ok(PointerGeneration { number: numbers.last().copied().unwrap_or(0), files })
 }
 
 fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8]>>, StoreError> {

@@ -64,6 +64,15 @@ impl Writer {
         self.keep_only(None)
     }
 
+    /// The pointers that [`Writer::publish`] continues: the current ones, or the newest that are left where those are
+    /// damaged.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn pointers(&self) -> Result<PointerGeneration, StoreError> {
+        pointers::load_to_replace(self.store.layout())
+    }
+
     /// Moves pointers: those of `set` over the current ones, all in one step. Pointers of other formats stay. A pointer
     /// that changes loses its signature unless `set` brings a new one. Returns the new generation.
     ///
@@ -72,7 +81,7 @@ impl Writer {
     /// the old generation is still the current one.
     pub fn publish(&self, set: &PointerSet) -> Result<PointerGeneration, StoreError> {
         self.refuse_pointers_to_nothing(set)?;
-        let current = pointers::load_to_replace(self.store.layout())?;
+        let current = self.pointers()?;
         let next = PointerGeneration { number: current.number + 1, files: current.merged(set) };
         pointers::switch_to(&next, self.store.layout(), self.store.disk())?;
         // The next publication tries again; failing to tidy up must not fail what is published.

@@ -30,7 +30,14 @@ pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &
     let scratch = layout.generations().join(".next");
     disk.remove(&scratch)?;
     disk.symbolic_link(&target(generation.number), &scratch)?;
-    disk.rename(&scratch, &layout.pointers_link())?;
+    let link = layout.pointers_link();
+    if link.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        // A copy that followed the link leaves a folder in its place. Nobody knows what else is in it: it is kept.
+        let aside = layout.generations().join(format!(".replaced-{}", generation.number));
+        disk.remove(&aside)?;
+        disk.rename(&link, &aside)?;
+    }
+    disk.rename(&scratch, &link)?;
     disk.sync_folder(&layout.content())
 }
 

@@ -106,6 +106,36 @@ fn publishing_again_repairs_damaged_pointers() {
 }
 
 #[test]
+fn pointers_of_other_formats_survive_a_lost_link() {
+    let harms: [fn(&std::path::Path); 3] = [
+        |link| std::fs::remove_file(link).unwrap(),
+        |link| {
+            std::fs::remove_file(link).unwrap();
+            std::os::unix::fs::symlink("elsewhere", link).unwrap();
+        },
+        |link| {
+            std::fs::remove_file(link).unwrap();
+            std::fs::create_dir(link).unwrap();
+            std::fs::write(link.join("latest_version"), "20").unwrap();
+        },
+    ];
+    for harm in harms {
+        let (_folder, store) = damaged(|sample| harm(&sample.store.layout().pointers_link()));
+        // Cut short by a crash.
+        std::fs::create_dir(store.layout().generation(3)).unwrap();
+        let writer = store.writer("test").unwrap();
+        let other = clearwell_format::FormatNumber::new(31).unwrap();
+        let mut set = clearwell_testkit::pointers(other, version(20));
+        set.retain(|pointer, _| pointer.to_string().contains("format31"));
+        writer.publish(&set).unwrap();
+        assert_eq!(store.generation().unwrap(), 4);
+        assert_eq!(store.latest(crate::support::format()).unwrap(), Some(version(20)));
+        assert_eq!(store.latest(other).unwrap(), Some(version(20)));
+        assert_sound(&store);
+    }
+}
+
+#[test]
 fn files_that_are_nobodys_do_no_harm() {
     let (_folder, store) = damaged(|sample| {
         let layout = sample.store.layout();
