@@ -1,5 +1,6 @@
 //! The command line.
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
@@ -21,9 +22,10 @@ pub(crate) struct Cli {
 
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
 pub(crate) struct Global {
-    /// Print the result as one JSON document.
-    #[arg(long, global = true, env = "CLEARWELL_JSON")]
+    /// Print the result as one JSON document, errors too.
+    #[arg(long, global = true, env = "CLEARWELL_JSON", value_parser = FalseyValueParser::new())]
     pub(crate) json: bool,
     /// How progress is shown on stderr.
     #[arg(long, global = true, value_enum, default_value_t = ProgressStyle::Auto, env = "CLEARWELL_PROGRESS")]

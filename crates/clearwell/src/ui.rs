@@ -46,7 +46,7 @@ impl Ui {
             true => serde_json::to_string_pretty(value).map_err(|error| CliError::output(error.into()))?,
             false => text.trim_end().to_owned(),
         };
-        writeln!(io::stdout(), "{text}").map_err(CliError::output)
+        print(format!("{text}\n").as_bytes())
     }
 
     /// Tells a person something beside the result.
@@ -61,7 +61,9 @@ impl Ui {
 
     /// Says why a command failed, with its causes, and returns its exit code.
     pub(crate) fn fail(&self, error: &CliError) -> Exit {
-        let message = chain(error);
+        let chain = chain(error);
+        // Some parsers end their explanations with a line feed.
+        let message = chain.trim_end();
         if self.json {
             let document = serde_json::json!({ "error": message, "exit": error.exit() as u8 });
             let _ = writeln!(io::stdout(), "{document}");
@@ -164,6 +166,15 @@ impl Bars {
             }
             Event::Warning { .. } => {}
         }
+    }
+}
+
+/// Writes to stdout at once. A reader that has seen enough and closed it, such as `head`, is no failure.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), CliError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::output(error)),
+        _ => Ok(()),
     }
 }
 

@@ -63,10 +63,10 @@ impl Adopt {
                 None
             }
         };
-        let store = match Store::open(&self.store) {
-            Err(StoreError::NotAStore { .. }) => Store::create(&self.store)?,
-            opened => opened?,
-        };
+        if !self.www.is_dir() {
+            return Err(StoreError::NotContent { path: self.www }.into());
+        }
+        let store = Store::open_or_create(&self.store)?;
         let options =
             AdoptOptions { transfer: if self.hard_link { Transfer::HardLink } else { Transfer::Copy }, anchor };
         let mut writer = store.writer(&format!("adopt {}", self.www.display()))?;

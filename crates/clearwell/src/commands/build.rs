@@ -100,6 +100,7 @@ pub(crate) struct Build {
 
 /// Rules of the publish guard that the maintainer overrules.
 #[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Publish guard")]
 pub(crate) struct Allowed {
     /// Overrule a rule of the publish guard; it is kept in the release record. May be repeated.
     #[arg(long = "allow", value_name = "RULE", value_parser = parse_rule)]
@@ -127,19 +128,19 @@ pub(crate) enum Half {
 
 impl Build {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let outcome = self.release(ui)?;
+        let config = MixConfig::load(self.config.as_deref())?;
+        let outcome = self.release(&config, ui)?;
         ui.result(&outcome, &summary(&outcome))?;
         Ok(Exit::Done)
     }
 
-    /// Builds as the options say.
-    pub(crate) fn release(&self, ui: &Ui) -> Result<BuildOutcome, CliError> {
-        let config = MixConfig::load(self.config.as_deref())?;
-        let source = Source::open(self, &config)?;
-        let store = self.open_store(&config, &source)?;
-        let release = self.numbers(&config, &source, &store)?;
-        let signer = self.signing.signer(&config, source.certificate())?;
-        let options = self.options(&config, &source)?;
+    /// Builds as the options say, and `config` where they say nothing.
+    pub(crate) fn release(&self, config: &MixConfig, ui: &Ui) -> Result<BuildOutcome, CliError> {
+        let source = Source::open(self, config)?;
+        let store = self.open_store(config, &source)?;
+        let release = self.numbers(config, &source, &store)?;
+        let signer = self.signing.signer(config, source.certificate())?;
+        let options = self.options(config, &source)?;
         // The scan uses the global pool; a second call in one process (the demo) finds it made.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(options.workers.get()).build_global();
         let bump = self.format_bump.map(|half| match half {
@@ -150,7 +151,7 @@ impl Build {
         let inputs = match &source {
             Source::Mix(workspace) => workspace.inputs(release, bump, ui)?,
             Source::Trees(trees) => {
-                let content = self.os_content(&config, &release, signer.as_ref())?;
+                let content = self.os_content(config, &release, signer.as_ref())?;
                 trees.inputs(release, &content, bump, ui)?
             }
         };
@@ -226,6 +227,18 @@ impl Build {
                 .map_or(Version::new(10), |newest| Version::new(newest.number().saturating_add(10)))
                 .ok_or_else(|| CliError::usage("no version is left above the last release"))?,
         };
+        if self.previous.is_none()
+            && let Some(lost) = newest.filter(|newest| previous == Some(*newest) && !store.has_release(*newest))
+        {
+            return Err(CliError::plain(
+                Exit::Store,
+                format!(
+                    "the pointers name release {lost}, but its record {} is missing: restore it from a backup, or name \
+                     the release to build on with --previous",
+                    store.layout().record(lost).display()
+                ),
+            ));
+        }
         // The build itself tells whether this version is there to be continued; its own release is not the one before.
         if self.previous.is_none() && previous == Some(version) && store.has_release(version) {
             previous = store.record(version)?.previous;

@@ -1,12 +1,11 @@
 //! `clearwell completions`.
 
-use std::io;
-
 use clap::CommandFactory as _;
 
 use crate::cli::Cli;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::ui::print;
 
 /// Print a completion script for a shell.
 ///
@@ -19,7 +18,9 @@ pub(crate) struct Completions {
 
 impl Completions {
     pub(crate) fn run(self) -> Result<Exit, CliError> {
-        clap_complete::generate(self.shell, &mut Cli::command(), "clearwell", &mut io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "clearwell", &mut script);
+        print(&script)?;
         Ok(Exit::Done)
     }
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::commands::build::Build;
 use crate::commands::init::make_key;
 use crate::commands::serve::{runtime, stop_signal};
+use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::sample;
@@ -112,7 +113,8 @@ fn release_all(dir: &Path, certificate: &Path, url: &str, ui: &Ui) -> Result<(),
             ..Build::default()
         };
         ui.note(&format!("-- building version {version}"));
-        build.release(ui)?;
+        // Not the configuration of the folder where the demo happens to run.
+        build.release(&MixConfig::default(), ui)?;
     }
     Ok(())
 }

@@ -47,6 +47,9 @@ impl Publish {
         for warning in &published.warnings {
             ui.warn(warning);
         }
+        for text in &published.overruled {
+            ui.warn(&format!("allowed: {text}"));
+        }
         let text = format!("published {}: {}", published.version, conclusion(Some(published.generation)));
         ui.result(&published, &text)?;
         Ok(Exit::Done)

@@ -19,7 +19,7 @@ mod os_content;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clearwell_format::{BundleName, EntryPath};
@@ -28,7 +28,7 @@ use super::{SourceError, read_text};
 use crate::inputs::{BundleInput, FormatBump, Inputs, PathList, Release, Warning};
 use crate::progress::Progress;
 use crate::tree::Tree;
-use crate::tree::scan::scan;
+use crate::tree::scan::{ScanError, scan};
 use merge::Merge;
 
 pub use config::{BundleConfig, TreesConfig};
@@ -52,7 +52,10 @@ impl Trees {
     /// If there is no os-core, `bundles.toml` is broken or names bundles that do not exist, or a folder has a name that
     /// no bundle can have.
     pub fn open(dir: &Path) -> Result<Self, SourceError> {
-        let failed = |source| SourceError::Read { path: dir.to_owned(), source };
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => ScanError::NoRoot(dir.to_owned()).into(),
+            _ => SourceError::Read { path: dir.to_owned(), source },
+        };
         // Paths in the sources of nodes must not depend on where the process stands later.
         let dir = std::path::absolute(dir).map_err(failed)?;
         let mut folders = BTreeSet::new();
