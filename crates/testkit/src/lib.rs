@@ -23,5 +23,5 @@ pub use damage::{cut_off, flip_byte};
 pub use object::TestObject;
 pub use release::{ReleaseBuilder, TestRelease};
 pub use sample::{SampleStore, sample_releases, sample_store};
-pub use signing::{pointers, signer};
+pub use signing::{key_pem, pointers, signer};
 pub use www::{Www, sample_www};

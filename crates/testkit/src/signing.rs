@@ -5,17 +5,28 @@ use std::time::SystemTime;
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{FormatNumber, Version, pointer};
-use clearwell_sign::{GenerateOptions, KeyBits, PrivateKey, Signer, TrustAnchor, generate};
+use clearwell_sign::{GenerateOptions, Generated, KeyBits, PrivateKey, Signer, TrustAnchor, generate};
 use clearwell_store::PointerSet;
 
 /// A signer with a self-signed certificate that is valid now. Made once for each process: keys take their time.
 pub fn signer() -> &'static Signer {
     static SIGNER: OnceLock<Signer> = OnceLock::new();
     SIGNER.get_or_init(|| {
+        let anchor = TrustAnchor::from_pem(&made().certificate_pem).unwrap();
+        Signer::new(anchor, PrivateKey::from_pem(key_pem().as_bytes(), None).unwrap(), now()).unwrap()
+    })
+}
+
+/// The key of [`signer`], for programs that sign in its name. Its certificate is `signer().anchor().pem()`.
+pub fn key_pem() -> &'static str {
+    &made().key_pem
+}
+
+fn made() -> &'static Generated {
+    static MADE: OnceLock<Generated> = OnceLock::new();
+    MADE.get_or_init(|| {
         let options = GenerateOptions { bits: KeyBits::Rsa2048, ..GenerateOptions::new("Clearwell tests") };
-        let made = generate(&options, now()).unwrap();
-        let anchor = TrustAnchor::from_pem(&made.certificate_pem).unwrap();
-        Signer::new(anchor, PrivateKey::from_pem(made.key_pem.as_bytes(), None).unwrap(), now()).unwrap()
+        generate(&options, now()).unwrap()
     })
 }
 

@@ -1,0 +1,87 @@
+//! Help, completions, and command lines that cannot be understood.
+
+use crate::run::run;
+
+const COMMANDS: [&[&str]; 12] = [
+    &[],
+    &["demo"],
+    &["init"],
+    &["build"],
+    &["publish"],
+    &["adopt"],
+    &["serve"],
+    &["verify"],
+    &["releases"],
+    &["releases", "show"],
+    &["releases", "diff"],
+    &["completions"],
+];
+
+#[test]
+fn every_command_explains_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    for command in COMMANDS {
+        for flag in ["--help", "-h"] {
+            let ended = run(dir.path(), &[command, &[flag]].concat()).expect(0);
+            let usage = format!("Usage: clearwell {}", command.join(" "));
+            assert!(ended.stdout.contains(usage.trim_end()), "{}", ended.stdout);
+            assert_eq!(ended.stderr, "");
+        }
+    }
+    let ended = run(dir.path(), &["--help"]).expect(0);
+    assert!(ended.stdout.contains("Exit codes:") && ended.stdout.contains("clearwell demo"), "{}", ended.stdout);
+    run(dir.path(), &["--version"]).expect(0);
+}
+
+#[test]
+fn each_shell_gets_completions() {
+    let dir = tempfile::tempdir().unwrap();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ended = run(dir.path(), &["completions", shell]).expect(0);
+        assert!(ended.stdout.contains("format-bump") && ended.stdout.contains("drain-grace-seconds"), "{shell}");
+    }
+    run(dir.path(), &["completions", "dos"]).expect(2).says(&["dos", "bash"]);
+}
+
+#[test]
+fn what_cannot_be_understood_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, named) in [
+        (&["bild"][..], "bild"),
+        (&["build", "--frob"], "--frob"),
+        (&["build", "--version", "ten"], "ten"),
+        (&["build", "--format", "0"], "0"),
+        (&["build", "--memory", "much"], "much"),
+        (&["build", "--trees", "a", "--mix", "b"], "--mix"),
+        (&["build", "--increment"], "--mix"),
+        (&["build", "--allow", "everything"], "directory-replaced"),
+        (&["build", "--allow", "conflicting-entries"], "cannot be allowed"),
+        (&["build"], "--trees"),
+        (&["build", "--trees", "trees"], "no folder"),
+        (&["publish"], "<VERSION>"),
+        (&["publish", "10"], "--store"),
+        (&["verify"], "--store"),
+        (&["verify", "--url", "ftp://a"], "ftp://a"),
+        (&["releases"], "--store"),
+        (&["serve"], "--store"),
+        (&["adopt"], "<WWW>"),
+    ] {
+        let ended = run(dir.path(), args);
+        let code = if args.contains(&"trees") { 3 } else { 2 };
+        let ended = ended.expect(code).says(&[named]);
+        assert_eq!(ended.stdout, "", "{args:?}");
+        let json = run(dir.path(), &[args, &["--json"]].concat()).expect(code).json();
+        assert_eq!(json["exit"], code);
+        assert!(json["error"].as_str().is_some_and(|error| !error.is_empty()));
+    }
+    assert_eq!(dir.path().read_dir().unwrap().count(), 0, "a refused command line leaves nothing behind");
+}
+
+#[test]
+fn the_environment_may_ask_for_json() {
+    let mix = crate::mix::Mix::released();
+    for (value, is_json) in [("1", true), ("true", true), ("0", false), ("", false)] {
+        let ended = mix.run_with("CLEARWELL_JSON", value, &["releases", "--store", "store"]).expect(0);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&ended.stdout).is_ok(), is_json, "{value:?}");
+    }
+}

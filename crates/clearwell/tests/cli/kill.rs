@@ -1,0 +1,88 @@
+//! `kill -9` at any moment: the last release is served on, and the next build finishes.
+
+use std::thread;
+use std::time::Instant;
+
+use crate::mix::Mix;
+use crate::run::{Running, Server, clearwell};
+
+/// A mix of a few hundred files, so that a build takes long enough to be hit in each of its phases.
+fn mix() -> Mix {
+    let mix = Mix::new();
+    for number in 0..150 {
+        let text = format!("{number} of the library\n").repeat(10 + number);
+        mix.put(format!("trees/libs/usr/share/libs/{}/{number}", number % 7), text);
+    }
+    mix
+}
+
+fn change(mix: &Mix, version: u32) {
+    for number in (0..150).step_by(3) {
+        let text = format!("{number} of the library, {version}\n").repeat(10 + number);
+        mix.put(format!("trees/libs/usr/share/libs/{}/{number}", number % 7), text);
+    }
+}
+
+#[test]
+fn a_killed_build_harms_no_release_and_is_finished_by_the_next() {
+    const MOMENTS: u32 = 26;
+    let mix = mix();
+    let timestamp = ["--timestamp", "1700000000", "--deltas", "1"];
+    let begun = Instant::now();
+    mix.build(&[&["--store", "trial"][..], &timestamp].concat()).expect(0);
+    let whole = begun.elapsed();
+
+    // No store yet: whatever of it is there, the next build makes a whole one.
+    for moment in 1..=4 {
+        let store = format!("store-{moment}");
+        let build = Running::start(clearwell(mix.dir(), &["build", "--store", &store]));
+        thread::sleep(whole * moment / 40);
+        build.kill();
+        assert!(mix.run(&["build", "--store", &store]).expect(0).stdout.contains("release 10"));
+    }
+
+    mix.build(&timestamp).expect(0);
+    let server = Server::start(mix.dir(), "store", &["--drain-grace-seconds", "0"]);
+    let url = server.url();
+    let (mut version, mut finished, mut interrupted) = (20, vec![10], 0);
+    change(&mix, version);
+    for moment in 0..MOMENTS {
+        let number = version.to_string();
+        let build = Running::start(clearwell(mix.dir(), &[&["build", "--version", &number][..], &timestamp].concat()));
+        thread::sleep(whole * moment / MOMENTS);
+        let ended = build.kill();
+        interrupted += u32::from(!ended.success());
+        // Killed or not, endpoints see a whole release: the one before, or this one.
+        let newest = mix.newest().unwrap();
+        assert!(
+            newest == u64::from(version) || newest == u64::from(*finished.last().unwrap()),
+            "moment {moment}: {newest}"
+        );
+        let fetch =
+            ["verify", "--url", &url, "--cert", "Swupd_Root.pem", "--bundles", "os-core,libs", "--retry-seconds", "0"];
+        mix.run(&[&fetch[..], &["--skip-fullfiles"]].concat()).expect(0);
+        // Every other interrupted build is continued, the rest give way to the next version.
+        if ended.success() || moment % 2 == 1 {
+            if newest != u64::from(version) {
+                mix.build(&[&["--version", &number][..], &timestamp].concat()).expect(0);
+            }
+            assert_eq!(mix.newest(), Some(u64::from(version)));
+            finished.push(version);
+            version += 10;
+            change(&mix, version);
+        }
+    }
+    assert!(interrupted >= MOMENTS / 2, "only {interrupted} builds were interrupted");
+    server.running.terminate();
+    assert_eq!(server.running.wait().code(), Some(0));
+    let last = version.to_string();
+    mix.build(&[&["--version", &last][..], &timestamp].concat()).expect(0);
+    mix.verify("10");
+    let left: Vec<_> = mix.path("store/meta/staging").read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "scratch is cleaned: {left:?}");
+
+    // What interrupted builds made is what an undisturbed one makes.
+    let trial = crate::mix::Kept::of(&mix.path("trial")).only(|path| path.starts_with("content/10/"));
+    let store = mix.kept().only(|path| path.starts_with("content/10/"));
+    trial.assert_same(&store);
+}

@@ -1,0 +1,26 @@
+//! The binary in fresh folders: what it prints, how it ends, and that nothing is lost where it refuses.
+//!
+//! Every refusal is checked the same way ([`mix::Mix::refuses`]): its exit code, one error that names the object and the
+//! remedy, the same error as JSON, and a store whose releases and pointers are byte for byte what they were and still
+//! satisfy an endpoint.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod adopt;
+mod bad_bundles;
+mod bad_keys;
+mod bad_stores;
+mod bad_trees;
+mod bad_versions;
+mod defaults;
+mod disk;
+mod help;
+mod init;
+mod kill;
+mod mix;
+mod options;
+mod releases;
+mod reproducible;
+mod run;
+mod serve;
+mod workspace;

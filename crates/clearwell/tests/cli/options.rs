@@ -1,0 +1,65 @@
+//! Every key of a configuration file is an option too, and nothing else is a key.
+
+use crate::mix::Mix;
+use crate::run::run;
+
+#[test]
+fn every_key_of_the_mix_is_an_option() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = run(dir.path(), &["build", "--help"]).expect(0).stdout;
+    let keys: Vec<&str> = keys(include_str!("../../../../config/clearwell.toml"), "#= ");
+    assert!(keys.len() >= 12, "{keys:?}");
+    for key in keys {
+        assert!(help.contains(&format!("--{key} <")), "--{key} is no option");
+    }
+}
+
+#[test]
+fn every_key_of_the_server_is_an_option_and_a_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = run(dir.path(), &["serve", "--help"]).expect(0).stdout;
+    let shipped = include_str!("../../../../config/serve.toml");
+    let keys = [keys(shipped, "#= "), keys(shipped, "")].concat();
+    assert!(keys.len() >= 26, "{keys:?}");
+    for key in keys {
+        let variable = format!("CLEARWELL_SERVE_{}", key.replace('-', "_").to_uppercase());
+        assert!(help.contains(&format!("--{key} <")) && help.contains(&variable), "--{key} is no option");
+    }
+}
+
+#[test]
+fn the_shipped_files_are_usable() {
+    let mix = Mix::new();
+    mix.put("clearwell.toml", include_str!("../../../../config/clearwell.toml"));
+    mix.build(&["--trees", "trees", "--store", "store", "--certificate", "Swupd_Root.pem"]).expect(0);
+}
+
+#[test]
+fn a_bad_configuration_names_file_and_key() {
+    let mix = Mix::released();
+    for (text, named) in [
+        ("stor = \"x\"\n", "stor"),
+        ("format = 0\n", "format"),
+        ("format = \"new\"\n", "format"),
+        ("jobs = -1\n", "jobs"),
+        ("trees = \"trees\"\nmix = \"mix\"\nstore = \"store\"\n", "mix and trees"),
+        (
+            "trees = \"trees\"\nstore = \"store\"\nmemory = \"much\"\nkey = \"private.pem\"\ncertificate = \"Swupd_Root.pem\"\n",
+            "memory",
+        ),
+        ("= \n", "bad.toml"),
+    ] {
+        mix.put("bad.toml", text);
+        let ended = mix.refuses(&["build", "--config", "bad.toml"], 2, &[]);
+        let error = ended.error();
+        assert!(error.contains(named) || named == "mix and trees" && error.contains("both mix and trees"), "{error}");
+    }
+    mix.refuses(&["build", "--config", "none.toml"], 2, &["none.toml"]);
+    mix.refuses(&["publish", "10", "--config", "none.toml"], 2, &["none.toml"]);
+}
+
+/// The keys of lines that begin with `mark`.
+fn keys<'t>(text: &'t str, mark: &str) -> Vec<&'t str> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix(mark));
+    lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect()
+}

@@ -1,0 +1,74 @@
+//! Listing, comparing, staging and publishing.
+
+use serde_json::json;
+
+use crate::mix::Mix;
+
+#[test]
+fn a_staged_release_waits_for_its_publication() {
+    let mix = Mix::changed();
+    let pointers =
+        |mix: &Mix| mix.kept().only(|path| path.starts_with("content/version") || path.contains(".pointers"));
+    let before = pointers(&mix);
+    let outcome = mix.build(&["--version", "20", "--stage", "--json"]).expect(0).json();
+    assert_eq!(outcome["generation"], json!(null));
+    assert!(pointers(&mix) == before, "staging moves no pointer");
+    assert_eq!(mix.newest(), Some(10));
+    mix.run(&["verify", "--store", "store", "--cert", "Swupd_Root.pem", "--version", "20", "--from", "10"]).expect(0);
+
+    let published = mix.run(&["publish", "20", "--json"]).expect(0).json();
+    assert_eq!((&published["version"], &published["generation"]), (&json!(20), &json!(2)));
+    assert_eq!(mix.newest(), Some(20));
+    mix.verify("10");
+    // Once more: signatures are renewed.
+    assert_eq!(mix.run(&["publish", "20", "--json"]).expect(0).json()["generation"], 3);
+    mix.verify("10");
+    mix.refuses(&["publish", "10"], 5, &["pointer-goes-back", "publish a higher version, or allow the rule"]);
+    mix.refuses(&["publish", "30"], 4, &["no release 30"]);
+    mix.run(&["publish", "10", "--allow", "pointer-goes-back"]).expect(0).says(&["pointer-goes-back"]);
+    assert_eq!(mix.newest(), Some(10));
+}
+
+#[test]
+fn releases_are_listed_shown_and_compared() {
+    let mix = Mix::changed();
+    mix.put("trees/editor/usr/share/editor/new", "new\n");
+    std::fs::remove_file(mix.path("trees/editor/usr/bin/edit")).unwrap();
+    mix.put("trees/games/usr/bin/game", "game\n");
+    mix.build(&[]).expect(0);
+    let lines = mix.releases();
+    assert_eq!(lines[0]["pointed_at_by"], json!([]));
+    assert_eq!(lines[1]["pointed_at_by"], json!(["format30/latest", "latest_version"]));
+    assert_eq!((&lines[1]["bundles"], &lines[1]["previous"]), (&json!(4), &json!(10)));
+    let ask = |args: &[&str]| mix.run(&[&["releases", "--store", "store"], args].concat());
+    assert!(ask(&[]).expect(0).stdout.contains("format30/latest"));
+
+    let shown = ask(&["show", "20", "--json"]).expect(0).json();
+    assert_eq!(shown["record"]["sources"][0]["kind"], "trees");
+    let text = ask(&["show", "20"]).expect(0).stdout;
+    assert!(text.contains("release 20, format 30") && text.contains("editor") && text.contains("trees"), "{text}");
+
+    let diff = ask(&["diff", "10", "20", "--json"]).expect(0).json();
+    assert_eq!(diff["bundles_added"], json!(["games"]));
+    let editor = diff["bundles"].as_array().unwrap().iter().find(|bundle| bundle["bundle"] == "editor").unwrap();
+    assert_eq!(editor["added"], json!(["/usr/share/editor", "/usr/share/editor/new"]));
+    assert_eq!(editor["removed"], json!(["/usr/bin/edit"]));
+    assert!(ask(&["diff", "20", "10"]).expect(0).stdout.contains("- bundle games"));
+    assert!(ask(&["diff", "20", "20"]).expect(0).stdout.contains("hold the same"));
+
+    for (args, says) in [(&["show", "99"][..], "no release 99"), (&["diff", "10", "99"], "no release 99")] {
+        mix.refuses(&[&["releases", "--store", "store"], args].concat(), 4, &[says]);
+    }
+    mix.verify("10");
+}
+
+#[test]
+fn nobody_need_read_the_result() {
+    let mix = Mix::released();
+    let mut child = crate::run::clearwell(mix.dir(), &["releases", "--store", "store"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -1,0 +1,143 @@
+//! Runs of the binary.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+
+use serde_json::Value;
+
+/// The binary in `dir`, with nothing of the caller's environment that it would heed.
+pub(crate) fn clearwell(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clearwell"));
+    command.current_dir(dir).args(args).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("CLEARWELL_") || name == "SOURCE_DATE_EPOCH" || name == "JOURNAL_STREAM" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run(dir: &Path, args: &[&str]) -> Ended {
+    Ended::of(&mut clearwell(dir, args))
+}
+
+/// A run that ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// Fails unless it ended with this code.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails unless stderr has all of these.
+    #[track_caller]
+    pub(crate) fn says(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.stderr.contains(part), "stderr does not say {part:?}:\n{}", self.stderr);
+        }
+        self
+    }
+
+    /// The one JSON document on stdout.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
+    }
+
+    /// The text of the one error on stderr.
+    #[track_caller]
+    pub(crate) fn error(&self) -> String {
+        let mut errors = self.stderr.split("error: ").skip(1);
+        let error = errors.next().unwrap_or_else(|| panic!("no error in:\n{}", self.stderr));
+        assert_eq!(errors.next(), None, "more than one error in:\n{}", self.stderr);
+        error.trim_end().to_owned()
+    }
+}
+
+/// A run under way; ended, whatever the test does.
+pub(crate) struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// Starts the binary; what it prints is not looked at.
+    pub(crate) fn start(mut command: Command) -> Self {
+        Self { child: command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap() }
+    }
+
+    /// Starts the binary with a pipe for its result.
+    pub(crate) fn start_read(mut command: Command) -> (Self, BufReader<ChildStdout>) {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        (Self { child }, stdout)
+    }
+
+    /// Asks it to end, as an init system does.
+    pub(crate) fn terminate(&self) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
+            .unwrap();
+    }
+
+    /// Kills it as `kill -9` does.
+    pub(crate) fn kill(mut self) -> ExitStatus {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        self.child.wait().unwrap()
+    }
+
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `clearwell serve` on ports that the kernel picked.
+pub(crate) struct Server {
+    pub(crate) running: Running,
+    /// Address for clients.
+    pub(crate) listen: String,
+    /// Address of metrics and health.
+    pub(crate) admin: String,
+}
+
+impl Server {
+    pub(crate) fn start(dir: &Path, store: &str, more: &[&str]) -> Self {
+        let args = ["serve", "--store", store, "--json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let (running, mut stdout) = Running::start_read(clearwell(dir, &[&args, more].concat()));
+        // The document ends where its braces do; the pipe stays open as long as the server runs.
+        let mut text = String::new();
+        while serde_json::from_str::<Value>(&text).is_err() {
+            assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "the server ended before it listened: {text:?}");
+        }
+        let addresses: Value = serde_json::from_str(&text).unwrap();
+        let address = |key: &str| addresses[key].as_str().unwrap().to_owned();
+        Self { running, listen: address("listen"), admin: address("admin") }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.listen)
+    }
+}

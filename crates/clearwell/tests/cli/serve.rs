@@ -1,0 +1,109 @@
+//! `clearwell serve` as a process: addresses, configuration, signals.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use crate::mix::Mix;
+use crate::run::{Running, Server, clearwell};
+
+/// The answer to one GET, head and body.
+fn get(address: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+#[test]
+fn a_store_is_served_until_the_signal() {
+    let mix = Mix::changed();
+    let server = Server::start(mix.dir(), "store", &["--drain-grace-seconds", "0"]);
+    assert_eq!(get(&server.listen, "/version/format30/latest"), (200, "10".to_owned()));
+    assert_eq!(get(&server.listen, "/20/Manifest.MoM").0, 503, "not here yet");
+    assert_eq!(get(&server.listen, "/meta/layout").0, 404);
+    for address in [&server.listen, &server.admin] {
+        assert_eq!(get(address, "/healthz").0, 200);
+        assert_eq!(get(address, "/readyz").0, 200);
+    }
+    let (status, metrics) = get(&server.admin, "/metrics");
+    assert!(status == 200 && metrics.contains("# EOF"), "{metrics}");
+    assert_eq!(get(&server.listen, "/metrics").0, 404, "not for clients");
+
+    // A release that is published meanwhile is served at once to those who come anew.
+    mix.build(&[]).expect(0);
+    mix.run(&["verify", "--url", &server.url(), "--cert", "Swupd_Root.pem", "--from", "10"]).expect(0);
+    assert_eq!(get(&server.listen, "/version/format30/latest"), (200, "20".to_owned()));
+
+    server.running.terminate();
+    let address = server.listen.clone();
+    assert_eq!(server.running.wait().code(), Some(0));
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn an_empty_store_waits_for_its_first_release() {
+    let mix = Mix::new();
+    mix.run(&["init", "new"]).expect(0);
+    let server = Server::start(mix.dir(), "new/store", &["--drain-grace-seconds", "0"]);
+    assert_eq!(get(&server.listen, "/version/format30/latest").0, 503);
+    assert_eq!(get(&server.listen, "/healthz").0, 200);
+}
+
+#[test]
+fn options_win_over_the_environment_and_both_over_the_file() {
+    let mix = Mix::released();
+    let [in_file, in_environment] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
+    mix.put("serve.toml", format!("listen = \"{}\"\nadmin = \"off\"\nbase-path = \"/update\"\n", address(&in_file)));
+    let serve = ["serve", "--store", "store", "--config", "serve.toml"];
+    mix.run(&serve).expect(10).says(&["listen", &address(&in_file), "in use"]);
+    let variable = "CLEARWELL_SERVE_LISTEN";
+    mix.run_with(variable, address(&in_environment), &serve).expect(10).says(&[&address(&in_environment)]);
+    let options = ["--listen", "127.0.0.1:0", "--json"];
+    let mut command = clearwell(mix.dir(), &[&serve[..], &options].concat());
+    command.env(variable, address(&in_environment));
+    let (running, mut stdout) = Running::start_read(command);
+    let mut text = String::new();
+    while !text.contains('}') {
+        assert_ne!(std::io::BufRead::read_line(&mut stdout, &mut text).unwrap(), 0);
+    }
+    let addresses: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(addresses["admin"], serde_json::Value::Null);
+    let listen = addresses["listen"].as_str().unwrap();
+    assert_eq!(get(listen, "/update/version/format30/latest").1, "10");
+    assert_eq!(get(listen, "/version/format30/latest").0, 404);
+    drop(running);
+}
+
+#[test]
+fn what_cannot_be_served_is_named() {
+    let mix = Mix::released();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let serve = ["serve", "--store", "store", "--json"];
+    for (options, code, says) in [
+        (&["--listen", "nonsense"][..], 2, &["listen", "nonsense"][..]),
+        (&["--listen", "off"], 2, &["listen and listen-tls are both off", "give one of them an address"]),
+        (&["--listen", "127.0.0.1:0", "--max-connections", "many"], 2, &["max-connections", "many"]),
+        (&["--listen", "127.0.0.1:0", "--memory-cache", "much"], 2, &["memory-cache"]),
+        (&["--listen", "127.0.0.1:0", "--access-log", "some"], 2, &["access-log", "some"]),
+        (&["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"], 2, &["tls-certificate", "listen-tls"]),
+        (&["--listen", "127.0.0.1:0", "--signing-certificate", "none.pem"], 2, &["signing-certificate", "none.pem"]),
+        (&["--config", "none.toml"], 2, &["none.toml"]),
+        (&["--listen", &taken, "--admin", "off"], 10, &["listen", &taken, "in use"]),
+        (&["--listen", "127.0.0.1:0", "--admin", &taken], 10, &["admin", &taken]),
+    ] {
+        mix.refuses(&[&serve[..3], options].concat(), code, says);
+    }
+    for (text, key) in
+        [("lisen = \"127.0.0.1:0\"\n", "lisen"), ("idle-seconds = \"x\"\n", "idle-seconds"), ("= 1\n", "bad.toml")]
+    {
+        mix.put("bad.toml", text);
+        mix.refuses(&[&serve[..3], &["--config", "bad.toml"]].concat(), 2, &["bad.toml", key]);
+    }
+    fs::remove_file(mix.path("bad.toml")).unwrap();
+}
