@@ -58,8 +58,8 @@ pub(super) struct Bundle {
     #[serde(default)]
     pub(super) extra_files: Vec<String>,
     /// Only an empty folder stands for the bundle, which comes to a bundle without a list.
-    #[serde(default, rename = "no_info")]
-    _no_info: bool,
+    #[serde(default)]
+    pub(super) no_info: bool,
 }
 
 #[derive(Deserialize)]

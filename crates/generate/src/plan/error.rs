@@ -51,7 +51,7 @@ pub enum PlanError {
     EmptyBundle(BundleName),
     /// An optimised build without its baseline.
     #[error(
-        "{path} of bundle {bundle} has optimised builds, but the bundle has no {path} itself (missing SSE version of binary); add the baseline or remove the builds below /V3, /V4 and /VA"
+        "{path} of bundle {bundle} has optimised builds, but the bundle has no {path} itself (missing SSE version of binary); add the baseline or remove the builds; top-level names that begin with V3, V4 or VA are reserved for them"
     )]
     NoBaseline {
         /// The bundle, or `full`.

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::os::unix::fs::symlink;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::inputs::Listed;
 use crate::progress::Silent;
@@ -186,4 +188,30 @@ fn links_in_the_image_are_not_followed() {
     let inputs = inputs(&dir).unwrap();
     assert!(inputs.tree.find(b"/etc").is_some());
     assert!(inputs.tree.nodes().all(|(_, node)| !node.path.as_bytes().starts_with(b"/etc/")));
+}
+
+proptest! {
+    /// Pieces of the real files in any order: parsers answer, they never panic.
+    #[test]
+    fn no_text_makes_a_parser_panic(
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "[", "]", "Mix", "Server", "Swupd", "=", "\"", "\n", "$", "${", "}", "{", "FORMAT", "CERT", "imagebase",
+                "#VERSION 1.1", "\"Files\":", ":", ",", "null", "true", "/a", "30", "-1", "é", "\t", "bundles.", "includes",
+            ]),
+            0..24,
+        )
+    ) {
+        let text = pieces.concat();
+        let environment = |_: &str| None;
+        drop((
+            parse_groups(&text),
+            ServerIni::parse(&text),
+            MixerState::parse(&text),
+            BuilderConf::parse(&text, Path::new("/"), &environment),
+            Info::parse(&text),
+            parse_extra_files(&text),
+            crate::source::trees::TreesConfig::parse(&text),
+        ));
+    }
 }
