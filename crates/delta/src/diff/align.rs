@@ -26,9 +26,9 @@ pub(super) fn regions(old: &[u8], new: &[u8], changes: &[Match]) -> Vec<Region> 
         let gap = current.new_end()..next.new;
         let is_last = next.new == new.len();
         let ahead = &new[gap.clone()];
-        let forward = gains(ahead.iter().zip(followed(old, gap.start, current.alignment())));
-        let backward = if is_last { vec![0] } else { gains(ahead.iter().rev().zip(old[..next.old].iter().rev())) };
-        let (forward, backward) = best_split(&forward, &backward, ahead.len());
+        let after = followed(old, gap.start, current.alignment());
+        let before = if is_last { &[] } else { &old[next.old.saturating_sub(ahead.len())..next.old] };
+        let (forward, backward) = share(ahead, after, before);
         let add = current.len + forward;
         regions.push(Region { new: current.new, old: current.old, add, insert: ahead.len() - forward - backward });
         current = Match { new: next.new - backward, old: next.old - backward, len: next.len + backward };
@@ -36,36 +36,57 @@ pub(super) fn regions(old: &[u8], new: &[u8], changes: &[Match]) -> Vec<Region> 
     regions
 }
 
-/// What following the base for so many bytes gains over inserting them: `gains[k]` for `k` bytes.
-fn gains<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> Vec<i32> {
-    let mut gains = vec![0];
-    let mut gain = 0i32;
-    for (new, old) in pairs {
-        gain += if new == old { 1 } else { -1 };
-        gains.push(gain);
+/// How many bytes of the gap `ahead` follow the base from the left, where `after` goes on, and from the right, where
+/// `before` ends. What neither takes is inserted.
+fn share(ahead: &[u8], after: &[u8], before: &[u8]) -> (usize, usize) {
+    let forward = reach(ahead.iter().zip(after));
+    let backward = reach(ahead.iter().rev().zip(before.iter().rev()));
+    let taken_twice = ahead.len() - backward..forward;
+    if taken_twice.is_empty() {
+        return (forward, backward);
     }
-    gains
+    // Each byte both want goes to one of them: where to cut is where the left has gained most on the right.
+    let from_right = &before[before.len() - backward..];
+    let overlap = taken_twice.clone().zip(from_right).map(|(at, right)| (ahead[at], after[at], *right));
+    let (mut lead, mut best_lead, mut cut) = (0i64, 0, taken_twice.start);
+    for (count, (new, left, right)) in overlap.enumerate() {
+        lead += i64::from(new == left) - i64::from(new == right);
+        if lead > best_lead {
+            best_lead = lead;
+            cut = taken_twice.start + count + 1;
+        }
+    }
+    (cut, ahead.len() - cut)
 }
 
-/// How many bytes to follow from the left and from the right, together at most `room`, for the most gain.
-fn best_split(forward: &[i32], backward: &[i32], room: usize) -> (usize, usize) {
-    // best_forward[k]: the best choice of at most k bytes.
-    let mut best_forward = Vec::with_capacity(forward.len());
-    let mut best = 0;
-    for (count, gain) in forward.iter().enumerate() {
-        if *gain > forward[best] {
-            best = count;
-        }
-        best_forward.push(best);
-    }
-    let mut choice = (0, 0);
-    let mut choice_gain = i32::MIN;
-    for (count, gain) in backward.iter().enumerate() {
-        let left = best_forward[(room - count).min(best_forward.len() - 1)];
-        if gain + forward[left] > choice_gain {
-            choice_gain = gain + forward[left];
-            choice = (left, count);
+/// For how many bytes to follow the base so that equal bytes outnumber the others by most.
+fn reach<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> usize {
+    let (mut lead, mut best_lead, mut reach) = (0i64, 0, 0);
+    for (count, (new, old)) in pairs.enumerate() {
+        lead += if new == old { 1 } else { -1 };
+        if lead > best_lead {
+            best_lead = lead;
+            reach = count + 1;
         }
     }
-    choice
+    reach
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_side_is_followed_as_long_as_it_fits() {
+        assert_eq!(share(b"aaaaXXXXXXXbbb", b"aaaa..........", b"...........bbb"), (4, 3));
+        assert_eq!(share(b"abcdXefg", b"abcdYefg", b""), (8, 0));
+        assert_eq!(share(b"", b"abc", b"abc"), (0, 0));
+    }
+
+    #[test]
+    fn what_both_sides_want_is_cut_where_it_fits_best() {
+        assert_eq!(share(b"aaaabbbb", b"aaaabb..", b"....bbbb"), (4, 4));
+        assert_eq!(share(b"abcdefgh", b"abcdefg.", b".b.defgh"), (3, 5));
+        assert_eq!(share(b"aaaaaaaa", b"aaaaaaaa", b"aaaaaaaa"), (0, 8));
+    }
 }

@@ -5,7 +5,7 @@
 //! fits clearly better, across bytes that differ: relocated code differs every few bytes and is still the same code.
 //!
 //! The cost of a step is bounded by the bytes it advances, whatever the files: long equal runs are stepped over whole,
-//! long matches that are not followed by half.
+//! matches that are not followed by a part of them.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -83,7 +83,7 @@ impl<I: Index> Walk<'_, I> {
                 at = covered;
                 changes.push(Match { new: found.new - before, old: found.old - before, len: found.len + before });
             } else {
-                at += if found.len < LONG { 1 } else { found.len / 2 };
+                at += 1 + found.len / SKIP;
             }
         }
         changes
@@ -112,7 +112,8 @@ pub(super) fn followed(old: &[u8], at: usize, alignment: isize) -> &[u8] {
 const SECTION: usize = 2 << 20;
 /// Equal bytes after which the alignment is followed without asking the index.
 const FOLLOW: usize = 16;
-/// A match of this length that is not followed lets the walk skip half of it; shorter ones are cheap to find again.
-const LONG: usize = 256;
+/// A match that is not followed lets the walk skip this part of it: what starts a few bytes later and is better is found
+/// there as well, and extended to its start.
+const SKIP: usize = 8;
 /// How far two alignments are compared, in bytes.
 const WINDOWS: [usize; 3] = [64, 256, 1024];
