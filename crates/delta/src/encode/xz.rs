@@ -75,7 +75,7 @@ pub(super) fn estimate(block: Block, raw: &[u8], memory: u64) -> io::Result<usiz
 /// at twice the time. New bytes have short matches only.
 fn effort(block: Block, raw_size: usize) -> Effort {
     match block {
-        Block::Diff if raw_size <= SMALL => Effort { nice: 273, depth: 96 },
+        Block::Diff if raw_size <= MIDDLE => Effort { nice: 273, depth: 96 },
         Block::Diff if raw_size <= LARGE => Effort { nice: 96, depth: 28 },
         Block::Diff => Effort { nice: 64, depth: 24 },
         Block::Control => Effort { nice: 32, depth: 24 },
@@ -127,8 +127,10 @@ const TRY_ALL: usize = 128 << 10;
 /// Bytes of a sample, from one third of the block on: less than two thirds of [`TRY_ALL`].
 const SAMPLE: usize = 64 << 10;
 const QUICK: Effort = Effort { nice: 32, depth: 8 };
-/// Raw bytes up to which differences get the highest effort, and parameters a quick try of the whole block.
+/// Raw bytes up to which a quick try of the whole block chooses the shape.
 const SMALL: usize = 1 << 20;
+/// Raw bytes up to which differences get the highest effort.
+const MIDDLE: usize = 2 << 20;
 /// Raw bytes above which time counts more than the last percents.
 const LARGE: usize = 8 << 20;
 /// Of the encoder, measured: window, match finder's tree and hashes.
