@@ -182,7 +182,7 @@ fn append_delta<W: Write>(
     tar: &mut TarWriter<W>,
 ) -> Result<(), MemberError> {
     let spool = spool.expect("whoever brings deltas brings their spool");
-    let bytes = spool.read(delta.spooled).map_err(MemberError::Write)?;
+    let bytes = spool.read(delta.spooled).map_err(|error| MemberError::Object(error.into()))?;
     let name = format!("delta/{}", delta.name);
     tar.file(name.as_bytes(), Owner::MANIFEST, 0, bytes.len() as u64, &mut &bytes[..]).map_err(MemberError::Write)
 }

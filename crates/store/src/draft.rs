@@ -134,7 +134,7 @@ impl<'w> Draft<'w> {
     ) -> Result<PutOutcome, StoreError> {
         let path = self.scratch();
         let mut out = ArtifactWriter::new(self.store.disk().create_file(&path)?);
-        let made = make(&mut out).and_then(|()| out.out.flush());
+        let made = make(&mut out).and_then(|()| out.finish());
         let placed = match made {
             Ok(()) => self.place(artifact, &path, out.meta()),
             Err(source) if out.disk_failed || source.kind() == io::ErrorKind::StorageFull => {
@@ -284,6 +284,11 @@ impl ArtifactWriter {
 
     fn meta(&self) -> ArtifactMeta {
         ArtifactMeta { size: self.size, sha256: self.hasher.clone().into() }
+    }
+
+    /// Writes what is still in memory.
+    fn finish(&mut self) -> io::Result<()> {
+        self.out.flush().inspect_err(|_| self.disk_failed = true)
     }
 }
 

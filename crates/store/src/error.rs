@@ -218,7 +218,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// A failed system call, told apart by what the operator can do about it.
-    pub(crate) fn io(operation: Operation, path: &Path, source: io::Error) -> Self {
+    pub fn io(operation: Operation, path: &Path, source: io::Error) -> Self {
         use io::ErrorKind;
         let path = path.to_owned();
         match source.kind() {

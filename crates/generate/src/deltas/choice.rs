@@ -11,7 +11,6 @@
 //! memory budget only for pairs that it has no room for: these are made by a frugal method.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -95,7 +94,7 @@ pub(crate) fn choose<'p>(
     workshop: &Workshop<'_>,
 ) -> Result<Choice, BuildError> {
     let store = draft.store();
-    let spool = Spool::new(&store.layout().staging()).map_err(unspooled)?;
+    let spool = Spool::new(&store.layout().staging())?;
     let plans: Vec<&PackPlan> = plans.filter(|plan| plan.to == draft.version()).collect();
     let wanted = plans.iter().filter_map(|plan| Some((plan.bundle.clone(), plan.from?))).collect();
     let earlier = releases_with(&wanted, store)?;
@@ -214,7 +213,7 @@ impl Bench<'_> {
             Err(error) => return Ok(self.without_base(pair, &error)),
         };
         if let Some(&known) = self.known.get(&pair.name) {
-            let bytes = self.spool.read(known).map_err(unspooled)?;
+            let bytes = self.spool.read(known)?;
             match pair::take(bytes, &old, pair.name.to) {
                 Ok(Some(made)) => return self.keep(&made),
                 // A stray one: it is made anew.
@@ -233,7 +232,7 @@ impl Bench<'_> {
     }
 
     fn keep(&self, made: &MadeDelta) -> Result<Tried, BuildError> {
-        let spooled = self.spool.keep(&made.bytes).map_err(unspooled)?;
+        let spooled = self.spool.keep(&made.bytes)?;
         Ok(Tried::Made { spooled, solid: made.solid, cost: made.cost })
     }
 
@@ -346,10 +345,6 @@ fn name(target: &Target, candidate: Candidate) -> DeltaName {
 
 fn shown(path: &clearwell_format::EntryPath) -> String {
     String::from_utf8_lossy(path.as_bytes()).into_owned()
-}
-
-pub(crate) fn unspooled(source: io::Error) -> BuildError {
-    BuildError::Compress { object: "the deltas".to_owned(), source }
 }
 
 /// From this size on a pair gets all threads.

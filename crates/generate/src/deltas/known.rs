@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 
 use clearwell_format::archive::{ArchiveError, read_members};
 use clearwell_format::pack::{DeltaName, PackMember};
@@ -57,7 +57,7 @@ fn take(pack: File, wanted: &BTreeSet<FileHash>, spool: &Spool, known: &mut BTre
         if wanted.contains(&name.to) && !known.contains_key(&name) && member.header.size <= MOST_BYTES {
             let mut bytes = Vec::new();
             member.body.read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
-            known.insert(name, spool.keep(&bytes).map_err(ArchiveError::Write)?);
+            known.insert(name, spool.keep(&bytes).map_err(|error| ArchiveError::Write(io::Error::other(error)))?);
         }
         Ok(())
     });

@@ -3,13 +3,18 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use clearwell_store::StoreError;
+use clearwell_store::disk::Operation;
 
 /// A place for bytes that are needed once more in this run.
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: File,
+    /// The name that it had.
+    path: PathBuf,
     end: AtomicU64,
 }
 
@@ -22,25 +27,34 @@ pub(crate) struct Spooled {
 
 impl Spool {
     /// An empty spool in `folder`. The file loses its name at once: it is gone with the process, however that ends.
-    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The disk's, as of all that follows.
+    pub(crate) fn new(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(format!("spool-{}", std::process::id()));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        fs::remove_file(&path)?;
-        Ok(Self { file, end: AtomicU64::new(0) })
+        let open = || -> io::Result<File> {
+            let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+            fs::remove_file(&path)?;
+            Ok(file)
+        };
+        let file = open().map_err(|source| StoreError::io(Operation::CreateFile, &path, source))?;
+        Ok(Self { file, path, end: AtomicU64::new(0) })
     }
 
     /// Keeps bytes. Many threads may.
-    pub(crate) fn keep(&self, bytes: &[u8]) -> io::Result<Spooled> {
+    pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Spooled, StoreError> {
         let length = bytes.len() as u64;
         let offset = self.end.fetch_add(length, Ordering::Relaxed);
-        self.file.write_all_at(bytes, offset)?;
+        let written = self.file.write_all_at(bytes, offset);
+        written.map_err(|source| StoreError::io(Operation::Write, &self.path, source))?;
         Ok(Spooled { offset, length })
     }
 
     /// The bytes again.
-    pub(crate) fn read(&self, spooled: Spooled) -> io::Result<Vec<u8>> {
+    pub(crate) fn read(&self, spooled: Spooled) -> Result<Vec<u8>, StoreError> {
         let mut bytes = vec![0; usize::try_from(spooled.length).expect("the bytes were in memory once")];
-        self.file.read_exact_at(&mut bytes, spooled.offset)?;
+        let read = self.file.read_exact_at(&mut bytes, spooled.offset);
+        read.map_err(|source| StoreError::io(Operation::Read, &self.path, source))?;
         Ok(bytes)
     }
 }
