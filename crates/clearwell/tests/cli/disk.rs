@@ -35,16 +35,16 @@ fn a_full_disk_stops_the_build_and_nothing_is_lost() {
             .output()
             .is_ok_and(|done| done.status.success())
     }) else {
-        eprintln!("SKIPPED: no file system may be mounted here");
+        crate::run::skipped("no file system may be mounted here");
         return;
     };
-    mix.put("noise", noise(3 << 20));
+    mix.put("noise", noise(1 << 20));
     // The mount ends with the script, which is alone in its namespace.
     let ended = script(
         &mix,
         namespace,
         r#"mkdir room
-        mount -t tmpfs -o size=2m tmpfs room
+        mount -t tmpfs -o size=1m tmpfs room
         "$0" build --store room/store --version 10
         "$0" releases --store room/store --json > before
         ls -lR room/store/content > tree-before
@@ -72,7 +72,7 @@ fn a_full_disk_stops_the_build_and_nothing_is_lost() {
 #[test]
 fn a_disk_that_refuses_is_told_with_the_file() {
     let mix = Mix::released();
-    mix.put("trees/editor/usr/share/noise", noise(2 << 20));
+    mix.put("trees/editor/usr/share/noise", noise(600_000));
     let before = mix.kept();
     // Ignored, the signal lets the write fail as a disk would.
     let limited = r#"trap "" XFSZ; ulimit -f 1024; exec "$0" build"#;

@@ -2,7 +2,7 @@
 
 use crate::run::run;
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 17] = [
     &[],
     &["demo"],
     &["init"],
@@ -14,6 +14,11 @@ const COMMANDS: [&[&str]; 12] = [
     &["releases"],
     &["releases", "show"],
     &["releases", "diff"],
+    &["deltas"],
+    &["delta"],
+    &["delta", "diff"],
+    &["delta", "patch"],
+    &["delta", "show"],
     &["completions"],
 ];
 

@@ -13,6 +13,7 @@ mod bad_stores;
 mod bad_trees;
 mod bad_versions;
 mod defaults;
+mod deltas;
 mod disk;
 mod help;
 mod init;
