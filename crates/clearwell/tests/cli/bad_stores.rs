@@ -50,7 +50,10 @@ fn a_locked_store_is_read_and_not_written() {
 #[test]
 fn a_build_under_way_locks_out_the_next() {
     let mix = Mix::changed();
-    mix.put("wait", "#!/bin/sh\ntouch waiting\nwhile [ ! -e go ]; do sleep 0.02; done\necho 'not today' >&2\nexit 3\n");
+    mix.put(
+        "wait",
+        "#!/bin/sh\ntouch waiting\nwhile [ -e wait -a ! -e go ]; do sleep 0.02; done\necho 'not today' >&2\nexit 3\n",
+    );
     let slow = ["build", "--version", "20", "--config", "slow.toml"];
     mix.put("slow.toml", "store = \"store\"\ntrees = \"trees\"\ncertificate = \"Swupd_Root.pem\"\nsigning-command = [\"/bin/sh\", \"wait\"]\n");
     let first = Running::start(clearwell(mix.dir(), &slow));
