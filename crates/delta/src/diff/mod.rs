@@ -20,7 +20,7 @@ use index::{BlockIndex, SuffixIndex};
 use raw::RawBlocks;
 use scan::Rule;
 
-use crate::encode::{self, AllowedEncodings, Encoded};
+use crate::encode::{self, AllowedEncodings, Encoded, Means};
 use crate::encoding::{Block, Encodings};
 use crate::error::DiffError;
 use crate::header::{FULL_DOWNLOAD, Header, HeaderVersion, MAX_NEW_SIZE, NewFile};
@@ -152,7 +152,10 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     let estimate = |regions: &[Region]| -> Result<usize, DiffError> {
         let RawBlocks { control, diff, extra } = RawBlocks::new(old, new, regions);
         let blocks = [(Block::Control, control), (Block::Diff, diff), (Block::Extra, extra)];
-        blocks.iter().map(|(block, raw)| encode::estimate(*block, raw, memory.free / 2)).sum()
+        blocks
+            .iter()
+            .map(|(block, raw)| encode::estimate(*block, raw, Means { memory: memory.free / 2, threads }))
+            .sum()
     };
     Ok(if estimate(&classic)? < estimate(&usual)? { classic } else { usual })
 }
@@ -207,7 +210,7 @@ fn encode_blocks(blocks: RawBlocks, options: &DiffOptions, memory: &Memory) -> R
     // Each has its share, used or not: neither the order nor the number of threads may decide what it gets.
     let run = |block, raw: Vec<u8>| {
         let share = free as u128 * raw.len() as u128 / held.max(1) as u128;
-        encode::encode(block, raw, options.encodings, share as u64)
+        encode::encode(block, raw, options.encodings, Means { memory: share as u64, threads: options.threads })
     };
     if options.threads.get() == 1 {
         return Ok([run(Block::Control, control)?, run(Block::Diff, diff)?, run(Block::Extra, extra)?]);

@@ -6,6 +6,8 @@ mod bzip2;
 mod gzip;
 mod xz;
 
+use std::num::NonZeroUsize;
+
 use crate::encoding::{Block, Encoding};
 use crate::error::DiffError;
 
@@ -33,14 +35,28 @@ impl Default for AllowedEncodings {
     }
 }
 
+/// What an encoder may use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means {
+    /// Bytes of memory beside the block.
+    pub(crate) memory: u64,
+    /// Threads; never change the result.
+    pub(crate) threads: NonZeroUsize,
+}
+
 /// A block as it is stored.
 pub(crate) struct Encoded {
     pub(crate) encoding: Encoding,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Stores `raw` in as few bytes as the allowed encodings manage, with at most `memory` bytes for the encoder.
-pub(crate) fn encode(block: Block, raw: Vec<u8>, allowed: AllowedEncodings, memory: u64) -> Result<Encoded, DiffError> {
+/// Stores `raw` in as few bytes as the allowed encodings manage, by the given means.
+pub(crate) fn encode(
+    block: Block,
+    raw: Vec<u8>,
+    allowed: AllowedEncodings,
+    means: Means,
+) -> Result<Encoded, DiffError> {
     if allowed.zeros && block != Block::Control && raw.len() > ZEROS_SIZE && raw.iter().all(|byte| *byte == 0) {
         return Ok(Encoded { encoding: Encoding::Zeros, bytes: (raw.len() as u64).to_le_bytes().to_vec() });
     }
@@ -57,7 +73,7 @@ pub(crate) fn encode(block: Block, raw: Vec<u8>, allowed: AllowedEncodings, memo
     if raw.len() > SMALLEST_STREAM {
         let mut size = raw.len();
         if allowed.xz {
-            size = keep_smaller(Encoding::Xz, xz::smallest(block, &raw, memory).map_err(failed)?);
+            size = keep_smaller(Encoding::Xz, xz::smallest(block, &raw, means).map_err(failed)?);
         }
         let is_sparse = size < raw.len() / SPARSE;
         if allowed.bzip2 && (raw.len() <= BZIP2_LIMIT || is_sparse || !allowed.xz) {
@@ -71,8 +87,8 @@ pub(crate) fn encode(block: Block, raw: Vec<u8>, allowed: AllowedEncodings, memo
 }
 
 /// About how many bytes [`encode`] will give, for comparing ways to make the blocks.
-pub(crate) fn estimate(block: Block, raw: &[u8], memory: u64) -> Result<usize, DiffError> {
-    xz::estimate(block, raw, memory).map_err(|source| DiffError::Encode { block, source })
+pub(crate) fn estimate(block: Block, raw: &[u8], means: Means) -> Result<usize, DiffError> {
+    xz::estimate(block, raw, means).map_err(|source| DiffError::Encode { block, source })
 }
 
 /// A zeros block is one integer.
@@ -91,6 +107,8 @@ mod tests {
     use super::*;
     use crate::decode::BlockReader;
 
+    const MEANS: Means = Means { memory: 64 << 20, threads: NonZeroUsize::MIN };
+
     #[test]
     fn every_block_comes_back_at_every_size() {
         let sizes = [0, 1, 8, 9, 18, 19, 300, (128 << 10) - 1, 128 << 10, (128 << 10) + 1, 150_000, 1_100_000];
@@ -103,7 +121,7 @@ mod tests {
         for (size, pattern) in sizes.into_iter().flat_map(|size| patterns.map(|pattern| (size, pattern))) {
             let raw: Vec<u8> = (0..size).map(pattern).collect();
             for block in Block::ALL {
-                let encoded = encode(block, raw.clone(), AllowedEncodings::default(), 64 << 20).unwrap();
+                let encoded = encode(block, raw.clone(), AllowedEncodings::default(), MEANS).unwrap();
                 assert!(encoded.bytes.len() <= raw.len().max(ZEROS_SIZE));
                 let mut decoded = vec![1; size];
                 let mut reader = BlockReader::open(block, encoded.encoding, &encoded.bytes).unwrap();
@@ -114,9 +132,23 @@ mod tests {
     }
 
     #[test]
+    fn threads_share_a_large_block_without_changing_it() {
+        let raw: Vec<u8> = (0..15u32 << 20).map(|at| (at.wrapping_mul(at) >> 20) as u8).collect();
+        let encoded = |threads: usize| {
+            let means = Means { memory: 300 << 20, threads: NonZeroUsize::new(threads).unwrap() };
+            encode(Block::Extra, raw.clone(), AllowedEncodings { xz: true, ..AllowedEncodings::NONE }, means).unwrap()
+        };
+        let one = encoded(1);
+        assert!(one.bytes == encoded(3).bytes);
+        let mut decoded = vec![0; raw.len()];
+        BlockReader::open(Block::Extra, Encoding::Xz, &one.bytes).unwrap().fill(&mut decoded).unwrap();
+        assert!(decoded == raw);
+    }
+
+    #[test]
     fn only_allowed_encodings_are_used() {
         let raw = b"again and ".repeat(1000);
-        let only = |allowed| encode(Block::Extra, raw.clone(), allowed, 64 << 20).unwrap().encoding;
+        let only = |allowed| encode(Block::Extra, raw.clone(), allowed, MEANS).unwrap().encoding;
         let none = AllowedEncodings::NONE;
         assert_eq!(only(none), Encoding::None);
         assert_eq!(only(AllowedEncodings { bzip2: true, ..none }), Encoding::Bzip2);

@@ -2,12 +2,14 @@
 //!
 //! Small blocks are tried with several parameters; for larger ones a quick try or a sample decides, and effort falls
 //! with size.
-//! Clients decode what any liblzma decodes: other parameters and the x86 filter cost them nothing (spec: delta.md 4).
+//! A stream over [`LARGE`] bytes is made of sections that threads compress side by side; the sections are the same for
+//! any number of threads. Clients decode what any liblzma decodes: other parameters and the x86 filter cost them nothing (spec: delta.md 4).
 
 use std::io;
 
-use liblzma::stream::{Action, Check, Filters, LzmaOptions, MatchFinder, Mode, Status, Stream};
+use liblzma::stream::{Action, Check, Filters, LzmaOptions, MatchFinder, Mode, MtStreamBuilder, Status, Stream};
 
+use super::Means;
 use crate::encoding::Block;
 
 /// What LZMA is told about the bytes.
@@ -37,9 +39,9 @@ const BYTES: Shape = Shape { literal_context: 3, literal_position: 0, position: 
 const WORDS: Shape = Shape { literal_context: 0, literal_position: 2, position: 2, x86: false };
 const CODE: Shape = Shape { x86: true, ..PLAIN };
 
-pub(super) fn smallest(block: Block, raw: &[u8], memory: u64) -> io::Result<Vec<u8>> {
+pub(super) fn smallest(block: Block, raw: &[u8], means: Means) -> io::Result<Vec<u8>> {
     let effort = effort(block, raw.len());
-    let compress = |shape| compress(raw, shape, effort, memory);
+    let compress = |shape| compress(raw, shape, effort, means);
     let shapes: &[Shape] = match block {
         Block::Control => &[WORDS],
         Block::Diff => &[PLAIN, BYTES, WORDS],
@@ -57,7 +59,7 @@ pub(super) fn smallest(block: Block, raw: &[u8], memory: u64) -> io::Result<Vec<
     };
     let mut best = (shapes[0], usize::MAX);
     for shape in shapes {
-        let size = self::compress(part, *shape, QUICK, memory)?.len();
+        let size = self::compress(part, *shape, QUICK, means)?.len();
         if size < best.1 {
             best = (*shape, size);
         }
@@ -66,9 +68,9 @@ pub(super) fn smallest(block: Block, raw: &[u8], memory: u64) -> io::Result<Vec<
 }
 
 /// About how many bytes the block will take, in a fraction of the time: good for comparing, not for believing.
-pub(super) fn estimate(block: Block, raw: &[u8], memory: u64) -> io::Result<usize> {
+pub(super) fn estimate(block: Block, raw: &[u8], means: Means) -> io::Result<usize> {
     let shape = if block == Block::Control { WORDS } else { PLAIN };
-    compress(raw, shape, QUICK, memory).map(|bytes| bytes.len())
+    compress(raw, shape, QUICK, means).map(|bytes| bytes.len())
 }
 
 /// Differences are long runs of zeros with similar interruptions: there, long matches and many candidates save a tenth,
@@ -84,10 +86,10 @@ fn effort(block: Block, raw_size: usize) -> Effort {
     }
 }
 
-fn compress(raw: &[u8], shape: Shape, effort: Effort, memory: u64) -> io::Result<Vec<u8>> {
+fn compress(raw: &[u8], shape: Shape, effort: Effort, means: Means) -> io::Result<Vec<u8>> {
     let mut options = LzmaOptions::new_preset(PRESET)?;
     options
-        .dict_size(dictionary(raw.len(), memory))
+        .dict_size(dictionary(raw.len(), means.memory))
         .literal_context_bits(shape.literal_context)
         .literal_position_bits(shape.literal_position)
         .position_bits(shape.position)
@@ -100,7 +102,11 @@ fn compress(raw: &[u8], shape: Shape, effort: Effort, memory: u64) -> io::Result
         filters.x86();
     }
     filters.lzma2(&options);
-    let mut stream = Stream::new_stream_encoder(&filters, Check::Crc32)?;
+    let mut stream = if raw.len() > LARGE {
+        sectioned(filters, means)?
+    } else {
+        Stream::new_stream_encoder(&filters, Check::Crc32)?
+    };
     let mut out = Vec::with_capacity(raw.len() / 8 + 256);
     loop {
         if out.len() == out.capacity() {
@@ -113,9 +119,23 @@ fn compress(raw: &[u8], shape: Shape, effort: Effort, memory: u64) -> io::Result
     }
 }
 
+/// An encoder of sections, by as many threads as there is memory for.
+fn sectioned(filters: Filters, means: Means) -> io::Result<Stream> {
+    // Beside its encoder a thread holds a section, raw and encoded.
+    let needed = u64::from(dictionary(LARGE + 1, means.memory)) * MEMORY_PER_DICTIONARY_BYTE + 2 * SECTION;
+    let threads = (means.memory / needed).clamp(1, means.threads.get().min(64) as u64);
+    Ok(MtStreamBuilder::new()
+        .threads(threads as u32)
+        .block_size(SECTION)
+        .filters(filters)
+        .check(Check::Crc32)
+        .encoder()?)
+}
+
 /// As large as the block, a power of two, within what clients decode and what `memory` holds.
 fn dictionary(raw_size: usize, memory: u64) -> u32 {
-    let wanted = (raw_size as u64).next_power_of_two().clamp(MIN_DICTIONARY, MAX_DICTIONARY);
+    let largest = if raw_size > LARGE { SECTION_DICTIONARY } else { MAX_DICTIONARY };
+    let wanted = (raw_size as u64).next_power_of_two().clamp(MIN_DICTIONARY, largest);
     let affordable = (memory / MEMORY_PER_DICTIONARY_BYTE).max(MIN_DICTIONARY);
     wanted.min(1 << affordable.ilog2()) as u32
 }
@@ -133,8 +153,11 @@ const SMALL: usize = 1 << 20;
 const MIDDLE: usize = 2 << 20;
 /// Raw bytes above which time counts more than the last percents.
 const LARGE: usize = 8 << 20;
+/// Bytes of a section, and its dictionary. Larger ones save tenths of a percent and keep threads from sharing the memory.
+const SECTION: u64 = 12 << 20;
+const SECTION_DICTIONARY: u64 = 4 << 20;
 /// Of the encoder, measured: window, match finder's tree and hashes.
 const MEMORY_PER_DICTIONARY_BYTE: u64 = 12;
 const MIN_DICTIONARY: u64 = 64 << 10;
-/// Clients decode 64 MiB; the encoder would take twelve times that, and cache misses with it, for tenths of a percent.
-const MAX_DICTIONARY: u64 = 16 << 20;
+/// Of a stream in one piece; the block size, as such a block has at most [`LARGE`] bytes.
+const MAX_DICTIONARY: u64 = LARGE as u64;
