@@ -133,14 +133,11 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     let suffixes_fit = SuffixIndex::can_hold(old.len()) && SuffixIndex::memory(old.len()) <= memory.free;
     if !suffixes_fit || new.len() >= LARGE {
         let index = BlockIndex::new(old, memory.block);
-        let changes = scan::scan(&index, old, new, BY_BLOCKS, threads);
-        let regions = align::regions(old, new, &changes);
-        let inserted: usize = regions.iter().map(|region| region.insert).sum();
-        if inserted > new.len() / 4 * 3 {
+        if are_strangers(&index, old, new, threads) {
             return Ok(align::regions(old, new, &scan::scan(&index, old, new, AMONG_STRANGERS, threads)));
         }
         if !suffixes_fit {
-            return Ok(regions);
+            return Ok(align::regions(old, new, &scan::scan(&index, old, new, BY_BLOCKS, threads)));
         }
     }
     let index = SuffixIndex::new(old)?;
@@ -160,6 +157,19 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     Ok(if estimate(&classic)? < estimate(&usual)? { classic } else { usual })
 }
 
+/// Whether two files have so little in common that most of the new one would be inserted; looks at a quarter of it.
+fn are_strangers(index: &BlockIndex, old: &[u8], new: &[u8], threads: NonZeroUsize) -> bool {
+    let (mut looked_at, mut inserted) = (0, 0);
+    for piece in new.chunks(PIECE).step_by(4) {
+        let changes = scan::scan(index, old, piece, BY_BLOCKS, threads);
+        inserted += align::regions(old, piece, &changes).iter().map(|region| region.insert).sum::<usize>();
+        looked_at += piece.len();
+    }
+    inserted > looked_at / 4 * 3
+}
+
+/// Bytes of the new file of which every fourth is looked at.
+const PIECE: usize = 256 << 10;
 /// A change of the part that is followed costs a triple, some five bytes compressed, and tears the diff and the extra
 /// block apart. Measured on pairs of Debian packages, like the next three.
 const USUAL: Rule = Rule::Tells(24);

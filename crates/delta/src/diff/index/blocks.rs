@@ -80,4 +80,4 @@ fn slot_bits(blocks: usize) -> u32 {
 
 const NONE: u32 = u32::MAX;
 /// Blocks of one hash that are looked at: a run of equal blocks must not make each lookup a walk through all of them.
-const CHAIN: usize = 16;
+const CHAIN: usize = 4;
