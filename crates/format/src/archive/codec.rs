@@ -24,6 +24,12 @@ pub enum Codec {
         /// With the x86 branch filter, which pays for executables; every client's liblzma reads it.
         x86: bool,
     },
+    /// One xz stream for many files that are much alike: preset 6 with a dictionary of 32 MiB and matches of any length.
+    /// Long runs, as deltas have them, come out a tenth smaller.
+    XzSolid {
+        /// With the x86 branch filter.
+        x86: bool,
+    },
     /// One zstd frame with a checksum.
     Zstd {
         /// 1 to 19. Levels above need windows that clients refuse.
@@ -55,7 +61,15 @@ impl Codec {
             Self::Gzip { level } => Inner::Gzip(flate2::write::GzEncoder::new(out, flate2::Compression::new(level))),
             Self::Bzip2 { level } => Inner::Bzip2(bzip2::write::BzEncoder::new(out, bzip2::Compression::new(level))),
             Self::Xz { preset, x86 } => {
-                Inner::Xz(liblzma::write::XzEncoder::new_stream(out, xz_stream(preset, x86, size)?))
+                let options = liblzma::stream::LzmaOptions::new_preset(preset)?;
+                let stream = xz_stream(options, dictionary_bytes(preset), x86, size)?;
+                Inner::Xz(liblzma::write::XzEncoder::new_stream(out, stream))
+            }
+            Self::XzSolid { x86 } => {
+                let mut options = liblzma::stream::LzmaOptions::new_preset(6)?;
+                options.nice_len(LONGEST_MATCH).dict_size(SOLID_DICTIONARY);
+                let stream = xz_stream(options, u64::from(SOLID_DICTIONARY), x86, size)?;
+                Inner::Xz(liblzma::write::XzEncoder::new_stream(out, stream))
             }
             Self::Zstd { level } => {
                 let mut encoder = zstd::stream::Encoder::new(out, level)?;
@@ -75,6 +89,7 @@ impl Codec {
             Self::Bzip2 { .. } => 10 << 20,
             // xz manual: 94 MiB for preset 6 with its dictionary of 8 MiB.
             Self::Xz { preset, .. } => fixed + 12 * size.min(dictionary_bytes(preset)),
+            Self::XzSolid { .. } => fixed + 12 * size.min(SOLID_DICTIONARY.into()),
             Self::Zstd { .. } => fixed + 12 * size.min(8 << 20),
         }
     }
@@ -128,11 +143,15 @@ impl<W: Write> Write for Encoder<W> {
     }
 }
 
-fn xz_stream(preset: u32, x86: bool, size: Option<u64>) -> io::Result<liblzma::stream::Stream> {
-    use liblzma::stream::{Check, Filters, LzmaOptions, Stream};
-    let mut options = LzmaOptions::new_preset(preset)?;
+fn xz_stream(
+    mut options: liblzma::stream::LzmaOptions,
+    dictionary: u64,
+    x86: bool,
+    size: Option<u64>,
+) -> io::Result<liblzma::stream::Stream> {
+    use liblzma::stream::{Check, Filters, Stream};
     // A dictionary larger than the input only costs both sides memory; liblzma wants at least 4 KiB.
-    if let Some(size) = size.filter(|&size| size < dictionary_bytes(preset)) {
+    if let Some(size) = size.filter(|&size| size < dictionary) {
         options.dict_size(u32::try_from(size.next_power_of_two().max(4096)).expect("below the largest dictionary"));
     }
     let mut filters = Filters::new();
@@ -214,6 +233,9 @@ fn peek<'r>(mut reader: Box<dyn BufRead + Send + 'r>) -> io::Result<([u8; 6], Bo
 #[error("\"{0}\" is not a compression: use none, gzip, bzip2, xz or zstd")]
 pub struct CodecError(pub String);
 
+/// The longest match that LZMA has.
+const LONGEST_MATCH: u32 = 273;
+const SOLID_DICTIONARY: u32 = 32 << 20;
 const NESTED_FILTERS: usize = 3;
 const XZ_MEMORY: u64 = 256 << 20;
 const ZSTD_WINDOW_LOG: u32 = 27;

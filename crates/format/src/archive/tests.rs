@@ -41,6 +41,8 @@ fn members_come_back_through_every_codec() {
         Codec::Bzip2 { level: 9 },
         Codec::Xz { preset: 6, x86: false },
         Codec::Xz { preset: 9, x86: true },
+        Codec::XzSolid { x86: false },
+        Codec::XzSolid { x86: true },
         Codec::Zstd { level: 19 },
     ] {
         let packed = codec.compress(&tar()).unwrap();
