@@ -7,6 +7,19 @@
 //!
 //! [`patch`] applies a delta exactly as the stock client does, [`diff`] makes one, [`header`] shows what one says about
 //! itself. The crate sees slices and options only: no files, no network, no clock.
+//!
+//! ```
+//! use clearwell_delta::{Delta, DiffOptions, NewFile, diff, patch};
+//!
+//! let old = b"what stood in the release before, ".repeat(100);
+//! let new = [&old[34..], b"and what is new in this one"].concat();
+//! let meta = NewFile { mode: 0o100_644, uid: 0, gid: 0 };
+//! match diff(&old, &new, meta, &DiffOptions::default())? {
+//!     Delta::Bytes(delta) => assert_eq!(patch(&old, &delta)?.bytes, new),
+//!     Delta::FullDownload(reason) => panic!("{reason:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod control;
 mod decode;

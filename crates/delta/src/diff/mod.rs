@@ -176,7 +176,7 @@ const USUAL: Rule = Rule::Tells(24);
 /// Tables and texts may do better with more and shorter parts; small files are tried both ways.
 const CLASSIC: Rule = Rule::Equals(8);
 /// Up to this size of the new file, in bytes, trying twice is cheap.
-const SMALL: usize = 3 << 19;
+const SMALL: usize = 1 << 20;
 /// Matches found by blocks miss the ends of short ones.
 const BY_BLOCKS: Rule = Rule::Tells(48);
 /// For large files that have little in common, such as Go programs built by another compiler: short matches are

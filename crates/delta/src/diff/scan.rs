@@ -25,6 +25,16 @@ pub(super) enum Rule {
     Equals(usize),
 }
 
+impl Rule {
+    /// After how many bytes it is enough to ask again. Odd, so that an index of blocks is asked at every phase before the
+    /// worth of a change has gone by.
+    fn stride(self) -> usize {
+        match self {
+            Self::Tells(worth) | Self::Equals(worth) => worth / 128 | 1,
+        }
+    }
+}
+
 /// Finds the matches at which the new file changes to another part of the base, in order, with `threads` at most.
 pub(super) fn scan(index: &impl Index, old: &[u8], new: &[u8], rule: Rule, threads: NonZeroUsize) -> Vec<Match> {
     let sections: Vec<_> = (0..new.len()).step_by(SECTION).map(|start| start..new.len().min(start + SECTION)).collect();
@@ -60,6 +70,7 @@ struct Walk<'a, I> {
 impl<I: Index> Walk<'_, I> {
     fn walk(&self, section: Range<usize>) -> Vec<Match> {
         let mut changes: Vec<Match> = Vec::new();
+        let stride = self.rule.stride();
         let mut alignment = 0;
         let mut covered = section.start;
         let mut at = section.start;
@@ -70,7 +81,7 @@ impl<I: Index> Walk<'_, I> {
                 continue;
             }
             let Some(found) = self.index.find(self.new, at, at as isize + alignment) else {
-                at += 1;
+                at += stride;
                 continue;
             };
             let found = Match { len: found.len.min(section.end - at), ..found };
@@ -83,7 +94,7 @@ impl<I: Index> Walk<'_, I> {
                 at = covered;
                 changes.push(Match { new: found.new - before, old: found.old - before, len: found.len + before });
             } else {
-                at += 1 + found.len / SKIP;
+                at += stride + found.len / SKIP;
             }
         }
         changes
