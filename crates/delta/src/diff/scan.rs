@@ -30,7 +30,7 @@ impl Rule {
     /// worth of a change has gone by.
     fn stride(self) -> usize {
         match self {
-            Self::Tells(worth) | Self::Equals(worth) => worth / 128 | 1,
+            Self::Tells(worth) | Self::Equals(worth) => (worth / 128) | 1,
         }
     }
 }
