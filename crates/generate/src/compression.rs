@@ -68,6 +68,11 @@ pub(crate) const XZ: Codec = Codec::Xz { preset: 6, x86: false };
 /// The same with the branch filter.
 pub(crate) const XZ_X86: Codec = Codec::Xz { preset: 6, x86: true };
 
+/// For packs for updates: what they hold is much alike.
+pub(crate) const XZ_SOLID: Codec = Codec::XzSolid { x86: false };
+/// The same with the branch filter.
+pub(crate) const XZ_SOLID_X86: Codec = Codec::XzSolid { x86: true };
+
 /// Up to here trying both filters costs less than being wrong.
 const TRY_BOTH_BYTES: usize = 32 << 10;
 const SAMPLES: usize = 3;

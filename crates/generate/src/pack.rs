@@ -20,7 +20,7 @@ use clearwell_format::{Owner, Resource};
 use clearwell_store::{ArtifactMeta, Draft, Store};
 
 use crate::budget::Budget;
-use crate::compression::{XZ, XZ_X86};
+use crate::compression::{XZ, XZ_SOLID, XZ_SOLID_X86, XZ_X86};
 use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::executable::{START_BYTES, is_x86};
@@ -56,7 +56,7 @@ pub(crate) fn make_zero(
     draft: &Draft<'_>,
 ) -> Result<ArtifactMeta, BuildError> {
     let contents = Contents { deltas: &[], spool: None, staged: &plan.items };
-    let _memory = budget.reserve(memory(contents.tar_bytes(objects)));
+    let _memory = budget.reserve(memory(XZ, contents.tar_bytes(objects)));
     put(draft, &artifact(plan), |out| write(&contents, objects, &XZ_FAMILY, out))
 }
 
@@ -78,17 +78,17 @@ pub(crate) fn make_update(
     }
     let limit = zero.as_ref().map_or(u64::MAX, |zero| zero.meta.size);
     let tar_bytes = contents.tar_bytes(objects);
-    let _memory = budget.reserve(memory(tar_bytes));
+    let _memory = budget.reserve(memory(XZ_SOLID, tar_bytes));
     let made = if tar_bytes <= SMALL_BYTES as u64 {
         put_within(limit, draft, &artifact, |out| {
             let mut smallest = Vec::new();
-            write(contents, objects, &XZ_FAMILY, &mut smallest)?;
+            write(contents, objects, &XZ_SOLID_FAMILY, &mut smallest)?;
             let mut other = Vec::new();
             write(contents, objects, &ZSTD_FAMILY, &mut other)?;
             out.write_all(if other.len() < smallest.len() { &other } else { &smallest }).map_err(MemberError::Write)
         })
     } else {
-        put_within(limit, draft, &artifact, |out| write(contents, objects, &XZ_FAMILY, out))
+        put_within(limit, draft, &artifact, |out| write(contents, objects, &XZ_SOLID_FAMILY, out))
     };
     match (made?, zero) {
         (Some(meta), _) => Ok(meta),
@@ -128,7 +128,10 @@ struct Family {
     machine_code: &'static [Codec],
 }
 
+/// Of packs for new installations: the dictionary is what the smallest clients can afford.
 const XZ_FAMILY: Family = Family { others: &[XZ], machine_code: &[XZ_X86, XZ] };
+/// Of packs for updates. Where there are few deltas, the plain codecs may do as well.
+const XZ_SOLID_FAMILY: Family = Family { others: &[XZ_SOLID, XZ], machine_code: &[XZ_SOLID_X86, XZ_X86, XZ_SOLID] };
 const ZSTD_FAMILY: Family = Family { others: &[Codec::Zstd { level: 19 }], machine_code: &[Codec::Zstd { level: 19 }] };
 
 fn write(
@@ -223,8 +226,8 @@ impl<'p> Zero<'p> {
 }
 
 /// The compressor, and twice a small segment: as it is, and compressed.
-fn memory(tar_bytes: u64) -> u64 {
-    2 * tar_bytes.min(SMALL_BYTES as u64) + XZ.encoder_memory(tar_bytes)
+fn memory(codec: Codec, tar_bytes: u64) -> u64 {
+    2 * tar_bytes.min(SMALL_BYTES as u64) + codec.encoder_memory(tar_bytes)
 }
 
 /// The header of a delta, its name, which is too long for a header, and the header of that.

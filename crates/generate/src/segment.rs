@@ -82,7 +82,7 @@ fn best_guess(codecs: &[Codec], start: &[u8]) -> io::Result<Codec> {
     let (mut best, mut smallest) = (codecs[0], usize::MAX);
     for &codec in codecs.iter().filter(|_| codecs.len() > 1) {
         let fast = match codec {
-            Codec::Xz { x86, .. } => Codec::Xz { preset: 1, x86 },
+            Codec::Xz { x86, .. } | Codec::XzSolid { x86 } => Codec::Xz { preset: 1, x86 },
             other => other,
         };
         let size = fast.compress(start)?.len();

@@ -205,7 +205,7 @@ impl Bench<'_> {
         };
         let budget = self.workshop.budget;
         // Both files, the new one once more when the delta is applied, and what the engine takes beside.
-        let needed = 3 * new_bytes + 7 * old_bytes + ENGINE_BYTES;
+        let needed = 3 * new_bytes + 7 * old_bytes + (16 * (old_bytes + new_bytes)).clamp(LEAST_BYTES, ENGINE_BYTES);
         let limit = (needed > budget.total()).then(|| budget.total().max(FRUGAL_BYTES));
         let _memory = budget.reserve(needed);
         let old = match content::read(old, objects) {
@@ -349,8 +349,9 @@ fn shown(path: &clearwell_format::EntryPath) -> String {
 
 /// From this size on a pair gets all threads.
 const ALONE_BYTES: u64 = 4 << 20;
-/// What an engine takes beside the files.
-const ENGINE_BYTES: u64 = 64 << 20;
+/// What an engine takes beside the files, and the compressor that a delta is weighed with.
+const ENGINE_BYTES: u64 = 400 << 20;
+const LEAST_BYTES: u64 = 4 << 20;
 /// With less memory no engine is asked to do, so that the deltas of all but very large files are the same on every
 /// machine. Where the budget is smaller, such a pair runs alone.
 const FRUGAL_BYTES: u64 = 256 << 20;

@@ -1,17 +1,19 @@
 //! One delta: from one old file to one new one, made, applied and hashed.
 //!
-//! A delta comes in two forms. *Stored*: its blocks are compressed one by one, each with the codec that suits it.
-//! *Solid*: its blocks are bare, and the pack's stream compresses them together with its neighbours. Many small deltas
-//! are smaller solid, as they are much like each other; large ones are smaller stored.
+//! A delta comes in two forms. *Solid*: its blocks are bare, and the pack's stream compresses them together with its
+//! neighbours, which they are much like: what changed in a library changed in the programs that are linked with it. (The
+//! deltas of a base system between two releases take a third less than one by one.) *Stored*: its blocks are compressed
+//! one by one, each with the codec that suits it. That is for large files, which would fill the stream's dictionary by
+//! themselves.
 
 use clearwell_delta::{AllowedEncodings, Delta, DiffError, DiffOptions, FullDownloadReason, NewFile, diff, patch};
-use clearwell_format::archive::Codec;
 use clearwell_format::{FileHash, Owner};
 use std::io;
 use std::num::NonZeroUsize;
 
 use super::content::FileContent;
 use super::worth;
+use crate::compression::XZ_SOLID;
 
 /// A delta that makes the right file.
 pub(crate) struct MadeDelta {
@@ -48,19 +50,26 @@ pub(crate) fn make(
         let options = DiffOptions { threads, memory, encodings };
         diff(&old.bytes, &new.bytes, meta, &options).map_err(PairError::Diff)
     };
-    let stored = match attempt(AllowedEncodings::default())? {
-        Delta::Bytes(bytes) => Some(weigh(bytes, false)?),
-        Delta::FullDownload(FullDownloadReason::NewSmall) => return Ok(Outcome::Small),
-        Delta::FullDownload(FullDownloadReason::NewTooLarge) => return Ok(Outcome::Large),
-        Delta::FullDownload(_) => None,
+    let weigh_all = |encodings, solid| match attempt(encodings)? {
+        Delta::Bytes(bytes) => weigh(bytes, solid).map(Ok),
+        Delta::FullDownload(FullDownloadReason::NewSmall) => Ok(Err(Outcome::Small)),
+        Delta::FullDownload(FullDownloadReason::NewTooLarge) => Ok(Err(Outcome::Large)),
+        Delta::FullDownload(_) => Ok(Err(Outcome::NotSmaller)),
     };
-    let small = new.bytes.len() <= SOLID_BYTES;
-    let solid = match small.then(|| attempt(AllowedEncodings::NONE)).transpose()? {
-        Some(Delta::Bytes(bytes)) => Some(weigh(bytes, true)?),
-        _ => None,
-    };
-    let Some(best) = [solid, stored].into_iter().flatten().min_by_key(|made| made.cost) else {
-        return Ok(Outcome::NotSmaller);
+    let mut best = Err(Outcome::NotSmaller);
+    if new.bytes.len() <= SOLID_BYTES {
+        best = weigh_all(AllowedEncodings::NONE, true)?;
+    }
+    if new.bytes.len() > STORED_BYTES {
+        let stored = weigh_all(AllowedEncodings::default(), false)?;
+        best = match (best, stored) {
+            (Ok(solid), Ok(stored)) => Ok(if stored.cost < solid.cost { stored } else { solid }),
+            (best, stored) => best.or(stored),
+        };
+    }
+    let best = match best {
+        Ok(best) => best,
+        Err(outcome) => return Ok(outcome),
     };
     if !applies(&best.bytes, old, to) {
         return Err(PairError::WrongResult);
@@ -96,8 +105,7 @@ fn weigh(bytes: Vec<u8>, solid: bool) -> Result<MadeDelta, PairError> {
 
 /// What a piece of a solid stream takes at most: compressed alone, without the container.
 fn compressed(bytes: &[u8]) -> Result<u64, PairError> {
-    let codec = Codec::Xz { preset: 6, x86: false };
-    let alone = codec.compress(bytes).map_err(PairError::Compress)?;
+    let alone = XZ_SOLID.compress(bytes).map_err(PairError::Compress)?;
     Ok((alone.len() as u64).saturating_sub(XZ_CONTAINER))
 }
 
@@ -114,7 +122,9 @@ pub(crate) enum PairError {
 
 /// `S_IFREG`.
 const REGULAR_FILE: u32 = 0o100000;
-/// Above this size a solid form is hardly ever the smaller one, and it takes a second run.
-const SOLID_BYTES: usize = 1 << 20;
+/// Larger files are tried in the stored form as well.
+const STORED_BYTES: usize = 8 << 20;
+/// Larger files are only tried in the stored form: the dictionary of the stream is no larger.
+const SOLID_BYTES: usize = 32 << 20;
 /// Headers, index and footer of an xz stream.
 const XZ_CONTAINER: u64 = 60;

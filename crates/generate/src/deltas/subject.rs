@@ -10,7 +10,7 @@ use clearwell_store::Draft;
 use super::eligible::{Base, Bases, eligible};
 use super::rename::renames;
 use super::report::Found;
-use super::worth::Solidity;
+use super::worth;
 use crate::error::BuildError;
 use crate::plan::{PackItem, PackPlan, Previous};
 
@@ -57,7 +57,6 @@ impl<'p> Subject<'p> {
             .find_map(|release| release.bundles.get(&plan.bundle).filter(|manifest| manifest.header.version == from));
         let Some((old, manifest)) = old.zip(new.bundles.get(&plan.bundle)) else { return Ok(None) };
         let bases = eligible(&plan.bundle, from, earlier);
-        let solidity = solidity(plan, manifest, draft)?;
         let entries = first_entries(manifest);
         let candidates = ByName::new(old, manifest, &bases);
         let mut targets = Vec::with_capacity(plan.items.len());
@@ -68,7 +67,7 @@ impl<'p> Subject<'p> {
                 item,
                 kind,
                 path: entry.path.clone(),
-                whole: solidity.whole(fullfile_bytes(entry, draft)?.unwrap_or(UNKNOWN_BYTES)),
+                whole: worth::whole(fullfile_bytes(entry, draft)?.unwrap_or(UNKNOWN_BYTES)),
                 candidates: if kind == FileKind::File { candidates.of(entry) } else { Vec::new() },
             });
         }
@@ -95,21 +94,8 @@ fn first_entries(manifest: &Manifest) -> BTreeMap<FileHash, &Entry> {
     entries
 }
 
-/// Measured with the bundle's pack for new installations, if that is made.
-fn solidity(plan: &PackPlan, manifest: &Manifest, draft: &Draft<'_>) -> Result<Solidity, BuildError> {
-    let Some(zero) = draft.contains(&Artifact::Pack { bundle: plan.bundle.clone(), from: None }) else {
-        return Ok(Solidity::USUAL);
-    };
-    let mut fullfiles = Vec::new();
-    for entry in first_entries(manifest).values() {
-        let Some(bytes) = fullfile_bytes(entry, draft)? else { return Ok(Solidity::USUAL) };
-        fullfiles.push(bytes);
-    }
-    Ok(Solidity::measured(zero.size, fullfiles.into_iter()))
-}
-
 /// Size of an entry's fullfile, if it was made.
-pub(crate) fn fullfile_bytes(entry: &Entry, draft: &Draft<'_>) -> Result<Option<u64>, BuildError> {
+fn fullfile_bytes(entry: &Entry, draft: &Draft<'_>) -> Result<Option<u64>, BuildError> {
     let artifact = Artifact::Fullfile(entry.hash);
     let meta = match draft.contains(&artifact) {
         Some(meta) => Some(meta),

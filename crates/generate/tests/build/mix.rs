@@ -197,10 +197,10 @@ pub(crate) fn pack(to: u32, name: &str, from: Option<u32>) -> Resource {
     Resource::of(version(to), Artifact::Pack { bundle: bundle(name), from: from.map(version) })
 }
 
-/// Staged hashes of a pack in its order, each compared with the member's content.
-pub(crate) fn staged(resource: &Resource, store: &Store) -> Vec<FileHash> {
+/// The hashes that a pack brings, each whole object compared with its content.
+pub(crate) fn brought(resource: &Resource, store: &Store) -> Vec<FileHash> {
     let bytes = store.read(resource).unwrap();
-    let mut staged = Vec::new();
+    let mut brought = Vec::new();
     let mut folders = 0;
     read_members::<ArchiveError>(&bytes[..], |mut member| {
         assert!(!member.header.names_owner && !member.header.pax_target);
@@ -213,15 +213,16 @@ pub(crate) fn staged(resource: &Resource, store: &Store) -> Vec<FileHash> {
                 let is_directory = member.header.kind == clearwell_format::FileKind::Directory;
                 assert_eq!(member.header.name.ends_with(b"/"), is_directory);
                 assert_eq!(member.hash(&mut std::io::sink())?, hash);
-                staged.push(hash);
+                brought.push(hash);
             }
-            other => panic!("{other:?}"),
+            Some(PackMember::Delta(name)) => brought.push(name.to),
+            None => panic!("{:?}", member.header),
         }
         Ok(())
     })
     .unwrap();
     assert_eq!(folders, 2);
-    staged
+    brought
 }
 
 /// Every file below `content` and the indexes, with its bytes; pointers through their link only.

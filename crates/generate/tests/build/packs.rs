@@ -8,7 +8,7 @@ use clearwell_generate::guard::Rule;
 use clearwell_store::Store;
 use clearwell_testkit::signer;
 
-use crate::mix::{Mix, machine_code, options, pack, staged, text, version};
+use crate::mix::{Mix, brought, machine_code, options, pack, text, version};
 
 fn file(bytes: &[u8]) -> FileHash {
     FileHash::of_file(bytes, Owner { permissions: 0o644, uid: 0, gid: 0 })
@@ -21,7 +21,7 @@ fn a_pack_for_new_installations_holds_the_whole_bundle() {
     Mix::sample().build(10, None, &store);
     for entry in store.mom(version(10)).unwrap().bundles() {
         let manifest = store.bundle_manifest(entry).unwrap();
-        let found = staged(&pack(10, entry.bundle.as_str(), None), &store);
+        let found = brought(&pack(10, entry.bundle.as_str(), None), &store);
         let expected: HashSet<FileHash> = manifest.present().map(|entry| entry.hash).collect();
         assert_eq!(found.len(), expected.len(), "each hash once");
         assert_eq!(found.into_iter().collect::<HashSet<_>>(), expected);
@@ -37,7 +37,7 @@ fn a_pack_for_updates_holds_what_changed() {
     let (help, code) = (text(50_000, 9), machine_code(150_000, 10));
     mix.file("editor", "/usr/share/editor/help", &help);
     let twenty = mix.build(20, Some(10), &store);
-    assert_eq!(staged(&pack(20, "editor", Some(10)), &store), [file(&help)]);
+    assert_eq!(brought(&pack(20, "editor", Some(10)), &store), [file(&help)]);
     assert_eq!(store.lookup(&pack(20, "viewer", Some(10))).unwrap(), None, "unchanged");
     let editor = twenty.bundles.iter().find(|bundle| bundle.bundle == "editor").unwrap();
     assert_eq!(editor.update_bytes.keys().copied().collect::<Vec<_>>(), [10]);
@@ -45,8 +45,8 @@ fn a_pack_for_updates_holds_what_changed() {
 
     mix.file("editor", "/usr/bin/editor", &code);
     mix.build(30, Some(20), &store);
-    assert_eq!(staged(&pack(30, "editor", Some(20)), &store), [file(&code)]);
-    let both: HashSet<FileHash> = staged(&pack(30, "editor", Some(10)), &store).into_iter().collect();
+    assert_eq!(brought(&pack(30, "editor", Some(20)), &store), [file(&code)]);
+    let both: HashSet<FileHash> = brought(&pack(30, "editor", Some(10)), &store).into_iter().collect();
     assert_eq!(both, HashSet::from([file(&help), file(&code)]));
 }
 
@@ -104,9 +104,9 @@ fn older_releases_get_the_packs_they_lack() {
     let outcome = mix.build(30, Some(20), &store);
     assert_eq!(outcome.extended, [10, 20]);
     let store = Store::open(store.root()).unwrap();
-    assert!(!staged(&pack(10, "viewer", None), &store).is_empty());
-    assert!(!staged(&pack(20, "editor", None), &store).is_empty());
-    assert_eq!(staged(&pack(20, "editor", Some(10)), &store), [file(&text(1000, 1))]);
+    assert!(!brought(&pack(10, "viewer", None), &store).is_empty());
+    assert!(!brought(&pack(20, "editor", None), &store).is_empty());
+    assert_eq!(brought(&pack(20, "editor", Some(10)), &store), [file(&text(1000, 1))]);
     assert_eq!(store.lookup(&pack(10, "editor", None)).unwrap(), None, "nobody installs that one any more");
     assert_eq!(store.record(version(10)).unwrap().artifacts["zero_pack"].number, 1);
     mix.file("os-core", "/usr/share/text", &text(1000, 3));

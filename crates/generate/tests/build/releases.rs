@@ -11,7 +11,7 @@ use clearwell_sign::verify;
 use clearwell_store::Store;
 use clearwell_testkit::signer;
 
-use crate::mix::{Mix, bundle, machine_code, noise, options, pack, snapshot, staged, text, version};
+use crate::mix::{Mix, brought, bundle, machine_code, noise, options, pack, snapshot, text, version};
 
 #[test]
 fn every_object_of_a_release_can_be_fetched_and_is_itself() {
@@ -137,7 +137,7 @@ fn large_files_are_streamed_and_come_back() {
         assert!(content == large);
         assert_eq!(archive.starts_with(&hash.to_hex()), is_plain, "{name}");
         if name == "gzip" {
-            assert!(staged(&pack(10, "viewer", None), &store).contains(&hash));
+            assert!(brought(&pack(10, "viewer", None), &store).contains(&hash));
         }
     }
 }
