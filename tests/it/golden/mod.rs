@@ -15,6 +15,7 @@ mod decisions;
 mod made;
 mod replay;
 mod scenario;
+mod updates;
 mod workspace;
 
 use std::collections::{BTreeMap, HashSet};
