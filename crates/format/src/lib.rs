@@ -11,7 +11,7 @@
 //! | [`hash`] | the 64-digit file hash | hash |
 //! | [`flags`], [`manifest`], [`mom`] | manifests | manifest 1 to 4 |
 //! | [`resource`] | request path to typed resource and back | content layout 1 |
-//! | [`pointer`] | `latest` and its kin | content layout 2 |
+//! | [`mod@pointer`] | `latest` and its kin | content layout 2 |
 //! | [`pack`] | member names of packs | packs 2 |
 //! | [`archive`] | tar and compression as the client reads them | content layout 3 to 5 |
 
