@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::ffi::OsStr;
+
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -64,6 +66,11 @@ pub(crate) enum LogStyle {
     Json,
     /// The journal.
     Journald,
+}
+
+/// True if an option has the value that an environment variable gives it. What was typed beside it then counts.
+pub(crate) fn is_of_environment(variable: &str, value: impl AsRef<OsStr>) -> bool {
+    std::env::var_os(variable).is_some_and(|found| found == value.as_ref())
 }
 
 #[derive(Debug, Subcommand)]

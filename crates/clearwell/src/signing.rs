@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use clearwell_sign::{PrivateKey, SignError, Signer, SigningCommand, TrustAnchor};
 
+use crate::cli::is_of_environment;
 use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -24,10 +25,10 @@ pub(crate) struct SigningArgs {
     #[arg(long, env = "CLEARWELL_KEY_PASSPHRASE_FILE", value_name = "FILE")]
     pub(crate) key_passphrase_file: Option<PathBuf>,
     /// A program that signs in place of a key: bytes on stdin, detached PKCS#7 DER on stdout. Split at spaces.
-    #[arg(long, env = "CLEARWELL_SIGNING_COMMAND", value_name = "COMMAND", conflicts_with = "key")]
+    #[arg(long, env = "CLEARWELL_SIGNING_COMMAND", value_name = "COMMAND")]
     pub(crate) signing_command: Option<String>,
     /// Sign nothing. Stock endpoints then need --nosigcheck.
-    #[arg(long, conflicts_with_all = ["key", "signing_command"])]
+    #[arg(long)]
     pub(crate) no_signing: bool,
 }
 
@@ -37,8 +38,18 @@ impl SigningArgs {
     /// # Errors
     /// [`Exit::Usage`] if there is no certificate, [`Exit::Signing`] if certificate or key cannot be used.
     pub(crate) fn signer(&self, config: &MixConfig, workspace: Option<&Path>) -> Result<Option<Signer>, CliError> {
-        if self.no_signing {
-            return Ok(None);
+        let key = self.key.as_deref().filter(|key| !is_of_environment("CLEARWELL_KEY", key));
+        let command = self.signing_command.as_deref();
+        let command = command.filter(|command| !is_of_environment("CLEARWELL_SIGNING_COMMAND", command));
+        match (self.no_signing, key, command) {
+            (true, Some(_), _) | (true, _, Some(_)) => {
+                return Err(CliError::usage("--no-signing excludes --key and --signing-command"));
+            }
+            (false, Some(_), Some(_)) => {
+                return Err(CliError::usage("--key and --signing-command exclude each other: one of them signs"));
+            }
+            (true, None, None) => return Ok(None),
+            _ => {}
         }
         let certificate = first(&[self.certificate.as_deref(), config.certificate.as_deref(), workspace]).ok_or_else(|| {
             CliError::usage("no certificate to sign with: give --certificate, make one with \"clearwell init\", or say --no-signing")
@@ -63,10 +74,11 @@ impl SigningArgs {
     }
 
     fn command(&self, config: &MixConfig) -> Option<SigningCommand> {
+        let key_is_typed = self.key.as_ref().is_some_and(|key| !is_of_environment("CLEARWELL_KEY", key));
         let words: Vec<String> = match &self.signing_command {
-            Some(line) => line.split_whitespace().map(str::to_owned).collect(),
+            Some(line) if !key_is_typed => line.split_whitespace().map(str::to_owned).collect(),
             None if self.key.is_none() => config.signing_command.clone(),
-            None => Vec::new(),
+            _ => Vec::new(),
         };
         let (program, args) = words.split_first()?;
         Some(SigningCommand::new(program, args))

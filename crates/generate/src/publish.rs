@@ -11,10 +11,10 @@ use clearwell_sign::Signer;
 use clearwell_store::{PointerGeneration, PointerSet, Store, Writer};
 use serde::Serialize;
 
-use crate::build::inspect::{self, Inspection};
+use crate::build::inspect::{self, Inspection, StoredArtifacts};
 use crate::earlier::StoredManifests;
 use crate::error::BuildError;
-use crate::guard::{PointerMove, Rule};
+use crate::guard::{PointerMove, Rule, Stored};
 use crate::plan::Previous;
 use crate::progress::{Event, Phase, Progress};
 use crate::sign_release::sign_pointers;
@@ -89,7 +89,10 @@ pub(crate) fn move_pointers(
     if let Some(signer) = inspection.signer {
         sign_pointers(&mut set, signer, signing_time)?;
     }
-    let verdict = inspection.pass(None, Some(moved(&current, &set)))?;
+    // Once more all of it: a staged release may have waited for long, and its files with it.
+    let artifacts = StoredArtifacts(writer.store());
+    let stored = Stored { artifacts: &artifacts, made: &[] };
+    let verdict = inspection.pass(Some(stored), Some(moved(&current, &set)))?;
     let generation = writer.publish(&set)?;
     progress.event(Event::Finished { phase: Phase::Publish, done: set.len() as u64, bytes: 0 });
     Ok(Published {

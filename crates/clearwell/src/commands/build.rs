@@ -19,6 +19,7 @@ use clearwell_serve::config::ByteSize;
 use clearwell_sign::Signer;
 use clearwell_store::{PhaseTime, SourceRecord, Store, StoreError};
 
+use crate::cli::is_of_environment;
 use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -33,7 +34,7 @@ use crate::ui::{Ui, bytes_text};
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Build {
     /// A mixer workspace: builder.conf, mixer.state, update/image/….
-    #[arg(long, env = "CLEARWELL_MIX", value_name = "DIR", conflicts_with = "trees")]
+    #[arg(long, env = "CLEARWELL_MIX", value_name = "DIR")]
     pub(crate) mix: Option<PathBuf>,
     /// Bundle trees: a folder for each bundle, and bundles.toml.
     #[arg(long, env = "CLEARWELL_TREES", value_name = "DIR")]
@@ -137,9 +138,10 @@ impl Build {
     /// Builds as the options say, and `config` where they say nothing.
     pub(crate) fn release(&self, config: &MixConfig, ui: &Ui) -> Result<BuildOutcome, CliError> {
         let source = Source::open(self, config)?;
+        // Before the store: a key that cannot sign leaves no empty store behind.
+        let signer = self.signing.signer(config, source.certificate())?;
         let store = self.open_store(config, &source)?;
         let release = self.numbers(config, &source, &store)?;
-        let signer = self.signing.signer(config, source.certificate())?;
         let options = self.options(config, &source)?;
         // The scan uses the global pool; a second call in one process (the demo) finds it made.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(options.workers.get()).build_global();
@@ -335,9 +337,15 @@ enum Source {
 
 impl Source {
     fn open(build: &Build, config: &MixConfig) -> Result<Self, CliError> {
-        let named = build.mix.is_some() || build.trees.is_some();
-        let mix = build.mix.as_deref().or(config.mix.as_deref().filter(|_| !named));
-        let trees = build.trees.as_deref().or(config.trees.as_deref().filter(|_| !named));
+        let (mix, trees) = match (build.mix.as_deref(), build.trees.as_deref()) {
+            (None, None) => (config.mix.as_deref(), config.trees.as_deref()),
+            (Some(mix), Some(_)) if is_of_environment("CLEARWELL_MIX", mix) => (None, build.trees.as_deref()),
+            (Some(_), Some(trees)) if is_of_environment("CLEARWELL_TREES", trees) => (build.mix.as_deref(), None),
+            (Some(_), Some(_)) => {
+                return Err(CliError::usage("--mix and --trees exclude each other: a release has one source"));
+            }
+            named => named,
+        };
         match (mix, trees) {
             (Some(dir), None) => Ok(Self::Mix(Box::new(Workspace::open(dir, None)?))),
             (None, Some(dir)) => Ok(Self::Trees(Trees::open(dir)?)),

@@ -63,3 +63,30 @@ fn keys<'t>(text: &'t str, mark: &str) -> Vec<&'t str> {
     let lines = text.lines().filter_map(|line| line.strip_prefix(mark));
     lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect()
 }
+
+#[test]
+fn what_is_typed_counts_more_than_the_environment() {
+    let mix = Mix::new();
+    mix.put("clearwell.toml", "store = \"store\"\ncertificate = \"Swupd_Root.pem\"\n");
+    let first = ["build", "--trees", "trees", "--version", "10"];
+    mix.run_with("CLEARWELL_MIX", "elsewhere", &first).expect(0);
+    mix.change("once more");
+    let unsigned = ["build", "--trees", "trees", "--no-signing", "--stage"];
+    mix.run_with("CLEARWELL_KEY", "elsewhere.pem", &unsigned).expect(0);
+    mix.change("and again");
+    let by_key = ["build", "--trees", "trees", "--previous", "10", "--version", "30", "--key", "private.pem"];
+    mix.run_with("CLEARWELL_SIGNING_COMMAND", "false", &by_key).expect(0);
+
+    mix.refuses(&["build", "--trees", "trees", "--mix", "elsewhere"], 2, &["--mix and --trees exclude each other"]);
+    let both = ["--no-signing", "--key", "private.pem"];
+    mix.refuses(&[&["build", "--trees", "trees"][..], &both].concat(), 2, &["--no-signing excludes"]);
+    let both = ["--signing-command", "false", "--key", "private.pem"];
+    mix.refuses(&[&["build", "--trees", "trees"][..], &both].concat(), 2, &["exclude each other"]);
+}
+
+#[test]
+fn a_key_that_cannot_sign_leaves_no_store_behind() {
+    let mix = Mix::new();
+    mix.build(&["--key", "none.pem"]).expect(8).says(&["failed to read none.pem"]);
+    assert!(!mix.path("store").exists());
+}
