@@ -26,6 +26,7 @@ use clearwell_sign::Signer;
 use clearwell_store::{BundleRecord, Draft, ReleaseRecord, Store, StoreError, Writer};
 
 use crate::budget::Budget;
+use crate::catalogue;
 use crate::deltas::report::{self, PackReport};
 use crate::deltas::{self, Updates};
 use crate::earlier::{StoredManifests, lineage};
@@ -66,6 +67,7 @@ pub fn build(
     }
     let plan = run.plan()?;
     let release = plan.release();
+    let previous = run.surroundings.previous.clone();
     run.stopwatch.phase(Phase::Guard, || run.surroundings.inspection(&release).pass(None, None))?;
     let mom_signature = run.sign_mom(&plan)?;
 
@@ -77,8 +79,10 @@ pub fn build(
         workers: options.workers,
         manifest_mtime: u64::try_from(inputs.release.timestamp).unwrap_or(0),
         progress,
+        before: None,
     };
     run.extend_older(&plan, &release, &workshop, writer)?;
+    let workshop = Workshop { before: previous.as_deref(), ..workshop };
 
     let draft = writer.draft(inputs.release.version, &run.fingerprint)?;
     let first = tasks::of_release(&plan, inputs, mom_signature);
@@ -190,7 +194,6 @@ impl<'a> Run<'a> {
         let previous = self.surroundings.previous.as_deref();
         let plan = self.stopwatch.phase(Phase::Plan, || plan::plan(self.inputs, previous, &options))?;
         self.outcome.warnings.extend(plan.warnings.iter().map(ToString::to_string));
-        self.outcome.warnings.extend(self.signer.into_iter().flat_map(Signer::warnings).map(ToString::to_string));
         Ok(plan)
     }
 
@@ -281,6 +284,7 @@ impl<'a> Run<'a> {
             let mut seen = HashSet::new();
             lines.retain(|line| seen.insert(line.clone()));
         }
+        catalogue::prune(&writer.store().releases()?.into_iter().collect(), writer.store().layout());
         self.outcome.bundles = outcome::fetches(release, &self.earlier, writer.store())?;
         self.outcome.phases = self.stopwatch.phases().to_vec();
         Ok(self.outcome)

@@ -68,6 +68,11 @@ pub(crate) const XZ: Codec = Codec::Xz { preset: 6, x86: false };
 /// The same with the branch filter.
 pub(crate) const XZ_X86: Codec = Codec::Xz { preset: 6, x86: true };
 
+/// The same effort with a dictionary of 32 MiB: for packs, in which files stand side by side that are alike.
+pub(crate) const XZ_WIDE: Codec = Codec::Xz { preset: 8, x86: false };
+/// The same with the branch filter.
+pub(crate) const XZ_WIDE_X86: Codec = Codec::Xz { preset: 8, x86: true };
+
 /// For packs for updates: what they hold is much alike.
 pub(crate) const XZ_SOLID: Codec = Codec::XzSolid { x86: false };
 /// The same with the branch filter.

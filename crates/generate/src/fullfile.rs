@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Always true: the tar has exactly one member, and the member is named `<hash>`. Directories and links are gzip; a file
-//! is compressed by the method that makes it smallest, or not at all where none helps.
+//! is compressed by the method that makes it smallest, or not at all where none helps. A large program is three streams,
+//! which clients take as one: header, content, end. Packs have the same content.
 
 use std::io::{self, Write};
 
@@ -14,12 +15,11 @@ use clearwell_format::resource::Artifact;
 use clearwell_store::{ArtifactMeta, Draft};
 
 use crate::budget::Budget;
-use crate::compression::{Method, XZ};
+use crate::compression::{Method, XZ, XZ_X86, x86_filter_pays};
 use crate::error::BuildError;
 use crate::member::{MemberError, Naming, Objects};
-use crate::plan::{Origin, PackItem};
+use crate::plan::PackItem;
 use crate::put::{put, put_within};
-use crate::tree::Body;
 
 /// Makes the fullfile of one object.
 pub(crate) fn make(
@@ -37,8 +37,36 @@ pub(crate) fn make(
     let _memory = budget.reserve(3 * tar_bytes + XZ.encoder_memory(tar_bytes));
     put(draft, &Artifact::Fullfile(item.hash), |out| {
         let tar = write_tar(item, objects, Vec::new())?;
-        let smallest = smallest(&tar, is_file(item, objects), methods).map_err(MemberError::Write)?;
+        let smallest = smallest(&tar, objects.may_be_file(item), methods).map_err(MemberError::Write)?;
         out.write_all(smallest.as_deref().unwrap_or(&tar)).map_err(MemberError::Write)
+    })
+}
+
+/// The compressed content of a file, up to the end of its last block: what the fullfile shares with packs.
+pub(crate) fn shared_content(item: PackItem, objects: &Objects<'_>, budget: &Budget) -> Result<Vec<u8>, MemberError> {
+    let tar_bytes = objects.tar_bytes(item);
+    // What comes out is hardly ever half as large.
+    let _memory = budget.reserve(START_BYTES + tar_bytes / 2 + XZ.encoder_memory(tar_bytes));
+    let start = objects.start(item, START_BYTES)?;
+    let codec = if x86_filter_pays(&start) { XZ_X86 } else { XZ };
+    let mut encoder = codec.encoder(Vec::new(), Some(tar_bytes)).map_err(MemberError::Write)?;
+    objects.append_content(&mut TarWriter::new(&mut encoder), item)?;
+    encoder.finish().map_err(MemberError::Write)
+}
+
+/// Makes the fullfile of a file from its compressed content.
+pub(crate) fn make_shared(
+    item: PackItem,
+    content: &[u8],
+    objects: &Objects<'_>,
+    draft: &Draft<'_>,
+) -> Result<ArtifactMeta, BuildError> {
+    put(draft, &Artifact::Fullfile(item.hash), |out| {
+        let mut header = TarWriter::new(Vec::new());
+        objects.append_header(&mut header, Naming::Fullfile, item)?;
+        let header = XZ.compress(header.get_mut()).map_err(MemberError::Write)?;
+        let end = TarWriter::new(Vec::new()).finish().and_then(|end| XZ.compress(&end)).map_err(MemberError::Write)?;
+        [&header[..], content, &end].into_iter().try_for_each(|part| out.write_all(part)).map_err(MemberError::Write)
     })
 }
 
@@ -98,13 +126,6 @@ fn write_tar<W: Write>(item: PackItem, objects: &Objects<'_>, out: W) -> Result<
     let mut tar = TarWriter::new(out);
     objects.append(&mut tar, Naming::Fullfile, item)?;
     tar.finish().map_err(MemberError::Write)
-}
-
-fn is_file(item: PackItem, objects: &Objects<'_>) -> bool {
-    match item.origin {
-        Origin::Tree(id) => matches!(objects.tree.node(id).body, Body::File { .. }),
-        Origin::EmptyFile | Origin::Fullfile(_) => true,
-    }
 }
 
 /// Counts what is written to it.

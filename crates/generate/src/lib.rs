@@ -16,6 +16,7 @@
 
 pub mod budget;
 pub mod build;
+mod catalogue;
 mod compression;
 pub mod deltas;
 pub mod earlier;
@@ -38,3 +39,4 @@ mod segment;
 mod sign_release;
 pub mod source;
 pub mod tree;
+mod zero;

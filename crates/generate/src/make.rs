@@ -1,24 +1,32 @@
-//! The artifacts of a plan, made in parallel into a draft: the costliest first, so that no worker is left with a large
-//! one at the end.
+//! The artifacts of a plan, made in parallel into a draft.
 //!
-//! Bytes depend on the plan, the objects and the methods alone, never on the number of workers or on what an earlier
-//! run left: what it left is the same bytes, or is made again.
+//! ```text
+//! left over    packs of an interrupted run
+//! parts        fullfiles, manifests, pieces of packs, contents that several share      the costliest first
+//! assemble     fullfiles of shared contents, packs for new installations                copies
+//! ```
+//!
+//! Bytes depend on the plan, the objects, the methods and the release before, never on the number of workers or on what
+//! an earlier run left: what it left is the same bytes, or is made again.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use clearwell_format::ManifestName;
 use clearwell_format::resource::Artifact;
+use clearwell_format::{FileHash, ManifestName};
 use clearwell_store::{ArtifactMeta, Draft};
 
 use crate::budget::Budget;
 use crate::compression::{Method, XZ};
 use crate::deltas::choice::Choice;
+use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::fan_out::fan_out;
 use crate::member::Objects;
-use crate::plan::{PackItem, PackPlan};
+use crate::plan::{PackItem, PackPlan, Previous};
 use crate::progress::{Event, Phase, Progress};
+use crate::zero::{Piece, SHARED_BYTES, ZeroPack};
 use crate::{fullfile, manifest_tar, pack, reuse};
 
 /// One thing to make.
@@ -33,6 +41,16 @@ pub(crate) enum Task<'p> {
     Zero(&'p PackPlan),
     /// A pack for updates, and the one for new installations in the same folder.
     Update { plan: &'p PackPlan, zero: Option<&'p PackPlan>, choice: &'p Choice },
+}
+
+impl<'p> Task<'p> {
+    /// The pack that it makes.
+    const fn pack(&self) -> Option<&'p PackPlan> {
+        match self {
+            Self::Zero(plan) | Self::Update { plan, .. } => Some(plan),
+            Self::Plain(..) | Self::Manifest { .. } | Self::Fullfile(_) => None,
+        }
+    }
 }
 
 /// An artifact that is in the draft now.
@@ -53,32 +71,45 @@ pub(crate) struct Workshop<'a> {
     /// `mtime` of manifests in their archives.
     pub(crate) manifest_mtime: u64,
     pub(crate) progress: &'a dyn Progress,
+    /// The release before, whose packs lend their segments.
+    pub(crate) before: Option<&'a Previous>,
 }
 
 impl Workshop<'_> {
-    /// Makes everything, and returns it in the order of the tasks' cost.
+    /// Makes everything. What packs and fullfiles have in common is made once, before they are put together.
     ///
     /// # Errors
-    /// The first failure by that order. What was made stays in the draft for the next run.
-    pub(crate) fn make(
-        &self,
-        phase: Phase,
-        mut tasks: Vec<Task<'_>>,
-        draft: &Draft<'_>,
-    ) -> Result<Vec<Made>, BuildError> {
-        tasks.sort_by_cached_key(|task| std::cmp::Reverse(self.cost(task)));
-        let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        let total_bytes = tasks.iter().map(|task| self.cost(task)).sum();
-        self.progress.event(Event::Started { phase, total: tasks.len() as u64, total_bytes });
-        let made = fan_out(&tasks, self.workers, |task| {
-            let made = self.make_one(task, draft)?;
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            let cost = self.cost(task);
-            let bytes = bytes.fetch_add(cost, Ordering::Relaxed) + cost;
-            self.progress.event(Event::Advanced { phase, done, bytes });
-            Ok::<_, BuildError>(made)
+    /// The first failure by cost. What was made stays in the draft for the next run.
+    pub(crate) fn make(&self, phase: Phase, tasks: Vec<Task<'_>>, draft: &Draft<'_>) -> Result<Vec<Made>, BuildError> {
+        let mut made = self.left_over(&tasks, draft)?;
+        let there: HashSet<Artifact> = made.iter().map(|made| made.artifact.clone()).collect();
+        let is_there = |task: &Task<'_>| task.pack().is_some_and(|plan| there.contains(&pack::artifact(plan)));
+        let tasks: Vec<Task<'_>> = tasks.into_iter().filter(|task| !is_there(task)).collect();
+        let (zeros, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| matches!(task, Task::Zero(_)));
+        let shares = |bytes: u64| bytes >= SHARED_BYTES && self.methods == [Method::Xz];
+        let zeros = fan_out(&zeros, self.workers, |task| {
+            let plan = task.pack().expect("a pack for new installations is one");
+            let before = self.before.and_then(|before| before.bundles.get(&plan.bundle));
+            ZeroPack::new(plan, before.map(|manifest| manifest.header.version), shares, &self.objects)
         })?;
-        self.progress.event(Event::Finished { phase, done: tasks.len() as u64, bytes: total_bytes });
+        let spool = Spool::new(&draft.store().layout().staging())?;
+        let bench = Bench { workshop: self, zeros: &zeros, draft, spool: &spool };
+        let parts = bench.parts(phase, &tasks)?;
+        made.extend(bench.assemble(parts)?);
+        Ok(made)
+    }
+
+    /// Packs that an interrupted run finished.
+    fn left_over(&self, tasks: &[Task<'_>], draft: &Draft<'_>) -> Result<Vec<Made>, BuildError> {
+        let packs: Vec<&PackPlan> = tasks.iter().filter_map(Task::pack).collect();
+        let made = fan_out(&packs, self.workers, |plan| {
+            let artifact = pack::artifact(plan);
+            if draft.existing(&artifact)?.is_none_or(|file| !reuse::is_pack(file, plan)) {
+                return Ok(None);
+            }
+            let meta = draft.keep(&artifact)?;
+            Ok::<_, BuildError>(Some(Made { artifact, meta, reused: true }))
+        })?;
         Ok(made.into_iter().flatten().collect())
     }
 
@@ -105,20 +136,12 @@ impl Workshop<'_> {
                 let meta = fullfile::make(*item, self.methods, &self.objects, self.budget, draft)?;
                 vec![new(artifact, meta)]
             }
-            Task::Zero(plan) | Task::Update { plan, .. } => {
-                let artifact = pack::artifact(plan);
-                if draft.existing(&artifact)?.is_some_and(|file| reuse::is_pack(file, plan)) {
-                    return kept(&artifact);
-                }
-                let meta = match task {
-                    Task::Update { zero, choice, .. } => {
-                        let contents = choice.contents(plan);
-                        pack::make_update(plan, &contents, *zero, &self.objects, self.budget, draft)?
-                    }
-                    _ => pack::make_zero(plan, &self.objects, self.budget, draft)?,
-                };
-                vec![new(artifact, meta)]
+            Task::Update { plan, zero, choice } => {
+                let contents = choice.contents(plan);
+                let meta = pack::make_update(plan, &contents, *zero, &self.objects, self.budget, draft)?;
+                vec![new(pack::artifact(plan), meta)]
             }
+            Task::Zero(_) => unreachable!("made of pieces"),
         })
     }
 
@@ -131,6 +154,128 @@ impl Workshop<'_> {
             Task::Zero(plan) | Task::Update { plan, .. } => {
                 plan.items.iter().map(|&item| self.objects.tar_bytes(item)).sum()
             }
+        }
+    }
+}
+
+/// Where parts are made and put together.
+struct Bench<'b> {
+    workshop: &'b Workshop<'b>,
+    zeros: &'b [ZeroPack<'b>],
+    draft: &'b Draft<'b>,
+    spool: &'b Spool,
+}
+
+/// One thing that workers do.
+enum Job<'t> {
+    Task(&'t Task<'t>),
+    /// The content of a file that fullfile and packs share.
+    Content(PackItem),
+    /// A piece of a pack, by the places of both.
+    Piece(usize, usize),
+}
+
+/// What came of the jobs.
+#[derive(Default)]
+struct Parts {
+    made: Vec<Made>,
+    contents: HashMap<FileHash, Spooled>,
+    pieces: Vec<HashMap<usize, Spooled>>,
+    /// Fullfiles to make of shared contents.
+    fullfiles: Vec<PackItem>,
+}
+
+enum Part {
+    Made(Vec<Made>),
+    Content(FileHash, Spooled),
+    Piece(usize, usize, Spooled),
+}
+
+impl Bench<'_> {
+    /// Everything that takes time, the costliest first.
+    fn parts(&self, phase: Phase, tasks: &[Task<'_>]) -> Result<Parts, BuildError> {
+        let shared: BTreeMap<FileHash, PackItem> = self
+            .zeros
+            .iter()
+            .flat_map(|zero| &zero.pieces)
+            .filter_map(|piece| if let Piece::Shared(item) = piece { Some((item.hash, *item)) } else { None })
+            .collect();
+        let mut parts = Parts { pieces: self.zeros.iter().map(|_| HashMap::new()).collect(), ..Parts::default() };
+        let mut jobs: Vec<Job<'_>> = shared.values().map(|&item| Job::Content(item)).collect();
+        for task in tasks {
+            match task {
+                Task::Fullfile(item) if shared.contains_key(&item.hash) => parts.fullfiles.push(*item),
+                _ => jobs.push(Job::Task(task)),
+            }
+        }
+        for (place, zero) in self.zeros.iter().enumerate() {
+            let to_be_made = zero.pieces.iter().enumerate().filter(|(_, piece)| piece.is_to_be_made());
+            jobs.extend(to_be_made.map(|(piece, _)| Job::Piece(place, piece)));
+        }
+        jobs.sort_by_cached_key(|job| std::cmp::Reverse(self.cost(job)));
+        let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (total, total_bytes) = (jobs.len() as u64, jobs.iter().map(|job| self.cost(job)).sum());
+        let progress = self.workshop.progress;
+        progress.event(Event::Started { phase, total, total_bytes });
+        let results = fan_out(&jobs, self.workshop.workers, |job| {
+            let part = self.part(job)?;
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            let cost = self.cost(job);
+            let bytes = bytes.fetch_add(cost, Ordering::Relaxed) + cost;
+            progress.event(Event::Advanced { phase, done, bytes });
+            Ok::<_, BuildError>(part)
+        })?;
+        progress.event(Event::Finished { phase, done: total, bytes: total_bytes });
+        for part in results {
+            match part {
+                Part::Made(made) => parts.made.extend(made),
+                Part::Content(hash, spooled) => drop(parts.contents.insert(hash, spooled)),
+                Part::Piece(zero, piece, spooled) => drop(parts.pieces[zero].insert(piece, spooled)),
+            }
+        }
+        Ok(parts)
+    }
+
+    fn part(&self, job: &Job<'_>) -> Result<Part, BuildError> {
+        let Workshop { objects, budget, .. } = self.workshop;
+        Ok(match *job {
+            Job::Task(task) => Part::Made(self.workshop.make_one(task, self.draft)?),
+            Job::Content(item) => {
+                let bytes = fullfile::shared_content(item, objects, budget);
+                let bytes = bytes.map_err(|error| error.of(&Artifact::Fullfile(item.hash), self.draft.version()))?;
+                Part::Content(item.hash, self.spool.keep(&bytes)?)
+            }
+            Job::Piece(place, piece) => {
+                let zero = &self.zeros[place];
+                Part::Piece(place, piece, zero.pieces[piece].make(zero.plan, objects, budget, self.spool)?)
+            }
+        })
+    }
+
+    /// Fullfiles and packs from their parts: nothing but copying.
+    fn assemble(&self, parts: Parts) -> Result<Vec<Made>, BuildError> {
+        let Parts { mut made, contents, pieces, fullfiles } = parts;
+        let objects = &self.workshop.objects;
+        made.extend(fan_out(&fullfiles, self.workshop.workers, |&item| {
+            let content = self.spool.read(contents[&item.hash])?;
+            let meta = fullfile::make_shared(item, &content, objects, self.draft)?;
+            Ok::<_, BuildError>(Made { artifact: Artifact::Fullfile(item.hash), meta, reused: false })
+        })?);
+        let packs: Vec<_> = self.zeros.iter().zip(&pieces).collect();
+        made.extend(fan_out(&packs, self.workshop.workers, |(zero, pieces)| {
+            let meta = zero.assemble(pieces, &contents, self.spool, objects, self.draft)?;
+            Ok::<_, BuildError>(Made { artifact: pack::artifact(zero.plan), meta, reused: false })
+        })?);
+        Ok(made)
+    }
+
+    /// Bytes to compress, which is what takes the time.
+    fn cost(&self, job: &Job<'_>) -> u64 {
+        let objects = &self.workshop.objects;
+        match *job {
+            Job::Task(task) => self.workshop.cost(task),
+            Job::Content(item) => objects.tar_bytes(item),
+            Job::Piece(place, piece) => self.zeros[place].pieces[piece].cost(self.zeros[place].plan, objects),
         }
     }
 }

@@ -49,6 +49,15 @@ pub(crate) enum Naming {
     Staged,
 }
 
+impl Naming {
+    fn of_file(self, hash: FileHash) -> String {
+        match self {
+            Self::Fullfile => hash.to_string(),
+            Self::Staged => format!("staged/{hash}"),
+        }
+    }
+}
+
 impl Objects<'_> {
     /// Appends an object to an archive.
     pub(crate) fn append<W: Write>(
@@ -58,6 +67,34 @@ impl Objects<'_> {
         item: PackItem,
     ) -> Result<(), MemberError> {
         self.open(item, |object| append(tar, naming, item, object, || self.changed(item)))
+    }
+
+    /// Appends the content of a file to an archive, without a header in front.
+    pub(crate) fn append_content<W: Write>(&self, tar: &mut TarWriter<W>, item: PackItem) -> Result<(), MemberError> {
+        self.open(item, |object| match object.body {
+            ObjectBody::File { size, content } => {
+                let write = |reader: &mut dyn Read| tar.content(size, reader);
+                let found = hashed(object.owner, size, content, write, || self.changed(item))?;
+                if found == item.hash { Ok(()) } else { Err(self.changed(item).into()) }
+            }
+            ObjectBody::Directory | ObjectBody::Link(_) => Err(self.changed(item).into()),
+        })
+    }
+
+    /// Appends the header of a file whose content follows by other means.
+    pub(crate) fn append_header<W: Write>(
+        &self,
+        tar: &mut TarWriter<W>,
+        naming: Naming,
+        item: PackItem,
+    ) -> Result<(), MemberError> {
+        self.open(item, |object| match object.body {
+            ObjectBody::File { size, .. } => {
+                let name = naming.of_file(item.hash);
+                tar.file_header(name.as_bytes(), object.owner, object.mtime, size).map_err(MemberError::Write)
+            }
+            ObjectBody::Directory | ObjectBody::Link(_) => Err(self.changed(item).into()),
+        })
     }
 
     /// The first bytes of a file, at most `limit`; empty for what is no file.
@@ -84,6 +121,14 @@ impl Objects<'_> {
                 Origin::Fullfile(_) => GUESS,
                 Origin::EmptyFile => 0,
             }
+    }
+
+    /// False for what is known to be a directory or a link.
+    pub(crate) fn may_be_file(&self, item: PackItem) -> bool {
+        match item.origin {
+            Origin::Tree(id) => matches!(self.tree.node(id).body, Body::File { .. }),
+            Origin::Fullfile(_) | Origin::EmptyFile => true,
+        }
     }
 
     /// Opens an object, wherever it lies, for `work`.
@@ -190,9 +235,8 @@ fn append<W: Write>(
 ) -> Result<(), MemberError> {
     let Object { owner, mtime, body } = object;
     let name = match (naming, &body) {
-        (Naming::Fullfile, _) => item.hash.to_string(),
         (Naming::Staged, ObjectBody::Directory) => format!("staged/{}/", item.hash),
-        (Naming::Staged, _) => format!("staged/{}", item.hash),
+        _ => naming.of_file(item.hash),
     };
     let name = name.as_bytes();
     let found = match body {
@@ -205,19 +249,29 @@ fn append<W: Write>(
             FileHash::of_link(target, owner)
         }
         ObjectBody::File { size, content } => {
-            let mut reader = Hashing { content, hasher: FileHasher::new(owner, size), count: 0, end: End::NotYet };
-            let written = tar.file(name, owner, mtime, size, &mut reader);
-            match (written, reader.end) {
-                (Ok(()), _) => reader.hasher.finish(),
-                (Err(_), End::Failed(source)) => return Err(unreadable_while(changed(), source).into()),
-                // The tar writer refuses content of another size than the header states.
-                (Err(_), End::Reached) if reader.count != size => return Err(changed().into()),
-                (Err(_), End::NotYet) if reader.count > size => return Err(changed().into()),
-                (Err(source), _) => return Err(MemberError::Write(source)),
-            }
+            hashed(owner, size, content, |reader| tar.file(name, owner, mtime, size, reader), &changed)?
         }
     };
     if found == item.hash { Ok(()) } else { Err(changed().into()) }
+}
+
+/// The hash of a file's content, found while `write` reads it.
+fn hashed(
+    owner: Owner,
+    size: u64,
+    content: &mut dyn Read,
+    write: impl FnOnce(&mut dyn Read) -> io::Result<()>,
+    changed: impl Fn() -> BuildError,
+) -> Result<FileHash, MemberError> {
+    let mut reader = Hashing { content, hasher: FileHasher::new(owner, size), count: 0, end: End::NotYet };
+    match (write(&mut reader), reader.end) {
+        (Ok(()), _) => Ok(reader.hasher.finish()),
+        (Err(_), End::Failed(source)) => Err(unreadable_while(changed(), source).into()),
+        // The tar writer refuses content of another size than the header states.
+        (Err(_), End::Reached) if reader.count != size => Err(changed().into()),
+        (Err(_), End::NotYet) if reader.count > size => Err(changed().into()),
+        (Err(source), _) => Err(MemberError::Write(source)),
+    }
 }
 
 /// A failed read of the object that `changed` would name.

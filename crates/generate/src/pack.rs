@@ -48,16 +48,12 @@ pub(crate) struct Contents<'p> {
     pub(crate) staged: &'p [PackItem],
 }
 
-/// Makes the pack of a bundle for new installations.
-pub(crate) fn make_zero(
-    plan: &PackPlan,
-    objects: &Objects<'_>,
-    budget: &Budget,
-    draft: &Draft<'_>,
-) -> Result<ArtifactMeta, BuildError> {
+/// A whole pack for new installations, small enough to be held in memory.
+pub(crate) fn whole(plan: &PackPlan, objects: &Objects<'_>) -> Result<Vec<u8>, MemberError> {
     let contents = Contents { deltas: &[], spool: None, staged: &plan.items };
-    let _memory = budget.reserve(memory(XZ, contents.tar_bytes(objects)));
-    put(draft, &artifact(plan), |out| write(&contents, objects, &XZ_FAMILY, out))
+    let mut bytes = Vec::new();
+    write(&contents, objects, &XZ_FAMILY, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// Makes the pack of a bundle for an endpoint with an earlier version of it. It is never larger than the pack for new
@@ -152,9 +148,7 @@ fn write(
         let mut segment = Segment::new(stream.codecs, out);
         let mut tar = TarWriter::new(&mut segment);
         if index == 0 {
-            for folder in [&b"delta/"[..], b"staged/"] {
-                tar.directory(folder, FOLDER, 0).map_err(MemberError::Write)?;
-            }
+            write_folders(&mut tar)?;
         }
         stream.deltas.iter().try_for_each(|delta| append_delta(delta, contents.spool, &mut tar))?;
         append(&stream.staged, objects, &mut tar)?;
@@ -190,7 +184,18 @@ fn append_delta<W: Write>(
     tar.file(name.as_bytes(), Owner::MANIFEST, 0, bytes.len() as u64, &mut &bytes[..]).map_err(MemberError::Write)
 }
 
-fn append<W: Write>(items: &[PackItem], objects: &Objects<'_>, tar: &mut TarWriter<W>) -> Result<(), MemberError> {
+/// The two folders that everything lies in.
+pub(crate) fn write_folders<W: Write>(tar: &mut TarWriter<W>) -> Result<(), MemberError> {
+    [&b"delta/"[..], b"staged/"]
+        .into_iter()
+        .try_for_each(|folder| tar.directory(folder, FOLDER, 0).map_err(MemberError::Write))
+}
+
+pub(crate) fn append<W: Write>(
+    items: &[PackItem],
+    objects: &Objects<'_>,
+    tar: &mut TarWriter<W>,
+) -> Result<(), MemberError> {
     items.iter().try_for_each(|&item| objects.append(tar, Naming::Staged, item))
 }
 
@@ -226,7 +231,7 @@ impl<'p> Zero<'p> {
 }
 
 /// The compressor, and twice a small segment: as it is, and compressed.
-fn memory(codec: Codec, tar_bytes: u64) -> u64 {
+pub(crate) fn memory(codec: Codec, tar_bytes: u64) -> u64 {
     2 * tar_bytes.min(SMALL_BYTES as u64) + codec.encoder_memory(tar_bytes)
 }
 

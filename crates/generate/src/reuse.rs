@@ -23,12 +23,15 @@ pub(crate) fn is_fullfile(file: File, hash: FileHash) -> bool {
     read && members == 1
 }
 
-/// True if `file` is a pack that stages exactly the items of `plan`, or for an update at least those.
+/// True if `file` is a pack that stages at least the items of `plan`; old segments may stage more.
 pub(crate) fn is_pack(file: File, plan: &PackPlan) -> bool {
     let mut missing: HashSet<FileHash> = plan.items.iter().map(|item| item.hash).collect();
     let read = read_to_end(file, |name, found| match PackMember::parse(name) {
         Some(PackMember::Folder) => true,
-        Some(PackMember::Staged(hash)) => hash == found && (missing.remove(&hash) || plan.from.is_some()),
+        Some(PackMember::Staged(hash)) => {
+            missing.remove(&hash);
+            hash == found
+        }
         Some(PackMember::Delta(_)) | None => false,
     });
     read && missing.is_empty()

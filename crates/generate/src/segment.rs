@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use clearwell_format::archive::{Codec, Encoder};
 
-/// Compresses what is written to it. A small segment is tried with each codec and the smallest result is kept. A large
-/// one never lies in memory: its beginning tells which codec suits it, and the rest follows as it is written.
+/// Compresses what is written to it. A tiny segment is tried with each codec and the smallest result is kept. Of others a
+/// sample tells which codec suits them; a large one never lies in memory.
 pub(crate) struct Segment<W: Write> {
     codecs: &'static [Codec],
     state: State<W>,
@@ -37,8 +37,10 @@ impl<W: Write> Segment<W> {
     pub(crate) fn finish(self) -> io::Result<W> {
         match self.state {
             State::Small { bytes, mut out } => {
+                let guess = [best_guess(self.codecs, &bytes)?];
+                let codecs = if bytes.len() <= TRY_ALL_BYTES { self.codecs } else { &guess };
                 let mut best: Option<Vec<u8>> = None;
-                for codec in self.codecs {
+                for codec in codecs {
                     let compressed = codec.compress(&bytes)?;
                     if best.as_ref().is_none_or(|best| compressed.len() < best.len()) {
                         best = Some(compressed);
@@ -77,15 +79,17 @@ impl<W: Write> Write for Segment<W> {
     }
 }
 
-/// The codec that makes `start` smallest, as far as a fast preset tells.
-fn best_guess(codecs: &[Codec], start: &[u8]) -> io::Result<Codec> {
+/// The codec that makes `bytes` smallest, as far as a sample and a fast preset tell.
+fn best_guess(codecs: &[Codec], bytes: &[u8]) -> io::Result<Codec> {
     let (mut best, mut smallest) = (codecs[0], usize::MAX);
+    let middle = bytes.len().saturating_sub(SAMPLE_BYTES) / 2;
+    let sample = &bytes[middle..bytes.len().min(middle + SAMPLE_BYTES)];
     for &codec in codecs.iter().filter(|_| codecs.len() > 1) {
         let fast = match codec {
             Codec::Xz { x86, .. } | Codec::XzSolid { x86 } => Codec::Xz { preset: 1, x86 },
             other => other,
         };
-        let size = fast.compress(start)?.len();
+        let size = fast.compress(sample)?.len();
         if size < smallest {
             (best, smallest) = (codec, size);
         }
@@ -97,8 +101,11 @@ fn broken() -> io::Error {
     io::Error::other("the segment failed before")
 }
 
-/// Up to here trying a second codec costs about a second.
+/// What is held in memory.
 pub(crate) const SMALL_BYTES: usize = 4 << 20;
+/// Up to here trying a second codec costs less than being wrong.
+const TRY_ALL_BYTES: usize = 256 << 10;
+const SAMPLE_BYTES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

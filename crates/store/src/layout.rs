@@ -57,6 +57,11 @@ impl Layout {
         self.root.join("meta/layout")
     }
 
+    /// `meta/cache/`: what only saves time. Everything in it may be missing, stale or damaged.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("meta/cache")
+    }
+
     /// `meta/releases/`.
     pub fn records(&self) -> PathBuf {
         self.root.join("meta/releases")

@@ -20,7 +20,23 @@ impl<W: Write> TarWriter<W> {
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] if `content` is shorter or longer, or the writer's own.
     pub fn file(&mut self, name: &[u8], owner: Owner, mtime: u64, size: u64, content: &mut dyn Read) -> io::Result<()> {
-        self.header(name, FileKind::File, owner, mtime, size, b"")?;
+        self.file_header(name, owner, mtime, size)?;
+        self.content(size, content)
+    }
+
+    /// The part of [`TarWriter::file`] in front of the content, for content that is compressed by itself.
+    ///
+    /// # Errors
+    /// The writer's own.
+    pub fn file_header(&mut self, name: &[u8], owner: Owner, mtime: u64, size: u64) -> io::Result<()> {
+        self.header(name, FileKind::File, owner, mtime, size, b"")
+    }
+
+    /// The part of [`TarWriter::file`] behind the header: exactly `size` bytes, filled up to a whole block.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] if `content` is shorter or longer, or the writer's own.
+    pub fn content(&mut self, size: u64, content: &mut dyn Read) -> io::Result<()> {
         let copied = io::copy(&mut content.take(size), &mut self.out)?;
         let mut more = [0];
         if copied != size || content.read(&mut more)? != 0 {

@@ -94,6 +94,7 @@ pub fn add_deltas(
         workers: options.workers,
         manifest_mtime: 0,
         progress,
+        before: None,
     };
     let mut lacking = lacking(&release, &earlier, &store, &mut added)?;
     for folder in folders(&release, &earlier, &store) {

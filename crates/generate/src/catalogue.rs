@@ -1,0 +1,125 @@
+//! What the packs for new installations are made of, remembered so that the next version's packs can take it over.
+//!
+//! ```text
+//! meta/cache/segments/<version>/<bundle>      JSON: the pack's digest, its segments and their members
+//! ```
+//!
+//! It only saves time: without it, or with one that does not fit its pack, everything is compressed again. Bytes taken
+//! by it are compared with the digest it has of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, FileHash, Resource, Version};
+use clearwell_store::{ArtifactMeta, Digest, Layout, Store};
+use serde::{Deserialize, Serialize};
+
+/// The segments of one pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Catalogue {
+    pub(crate) segments: Vec<PackedSegment>,
+}
+
+/// A piece of a pack that is compressed by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PackedSegment {
+    /// Where it begins in the pack.
+    pub(crate) offset: u64,
+    /// How many bytes it takes there.
+    pub(crate) length: u64,
+    /// SHA-256 of these bytes.
+    pub(crate) sha256: Digest,
+    /// Its files, each with the bytes that it takes in the tar.
+    pub(crate) members: Vec<(FileHash, u64)>,
+}
+
+impl Catalogue {
+    /// That of a bundle's pack in the folder of `version`; `None` if there is none that fits.
+    pub(crate) fn read(bundle: &BundleName, version: Version, store: &Store) -> Option<Self> {
+        let text: Text = serde_json::from_slice(&fs::read(path(store.layout(), version, bundle)).ok()?).ok()?;
+        let pack = Resource::of(version, Artifact::Pack { bundle: bundle.clone(), from: None });
+        let meta = store.lookup(&pack).ok()??;
+        if text.form != FORM || text.pack != meta.sha256.to_string() {
+            return None;
+        }
+        text.segments.into_iter().map(PackedSegment::of).collect::<Option<_>>().map(|segments| Self { segments })
+    }
+
+    /// Keeps that of a pack. Nothing comes of a failure: the next build then takes longer.
+    pub(crate) fn keep(&self, bundle: &BundleName, version: Version, pack: ArtifactMeta, layout: &Layout) {
+        let segments = self.segments.iter().map(PackedSegment::text).collect();
+        let text = Text { form: FORM, pack: pack.sha256.to_string(), segments };
+        let path = path(layout, version, bundle);
+        let scratch = path.with_file_name(format!(".{bundle}"));
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(path.parent().unwrap_or(&path))?;
+            fs::File::create(&scratch)?.write_all(&serde_json::to_vec(&text)?)?;
+            fs::rename(&scratch, &path)
+        };
+        let _ = write();
+    }
+}
+
+impl PackedSegment {
+    /// Its bytes, if the pack still has them.
+    pub(crate) fn bytes(&self, pack: &fs::File) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(self.length).ok().filter(|&length| length <= MOST_BYTES)?];
+        pack.read_exact_at(&mut bytes, self.offset).ok()?;
+        (Digest::of(&bytes) == self.sha256).then_some(bytes)
+    }
+
+    fn of(text: SegmentText) -> Option<Self> {
+        let member = |(hash, bytes): (String, u64)| Some((hash.parse().ok()?, bytes));
+        let members = text.members.into_iter().map(member).collect::<Option<_>>()?;
+        let sha256 = Digest::from_bytes(*text.sha256.parse::<FileHash>().ok()?.as_bytes());
+        Some(Self { offset: text.offset, length: text.length, sha256, members })
+    }
+
+    fn text(&self) -> SegmentText {
+        let members = self.members.iter().map(|(hash, bytes)| (hash.to_string(), *bytes)).collect();
+        SegmentText { offset: self.offset, length: self.length, sha256: self.sha256.to_string(), members }
+    }
+}
+
+/// Removes the catalogues of versions that are gone.
+pub(crate) fn prune(kept: &BTreeSet<Version>, layout: &Layout) {
+    for entry in fs::read_dir(folder(layout)).into_iter().flatten().flatten() {
+        let version = entry.file_name().to_str().and_then(|name| Version::parse(name.as_bytes()).ok());
+        if version.is_none_or(|version| !kept.contains(&version)) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn folder(layout: &Layout) -> PathBuf {
+    layout.cache().join("segments")
+}
+
+fn path(layout: &Layout, version: Version, bundle: &BundleName) -> PathBuf {
+    folder(layout).join(version.to_string()).join(Path::new(bundle.as_str()))
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    form: u32,
+    pack: String,
+    segments: Vec<SegmentText>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SegmentText {
+    offset: u64,
+    length: u64,
+    sha256: String,
+    members: Vec<(String, u64)>,
+}
+
+/// Another one is not read.
+const FORM: u32 = 1;
+/// No segment is larger, compressed.
+const MOST_BYTES: usize = 1 << 30;
