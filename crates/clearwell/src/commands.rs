@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod build;
+pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod delta;
 pub(crate) mod deltas;

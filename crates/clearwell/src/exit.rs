@@ -30,6 +30,8 @@ pub(crate) enum Exit {
     Network = 10,
     /// Nothing changed since the version before, so there is nothing to release.
     NothingToRelease = 11,
+    /// Damage was found, and all of it repaired.
+    Repaired = 12,
     /// A mistake of this program.
     Internal = 70,
 }
@@ -55,6 +57,7 @@ Exit codes:
    9  the disk refused: no space, no permission, or failing
   10  a network address or a server refused
   11  nothing changed since the version before, so there is nothing to release
+  12  damage was found, and all of it repaired
   70  a mistake of this program; please report it";
 
 #[cfg(test)]
@@ -63,9 +66,9 @@ mod tests {
 
     #[test]
     fn every_code_is_listed() {
-        for exit in (0..=11).chain([70]) {
+        for exit in (0..=12).chain([70]) {
             assert!(EXIT_CODES.lines().any(|line| line.trim_start().starts_with(&format!("{exit}  "))), "{exit}");
         }
-        assert_eq!(EXIT_CODES.lines().count(), 14);
+        assert_eq!(EXIT_CODES.lines().count(), 15);
     }
 }

@@ -9,6 +9,7 @@
 //! | [`guard`] | what a release must not do to endpoints |
 //! | [`build`] | all of it: from inputs to a published release |
 //! | [`deltas`] | what endpoints on earlier releases fetch |
+//! | [`remake`] | packs whose bytes were lost, once more |
 //! | [`publish`] | moving the pointers to a release |
 //! | [`earlier`] | earlier releases, out of a store |
 //! | [`progress`] | what a build is doing, as events |
@@ -34,6 +35,7 @@ pub mod plan;
 pub mod progress;
 pub mod publish;
 mod put;
+pub mod remake;
 mod reuse;
 mod segment;
 mod sign_release;

@@ -173,7 +173,7 @@ impl Snapshot {
 
     async fn open_index(&self, store: &Store, version: Version) -> Result<Arc<Index>, StoreError> {
         // A version nobody released: one `stat` says so, without a thread.
-        if !store.has_release(version) {
+        if !store.has_content(version) {
             return Err(StoreError::UnknownVersion { version });
         }
         let opening = store.clone();

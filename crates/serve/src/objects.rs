@@ -14,10 +14,9 @@ use std::time::{Duration, Instant};
 use clearwell_format::Resource;
 use clearwell_metrics::{CacheResult, Metrics};
 use clearwell_store::disk::Operation;
-use clearwell_store::{Digest, Store, StoreError};
+use clearwell_store::{Digest, Hasher, Store, StoreError};
 use quick_cache::sync::Cache;
 use quick_cache::{UnitWeighter, Weighter};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::object::{Object, ObjectMeta, Source, Stamp};
@@ -157,11 +156,11 @@ fn read_large(store: &Store, resource: &Resource) -> Result<Source, StoreError> 
 }
 
 fn digest(mut file: &File) -> io::Result<Digest> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::new();
     let mut buffer = vec![0; HASH_BUFFER_BYTES];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(hasher.into()),
+            0 => return Ok(hasher.finish()),
             length => hasher.update(&buffer[..length]),
         }
     }

@@ -8,14 +8,13 @@
 //!
 //! What is checked: the signature of each MoM and pointer (if the caller brings what clients trust), the hash of each
 //! bundle manifest against its MoM, plain files against their archives, each fullfile decompressed and hashed, each
-//! whole member of each pack hashed. What cannot be checked here: deltas, which need the file they start from; only
-//! their mark is looked at, and clients check the result before they use it.
+//! whole member of each pack hashed, each delta applied and its result hashed. A delta whose base is neither in the tree
+//! nor in the store is taken as it is: clients check the result before they use it.
 //!
 //! Always true: nothing below WWW is changed; what is damaged is neither copied nor indexed; a version without a usable
 //! MoM is not adopted. Run again, it adopts what is new, adds artifacts that have come or were repaired, and compares
 //! the rest.
 
-mod content;
 mod manifests;
 mod pointers;
 mod problem;
@@ -30,6 +29,7 @@ use clearwell_sign::TrustAnchor;
 use crate::{Counts, StoreError, Transfer, Writer};
 
 pub use problem::{Problem, ProblemKind, Severity};
+pub(crate) use release::survey;
 
 /// Choices for [`adopt`].
 #[derive(Clone, Debug, Default)]

@@ -4,8 +4,9 @@
 //! outside, or to watch the order of syncs and renames. Reading goes straight to [`std::fs`].
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,12 +87,12 @@ impl Disk {
 
     /// Makes a folder and those above it; one that exists is fine.
     pub(crate) fn create_folder(&self, path: &Path) -> Result<(), StoreError> {
-        self.run(Operation::CreateFolder, path, || fs::create_dir_all(path))
+        self.run(Operation::CreateFolder, path, || create_folders(path))
     }
 
     /// Begins a new file; whatever has the name is replaced.
     pub(crate) fn create_file(&self, path: &Path) -> Result<DiskFile, StoreError> {
-        let file = self.run(Operation::CreateFile, path, || File::create(path))?;
+        let file = self.run(Operation::CreateFile, path, || create_file(path))?;
         Ok(DiskFile { file, path: path.to_owned(), disk: self.clone() })
     }
 
@@ -132,7 +133,7 @@ impl Disk {
     pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
         self.run(Operation::Copy, to, || {
             // Not fs::copy: it would take the permissions of the source along.
-            io::copy(&mut File::open(from)?, &mut File::create(to)?).map(|_| ())
+            io::copy(&mut File::open(from)?, &mut create_file(to)?).map(|_| ())
         })
     }
 
@@ -155,6 +156,28 @@ impl Disk {
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Disk").field("hook", &self.hook.is_some()).finish()
+    }
+}
+
+/// A web server under another user reads content, whatever the umask of who builds it.
+const FILE_MODE: u32 = 0o644;
+const FOLDER_MODE: u32 = 0o755;
+
+fn create_file(path: &Path) -> io::Result<File> {
+    let file = File::create(path)?;
+    file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+    Ok(file)
+}
+
+fn create_folders(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create_folders(path.parent().ok_or(error)?)?;
+            create_folders(path)
+        }
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -15,7 +15,7 @@
 mod note;
 mod recover;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -24,11 +24,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Resource, Version};
-use sha2::{Digest as _, Sha256};
 
 use crate::disk::{DiskFile, Operation};
 use crate::prepared::{self, Prepared};
-use crate::{ArtifactMeta, Index, ReleaseRecord, Store, StoreError};
+use crate::{ArtifactMeta, Hasher, Index, ReleaseRecord, Store, StoreError};
 
 pub(crate) use note::DraftNote;
 
@@ -85,6 +84,26 @@ impl<'w> Draft<'w> {
 
     pub(crate) fn begin_extension(store: &'w Store, version: Version, index: Arc<Index>) -> Result<Self, StoreError> {
         Self::open(store, DraftNote::of_extension(version), Some(index))
+    }
+
+    /// A draft over the release without some of its artifacts.
+    pub(crate) fn begin_remake(
+        store: &'w Store,
+        version: Version,
+        index: &Index,
+        without: &BTreeSet<Artifact>,
+    ) -> Result<Self, StoreError> {
+        let mut draft = Self::open(store, DraftNote::of_extension(version), None)?;
+        let left: BTreeMap<_, _> = index.iter().filter(|(artifact, _)| !without.contains(artifact)).collect();
+        let path = draft.folder.join("scratch").join("left");
+        crate::index::store(version, &left, &path, store.disk())?;
+        draft.released = Some(Arc::new(Index::open(&path, version)?));
+        Ok(draft)
+    }
+
+    /// Where the file of an artifact that was put lies.
+    pub fn path(&self, artifact: &Artifact) -> PathBuf {
+        self.staged(artifact)
     }
 
     fn open(store: &'w Store, note: DraftNote, released: Option<Arc<Index>>) -> Result<Self, StoreError> {
@@ -272,18 +291,18 @@ impl<'w> Draft<'w> {
 /// Counts and digests what is written, and remembers whose error it was.
 struct ArtifactWriter {
     out: BufWriter<DiskFile>,
-    hasher: Sha256,
+    hasher: Hasher,
     size: u64,
     disk_failed: bool,
 }
 
 impl ArtifactWriter {
     fn new(file: DiskFile) -> Self {
-        Self { out: BufWriter::with_capacity(BUFFER, file), hasher: Sha256::new(), size: 0, disk_failed: false }
+        Self { out: BufWriter::with_capacity(BUFFER, file), hasher: Hasher::new(), size: 0, disk_failed: false }
     }
 
     fn meta(&self) -> ArtifactMeta {
-        ArtifactMeta { size: self.size, sha256: self.hasher.clone().into() }
+        ArtifactMeta { size: self.size, sha256: self.hasher.clone().finish() }
     }
 
     /// Writes what is still in memory.

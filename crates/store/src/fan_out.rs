@@ -1,5 +1,6 @@
 //! Work on many items with all processors.
 
+use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -10,7 +11,26 @@ pub(crate) fn fan_out<T: Sync, R: Send, E: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
-    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len());
+    let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    fan_out_fallibly(workers, items, work)
+}
+
+/// Runs `work` on each item with `workers` threads and returns the results in the order of the items.
+pub(crate) fn fan_out_on<T: Sync, R: Send>(
+    workers: NonZeroUsize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let Ok(results) = fan_out_fallibly(workers.get(), items, |item| Ok::<_, Infallible>(work(item)));
+    results
+}
+
+fn fan_out_fallibly<T: Sync, R: Send, E: Send>(
+    workers: usize,
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let workers = workers.min(items.len());
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let worker = || {
         let mut done = Vec::new();

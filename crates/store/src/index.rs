@@ -34,7 +34,7 @@ use memmap2::Mmap;
 use crate::disk::Operation;
 use crate::{Digest, StoreError};
 
-pub(crate) use build::write;
+pub(crate) use build::{store, write};
 pub use damage::IndexDamage;
 
 /// What the index knows of an artifact.
@@ -75,6 +75,12 @@ impl Index {
         let bytes = unsafe { Mmap::map(&file) }.map_err(read)?;
         let tables = Tables::check(&bytes, release).map_err(damaged)?;
         Ok(Self { bytes, tables })
+    }
+
+    /// SHA-256 of the index itself, which its last bytes are.
+    pub fn digest(&self) -> Digest {
+        let trailer = self.bytes.last_chunk().copied();
+        Digest::from_bytes(trailer.expect("a checked index has its trailer"))
     }
 
     /// Number of artifacts.

@@ -72,6 +72,36 @@ impl Layout {
         self.root.join(format!("meta/releases/{version}.json"))
     }
 
+    /// `meta/remnants/`.
+    pub fn remnants(&self) -> PathBuf {
+        self.root.join("meta/remnants")
+    }
+
+    /// `meta/remnants/<version>.json`.
+    pub fn remnant(&self, version: Version) -> PathBuf {
+        self.root.join(format!("meta/remnants/{version}.json"))
+    }
+
+    /// `meta/damaged/`, where a repair moves what it replaces.
+    pub fn damaged(&self) -> PathBuf {
+        self.root.join("meta/damaged")
+    }
+
+    /// `meta/pointers/`.
+    pub fn pointer_sums(&self) -> PathBuf {
+        self.root.join("meta/pointers")
+    }
+
+    /// `meta/pointers/<generation>`, the SHA-256 of each of its files.
+    pub fn pointer_sum(&self, number: u64) -> PathBuf {
+        self.pointer_sums().join(generation_name(number))
+    }
+
+    /// `meta/check`, how far an interrupted check came.
+    pub fn check_journal(&self) -> PathBuf {
+        self.root.join("meta/check")
+    }
+
     /// `meta/index/`.
     pub fn indexes(&self) -> PathBuf {
         self.root.join("meta/index")
@@ -107,7 +137,8 @@ pub(crate) fn generation_name(number: u64) -> String {
 ///
 /// A reader or writer takes its own and older minors of the same major, nothing newer.
 ///
-/// Changes: 1.0 is the first.
+/// Changes: 1.0 is the first. 1.1 has `meta/remnants`, made by the first collection, without which older programs would not
+/// find what lies in those folders; and `meta/pointers`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayoutVersion {
     /// Grows when older programs can no longer read the store.
@@ -118,7 +149,7 @@ pub struct LayoutVersion {
 
 impl LayoutVersion {
     /// What this program writes.
-    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+    pub const CURRENT: Self = Self { major: 1, minor: 1 };
 
     /// Reads the text of `meta/layout`.
     pub fn parse(text: &str) -> Option<Self> {
@@ -152,7 +183,7 @@ mod tests {
     fn stamps_come_back_and_newer_ones_are_not_supported() {
         assert_eq!(LayoutVersion::parse(&LayoutVersion::CURRENT.stamp()), Some(LayoutVersion::CURRENT));
         assert!(LayoutVersion::CURRENT.is_supported());
-        for newer in ["clearwell-store 1.1\n", "clearwell-store 2.0"] {
+        for newer in ["clearwell-store 1.2\n", "clearwell-store 2.0"] {
             assert!(!LayoutVersion::parse(newer).unwrap().is_supported(), "{newer}");
         }
         for bad in ["", "clearwell-store", "clearwell-store 1", "clearwell-store 1.x", "other 1.0"] {

@@ -7,9 +7,13 @@
 //!     version -> .pointers/00000007 switched by rename: all pointers and their signatures in one step
 //!     .pointers/00000007/format30/latest …
 //!   meta/
-//!     layout                        "clearwell-store 1.0"
+//!     layout                        "clearwell-store 1.1"
 //!     releases/30.json              release record, written last
 //!     index/30                      name, size and SHA-256 of every artifact
+//!     remnants/20.json              record of a release that was collected; what is left of it is in index/20
+//!     pointers/00000007             SHA-256 of each pointer of the generation
+//!     damaged/…                     what a repair replaced
+//!     check                         how far an interrupted check came
 //!     staging/                      drafts and scratch of the writer
 //!     lock                          held by the one writer
 //! ```
@@ -27,11 +31,14 @@
 //! | [`Draft`], [`Prepared`], [`Release`] | the life of a version, step by step |
 //! | [`Index`], [`ReleaseRecord`], [`PointerGeneration`] | what is on disk beside the artifacts |
 //! | [`adopt`] | taking over a tree that mixer made |
+//! | [`check`] | every byte, and what it promises; and repairing it |
 //! | [`disk`] | every change of the file system, with a hook for faults |
 
 pub mod adopt;
+pub mod check;
 pub mod disk;
 
+mod content;
 mod digest;
 mod draft;
 mod error;
@@ -45,9 +52,11 @@ mod pointers;
 mod prepared;
 mod record;
 mod store;
+mod throttle;
 mod writer;
 
-pub use digest::Digest;
+pub use content::ContentProblem;
+pub use digest::{Digest, Hasher};
 pub use draft::{Draft, PutOutcome, Transfer};
 pub use error::{Fault, StoreError};
 pub use index::{ArtifactMeta, Index, IndexDamage};

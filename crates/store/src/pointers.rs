@@ -10,6 +10,7 @@
 //! A reader that follows the link once sees one generation: a pointer always together with its own signature. Whether
 //! anything changed is one `readlink`. Old generations stay for a while, for readers that are in the middle of one.
 
+pub(crate) mod sums;
 mod switch;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use crate::layout::generation_name;
 use crate::listing::{Found, list};
 use crate::{Layout, StoreError};
 
-pub(crate) use switch::{prune, switch_to};
+pub(crate) use switch::{prune, renew, switch_to};
 
 /// New contents of pointers and their signatures.
 pub type PointerSet = BTreeMap<Pointer, Vec<u8>>;
@@ -151,7 +152,7 @@ fn left(layout: &Layout) -> Result<PointerGeneration, StoreError> {
     Ok(PointerGeneration { number: numbers.last().copied().unwrap_or(0), files })
 }
 
-fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8]>>, StoreError> {
+pub(crate) fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8]>>, StoreError> {
     let mut files = BTreeMap::new();
     for Found { path, name, is_folder } in list(folder)? {
         if is_folder {

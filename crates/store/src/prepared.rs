@@ -18,9 +18,8 @@ use std::sync::{Arc, PoisonError};
 use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
 
-use crate::disk::Operation;
 use crate::draft::Draft;
-use crate::pointers::{self, PointerGeneration};
+use crate::pointers;
 use crate::{Index, Layout, ReleaseRecord, Store, StoreError, index};
 
 pub(crate) use check::measure;
@@ -61,12 +60,9 @@ impl<'w> Prepared<'w> {
         record.count(artifacts.iter().map(|(artifact, meta)| (artifact.kind(), *meta)));
 
         let (disk, path) = (store.disk(), folder.join("index"));
-        let file = disk.create_file(&path)?;
-        let file = index::write(version, &artifacts, std::io::BufWriter::new(file))
-            .map_err(|source| StoreError::io(Operation::Write, &path, source))?;
-        file.into_inner().map_err(|error| StoreError::io(Operation::Write, &path, error.into_error()))?.sync()?;
+        index::store(version, &artifacts, &path, disk)?;
         let index = Arc::new(Index::open(&path, version)?);
-        disk.write_synced(&folder.join("record.json"), &json(&record))?;
+        disk.write_synced(&folder.join("record.json"), &record.to_json())?;
         disk.sync_folder(&folder)?;
         disk.sync_folder(&store.layout().staging())?;
         Ok(Self { store, folder, record, index, released, added })
@@ -139,13 +135,7 @@ impl<'w> Prepared<'w> {
 /// that readers look again.
 pub(crate) fn finish_extension(store: &Store, version: Version, folder: &Path) -> Result<(), StoreError> {
     let (layout, disk) = (store.layout(), store.disk());
-    let current = pointers::load(layout)?;
-    // Before the first publication there is nobody to tell.
-    if current.number > 0 {
-        let next = PointerGeneration { number: current.number + 1, files: current.files };
-        pointers::switch_to(&next, layout, disk)?;
-        let _ = pointers::prune(next.number, layout, disk);
-    }
+    pointers::renew(layout, disk)?;
     // Last: as long as the new record is in staging, the next writer completes this.
     disk.rename(&folder.join("record.json"), &layout.record(version))?;
     disk.sync_folder(&layout.records())
@@ -166,10 +156,4 @@ impl Preview {
         let folder = if is_released { layout.release_folder(self.record.version) } else { self.staged.clone() };
         folder.join(artifact.to_string())
     }
-}
-
-fn json(record: &ReleaseRecord) -> Vec<u8> {
-    let mut json = serde_json::to_vec_pretty(record).expect("keys are text and values plain");
-    json.push(b'\n');
-    json
 }

@@ -1,7 +1,8 @@
 //! The release record: what a release is, for people and for programs; written last, so its presence is the release.
 //!
 //! ```text
-//! meta/releases/30.json     one JSON object; keys are the fields of ReleaseRecord in kebab-case
+//! meta/releases/30.json     one JSON object; keys are the fields of ReleaseRecord in kebab-case, and "checksum": the
+//!                           SHA-256 of the same without that key
 //! ```
 //!
 //! Reading takes unknown keys and writing keeps them: a newer program may have added some.
@@ -12,9 +13,12 @@ use clearwell_format::resource::ResourceKind;
 use clearwell_format::{BundleName, FormatNumber, Version};
 use serde::{Deserialize, Serialize};
 
-use crate::ArtifactMeta;
+use crate::{ArtifactMeta, Digest};
 
 pub(crate) mod json;
+
+/// The key with the checksum of a record.
+const CHECKSUM: &str = "checksum";
 
 /// What is known of a release beside its artifacts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +90,31 @@ impl ReleaseRecord {
             notes: Vec::new(),
             other: serde_json::Map::new(),
         }
+    }
+
+    /// The record as it is written: with the SHA-256 of itself, as it is without.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        let json = |record: &Self| serde_json::to_vec_pretty(record).expect("keys are text and values plain");
+        let mut summed = self.clone();
+        summed.other.insert(CHECKSUM.to_owned(), Digest::of(&json(self)).to_string().into());
+        let mut json = json(&summed);
+        json.push(b'\n');
+        json
+    }
+
+    /// Reads a record. One without a checksum is as older programs wrote it.
+    ///
+    /// # Errors
+    /// If it is no record, or not the one that was written.
+    pub(crate) fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut record: Self = serde_json::from_slice(json)?;
+        if let Some(sum) = record.other.remove(CHECKSUM) {
+            let found = serde_json::to_vec_pretty(&record).map(|json| Digest::of(&json).to_string())?;
+            if sum.as_str() != Some(&found) {
+                return Err(serde::de::Error::custom("its checksum is wrong"));
+            }
+        }
+        Ok(record)
     }
 
     /// Number and bytes of the artifacts of one kind.
@@ -177,6 +206,19 @@ mod tests {
         let read: ReleaseRecord = serde_json::from_value(json.clone()).unwrap();
         assert_eq!(read.bundles, record.bundles);
         assert_eq!(serde_json::to_value(&read).unwrap(), json);
+    }
+
+    #[test]
+    fn a_record_that_was_changed_is_told_from_one_that_was_not() {
+        let record = ReleaseRecord::new(Version::new(30).unwrap(), FormatNumber::new(30).unwrap(), 1_700_000_000);
+        let json = record.to_json();
+        assert_eq!(ReleaseRecord::from_json(&json).unwrap(), record);
+        for position in 0..json.len() {
+            let mut damaged = json.clone();
+            damaged[position] ^= 1;
+            let read = ReleaseRecord::from_json(&damaged);
+            assert!(read.is_err() || damaged.len() - position < 100, "byte {position} of {}", json.len());
+        }
     }
 
     #[test]

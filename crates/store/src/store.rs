@@ -15,7 +15,7 @@ use crate::disk::{Disk, Operation};
 use crate::manifest_archive;
 use crate::pointers::{self, PointerGeneration, PointerSet};
 use crate::prepared::Preview;
-use crate::{ArtifactMeta, Digest, Index, Layout, LayoutVersion, ReleaseRecord, StoreError, Writer};
+use crate::{ArtifactMeta, Digest, Index, IndexDamage, Layout, LayoutVersion, ReleaseRecord, StoreError, Writer};
 
 /// A store, open for reading. Cheap to clone; clones share what they have opened.
 ///
@@ -111,6 +111,11 @@ impl Store {
         }
     }
 
+    /// A store whose stamp is not looked at.
+    pub(crate) fn unstamped(layout: Layout) -> Self {
+        Self::with_layout(layout, Disk::default())
+    }
+
     fn with_layout(layout: Layout, disk: Disk) -> Self {
         Self { layout, disk, indexes: Arc::default(), preview: None, pointers: None }
     }
@@ -139,18 +144,35 @@ impl Store {
 
     /// Every release, ascending: one listing of `meta/releases`.
     pub fn releases(&self) -> Result<Vec<Version>, StoreError> {
-        let folder = self.layout.records();
-        let read = |source| StoreError::io(Operation::Read, &folder, source);
-        let mut versions = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(read)? {
-            let name = entry.map_err(read)?.file_name();
-            let version: Option<Version> = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok());
-            versions.extend(version);
-        }
+        let mut versions = records_in(&self.layout.records())?;
         versions.extend(self.preview.as_ref().map(|preview| preview.record.version));
         versions.sort_unstable();
         versions.dedup();
         Ok(versions)
+    }
+
+    /// Every version that was collected and of which later releases still need something, ascending.
+    pub fn remnants(&self) -> Result<Vec<Version>, StoreError> {
+        match records_in(&self.layout.remnants()) {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// Every version with artifacts, ascending: releases and remnants.
+    pub fn contents(&self) -> Result<Vec<Version>, StoreError> {
+        // Releases first: one that is collected meanwhile is then in both lists, never in none.
+        let mut versions = self.releases()?;
+        versions.extend(self.remnants()?);
+        versions.sort_unstable();
+        versions.dedup();
+        Ok(versions)
+    }
+
+    /// True if the version has artifacts that readers find: it is released, or something of it is left.
+    pub fn has_content(&self, version: Version) -> bool {
+        // In this order, as a collection moves the record from the one place to the other.
+        self.has_release(version) || self.layout.remnant(version).exists()
     }
 
     /// True if the version is released: one `stat`.
@@ -171,7 +193,7 @@ impl Store {
             io::ErrorKind::NotFound => StoreError::UnknownVersion { version },
             _ => StoreError::io(Operation::Read, &path, error),
         })?;
-        let record = serde_json::from_slice::<ReleaseRecord>(&bytes).and_then(|record| {
+        let record = ReleaseRecord::from_json(&bytes).and_then(|record| {
             if record.version == version {
                 return Ok(record);
             }
@@ -193,13 +215,19 @@ impl Store {
             return Ok(opened.index.clone());
         }
         drop(opened);
-        if !self.has_release(version) {
+        if !self.has_content(version) {
             return Err(StoreError::UnknownVersion { version });
         }
         let path = self.layout.index(version);
         // Before the index is opened: if a writer replaces it in between, the next refresh looks again.
         let file = identity(&path);
-        let index = Arc::new(Index::open(&path, version)?);
+        let index = match Index::open(&path, version) {
+            // Collected since the look at its record.
+            Err(StoreError::IndexDamaged { source: IndexDamage::Missing, .. }) if !self.has_content(version) => {
+                return Err(StoreError::UnknownVersion { version });
+            }
+            other => Arc::new(other?),
+        };
         if let Some(file) = file {
             let opened = Opened { index: index.clone(), file };
             self.indexes.write().unwrap_or_else(PoisonError::into_inner).insert(version, opened);
@@ -360,7 +388,7 @@ impl Store {
         }
         let resource = Resource::of(version, Artifact::ManifestTar(name.clone()));
         if self.lookup(&resource)?.is_none() {
-            return Err(match self.has_release(version) {
+            return Err(match self.has_content(version) {
                 true => StoreError::NoSuchResource(Box::new(plain)),
                 false => StoreError::UnknownVersion { version },
             });
@@ -378,6 +406,11 @@ impl Store {
         }
     }
 
+    /// The bytes of a manifest, whichever of its two files has them.
+    pub(crate) fn manifest_text(&self, version: Version, name: &ManifestName) -> Result<Vec<u8>, StoreError> {
+        self.manifest_bytes(version, name).map(|(_, bytes)| bytes)
+    }
+
     fn pointer(&self, pointer: Pointer) -> Result<Option<Arc<[u8]>>, StoreError> {
         Ok(self.pointers()?.files.remove(&pointer))
     }
@@ -389,6 +422,19 @@ impl Store {
     pub(crate) fn with_preview(&self, preview: Preview) -> Self {
         Self { preview: Some(Arc::new(preview)), ..self.clone() }
     }
+}
+
+/// The versions that have a record in a folder.
+fn records_in(folder: &Path) -> Result<Vec<Version>, StoreError> {
+    let read = |source| StoreError::io(Operation::Read, folder, source);
+    let mut versions = Vec::new();
+    for entry in fs::read_dir(folder).map_err(read)? {
+        let name = entry.map_err(read)?.file_name();
+        let version: Option<Version> = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok());
+        versions.extend(version);
+    }
+    versions.sort_unstable();
+    Ok(versions)
 }
 
 /// A new store must not mix with what is there. Its own folders may be: an earlier attempt can have been interrupted.

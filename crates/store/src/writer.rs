@@ -1,7 +1,10 @@
 //! The one writer: makes drafts and moves pointers.
 
-use clearwell_format::resource::Pointer;
-use clearwell_format::{Version, pointer};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use clearwell_format::resource::{Artifact, Pointer};
+use clearwell_format::{Resource, Version, pointer};
 
 use crate::draft::{Draft, DraftNote};
 use crate::listing::list;
@@ -38,7 +41,7 @@ impl Writer {
     /// # Errors
     /// [`StoreError::VersionExists`], [`StoreError::StrayFolder`], or the disk's.
     pub fn draft(&mut self, version: Version, fingerprint: &str) -> Result<Draft<'_>, StoreError> {
-        if self.store.has_release(version) {
+        if self.store.has_content(version) {
             return Err(StoreError::VersionExists { version });
         }
         self.keep_only(Some(version))?;
@@ -87,6 +90,36 @@ impl Writer {
         // The next publication tries again; failing to tidy up must not fail what is published.
         let _ = pointers::prune(next.number, self.store.layout(), self.store.disk());
         Ok(next)
+    }
+
+    /// Puts the bytes of the file `from` back as a released artifact that was damaged, if they are what its index says;
+    /// what is in its place moves to `meta/damaged`. False, and nothing changed, if they are other bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchResource`], or the disk's.
+    pub fn restore(&self, resource: &Resource, from: &Path) -> Result<bool, StoreError> {
+        crate::check::repair::restore(&self.store, resource, from)
+    }
+
+    /// Takes the file `from` in place of a damaged artifact whose bytes cannot be made again, if what is inside it is
+    /// what its name promises. Its SHA-256 is then another, which the release's record says. False, and nothing changed,
+    /// if it is not.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchResource`], or the disk's.
+    pub fn replace(&mut self, resource: &Resource, from: &Path) -> Result<bool, StoreError> {
+        crate::check::repair::replace(self, resource, from)
+    }
+
+    /// Begins to make `artifacts` of a release again, which the draft then has not. The draft is for [`Writer::restore`]
+    /// and to be discarded: it cannot become a release.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or the disk's.
+    pub fn remake(&mut self, version: Version, artifacts: &BTreeSet<Artifact>) -> Result<Draft<'_>, StoreError> {
+        let index = self.store.index(version)?;
+        self.keep_only(None)?;
+        Draft::begin_remake(&self.store, version, &index, artifacts)
     }
 
     fn refuse_pointers_to_nothing(&self, set: &PointerSet) -> Result<(), StoreError> {

@@ -5,8 +5,7 @@
 
 use std::fmt::Write as _;
 
-use clearwell_store::Digest;
-use sha2::{Digest as _, Sha256};
+use clearwell_store::Hasher;
 
 use super::{BuildOptions, GENERATOR};
 use crate::inputs::Inputs;
@@ -15,13 +14,13 @@ use crate::inputs::Inputs;
 pub(super) fn fingerprint(inputs: &Inputs, options: &BuildOptions) -> String {
     let Inputs { release, tree, bundles, debuginfo, upstream, warnings: _ } = inputs;
     let BuildOptions { deltas, fullfiles, zero_packs, compression, .. } = options;
-    let mut digest = Sha256::new();
+    let mut digest = Hasher::new();
     let mut text = String::new();
     let mut add = |part: std::fmt::Arguments<'_>| {
         text.clear();
         text.write_fmt(part).expect("a string takes all");
-        digest.update((text.len() as u64).to_le_bytes());
-        digest.update(&text);
+        digest.update(&(text.len() as u64).to_le_bytes());
+        digest.update(text.as_bytes());
     };
     add(format_args!("{GENERATOR}"));
     add(format_args!("{:?}", (release.version, release.previous, release.format, release.min_version)));
@@ -33,5 +32,5 @@ pub(super) fn fingerprint(inputs: &Inputs, options: &BuildOptions) -> String {
         add(format_args!("{:?}", (&bundle.name, bundle.status, &bundle.includes, &bundle.also_add)));
         add(format_args!("{:?}", bundle.files));
     }
-    Digest::from(digest).to_string()
+    digest.finish().to_string()
 }

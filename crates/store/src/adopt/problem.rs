@@ -4,10 +4,13 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use clearwell_delta::PatchError;
 use clearwell_format::archive::ArchiveError;
 use clearwell_format::manifest::ParseError;
 use clearwell_format::{BundleName, EntryPath, FileHash, FormatNumber, Version};
 use clearwell_sign::VerifyError;
+
+use crate::content::ContentProblem;
 
 /// Something wrong with a tree that was adopted. Its text names the file, what is wrong and the remedy.
 #[derive(Debug)]
@@ -114,6 +117,22 @@ pub enum ProblemKind {
     /// Not a delta.
     #[error("it does not begin like a delta")]
     NotADelta,
+    /// A delta that cannot be applied to its base.
+    #[error("its delta to {to} cannot be applied")]
+    Patch {
+        /// What it would make.
+        to: FileHash,
+        /// Why not.
+        source: PatchError,
+    },
+    /// A delta that makes something else.
+    #[error("its delta to {expected} makes {found}")]
+    DeltaResult {
+        /// From the name, or the manifest.
+        expected: FileHash,
+        /// Of what it makes.
+        found: FileHash,
+    },
     /// `format` and the MoM disagree.
     #[error("it does not say {expected}, the format of the MoM")]
     OtherFormat {
@@ -172,6 +191,8 @@ impl Problem {
             | Kind::ObjectHash { .. }
             | Kind::FullfileMissing { .. }
             | Kind::NotADelta
+            | Kind::Patch { .. }
+            | Kind::DeltaResult { .. }
             | Kind::OtherFormat { .. }
             | Kind::Unreadable(_)
             | Kind::DiffersFromStore => Severity::Artifact,
@@ -197,7 +218,7 @@ impl Problem {
             Kind::Archive(_) | Kind::Member { .. } | Kind::ObjectHash { .. } | Kind::FullfileMissing { .. } => {
                 "delete it if it is there, make it again with mixer or restore it, and adopt again"
             }
-            Kind::NotADelta => "delete it; clients do without",
+            Kind::NotADelta | Kind::Patch { .. } | Kind::DeltaResult { .. } => "delete it; clients do without",
             Kind::OtherFormat { .. } => "correct it and adopt again; clients only show it",
             Kind::Unreadable(_) => "check its permissions and the disk, and adopt again",
             Kind::Unknown | Kind::NotInMom => "nothing, if it is not missed: it was left out",
@@ -207,6 +228,21 @@ impl Problem {
             }
             Kind::PointerUnreadable | Kind::PointerToNothing { .. } => "publish a release of the store",
             Kind::PointerBehind { .. } => "nothing: the store's pointer stays",
+        }
+    }
+}
+
+impl From<ContentProblem> for ProblemKind {
+    fn from(problem: ContentProblem) -> Self {
+        match problem {
+            ContentProblem::Unreadable(source) => Self::Unreadable(source),
+            ContentProblem::Archive(source) => Self::Archive(source),
+            ContentProblem::Member { expected } => Self::Member { expected },
+            ContentProblem::ObjectHash { expected, found } => Self::ObjectHash { expected, found },
+            ContentProblem::NotADelta => Self::NotADelta,
+            ContentProblem::Patch { to, source } => Self::Patch { to, source },
+            ContentProblem::DeltaResult { expected, found } => Self::DeltaResult { expected, found },
+            ContentProblem::OtherFormat { expected } => Self::OtherFormat { expected },
         }
     }
 }

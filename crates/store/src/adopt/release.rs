@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, Manifest, Mom, Version};
 use clearwell_sign::TrustAnchor;
 
-use super::content::{self, Sound};
 use super::manifests::ManifestCheck;
 use super::problem::{Problem, ProblemKind};
 use super::{AdoptEvent, AdoptOptions, AdoptReport, source};
+use crate::content::{Inspector, Sound, StoreBases, TreeBases};
 use crate::fan_out::fan_out;
+use crate::throttle::Throttle;
 use crate::{
     ArtifactMeta, BundleRecord, Fault, Index, PutOutcome, ReleaseRecord, SourceRecord, Store, StoreError, Writer,
     prepared,
@@ -42,6 +43,42 @@ pub(super) fn adopt(
     check.problems.sort_by(|left, right| left.path.cmp(&right.path));
     report.problems.append(&mut check.problems);
     Ok(())
+}
+
+/// What the content of a version amounts to, where its index or record cannot be trusted.
+pub(crate) struct Surveyed {
+    /// What clients would accept.
+    pub(crate) sound: BTreeMap<Artifact, ArtifactMeta>,
+    /// Files that they would not.
+    pub(crate) unsound: Vec<PathBuf>,
+    /// The record that the manifests tell; without counts.
+    pub(crate) record: ReleaseRecord,
+}
+
+/// Looks at the public tree of the store itself as at one that is adopted. `None` for a version without a MoM that one of
+/// `anchors` vouches for; without anchors, without a MoM.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn survey(store: &Store, version: Version, anchors: &[TrustAnchor]) -> Result<Option<Surveyed>, StoreError> {
+    let www = store.layout().content();
+    if !www.join(version.to_string()).is_dir() {
+        return Ok(None);
+    }
+    let (files, _) = source::artifacts(&www, version)?;
+    let anchors: Vec<Option<&TrustAnchor>> =
+        if anchors.is_empty() { vec![None] } else { anchors.iter().map(Some).collect() };
+    for anchor in anchors {
+        let mut check =
+            ReleaseCheck { version, known: None, files: files.clone(), sound: BTreeMap::new(), problems: Vec::new() };
+        let Some(checked) = check.run(store, anchor, &|_| {})? else { continue };
+        let is_unsound = |artifact: &&Artifact| !check.sound.contains_key(*artifact);
+        let unsound = files.keys().filter(is_unsound).map(|artifact| files[artifact].clone()).collect();
+        let mut record = record(&www, &checked, &check);
+        record.sources.clear();
+        return Ok(Some(Surveyed { sound: check.sound, unsound, record }));
+    }
+    Ok(None)
 }
 
 struct ReleaseCheck {
@@ -83,7 +120,7 @@ impl ReleaseCheck {
         let Some(mom) = mom else { return Ok(None) };
         self.sound = sound;
         self.look_for_older_manifests(store, &mom)?;
-        let staged = self.check_content(&mom, progress);
+        let staged = self.check_content(store, &mom, progress);
         self.look_for_fullfiles(store, &bundles);
         self.look_into_zero_packs(&bundles, &staged);
         self.compare_with_store();
@@ -109,6 +146,7 @@ impl ReleaseCheck {
     /// Everything but manifests, on all processors. Returns what each pack holds whole.
     fn check_content(
         &mut self,
+        store: &Store,
         mom: &Mom,
         progress: &(dyn Fn(AdoptEvent) + Sync),
     ) -> BTreeMap<Artifact, BTreeSet<FileHash>> {
@@ -117,14 +155,18 @@ impl ReleaseCheck {
         };
         let content: Vec<_> = self.files.iter().filter(|(artifact, _)| !is_manifest(artifact)).collect();
         let (done, artifacts) = (AtomicU64::new(0), content.len() as u64);
+        let bases = TreeBases { version: self.version, files: &self.files, store: StoreBases::new(store) };
+        let (throttle, large) = (Throttle::default(), Mutex::new(()));
+        let format = Some(mom.header.format);
+        let inspector = Inspector { version: self.version, format, bases: &bases, throttle: &throttle, large: &large };
         let results = fan_out(&content, |(artifact, path)| {
             let result = match self.known.as_ref().and_then(|known| known.get(artifact)) {
                 // What the store has was checked when it came.
                 Some(_) => File::open(path)
                     .and_then(prepared::measure)
                     .map_err(ProblemKind::Unreadable)
-                    .map(|meta| Sound { meta, staged: BTreeSet::new() }),
-                None => content::check(artifact, path, mom.header.format),
+                    .map(|meta| Sound { meta, staged: BTreeSet::new(), unapplied: 0 }),
+                None => inspector.check(artifact, path).map_err(ProblemKind::from),
             };
             let bytes = result.as_ref().map_or(0, |sound| sound.meta.size);
             progress(AdoptEvent::Checked { done: done.fetch_add(1, Ordering::Relaxed) + 1, artifacts, bytes });

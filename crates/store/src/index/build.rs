@@ -1,13 +1,15 @@
 //! Writing an index.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
-use sha2::{Digest as _, Sha256};
 
 use super::{ArtifactMeta, FORMAT, MAGIC};
+use crate::disk::{Disk, Operation};
+use crate::{Hasher, StoreError};
 
 /// Writes the index of `release` to `out`, and gives it back flushed.
 ///
@@ -23,7 +25,7 @@ pub(crate) fn write<W: Write>(release: Version, artifacts: &BTreeMap<Artifact, A
     let name_bytes: usize = others.iter().map(|(name, _)| name.len()).sum();
     u32::try_from(name_bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
 
-    let mut out = Summed { out, hasher: Sha256::new() };
+    let mut out = Summed { out, hasher: Hasher::new() };
     out.write_all(MAGIC)?;
     out.write_all(&FORMAT.to_le_bytes())?;
     out.write_all(&release.number().to_le_bytes())?;
@@ -47,14 +49,26 @@ pub(crate) fn write<W: Write>(release: Version, artifacts: &BTreeMap<Artifact, A
     }
     others.iter().try_for_each(|(name, _)| out.write_all(name.as_bytes()))?;
     let Summed { mut out, hasher } = out;
-    out.write_all(&hasher.finalize())?;
+    out.write_all(hasher.finish().as_bytes())?;
     out.flush()?;
     Ok(out)
 }
 
+/// Writes the index of `release` to a new file, synced.
+pub(crate) fn store(
+    release: Version,
+    artifacts: &BTreeMap<Artifact, ArtifactMeta>,
+    path: &Path,
+    disk: &Disk,
+) -> Result<(), StoreError> {
+    let failed = |source| StoreError::io(Operation::Write, path, source);
+    let out = write(release, artifacts, BufWriter::new(disk.create_file(path)?)).map_err(failed)?;
+    out.into_inner().map_err(|error| failed(error.into_error()))?.sync()
+}
+
 struct Summed<W> {
     out: W,
-    hasher: Sha256,
+    hasher: Hasher,
 }
 
 impl<W: Write> Summed<W> {

@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use clearwell_format::{BundleName, ManifestName};
 use proptest::prelude::*;
-use sha2::{Digest as _, Sha256};
 
 use super::*;
 
@@ -51,7 +50,7 @@ fn open(bytes: &[u8]) -> Result<Index, IndexDamage> {
 
 fn with_new_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     let end = bytes.len() - TRAILER;
-    let sum: [u8; 32] = Sha256::digest(&bytes[..end]).into();
+    let sum = *Digest::of(&bytes[..end]).as_bytes();
     bytes[end..].copy_from_slice(&sum);
     bytes
 }

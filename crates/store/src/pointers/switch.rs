@@ -26,6 +26,7 @@ pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &
     }
     folders.iter().rev().try_for_each(|folder| disk.sync_folder(folder))?;
     disk.sync_folder(&layout.generations())?;
+    super::sums::write(generation, layout, disk)?;
 
     let scratch = layout.generations().join(".next");
     disk.remove(&scratch)?;
@@ -41,9 +42,23 @@ pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &
     disk.sync_folder(&layout.content())
 }
 
+/// Begins a new generation of the same pointers, so that readers look at indexes again. Before the first publication
+/// there is nobody to tell.
+pub(crate) fn renew(layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
+    let current = super::load(layout)?;
+    if current.number > 0 {
+        let next = PointerGeneration { number: current.number + 1, files: current.files };
+        switch_to(&next, layout, disk)?;
+        // The next publication tries again.
+        let _ = prune(next.number, layout, disk);
+    }
+    Ok(())
+}
+
 /// Removes all but the last few generations up to `current`.
 pub(crate) fn prune(current: u64, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
-    for found in list(&layout.generations())? {
+    let sums = if layout.pointer_sums().is_dir() { list(&layout.pointer_sums())? } else { Vec::new() };
+    for found in list(&layout.generations())?.into_iter().chain(sums) {
         let number = found.name.parse().ok().filter(|number| generation_name(*number) == found.name);
         if number.is_some_and(|number| !is_kept(number, current)) {
             disk.remove(&found.path)?;

@@ -5,13 +5,12 @@ use std::io::{self, Read};
 
 use clearwell_format::Resource;
 use clearwell_format::resource::Artifact;
-use sha2::{Digest as _, Sha256};
 
 use crate::disk::Operation;
 use crate::draft::Draft;
 use crate::fan_out::fan_out;
 use crate::listing::list;
-use crate::{ArtifactMeta, StoreError};
+use crate::{ArtifactMeta, Hasher, StoreError};
 
 /// Removes what an earlier run left in the draft and this one did not put or keep.
 pub(super) fn remove_strays(draft: &Draft<'_>) -> Result<(), StoreError> {
@@ -72,12 +71,12 @@ pub(super) fn sync_and_compare(draft: &Draft<'_>) -> Result<(), StoreError> {
 
 /// Size and digest of everything in `file`.
 pub(crate) fn measure(mut file: File) -> io::Result<ArtifactMeta> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::new();
     let mut buffer = vec![0; 128 << 10];
     let mut size = 0;
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(ArtifactMeta { size, sha256: hasher.into() }),
+            Ok(0) => return Ok(ArtifactMeta { size, sha256: hasher.finish() }),
             Ok(count) => {
                 hasher.update(&buffer[..count]);
                 size += count as u64;

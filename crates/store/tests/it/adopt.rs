@@ -217,6 +217,45 @@ fn signatures_count_where_the_caller_trusts_someone() {
     assert!(report.problems.is_empty());
 }
 
+/// A delta between two files that nobody has.
+fn delta_of_text() -> Vec<u8> {
+    let (old, new) = ("old text ".repeat(100), "new text ".repeat(100));
+    let meta = clearwell_delta::NewFile { mode: 0o100_644, uid: 0, gid: 0 };
+    match clearwell_delta::diff(old.as_bytes(), new.as_bytes(), meta, &clearwell_delta::DiffOptions::default()) {
+        Ok(clearwell_delta::Delta::Bytes(delta)) => delta,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_delta_that_makes_another_file_is_left_out() {
+    let adoption = Adoption::new();
+    // Its base is the program of release 10, and what it makes is not that of 20.
+    let program = |release: usize| {
+        let objects = &clearwell_testkit::sample_releases()[release].objects[&"editor".parse().unwrap()];
+        objects.iter().find(|object| object.path.to_string() == "/usr/bin/edit").unwrap().clone()
+    };
+    let (old, new) = (program(0), program(1));
+    let meta = clearwell_delta::NewFile { mode: 0o100_755, uid: 0, gid: 0 };
+    let delta = |target: &[u8]| match clearwell_delta::diff(
+        &old.content,
+        target,
+        meta,
+        &clearwell_delta::DiffOptions::default(),
+    ) {
+        Ok(clearwell_delta::Delta::Bytes(delta)) => delta,
+        other => panic!("{other:?}"),
+    };
+    let good = format!("delta/{}", DeltaName { from: old.hash(), to: new.hash() });
+    let bad = format!("delta/{}", DeltaName { from: old.hash(), to: FileHash::from_bytes([7; 32]) });
+    fs::write(adoption.www.path(20, &good), delta(&new.content)).unwrap();
+    fs::write(adoption.www.path(20, &bad), delta(&new.content)).unwrap();
+    let report = adoption.run();
+    assert!(adoption.has(&format!("20/{good}")) && !adoption.has(&format!("20/{bad}")));
+    let kinds: Vec<_> = report.problems.iter().map(|problem| &problem.kind).collect();
+    assert!(matches!(kinds[..], [Kind::DeltaResult { .. }]), "{kinds:?}");
+}
+
 #[test]
 fn a_second_run_takes_what_is_new_and_compares_the_rest() {
     let adoption = Adoption::new();
@@ -229,8 +268,8 @@ fn a_second_run_takes_what_is_new_and_compares_the_rest() {
     // mixer makes delta packs after the release, and release 20.
     fs::rename(&later, adoption.www.root.join("20")).unwrap();
     let delta = DeltaName { from: FileHash::from_bytes([1; 32]), to: FileHash::from_bytes([2; 32]) };
-    fs::write(adoption.www.path(10, &format!("delta/{delta}")), b"BSDIFF4U and more").unwrap();
-    fs::write(adoption.www.path(10, "Manifest-editor-delta-from-5"), b"BSDIFF4V and more").unwrap();
+    fs::write(adoption.www.path(10, &format!("delta/{delta}")), delta_of_text()).unwrap();
+    fs::write(adoption.www.path(10, "Manifest-editor-delta-from-5"), delta_of_text()).unwrap();
     adoption.www.point(&pointers(format(), version(20)));
     let report = adoption.run();
     assert_eq!((&report.adopted[..], &report.extended[..]), (&[version(20)][..], &[version(10)][..]));

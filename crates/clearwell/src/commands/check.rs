@@ -1,0 +1,302 @@
+//! `clearwell check`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+
+use clearwell_generate::deltas::DeltaOptions;
+use clearwell_generate::remake::remake_packs;
+use clearwell_serve::config::ByteSize;
+use clearwell_sign::TrustAnchor;
+use clearwell_store::check::repair::{RepairOptions, RepairReport, Repaired, repair, restamp};
+use clearwell_store::check::{CheckEvent, CheckOptions, CheckReport, Finding, Severity, check};
+use clearwell_store::{Store, StoreError, Writer};
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::signing::{self, unix_now};
+use crate::ui::{Ui, bytes_text};
+
+/// Check every byte of a store against its index, and everything that the bytes promise to endpoints.
+///
+/// Fullfiles are unpacked, packs and deltas applied in memory, manifests, signatures, certificates and pointers verified.
+/// A server, a build and a collection may run beside. With --repair, what is damaged is made again from the store itself;
+/// damaged bytes are moved to meta/damaged, never deleted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The store.
+    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
+    store: PathBuf,
+    /// Threads; 0 for one on each processor.
+    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", default_value_t = 0)]
+    jobs: usize,
+    /// Bytes to read from disk each second at most, such as 50MiB.
+    #[arg(long, value_name = "SIZE")]
+    rate: Option<ByteSize>,
+    /// Go on where an interrupted check stopped.
+    #[arg(long)]
+    resume: bool,
+    /// Compare bytes with the index only; do not look into fullfiles, packs and deltas.
+    #[arg(long)]
+    quick: bool,
+    /// The certificate that endpoints trust. Default: those that the releases install.
+    #[arg(long, env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
+    cert: Option<PathBuf>,
+    /// Make again what can be made again.
+    #[arg(long)]
+    repair: bool,
+    /// With --repair: where the released bytes of a fullfile or pack cannot be made again, take others that unpack to the
+    /// same. Its SHA-256 and ETag change, and the record says so.
+    #[arg(long, requires = "repair")]
+    equivalent: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Shown {
+    versions: u64,
+    artifacts: u64,
+    bytes: u64,
+    resumed: u64,
+    signatures: u64,
+    deltas_without_base: u64,
+    damage: usize,
+    findings: Vec<ShownFinding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair: Option<ShownRepair>,
+}
+
+#[derive(Serialize)]
+struct ShownFinding {
+    severity: &'static str,
+    kind: &'static str,
+    path: PathBuf,
+    problem: String,
+    remedy: &'static str,
+    versions: Vec<u32>,
+    bundles: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ShownRepair {
+    repaired: Vec<ShownRepaired>,
+    aside: Vec<PathBuf>,
+    left: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct ShownRepaired {
+    path: PathBuf,
+    how: &'static str,
+}
+
+/// What a repair did, and what it could not do.
+struct Mended {
+    report: RepairReport,
+    left: Vec<PathBuf>,
+}
+
+impl Check {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        let (store, restamped) = self.open(ui)?;
+        let options = self.options()?;
+        let mut report = check(&store, &options, &|event| tell(event, ui))?;
+        let repaired = match self.repair {
+            true => Some(self.repair(&store, &options, &mut report, ui)?),
+            false => None,
+        };
+        let left = repaired.as_ref().map(|mended| mended.left.len());
+        let exit = match (report.is_sound(), left) {
+            (true, _) if restamped => Exit::Repaired,
+            (true, _) => Exit::Done,
+            (false, Some(0)) => Exit::Repaired,
+            (false, _) => Exit::Findings,
+        };
+        let shown = shown(&report, repaired.as_ref());
+        ui.result(&shown, &text(&shown))?;
+        Ok(exit)
+    }
+
+    /// The store; with --repair also one whose layout stamp is lost, which is then true.
+    fn open(&self, ui: &Ui) -> Result<(Store, bool), CliError> {
+        match Store::open(&self.store) {
+            Err(error @ (StoreError::NotAStore { .. } | StoreError::LayoutUnreadable { .. })) if self.repair => {
+                if !restamp(&self.store)? {
+                    return Err(error.into());
+                }
+                ui.warn("the layout stamp was lost and is written again");
+                Ok((Store::open(&self.store)?, true))
+            }
+            other => Ok((other?, false)),
+        }
+    }
+
+    fn options(&self) -> Result<CheckOptions, CliError> {
+        let mut options = CheckOptions::new(unix_now());
+        options.jobs = NonZeroUsize::new(self.jobs).unwrap_or(options.jobs);
+        options.bytes_per_second = self.rate.and_then(|rate| NonZeroU64::new(rate.bytes()));
+        options.resume = self.resume;
+        options.contents = !self.quick;
+        if let Some(path) = &self.cert {
+            let anchor =
+                TrustAnchor::from_pem(&signing::read(path)?).map_err(|error| CliError::signing(path, error))?;
+            options.anchors = vec![anchor];
+        }
+        Ok(options)
+    }
+
+    /// Repairs what was found. With an index or a record back there is more to be seen, so that is looked for again.
+    fn repair(
+        &self,
+        store: &Store,
+        options: &CheckOptions,
+        report: &mut CheckReport,
+        ui: &Ui,
+    ) -> Result<Mended, CliError> {
+        let mut writer = store.writer("check --repair")?;
+        let mut whole = self.mend(&mut writer, options, &report.findings, ui)?;
+        let hides_others = |finding: &Finding| ["index", "record", "record-missing"].contains(&finding.word());
+        if !report.findings.iter().any(hides_others) {
+            let left = whole.left(&report.findings).iter().map(|finding| finding.path.clone()).collect();
+            return Ok(Mended { report: whole, left });
+        }
+        let seen: BTreeSet<PathBuf> = report.findings.iter().map(|finding| finding.path.clone()).collect();
+        let second = check(store, options, &|_| {})?;
+        let again = self.mend(&mut writer, options, &second.findings, ui)?;
+        let left = again.left(&second.findings).iter().map(|finding| finding.path.clone()).collect();
+        whole.repaired.extend(again.repaired);
+        whole.aside.extend(again.aside);
+        report.findings.extend(second.findings.into_iter().filter(|finding| !seen.contains(&finding.path)));
+        Ok(Mended { report: whole, left })
+    }
+
+    /// Repairs until nothing more can be: a fullfile that came back may be what a pack is made of, and the reverse.
+    fn mend(
+        &self,
+        writer: &mut Writer,
+        options: &CheckOptions,
+        findings: &[Finding],
+        ui: &Ui,
+    ) -> Result<RepairReport, CliError> {
+        let repair_options = RepairOptions { equivalent: self.equivalent, check: options.clone() };
+        let deltas = DeltaOptions { workers: options.jobs, ..DeltaOptions::default() };
+        let mut whole = repair(writer, findings, &repair_options)?;
+        for _ in 0..MOST_ROUNDS {
+            let packs = remake_packs(writer, &whole.left(findings), self.equivalent, &deltas, ui)?;
+            let is_stuck = packs.is_empty();
+            whole.repaired.extend(packs.iter().map(|(resource, how)| Repaired {
+                path: PathBuf::from("content").join(resource.to_string()),
+                how: *how,
+            }));
+            if is_stuck || whole.left(findings).is_empty() {
+                break;
+            }
+            let again = repair(writer, findings, &repair_options)?;
+            whole.repaired.extend(again.repaired);
+            whole.aside.extend(again.aside);
+        }
+        Ok(whole)
+    }
+}
+
+fn tell(event: CheckEvent, ui: &Ui) {
+    match event {
+        CheckEvent::Version { version, position, versions } => {
+            ui.note(&format!("checking version {version} ({} of {versions})", position + 1));
+        }
+        CheckEvent::Manifests => ui.note("checking manifests, signatures and pointers"),
+        CheckEvent::Read { .. } => {}
+    }
+}
+
+fn shown(report: &CheckReport, mended: Option<&Mended>) -> Shown {
+    Shown {
+        versions: report.versions,
+        artifacts: report.artifacts,
+        bytes: report.bytes,
+        resumed: report.resumed,
+        signatures: report.signatures,
+        deltas_without_base: report.unapplied,
+        damage: report.findings.iter().filter(|finding| finding.severity() == Severity::Damage).count(),
+        findings: report.findings.iter().map(shown_finding).collect(),
+        repair: mended.map(|mended| ShownRepair {
+            repaired: mended
+                .report
+                .repaired
+                .iter()
+                .map(|repaired| ShownRepaired { path: repaired.path.clone(), how: repaired.how.word() })
+                .collect(),
+            aside: mended.report.aside.clone(),
+            left: mended.left.clone(),
+        }),
+    }
+}
+
+fn shown_finding(finding: &Finding) -> ShownFinding {
+    ShownFinding {
+        severity: match finding.severity() {
+            Severity::Note => "note",
+            Severity::Damage => "damage",
+        },
+        kind: finding.word(),
+        path: finding.path.clone(),
+        problem: finding.problem(),
+        remedy: finding.remedy(),
+        versions: finding.notice.versions.iter().map(|version| version.number()).collect(),
+        bundles: finding.notice.bundles.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn text(shown: &Shown) -> String {
+    let mut text = format!(
+        "checked    {} versions, {} artifacts, {}, {} signatures\n",
+        shown.versions,
+        shown.artifacts,
+        bytes_text(shown.bytes),
+        shown.signatures
+    );
+    if shown.resumed > 0 {
+        let _ = writeln!(text, "resumed    {} artifacts were checked before", shown.resumed);
+    }
+    if shown.deltas_without_base > 0 {
+        let _ = writeln!(text, "not tried  {} deltas, whose base is not in the store", shown.deltas_without_base);
+    }
+    for finding in &shown.findings {
+        let _ = writeln!(text, "{:7}  {}: {}", finding.severity, finding.path.display(), finding.problem);
+        if !finding.versions.is_empty() {
+            let versions: Vec<String> = finding.versions.iter().map(ToString::to_string).collect();
+            let bundles = match finding.bundles.is_empty() {
+                true => String::new(),
+                false => format!(", bundles {}", finding.bundles.join(", ")),
+            };
+            let _ = writeln!(text, "         noticed by endpoints on or updating to {}{bundles}", versions.join(", "));
+        }
+        let _ = writeln!(text, "         {}", finding.remedy);
+    }
+    if let Some(repair) = &shown.repair {
+        for repaired in &repair.repaired {
+            let _ = writeln!(text, "repaired {} ({})", repaired.path.display(), repaired.how);
+        }
+        for path in &repair.aside {
+            let _ = writeln!(text, "aside    {}", path.display());
+        }
+        for path in &repair.left {
+            let _ = writeln!(text, "LEFT     {}", path.display());
+        }
+    }
+    let _ = writeln!(
+        text,
+        "{}",
+        match (shown.damage, &shown.repair) {
+            (0, _) => "the store is sound",
+            (_, Some(repair)) if repair.left.is_empty() => "the store was damaged and is repaired",
+            _ => "the store is DAMAGED",
+        }
+    );
+    text
+}
+
+/// Each round puts back what the one before made possible.
+const MOST_ROUNDS: usize = 4;

@@ -1,0 +1,156 @@
+//! Packs whose bytes were lost, made again from what the store has.
+//!
+//! The same inputs make the same bytes, so a pack of ours comes back as it was, as long as the fullfiles it was made of
+//! are there, have the times that the tree had then, and the program makes packs as it did. What comes out otherwise is
+//! thrown away, as what was released never changes, unless the maintainer asks for it. A pack for updates also depends on
+//! which releases were there when it was made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, Entry, Manifest, ManifestName, Resource, Version};
+use clearwell_store::check::Finding;
+use clearwell_store::check::repair::How;
+use clearwell_store::{Fault, Store, Writer};
+
+use crate::budget::Budget;
+use crate::build::BuildFault;
+use crate::deltas::{self, DeltaOptions};
+use crate::earlier::StoredManifests;
+use crate::error::BuildError;
+use crate::make::{Task, Workshop};
+use crate::member::Objects;
+use crate::pack;
+use crate::plan::packs::updates;
+use crate::plan::{Origin, Origins, PackPlan, Previous};
+use crate::progress::{Phase, Progress};
+use crate::tree::Tree;
+
+/// Puts back the packs among `findings`, as far as they can be made again; with `equivalent` also those that come out with
+/// other bytes and the same contents. Returns those that are back, and how.
+///
+/// # Errors
+/// The disk's. A pack that cannot be made is no error.
+pub fn remake_packs(
+    writer: &mut Writer,
+    findings: &[&Finding],
+    equivalent: bool,
+    options: &DeltaOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<(Resource, How)>, BuildError> {
+    let mut lost: BTreeMap<Version, BTreeSet<Artifact>> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.is_lost_bytes()) {
+        if let Some(Resource::Artifact { version, artifact: artifact @ Artifact::Pack { .. } }) = &finding.resource {
+            lost.entry(*version).or_default().insert(artifact.clone());
+        }
+    }
+    let mut back = Vec::new();
+    for (version, packs) in lost {
+        back.extend(remake(writer, version, &packs, equivalent, options, progress)?);
+    }
+    Ok(back)
+}
+
+fn remake(
+    writer: &mut Writer,
+    version: Version,
+    lost: &BTreeSet<Artifact>,
+    equivalent: bool,
+    options: &DeltaOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<(Resource, How)>, BuildError> {
+    let store = writer.store().clone();
+    let tree = Tree::default();
+    let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
+    let workshop = Workshop {
+        objects: Objects { tree: &tree, store: &store },
+        methods: &[],
+        budget: &budget,
+        workers: options.workers,
+        manifest_mtime: 0,
+        progress,
+    };
+    let draft = writer.remake(version, lost)?;
+    for artifact in lost {
+        let Artifact::Pack { bundle, from } = artifact else { continue };
+        let made = match from {
+            None => zero(&store, version, bundle)
+                .map_or(Ok(()), |plan| workshop.make(Phase::Make, vec![Task::Zero(&plan)], &draft).map(drop)),
+            Some(from) => match update(&store, version, bundle, *from) {
+                Some(lost) => deltas::make(&lost.packs, &[lost.old], &lost.new, &draft, &workshop).map(drop),
+                None => Ok(()),
+            },
+        };
+        match made {
+            // What it was made of is damaged too.
+            Err(error) if error.fault() != BuildFault::Store(Fault::Disk) => {}
+            other => other?,
+        }
+    }
+    let made: Vec<_> = lost
+        .iter()
+        .filter(|pack| draft.contains(pack).is_some())
+        .map(|pack| (pack.clone(), draft.path(pack)))
+        .collect();
+    drop(draft);
+    let mut back = Vec::new();
+    for (artifact, path) in made {
+        let resource = Resource::of(version, artifact);
+        if writer.restore(&resource, &path)? {
+            back.push((resource, How::SameBytes));
+        } else if equivalent && writer.replace(&resource, &path)? {
+            back.push((resource, How::Equivalent));
+        }
+    }
+    writer.discard_drafts()?;
+    Ok(back)
+}
+
+fn zero(store: &Store, version: Version, bundle: &BundleName) -> Option<PackPlan> {
+    let manifest = store.manifest(version, &ManifestName::Bundle(bundle.clone())).ok()?;
+    let mut plan = PackPlan::zero(bundle, &manifest, &Origins::default())?;
+    out_of_fullfiles(&mut plan, &manifest, store);
+    Some(plan)
+}
+
+/// A pack that was made with its release has the empty file with the time of its tree, which the fullfile has kept.
+fn out_of_fullfiles(plan: &mut PackPlan, manifest: &Manifest, store: &Store) {
+    for item in plan.items.iter_mut().filter(|item| item.origin == Origin::EmptyFile) {
+        let entry = manifest.present().find(|entry| entry.hash == item.hash);
+        let is_there = |entry: &&Entry| {
+            let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
+            store.lookup(&fullfile).is_ok_and(|found| found.is_some())
+        };
+        if let Some(entry) = entry.filter(is_there) {
+            item.origin = Origin::Fullfile(entry.version);
+        }
+    }
+}
+
+/// A pack for updates, and the two releases it leads from and to.
+struct Update {
+    /// It, and the one for new installations beside, which bounds its size.
+    packs: Vec<PackPlan>,
+    old: Arc<Previous>,
+    new: Previous,
+}
+
+/// `None` if no two releases are left that it leads from and to.
+fn update(store: &Store, version: Version, bundle: &BundleName, from: Version) -> Option<Update> {
+    let read = |version| Previous::read(&StoredManifests(store), version).ok();
+    let new = read(version)?;
+    let has_old = |release: &Version| {
+        store.mom(*release).is_ok_and(|mom| mom.bundle(bundle).is_some_and(|entry| entry.version == from))
+    };
+    let old = store.releases().ok()?.into_iter().rev().filter(|release| *release < version).find(has_old)?;
+    let old = Arc::new(read(old)?);
+    let mut packs = updates(&old, &new, &Origins::default());
+    packs.retain(|pack| pack.bundle == *bundle && pack.from == Some(from));
+    packs.iter_mut().for_each(|pack| out_of_fullfiles(pack, &new.bundles[bundle], store));
+    let zero = zero(store, version, bundle);
+    let is_there =
+        |pack: &PackPlan| store.lookup(&Resource::of(pack.to, pack::artifact(pack))).is_ok_and(|found| found.is_some());
+    packs.extend(zero.filter(is_there));
+    Some(Update { packs, old, new })
+}

@@ -1,0 +1,166 @@
+//! Checking a store: every byte against the index, and everything that the bytes promise to endpoints.
+//!
+//! | Step | What is held against what |
+//! |---|---|
+//! | records | the record of each release against its index |
+//! | artifacts | size and SHA-256 of each file against the index; then what is inside it (see `content`) |
+//! | manifests | each MoM, each bundle manifest it names against its hash, each entry against a fullfile that exists |
+//! | signatures | those of each MoM, in its archive and beside it, and the certificates behind them |
+//! | pointers | what they name, and their signatures |
+//! | strays | files in the public tree that no index names |
+//!
+//! Nothing is locked and nothing of the store is changed: a server, a build and a collection may run beside. What was
+//! collected while it was looked at is no finding. How far a check came stands in `meta/check`, so that an interrupted
+//! one can be resumed.
+//!
+//! Repairing lies in [`repair`].
+
+mod artifacts;
+mod finding;
+mod journal;
+mod manifests;
+mod notice;
+mod pointers;
+mod records;
+pub mod repair;
+mod strays;
+mod trust;
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Mutex;
+
+use clearwell_format::Version;
+use clearwell_sign::TrustAnchor;
+
+use crate::throttle::Throttle;
+use crate::{Store, StoreError};
+pub use finding::{Finding, FindingKind, Notice, Severity};
+use journal::Journal;
+use trust::Trust;
+
+/// Choices for [`check`].
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// Threads.
+    pub jobs: NonZeroUsize,
+    /// Bytes that may be read from disk each second.
+    pub bytes_per_second: Option<NonZeroU64>,
+    /// Pass over what an interrupted check has found sound already.
+    pub resume: bool,
+    /// Look into fullfiles, packs and deltas too. Without it their bytes are only compared with the index.
+    pub contents: bool,
+    /// The certificates that endpoints trust. Where none are given, those that the releases install.
+    pub anchors: Vec<TrustAnchor>,
+    /// The time certificates must be valid at, in seconds since the epoch.
+    pub now: i64,
+}
+
+impl CheckOptions {
+    /// All of it, on all processors.
+    pub fn new(now: i64) -> Self {
+        Self {
+            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            bytes_per_second: None,
+            resume: false,
+            contents: true,
+            anchors: Vec::new(),
+            now,
+        }
+    }
+}
+
+/// What [`check`] is doing. Told from several threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckEvent {
+    /// The artifacts of one more version follow.
+    Version {
+        /// Which.
+        version: Version,
+        /// How many were before.
+        position: usize,
+        /// How many there are.
+        versions: usize,
+    },
+    /// So many bytes of artifacts were read since the last such event.
+    Read {
+        /// How many.
+        bytes: u64,
+    },
+    /// Manifests, signatures and pointers follow.
+    Manifests,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct CheckReport {
+    /// Everything that is wrong, in order of path.
+    pub findings: Vec<Finding>,
+    /// Releases, and versions of which something is left.
+    pub versions: u64,
+    /// Artifacts that were read.
+    pub artifacts: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Artifacts that an earlier, interrupted check has read.
+    pub resumed: u64,
+    /// Deltas whose base is nowhere, so that they were not applied.
+    pub unapplied: u64,
+    /// Signatures that were verified.
+    pub signatures: u64,
+}
+
+impl CheckReport {
+    /// True if endpoints would notice nothing.
+    pub fn is_sound(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity() == Severity::Note)
+    }
+}
+
+/// Checks everything in the store.
+///
+/// # Errors
+/// The disk's, where not even a listing can be read. What is wrong with the store is no error but a [`Finding`].
+pub fn check(
+    store: &Store,
+    options: &CheckOptions,
+    progress: &(dyn Fn(CheckEvent) + Sync),
+) -> Result<CheckReport, StoreError> {
+    let mut run = Run {
+        store,
+        options,
+        progress,
+        throttle: Throttle::new(options.bytes_per_second),
+        large: Mutex::new(()),
+        journal: Journal::open(store, options),
+        report: CheckReport::default(),
+    };
+    run.records()?;
+    run.artifacts()?;
+    progress(CheckEvent::Manifests);
+    let trust = Trust::of(store, options);
+    run.certificates(&trust);
+    run.manifests(&trust)?;
+    run.pointers(&trust);
+    run.strays()?;
+    run.notices();
+    run.journal.done();
+    run.report.findings.sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(run.report)
+}
+
+/// One check under way.
+struct Run<'a> {
+    store: &'a Store,
+    options: &'a CheckOptions,
+    progress: &'a (dyn Fn(CheckEvent) + Sync),
+    throttle: Throttle,
+    large: Mutex<()>,
+    journal: Journal,
+    report: CheckReport,
+}
+
+impl Run<'_> {
+    fn find(&mut self, finding: Finding) {
+        self.report.findings.push(finding);
+    }
+}

@@ -1,0 +1,145 @@
+//! Every file against the index, and what is inside it.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clearwell_format::resource::Artifact;
+use clearwell_format::{Resource, Version};
+
+use super::{CheckEvent, Finding, FindingKind, Run};
+use crate::content::{Inspector, StoreBases};
+use crate::fan_out::fan_out_on;
+use crate::{ArtifactMeta, Index, StoreError};
+
+/// Artifacts that one thread looks at together.
+struct Block {
+    number: usize,
+    artifacts: Vec<(Artifact, ArtifactMeta)>,
+}
+
+impl Run<'_> {
+    pub(super) fn artifacts(&mut self) -> Result<(), StoreError> {
+        let versions = self.store.contents()?;
+        let bases = StoreBases { store: self.store, versions: versions.clone() };
+        for (position, version) in versions.iter().copied().enumerate() {
+            (self.progress)(CheckEvent::Version { version, position, versions: versions.len() });
+            match self.store.index(version) {
+                Ok(index) => self.version(version, &index, &bases),
+                Err(StoreError::UnknownVersion { .. }) => {}
+                Err(error) => {
+                    let path = self.store.layout().index(version);
+                    self.find(Finding::at(&path, self.store.layout(), error.into()));
+                }
+            }
+            self.report.versions += 1;
+        }
+        Ok(())
+    }
+
+    fn version(&mut self, version: Version, index: &Arc<Index>, bases: &StoreBases<'_>) {
+        let format = self.store.record(version).ok().map(|record| record.format);
+        let inspector = Inspector { version, format, bases, throttle: &self.throttle, large: &self.large };
+        let found = Mutex::new(Vec::new());
+        let [artifacts, bytes, resumed, unapplied] = [const { AtomicU64::new(0) }; 4];
+        fan_out_on(self.options.jobs, &blocks(index), |block| {
+            if self.journal.has(version, index.digest(), block.number) {
+                resumed.fetch_add(block.artifacts.len() as u64, Ordering::Relaxed);
+                return;
+            }
+            let mut problems = Vec::new();
+            for (artifact, meta) in &block.artifacts {
+                match self.artifact(&inspector, artifact, *meta) {
+                    Ok(count) => drop(unapplied.fetch_add(count, Ordering::Relaxed)),
+                    Err(kind) => problems.push(Finding::of(Resource::of(version, artifact.clone()), kind)),
+                }
+                artifacts.fetch_add(1, Ordering::Relaxed);
+                bytes.fetch_add(meta.size, Ordering::Relaxed);
+                (self.progress)(CheckEvent::Read { bytes: meta.size });
+            }
+            if problems.is_empty() {
+                self.journal.note(version, index.digest(), block.number);
+            } else {
+                found.lock().unwrap_or_else(PoisonError::into_inner).append(&mut problems);
+            }
+        });
+        self.report.artifacts += artifacts.into_inner();
+        self.report.bytes += bytes.into_inner();
+        self.report.resumed += resumed.into_inner();
+        self.report.unapplied += unapplied.into_inner();
+        for finding in found.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            self.find(finding);
+        }
+    }
+
+    /// The number of deltas in it that have no base, or what is wrong.
+    fn artifact(
+        &self,
+        inspector: &Inspector<'_>,
+        artifact: &Artifact,
+        expected: ArtifactMeta,
+    ) -> Result<u64, FindingKind> {
+        let resource = Resource::of(inspector.version, artifact.clone());
+        let path = self.store.path(&resource);
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if !found.is_file() => return Err(unreadable("it is no file")),
+            // Before its bytes are read: a file that was cut off is most easily told.
+            Ok(found) if found.len() != expected.size => {
+                return Err(FindingKind::Size { expected: expected.size, found: found.len() });
+            }
+            Err(error) if is_absent(&error) && self.was_collected(&resource) => return Ok(0),
+            Err(error) if is_absent(&error) => return Err(FindingKind::Missing),
+            Err(error) => return Err(FindingKind::Unreadable(error)),
+            Ok(_) => {}
+        }
+        let (meta, inside) = if self.options.contents {
+            let looked = inspector.look(artifact, &path);
+            (looked.meta, looked.inside.map(|sound| sound.unapplied))
+        } else {
+            (Some(inspector.measure(&path).map_err(FindingKind::Unreadable)?), Ok(0))
+        };
+        match (meta, inside) {
+            (Some(meta), _) if meta.sha256 != expected.sha256 => {
+                Err(FindingKind::Digest { expected: expected.sha256, found: meta.sha256 })
+            }
+            (_, Err(crate::content::ContentProblem::Unreadable(error))) => Err(FindingKind::Unreadable(error)),
+            (_, Err(problem)) => Err(FindingKind::Content(problem)),
+            (_, Ok(unapplied)) => Ok(unapplied),
+        }
+    }
+
+    /// True if the index of now no longer names it: a collection went by.
+    fn was_collected(&self, resource: &Resource) -> bool {
+        self.store.refresh();
+        matches!(self.store.lookup(resource), Ok(None))
+    }
+}
+
+fn unreadable(reason: &'static str) -> FindingKind {
+    FindingKind::Unreadable(io::Error::other(reason))
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The artifacts of a version, in portions of like cost.
+fn blocks(index: &Index) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut bytes = 0;
+    for (artifact, meta) in index.iter() {
+        let is_full = blocks.last().is_none_or(|block| block.artifacts.len() >= MOST_ARTIFACTS || bytes >= BLOCK_BYTES);
+        if is_full {
+            blocks.push(Block { number: blocks.len(), artifacts: Vec::new() });
+            bytes = 0;
+        }
+        bytes += meta.size;
+        if let Some(block) = blocks.last_mut() {
+            block.artifacts.push((artifact, meta));
+        }
+    }
+    blocks
+}
+
+const MOST_ARTIFACTS: usize = 1024;
+const BLOCK_BYTES: u64 = 4 << 20;

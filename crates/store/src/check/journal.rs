@@ -1,0 +1,76 @@
+//! How far a check came: blocks of artifacts that were found sound.
+//!
+//! ```text
+//! meta/check     clearwell-check 1 contents        or "bytes", where files were not looked into
+//!                30 <SHA-256 of index 30> 0         version, index, number of the block
+//! ```
+//!
+//! Appended line by line, and removed at the end of a check. A line that was cut off counts for nothing. A check works
+//! without a journal too: on a store that it may not write to, or beside another check.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use clearwell_format::Version;
+
+use super::CheckOptions;
+use crate::{Digest, Store};
+
+/// The journal of one check.
+pub(super) struct Journal {
+    file: Option<Mutex<File>>,
+    path: PathBuf,
+    done: HashSet<String>,
+}
+
+impl Journal {
+    pub(super) fn open(store: &Store, options: &CheckOptions) -> Self {
+        let path = store.layout().check_journal();
+        let head = format!("clearwell-check 1 {}", if options.contents { "contents" } else { "bytes" });
+        let opened = OpenOptions::new().read(true).append(true).create(true).open(&path);
+        let mut journal = Self { file: None, path, done: HashSet::new() };
+        let Some(mut file) = opened.ok().filter(|file| file.try_lock().is_ok()) else { return journal };
+        let mut text = String::new();
+        let is_text = file.read_to_string(&mut text).is_ok();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let mut lines = whole.lines();
+        // What was looked into is more than what was only compared.
+        let counts = lines.next().is_some_and(|line| line == head || line == "clearwell-check 1 contents");
+        if options.resume && is_text && counts {
+            journal.done = lines.map(str::to_owned).collect();
+            let _ = file.write_all(b"\n");
+        } else if file.set_len(0).and_then(|()| writeln!(file, "{head}")).is_err() {
+            return journal;
+        }
+        journal.file = Some(Mutex::new(file));
+        journal
+    }
+
+    /// True if an earlier check found the block sound.
+    pub(super) fn has(&self, version: Version, index: Digest, block: usize) -> bool {
+        !self.done.is_empty() && self.done.contains(&line(version, index, block))
+    }
+
+    /// Notes a sound block.
+    pub(super) fn note(&self, version: Version, index: Digest, block: usize) {
+        if let Some(file) = &self.file {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            // A journal that cannot be written only costs time.
+            let _ = writeln!(file, "{}", line(version, index, block));
+        }
+    }
+
+    /// The check is at its end.
+    pub(super) fn done(&self) {
+        if self.file.is_some() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn line(version: Version, index: Digest, block: usize) -> String {
+    format!("{version} {index} {block}")
+}

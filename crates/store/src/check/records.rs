@@ -1,0 +1,46 @@
+//! The record of each release, and versions that lost theirs.
+
+use clearwell_format::Version;
+
+use super::{Finding, FindingKind, Run};
+use crate::listing::list;
+use crate::{Index, StoreError};
+
+impl Run<'_> {
+    pub(super) fn records(&mut self) -> Result<(), StoreError> {
+        let layout = self.store.layout();
+        for version in self.store.releases()? {
+            let path = layout.record(version);
+            match (self.store.record(version), self.store.index(version)) {
+                (Ok(record), Ok(index)) => {
+                    let (recorded, indexed) = (record.total().number, index.len() as u64);
+                    // An extension writes its index before its record.
+                    if recorded != indexed && !layout.draft(version).exists() {
+                        self.find(Finding::at(&path, layout, FindingKind::RecordCounts { recorded, indexed }));
+                    }
+                }
+                (Err(StoreError::UnknownVersion { .. }), _) | (Ok(_), Err(_)) => {}
+                (Err(error), _) => self.find(Finding::at(&path, layout, error.into())),
+            }
+        }
+        self.lost_records()
+    }
+
+    /// Versions with content and a sound index that nothing in staging explains: somebody removed the record.
+    fn lost_records(&mut self) -> Result<(), StoreError> {
+        let layout = self.store.layout();
+        for found in list(&layout.indexes())? {
+            let Ok(version) = found.name.parse::<Version>() else { continue };
+            let is_known = || self.store.has_content(version) || layout.draft(version).exists();
+            if is_known() || !layout.release_folder(version).is_dir() {
+                continue;
+            }
+            // A release that became visible since the first look is no finding.
+            if Index::open(&found.path, version).is_ok() && !is_known() {
+                let kind = FindingKind::RecordMissing { version };
+                self.find(Finding::at(&layout.record(version), layout, kind));
+            }
+        }
+        Ok(())
+    }
+}

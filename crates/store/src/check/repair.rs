@@ -1,0 +1,237 @@
+//! Repairing a store from itself.
+//!
+//! | Lost | Made again from | Kept if |
+//! |---|---|---|
+//! | any artifact | an artifact with the same SHA-256 elsewhere in the store | |
+//! | a manifest, its archive, the signature of a MoM | one another | the SHA-256 is the indexed one |
+//! | a delta between manifests, a loose delta | the manifests; a pack that carries it | the SHA-256 is the indexed one |
+//! | a fullfile | a pack that holds the object | the SHA-256 is the indexed one |
+//! | a pack | fullfiles, by whoever makes packs ([`Writer::restore`]) | the SHA-256 is the indexed one |
+//! | an index, a record | the content, checked as when a tree is adopted | clients would accept the content |
+//! | a pointer | its signature, or an earlier generation | the signature verifies |
+//!
+//! What was released never changes, so only the very bytes that were lost are put back: caches and clients in the middle
+//! of a download may hold parts of them, under an ETag that is their SHA-256. Compressors of other programs make other
+//! bytes of the same object, and a pack made with its release has the times of a tree that is gone. Those are taken only
+//! where the maintainer says so ([`RepairOptions::equivalent`], [`Writer::replace`]): the fullfile or pack then has a new
+//! SHA-256, and the release's record says that. It is the lesser evil where no backup exists: without it endpoints get 503
+//! for good.
+//!
+//! Always true: damaged bytes are moved to `meta/damaged` before their place is taken, and nothing there is ever deleted;
+//! a name is never without a file in between; stopped at any moment, the same repair continues.
+
+mod aside;
+mod encode;
+mod index;
+mod objects;
+mod pointers;
+mod siblings;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use clearwell_format::{Resource, Version};
+
+use super::{CheckOptions, Finding, Severity};
+use crate::content::{Inspector, StoreBases};
+use crate::disk::Operation;
+use crate::throttle::Throttle;
+use crate::{ArtifactMeta, Layout, LayoutVersion, Store, StoreError, Writer, prepared};
+
+/// Choices for [`repair`].
+#[derive(Clone, Debug)]
+pub struct RepairOptions {
+    /// Take a fullfile that unpacks to the same object but has other bytes, where the bytes that were lost cannot be
+    /// made again.
+    pub equivalent: bool,
+    /// Certificates, as the check had them.
+    pub check: CheckOptions,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct RepairReport {
+    /// What was put right.
+    pub repaired: Vec<Repaired>,
+    /// Where damaged bytes were moved to, below the store's folder.
+    pub aside: Vec<PathBuf>,
+}
+
+/// One thing that was put right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// The file, below the store's folder.
+    pub path: PathBuf,
+    /// How.
+    pub how: How,
+}
+
+/// How a file was put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum How {
+    /// It has the bytes that were released.
+    SameBytes,
+    /// It unpacks to the same object; its bytes and SHA-256 are new.
+    Equivalent,
+    /// It was made from the content.
+    FromContent,
+    /// It was added, where the release lacked it.
+    Added,
+}
+
+impl How {
+    /// The way as a word, for programs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SameBytes => "same-bytes",
+            Self::Equivalent => "equivalent",
+            Self::FromContent => "from-content",
+            Self::Added => "added",
+        }
+    }
+}
+
+/// Puts right what `findings` name, as far as the store itself has what is needed. What is not in the report's
+/// `repaired` is as damaged as before.
+///
+/// # Errors
+/// The disk's. What was repaired before it stays repaired.
+pub fn repair(writer: &mut Writer, findings: &[Finding], options: &RepairOptions) -> Result<RepairReport, StoreError> {
+    let mut repair = Repair { writer, options, report: RepairReport::default(), changed_index: false };
+    repair.indexes(findings)?;
+    repair.records(findings)?;
+    let mut lost = repair.lost(findings);
+    repair.siblings(&mut lost)?;
+    repair.objects(&mut lost, findings)?;
+    // What was made again may be what another file is made from.
+    repair.siblings(&mut lost)?;
+    repair.pointers(findings)?;
+    if repair.changed_index {
+        repair.tell_readers()?;
+    }
+    Ok(repair.report)
+}
+
+/// Writes the layout stamp of a store that lost it. False, and nothing is done, for a folder that is no store besides.
+///
+/// # Errors
+/// The disk's.
+pub fn restamp(root: &Path) -> Result<bool, StoreError> {
+    let layout = Layout::new(root);
+    if ![layout.content(), layout.records(), layout.indexes(), layout.staging()].iter().all(|folder| folder.is_dir()) {
+        return Ok(false);
+    }
+    let store = Store::unstamped(layout);
+    let (layout, disk) = (store.layout(), store.disk());
+    let scratch = layout.staging().join("layout");
+    disk.write_synced(&scratch, LayoutVersion::CURRENT.stamp().as_bytes())?;
+    aside::replace(&store, &layout.stamp(), &scratch)?;
+    Ok(true)
+}
+
+/// As [`Writer::restore`].
+pub(crate) fn restore(store: &Store, resource: &Resource, from: &Path) -> Result<bool, StoreError> {
+    let expected = store.lookup(resource)?.ok_or_else(|| StoreError::NoSuchResource(Box::new(resource.clone())))?;
+    let read = |error| StoreError::io(Operation::Read, from, error);
+    let file = File::open(from).map_err(read)?;
+    store.disk().sync_file(from, &file)?;
+    let found = prepared::measure(file).map_err(read)?;
+    if found != expected {
+        return Ok(false);
+    }
+    aside::replace(store, &store.path(resource), from).map(|_| true)
+}
+
+/// As [`Writer::replace`].
+pub(crate) fn replace(writer: &mut Writer, resource: &Resource, from: &Path) -> Result<bool, StoreError> {
+    let Resource::Artifact { version, artifact } = resource else { return Ok(false) };
+    let store = writer.store().clone();
+    if store.lookup(resource)?.is_none() {
+        return Err(StoreError::NoSuchResource(Box::new(resource.clone())));
+    }
+    let (bases, throttle, large) = (StoreBases::new(&store), Throttle::default(), Mutex::new(()));
+    let format = store.record(*version).ok().map(|record| record.format);
+    let inspector = Inspector { version: *version, format, bases: &bases, throttle: &throttle, large: &large };
+    let Ok(sound) = inspector.check(artifact, from) else { return Ok(false) };
+    let file = File::open(from).map_err(|error| StoreError::io(Operation::Read, from, error))?;
+    store.disk().sync_file(from, &file)?;
+    aside::replace(&store, &store.path(resource), from)?;
+    index::reindex(&store, *version, artifact, sound.meta)?;
+    crate::pointers::renew(store.layout(), store.disk())?;
+    Ok(true)
+}
+
+/// An artifact whose bytes are lost.
+struct Lost {
+    resource: Resource,
+    version: Version,
+    meta: ArtifactMeta,
+}
+
+/// One repair under way.
+struct Repair<'a> {
+    writer: &'a mut Writer,
+    options: &'a RepairOptions,
+    report: RepairReport,
+    changed_index: bool,
+}
+
+impl Repair<'_> {
+    /// The findings that are about the bytes of artifacts.
+    fn lost(&self, findings: &[Finding]) -> Vec<Lost> {
+        let store = self.writer.store();
+        let lost = |finding: &Finding| {
+            let resource = finding.resource.clone().filter(|_| finding.is_lost_bytes())?;
+            let Resource::Artifact { version, .. } = resource else { return None };
+            let meta = store.lookup(&resource).ok().flatten()?;
+            Some(Lost { resource, version, meta })
+        };
+        findings.iter().filter_map(lost).collect()
+    }
+
+    /// Puts the bytes back if they are the ones that were lost.
+    fn put_back(&mut self, lost: &Lost, bytes: &[u8]) -> Result<bool, StoreError> {
+        let found = ArtifactMeta { size: bytes.len() as u64, sha256: crate::Digest::of(bytes) };
+        if found != lost.meta {
+            return Ok(false);
+        }
+        self.place(&lost.resource, bytes, How::SameBytes)?;
+        Ok(true)
+    }
+
+    /// Gives `bytes` the name of the resource.
+    fn place(&mut self, resource: &Resource, bytes: &[u8], how: How) -> Result<(), StoreError> {
+        let path = self.writer.store().path(resource);
+        self.place_at(&path, bytes, how)
+    }
+
+    fn place_at(&mut self, path: &Path, bytes: &[u8], how: How) -> Result<(), StoreError> {
+        let store = self.writer.store();
+        let scratch = store.layout().staging().join("repair");
+        store.disk().write_synced(&scratch, bytes)?;
+        let aside = aside::replace(store, path, &scratch)?;
+        let root = store.root().to_owned();
+        let below = |path: &Path| path.strip_prefix(&root).unwrap_or(path).to_owned();
+        self.report.aside.extend(aside.as_deref().map(below));
+        self.report.repaired.push(Repaired { path: below(path), how });
+        Ok(())
+    }
+
+    /// Begins a new generation of the same pointers, so that readers look at indexes again.
+    fn tell_readers(&self) -> Result<(), StoreError> {
+        self.writer.store().refresh();
+        crate::pointers::renew(self.writer.store().layout(), self.writer.store().disk())
+    }
+}
+
+impl RepairReport {
+    /// The findings that endpoints would notice and that are as they were.
+    pub fn left<'f>(&self, findings: &'f [Finding]) -> Vec<&'f Finding> {
+        let repaired: BTreeSet<&Path> = self.repaired.iter().map(|repaired| repaired.path.as_path()).collect();
+        let is_left =
+            |finding: &&Finding| finding.severity() == Severity::Damage && !repaired.contains(finding.path.as_path());
+        findings.iter().filter(is_left).collect()
+    }
+}

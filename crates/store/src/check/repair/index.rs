@@ -1,0 +1,95 @@
+//! Indexes and records, made again from the content they describe.
+
+use std::collections::BTreeMap;
+use std::io::BufWriter;
+
+use clearwell_format::Version;
+use clearwell_format::resource::Artifact;
+
+use super::{How, Repair};
+use crate::adopt::survey;
+use crate::check::trust::Trust;
+use crate::check::{Finding, FindingKind};
+use crate::disk::Operation;
+use crate::{ArtifactMeta, Index, Store, StoreError, index};
+
+impl Repair<'_> {
+    /// Makes the indexes that cannot be used. What clients would not accept is not indexed; it is kept aside.
+    pub(super) fn indexes(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
+        for version in self.versions(findings, |kind| matches!(kind, FindingKind::Index(_))) {
+            let Some(found) = survey(self.writer.store(), version, &self.trust().anchors)? else { continue };
+            let bytes = encode(version, &found.sound)?;
+            let path = self.writer.store().layout().index(version);
+            self.place_at(&path, &bytes, How::FromContent)?;
+            for path in found.unsound {
+                let store = self.writer.store();
+                let kept = super::aside::keep(store, &path)?;
+                store.disk().remove(&path)?;
+                self.report.aside.extend(kept.and_then(|kept| Some(kept.strip_prefix(store.root()).ok()?.to_owned())));
+            }
+            self.changed_index = true;
+        }
+        if self.changed_index {
+            self.writer.store().refresh();
+        }
+        Ok(())
+    }
+
+    /// Makes the records that are gone or cannot be read.
+    pub(super) fn records(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
+        let is_lost = |kind: &FindingKind| matches!(kind, FindingKind::Record(_) | FindingKind::RecordMissing { .. });
+        for version in self.versions(findings, is_lost) {
+            let Some(found) = survey(self.writer.store(), version, &self.trust().anchors)? else { continue };
+            let layout = self.writer.store().layout();
+            let Ok(index) = Index::open(&layout.index(version), version) else { continue };
+            let mut record = found.record;
+            record.count(index.iter().map(|(artifact, meta)| (artifact.kind(), meta)));
+            record.notes.push("made again from the content by check --repair".to_owned());
+            let path = layout.record(version);
+            self.place_at(&path, &record.to_json(), How::FromContent)?;
+            self.changed_index = true;
+        }
+        Ok(())
+    }
+
+    fn trust(&self) -> Trust {
+        Trust::of(self.writer.store(), &self.options.check)
+    }
+
+    /// The versions whose index or record has such a finding.
+    fn versions(&self, findings: &[Finding], is_such: impl Fn(&FindingKind) -> bool) -> Vec<Version> {
+        let of = |finding: &Finding| finding.path.file_stem()?.to_str()?.parse().ok();
+        findings.iter().filter(|finding| is_such(&finding.kind)).filter_map(of).collect()
+    }
+}
+
+/// Gives an artifact another size and digest, and says so in the record.
+pub(super) fn reindex(
+    store: &Store,
+    version: Version,
+    artifact: &Artifact,
+    meta: ArtifactMeta,
+) -> Result<(), StoreError> {
+    let (layout, disk) = (store.layout(), store.disk());
+    let mut artifacts: BTreeMap<_, _> = store.index(version)?.iter().collect();
+    artifacts.insert(artifact.clone(), meta);
+    let scratch = layout.staging().join("repair");
+    index::store(version, &artifacts, &scratch, disk)?;
+    disk.rename(&scratch, &layout.index(version))?;
+    disk.sync_folder(&layout.indexes())?;
+    store.refresh();
+    if let Ok(mut record) = store.record(version) {
+        record.count(artifacts.iter().map(|(artifact, meta)| (artifact.kind(), *meta)));
+        record.notes.push(format!("{artifact} was replaced by an equivalent with SHA-256 {}", meta.sha256));
+        disk.write_synced(&scratch, &record.to_json())?;
+        disk.rename(&scratch, &layout.record(version))?;
+        disk.sync_folder(&layout.records())?;
+    }
+    Ok(())
+}
+
+fn encode(version: Version, artifacts: &BTreeMap<Artifact, ArtifactMeta>) -> Result<Vec<u8>, StoreError> {
+    let failed = |error| StoreError::io(Operation::Write, std::path::Path::new("the index"), error);
+    let out = index::write(version, artifacts, BufWriter::new(Vec::new())).map_err(failed)?;
+    out.into_inner().map_err(|error| failed(error.into_error()))
+}

@@ -1,0 +1,55 @@
+//! Files in the public tree that no index names: a server does not serve them, another web server would.
+
+use std::path::Path;
+
+use clearwell_format::Version;
+use clearwell_format::resource::Artifact;
+
+use super::{Finding, FindingKind, Run};
+use crate::StoreError;
+use crate::listing::list;
+
+impl Run<'_> {
+    pub(super) fn strays(&mut self) -> Result<(), StoreError> {
+        let layout = self.store.layout();
+        for found in list(&layout.content())? {
+            // Another program's mark at the root, such as index.html, is nobody's business.
+            let Ok(version) = found.name.parse::<Version>() else { continue };
+            let is_known = self.store.has_content(version) || layout.index(version).exists();
+            if layout.draft(version).exists() {
+                continue;
+            }
+            if is_known {
+                self.strays_of(version, &found.path)?;
+            } else if found.path.exists() && !self.store.has_content(version) {
+                self.find(Finding::at(&found.path, layout, FindingKind::Stray));
+            }
+        }
+        Ok(())
+    }
+
+    fn strays_of(&mut self, version: Version, folder: &Path) -> Result<(), StoreError> {
+        let Ok(index) = self.store.index(version) else { return Ok(()) };
+        let is_named = |name: &str| Artifact::from_path(name).is_some_and(|artifact| index.get(&artifact).is_some());
+        let mut strays = Vec::new();
+        for found in list(folder)? {
+            if found.is_folder && ["files", "delta"].contains(&found.name.as_str()) {
+                let below = list(&found.path)?.into_iter();
+                strays.extend(below.filter(|below| !is_named(&format!("{}/{}", found.name, below.name))));
+            } else if !is_named(&found.name) {
+                strays.push(found);
+            }
+        }
+        // An extension may have put files there since, or a collection taken them away.
+        self.store.refresh();
+        let Ok(index) = self.store.index(version) else { return Ok(()) };
+        for stray in strays {
+            let name = stray.path.strip_prefix(folder).ok().and_then(Path::to_str).and_then(Artifact::from_path);
+            let is_named = name.is_some_and(|artifact| index.get(&artifact).is_some());
+            if !is_named && stray.path.symlink_metadata().is_ok() && !self.store.layout().draft(version).exists() {
+                self.find(Finding::at(&stray.path, self.store.layout(), FindingKind::Stray));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! What deltas start from: files by hash, manifests by version.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use clearwell_format::archive::{ArchiveError, read_members};
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, FileHash, FileKind, ManifestName, Resource, Version};
+
+use crate::{Store, manifest_archive};
+
+/// Where bases are looked for. `None` is for what is nowhere, and for what is damaged: that has a finding of its own.
+pub(crate) trait Bases: Sync {
+    /// The content of the file with this hash.
+    fn object(&self, hash: FileHash) -> Option<Vec<u8>>;
+
+    /// The manifest of a bundle in the folder of `version`.
+    fn manifest(&self, version: Version, bundle: &BundleName) -> Option<Vec<u8>>;
+}
+
+/// Everything in a store.
+pub(crate) struct StoreBases<'a> {
+    pub(crate) store: &'a Store,
+    /// The folders to look into, oldest first.
+    pub(crate) versions: Vec<Version>,
+}
+
+impl<'a> StoreBases<'a> {
+    pub(crate) fn new(store: &'a Store) -> Self {
+        Self { store, versions: store.contents().unwrap_or_default() }
+    }
+}
+
+impl Bases for StoreBases<'_> {
+    fn object(&self, hash: FileHash) -> Option<Vec<u8>> {
+        let fullfile = |version: &Version| Resource::of(*version, Artifact::Fullfile(hash));
+        let has = |resource: &Resource| matches!(self.store.lookup(resource), Ok(Some(_)));
+        self.versions.iter().rev().map(fullfile).filter(has).find_map(|found| content(&self.store.path(&found), hash))
+    }
+
+    fn manifest(&self, version: Version, bundle: &BundleName) -> Option<Vec<u8>> {
+        self.store.manifest_text(version, &ManifestName::Bundle(bundle.clone())).ok()
+    }
+}
+
+/// The files of one version of a tree, and a store with those before.
+pub(crate) struct TreeBases<'a> {
+    pub(crate) version: Version,
+    pub(crate) files: &'a BTreeMap<Artifact, PathBuf>,
+    pub(crate) store: StoreBases<'a>,
+}
+
+impl Bases for TreeBases<'_> {
+    fn object(&self, hash: FileHash) -> Option<Vec<u8>> {
+        let here = self.files.get(&Artifact::Fullfile(hash)).and_then(|path| content(path, hash));
+        here.or_else(|| self.store.object(hash))
+    }
+
+    fn manifest(&self, version: Version, bundle: &BundleName) -> Option<Vec<u8>> {
+        if version != self.version {
+            return self.store.manifest(version, bundle);
+        }
+        let name = ManifestName::Bundle(bundle.clone());
+        if let Some(path) = self.files.get(&Artifact::Manifest(name.clone())) {
+            return std::fs::read(path).ok();
+        }
+        let archive = std::fs::read(self.files.get(&Artifact::ManifestTar(name.clone()))?).ok()?;
+        manifest_archive::read(&archive).ok()?.into_iter().next().map(|member| member.bytes)
+    }
+}
+
+/// The file in a fullfile, if it is what the hash says.
+fn content(path: &Path, hash: FileHash) -> Option<Vec<u8>> {
+    let file = BufReader::with_capacity(64 << 10, File::open(path).ok()?);
+    let mut content = None;
+    read_members::<ArchiveError>(file, |mut member| {
+        if member.header.kind == FileKind::File {
+            let mut bytes = Vec::new();
+            if member.hash(&mut bytes)? == hash {
+                content = Some(bytes);
+            }
+        }
+        Ok(())
+    })
+    .ok()?;
+    content
+}
