@@ -16,6 +16,7 @@ use clearwell_store::{Fault, Store, Writer};
 
 use crate::budget::Budget;
 use crate::build::BuildFault;
+use crate::compression::Method;
 use crate::deltas::{self, DeltaOptions};
 use crate::earlier::StoredManifests;
 use crate::error::BuildError;
@@ -62,14 +63,16 @@ fn remake(
 ) -> Result<Vec<(Resource, How)>, BuildError> {
     let store = writer.store().clone();
     let tree = Tree::default();
+    let before = store.record(version).ok().and_then(|record| read(&store, record.previous?));
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
     let workshop = Workshop {
         objects: Objects { tree: &tree, store: &store },
-        methods: &[],
+        methods: Method::DEFAULT,
         budget: &budget,
         workers: options.workers,
         manifest_mtime: 0,
         progress,
+        before: before.as_ref(),
     };
     let draft = writer.remake(version, lost)?;
     for artifact in lost {
@@ -107,6 +110,10 @@ fn remake(
     Ok(back)
 }
 
+fn read(store: &Store, version: Version) -> Option<Previous> {
+    Previous::read(&StoredManifests(store), version).ok()
+}
+
 fn zero(store: &Store, version: Version, bundle: &BundleName) -> Option<PackPlan> {
     let manifest = store.manifest(version, &ManifestName::Bundle(bundle.clone())).ok()?;
     let mut plan = PackPlan::zero(bundle, &manifest, &Origins::default())?;
@@ -138,13 +145,12 @@ struct Update {
 
 /// `None` if no two releases are left that it leads from and to.
 fn update(store: &Store, version: Version, bundle: &BundleName, from: Version) -> Option<Update> {
-    let read = |version| Previous::read(&StoredManifests(store), version).ok();
-    let new = read(version)?;
+    let new = read(store, version)?;
     let has_old = |release: &Version| {
         store.mom(*release).is_ok_and(|mom| mom.bundle(bundle).is_some_and(|entry| entry.version == from))
     };
     let old = store.releases().ok()?.into_iter().rev().filter(|release| *release < version).find(has_old)?;
-    let old = Arc::new(read(old)?);
+    let old = Arc::new(read(store, old)?);
     let mut packs = updates(&old, &new, &Origins::default());
     packs.retain(|pack| pack.bundle == *bundle && pack.from == Some(from));
     packs.iter_mut().for_each(|pack| out_of_fullfiles(pack, &new.bundles[bundle], store));
