@@ -80,6 +80,18 @@ pub enum BuildError {
         /// Its format.
         format: FormatNumber,
     },
+    /// There is no release to move pointers back to.
+    #[error("no release of its format is before {version}: release a higher version instead")]
+    NothingBefore {
+        /// The release that was to be taken back.
+        version: Version,
+    },
+    /// A release that was taken back cannot take the place of another.
+    #[error("release {version} was taken back itself: name another with --to")]
+    TakenBack {
+        /// The release.
+        version: Version,
+    },
     /// A compressor failed, or what it writes to. Failures of the store's disk are [`BuildError::Store`].
     #[error("failed to compress {object}")]
     Compress {
@@ -129,6 +141,8 @@ impl BuildError {
         match self {
             Self::Plan(PlanError::VersionNotAbovePrevious { .. })
             | Self::NotEarlier { .. }
+            | Self::NothingBefore { .. }
+            | Self::TakenBack { .. }
             | Self::FormatBoundary { .. } => BuildFault::Version,
             Self::Plan(_) | Self::SourceChanged { .. } | Self::ReadSource { .. } => BuildFault::Inputs,
             Self::Store(error) => BuildFault::Store(error.fault()),

@@ -9,6 +9,7 @@
 //! | [`guard`] | what a release must not do to endpoints |
 //! | [`build`] | all of it: from inputs to a published release |
 //! | [`deltas`] | what endpoints on earlier releases fetch |
+//! | [`retract`] | taking a release back |
 //! | [`remake`] | packs whose bytes were lost, once more |
 //! | [`publish`] | moving the pointers to a release |
 //! | [`earlier`] | earlier releases, out of a store |
@@ -36,6 +37,7 @@ pub mod progress;
 pub mod publish;
 mod put;
 pub mod remake;
+pub mod retract;
 mod reuse;
 mod segment;
 mod sign_release;

@@ -25,7 +25,8 @@ pub(crate) fn fan_out_on<T: Sync, R: Send>(
     results
 }
 
-fn fan_out_fallibly<T: Sync, R: Send, E: Send>(
+/// As [`fan_out`], with so many threads.
+pub(crate) fn fan_out_fallibly<T: Sync, R: Send, E: Send>(
     workers: usize,
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,

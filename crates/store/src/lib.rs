@@ -32,11 +32,13 @@
 //! | [`Index`], [`ReleaseRecord`], [`PointerGeneration`] | what is on disk beside the artifacts |
 //! | [`adopt`] | taking over a tree that mixer made |
 //! | [`check`] | every byte, and what it promises; and repairing it |
+//! | [`gc`] | removing what no endpoint needs any more |
 //! | [`disk`] | every change of the file system, with a hook for faults |
 
 pub mod adopt;
 pub mod check;
 pub mod disk;
+pub mod gc;
 
 mod content;
 mod digest;

@@ -65,6 +65,9 @@ pub struct ReleaseRecord {
     /// Warnings and remarks.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// When the release was taken back, in seconds since the epoch. Its content stays until it is collected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retracted: Option<i64>,
     /// Keys of newer programs.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
@@ -88,6 +91,7 @@ impl ReleaseRecord {
             generator: String::new(),
             phases: Vec::new(),
             notes: Vec::new(),
+            retracted: None,
             other: serde_json::Map::new(),
         }
     }

@@ -10,7 +10,7 @@ use crate::draft::{Draft, DraftNote};
 use crate::listing::list;
 use crate::lock::Lock;
 use crate::pointers::{self, PointerGeneration, PointerSet};
-use crate::{Store, StoreError};
+use crate::{ReleaseRecord, Store, StoreError};
 
 /// The store, open for writing. There is one at a time, in all processes.
 #[derive(Debug)]
@@ -90,6 +90,21 @@ impl Writer {
         // The next publication tries again; failing to tidy up must not fail what is published.
         let _ = pointers::prune(next.number, self.store.layout(), self.store.disk());
         Ok(next)
+    }
+
+    /// Replaces what is told of a release: its record. What it counts stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownVersion`], or the disk's.
+    pub fn amend(&self, record: &ReleaseRecord) -> Result<(), StoreError> {
+        let (layout, disk) = (self.store.layout(), self.store.disk());
+        if !self.store.has_release(record.version) {
+            return Err(StoreError::UnknownVersion { version: record.version });
+        }
+        let scratch = layout.staging().join("record");
+        disk.write_synced(&scratch, &record.to_json())?;
+        disk.rename(&scratch, &layout.record(record.version))?;
+        disk.sync_folder(&layout.records())
     }
 
     /// Puts the bytes of the file `from` back as a released artifact that was damaged, if they are what its index says;

@@ -214,18 +214,19 @@ impl Build {
             Source::Trees(_) => None,
         };
         let newest = store.latest_version()?;
+        let last = last_released(store, newest)?;
         let mut previous = match self.previous {
             Some(0) => None,
             Some(number) => Some(
                 Version::new(number).ok_or_else(|| CliError::usage(format!("--previous {number} is no version")))?,
             ),
             None if state.is_some() => state.and_then(|state| state.previous),
-            None => newest,
+            None => last,
         };
         let version = match (self.version, source) {
             (Some(version), _) => version,
             (None, Source::Mix(workspace)) => workspace.version,
-            (None, Source::Trees(_)) => newest
+            (None, Source::Trees(_)) => last
                 .map_or(Version::new(10), |newest| Version::new(newest.number().saturating_add(10)))
                 .ok_or_else(|| CliError::usage("no version is left above the last release"))?,
         };
@@ -425,4 +426,15 @@ pub(crate) fn conclusion(generation: Option<u64>) -> String {
         Some(generation) => format!("endpoints see it (pointer generation {generation})"),
         None => "staged: \"clearwell publish\" shows it to endpoints".to_owned(),
     }
+}
+
+/// The release to build on: what pointers name, or one above it that was taken back. Endpoints may be on that one, and
+/// only a release built on it tells them what to delete.
+fn last_released(store: &Store, newest: Option<Version>) -> Result<Option<Version>, CliError> {
+    for version in store.releases()?.into_iter().rev().take_while(|version| Some(*version) > newest) {
+        if newest.is_some() && store.record(version)?.retracted.is_some() {
+            return Ok(Some(version));
+        }
+    }
+    Ok(newest)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clearwell_format::Version;
 use clearwell_generate::publish::{PublishOptions, publish};
-use clearwell_store::Store;
+use clearwell_store::{ReleaseRecord, Store};
 
 use crate::commands::build::{Allowed, conclusion};
 use crate::config::MixConfig;
@@ -26,6 +26,9 @@ pub(crate) struct Publish {
     /// A configuration file; by default clearwell.toml of this folder.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Publish a release that was taken back.
+    #[arg(long)]
+    again: bool,
     #[command(flatten)]
     signing: SigningArgs,
     #[command(flatten)]
@@ -41,9 +44,14 @@ impl Publish {
             .ok_or_else(|| CliError::usage("which store? give --store DIR"))?;
         let store = Store::open(store)?;
         let signer = self.signing.signer(&config, None)?;
+        refuse_taken_back(&store, self.version, self.again)?;
         let writer = store.writer(&format!("publish {}", self.version))?;
         let options = PublishOptions { allowed: self.allowed.rules(), now: unix_now() };
         let published = publish(self.version, &writer, signer.as_ref(), &options, ui)?;
+        if self.again {
+            let record = ReleaseRecord { retracted: None, ..store.record(self.version)? };
+            writer.amend(&record)?;
+        }
         for warning in &published.warnings {
             ui.warn(warning);
         }
@@ -54,4 +62,16 @@ impl Publish {
         ui.result(&published, &text)?;
         Ok(Exit::Done)
     }
+}
+
+fn refuse_taken_back(store: &Store, version: Version, again: bool) -> Result<(), CliError> {
+    if again || !store.has_release(version) || store.record(version)?.retracted.is_none() {
+        return Ok(());
+    }
+    Err(CliError::plain(
+        Exit::Version,
+        format!(
+            "release {version} was taken back; release a higher version, or give --again to publish this one after all"
+        ),
+    ))
 }

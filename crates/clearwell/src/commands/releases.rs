@@ -70,6 +70,8 @@ struct Line {
     artifacts: u64,
     bytes: u64,
     pointed_at_by: Vec<String>,
+    /// When it was taken back, in seconds since the epoch.
+    retracted: Option<i64>,
 }
 
 fn list(store: &Store, ui: &Ui) -> Result<(), CliError> {
@@ -89,6 +91,7 @@ fn list(store: &Store, ui: &Ui) -> Result<(), CliError> {
             artifacts: total.number,
             bytes: total.bytes,
             pointed_at_by: pointed_at_by(&pointers, version),
+            retracted: record.retracted,
         });
     }
     let mut text = format!(
@@ -106,7 +109,11 @@ fn list(store: &Store, ui: &Ui) -> Result<(), CliError> {
             line.changed,
             line.files,
             bytes_text(line.bytes),
-            if line.pointed_at_by.is_empty() { "-".to_owned() } else { line.pointed_at_by.join(", ") },
+            match (line.retracted, line.pointed_at_by.is_empty()) {
+                (Some(_), true) => "taken back".to_owned(),
+                (None, true) => "-".to_owned(),
+                (_, false) => line.pointed_at_by.join(", "),
+            },
         );
     }
     ui.result(&lines, &text)
@@ -139,6 +146,9 @@ fn show(store: &Store, version: Version, packs_in_full: bool, ui: &Ui) -> Result
         "  timestamp    {}\n  files        {}\n  generator    {}",
         record.timestamp, record.files, record.generator
     );
+    if let Some(time) = record.retracted {
+        let _ = writeln!(text, "  taken back   {time}");
+    }
     for source in &record.sources {
         let _ = writeln!(text, "  source       {} {}", source.kind, source.path);
     }

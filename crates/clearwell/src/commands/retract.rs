@@ -1,0 +1,65 @@
+//! `clearwell retract`.
+
+use std::path::PathBuf;
+
+use clearwell_format::Version;
+use clearwell_generate::retract::retract;
+use clearwell_store::Store;
+
+use crate::config::MixConfig;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::signing::{SigningArgs, unix_now};
+use crate::ui::Ui;
+
+/// Take back a release: the pointers move to the one before, and the release is marked.
+///
+/// Endpoints that have not updated yet no longer hear of it. Those that have updated stay on it, as swupd never goes
+/// back: for them, release a higher version with the old content, built on the one that is taken back (--min-version
+/// releases every file anew). Content stays until gc.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Retract {
+    /// The release.
+    version: Version,
+    /// The store.
+    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// The release to move the pointers to. Default: the one before of its format that was not taken back.
+    #[arg(long, value_name = "N")]
+    to: Option<Version>,
+    /// A configuration file; by default clearwell.toml of this folder.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    signing: SigningArgs,
+}
+
+impl Retract {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        let config = MixConfig::load(self.config.as_deref())?;
+        let store = self
+            .store
+            .or_else(|| config.store.clone())
+            .ok_or_else(|| CliError::usage("which store? give --store DIR"))?;
+        let store = Store::open(store)?;
+        let signer = self.signing.signer(&config, None)?;
+        let mut writer = store.writer(&format!("retract {}", self.version))?;
+        let retracted = retract(self.version, self.to, &mut writer, signer.as_ref(), unix_now())?;
+        let mut text = match retracted.pointers_at {
+            Some(version) => format!("took back {}: pointers name {version}\n", retracted.version),
+            None => format!("took back {}: no pointer named it\n", retracted.version),
+        };
+        text.push_str(&advice(&retracted, self.version));
+        ui.result(&retracted, &text)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn advice(retracted: &clearwell_generate::retract::Retracted, version: Version) -> String {
+    let next = retracted.next_version;
+    format!(
+        "endpoints that took {version} stay on it until there is a higher release: put the trees right, then\n  \
+         clearwell build --version {next} --previous {version}\nor, if files of {version} must not stay in use,\n  \
+         clearwell build --version {next} --previous {version} --min-version {next}\n"
+    )
+}

@@ -1,0 +1,207 @@
+//! Doing it, in steps that a crash may separate.
+//!
+//! ```text
+//! 1  first pointers move
+//! 2  meta/releases/20.json -> meta/remnants/20.json     for each release that goes: it is no release from here on
+//! 3  meta/index/20 is replaced by one of what is left   readers that look find nothing else
+//! 4  a new generation of the same pointers              readers look
+//! 5  a moment of waiting, then files are removed        no index names them
+//! 6  of what is gone: folder, index and record          the record last, as long as it is there this goes on
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clearwell_format::Version;
+use clearwell_format::resource::Artifact;
+
+use super::plan::{Change, Fate, GcPlan, plan};
+use super::retention::Retention;
+use crate::listing::list;
+use crate::{ArtifactMeta, Index, LayoutVersion, StoreError, Writer, index, pointers};
+
+/// What a collection did.
+#[derive(Debug)]
+pub struct GcReport {
+    /// What was planned, and done.
+    pub plan: GcPlan,
+    /// Files that an interrupted collection had left.
+    pub strays: u64,
+    /// The generation of pointers afterwards.
+    pub generation: u64,
+}
+
+/// Plans and does it. `settle` is how long readers have to notice that something goes, before it does: a server looks
+/// once a second. Drafts of interrupted builds go too.
+///
+/// # Errors
+/// As [`plan()`], and the disk's. What was not done yet is done by the next collection.
+pub fn collect(writer: &mut Writer, retention: &Retention, settle: Duration) -> Result<GcReport, StoreError> {
+    writer.discard_drafts()?;
+    let plan = plan(writer.store(), retention)?;
+    let collection = Collection { writer, plan: &plan };
+    let mut strays = 0;
+    if !plan.changes.is_empty() {
+        let before = collection.indexes()?;
+        if !plan.pointers.is_empty() {
+            collection.writer.publish(&plan.pointers)?;
+        }
+        collection.retire()?;
+        collection.shrink()?;
+        let store = collection.writer.store();
+        store.refresh();
+        pointers::renew(store.layout(), store.disk())?;
+        std::thread::sleep(settle);
+        collection.remove(&before)?;
+    }
+    strays += collection.remove_strays()?;
+    let generation = writer.store().generation()?;
+    Ok(GcReport { plan, strays, generation })
+}
+
+struct Collection<'a> {
+    writer: &'a Writer,
+    plan: &'a GcPlan,
+}
+
+impl Collection<'_> {
+    fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.plan.changes.iter()
+    }
+
+    /// The indexes as they are, to know what goes.
+    fn indexes(&self) -> Result<BTreeMap<Version, Arc<Index>>, StoreError> {
+        self.changes().map(|change| Ok((change.version, self.writer.store().index(change.version)?))).collect()
+    }
+
+    /// Step 2.
+    fn retire(&self) -> Result<(), StoreError> {
+        let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
+        let going = |change: &&Change| change.fate != Fate::Trimmed && layout.record(change.version).exists();
+        let going: Vec<_> = self.changes().filter(going).collect();
+        if going.is_empty() {
+            return Ok(());
+        }
+        if !layout.remnants().is_dir() {
+            disk.create_folder(&layout.remnants())?;
+            disk.sync_folder(&layout.meta())?;
+        }
+        self.stamp()?;
+        for change in going {
+            disk.rename(&layout.record(change.version), &layout.remnant(change.version))?;
+        }
+        disk.sync_folder(&layout.remnants())?;
+        disk.sync_folder(&layout.records())
+    }
+
+    /// Programs that know of no remnants would answer 404 for what lies in them.
+    fn stamp(&self) -> Result<(), StoreError> {
+        let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
+        let stamp = std::fs::read_to_string(layout.stamp()).ok().and_then(|text| LayoutVersion::parse(&text));
+        if stamp == Some(LayoutVersion::CURRENT) {
+            return Ok(());
+        }
+        let scratch = layout.staging().join("layout");
+        disk.write_synced(&scratch, LayoutVersion::CURRENT.stamp().as_bytes())?;
+        disk.rename(&scratch, &layout.stamp())?;
+        disk.sync_folder(&layout.meta())
+    }
+
+    /// Step 3. The record of a release that lost packs counts what is left.
+    fn shrink(&self) -> Result<(), StoreError> {
+        let store = self.writer.store();
+        let (layout, disk) = (store.layout(), store.disk());
+        let scratch = layout.staging().join("collect");
+        for change in self.changes().filter(|change| change.removed.number > 0) {
+            let left: BTreeMap<Artifact, ArtifactMeta> = self.left(change.version)?;
+            index::store(change.version, &left, &scratch, disk)?;
+            disk.rename(&scratch, &layout.index(change.version))?;
+            if change.fate == Fate::Trimmed {
+                let mut record = store.record(change.version)?;
+                record.count(left.iter().map(|(artifact, meta)| (artifact.kind(), *meta)));
+                disk.write_synced(&scratch, &record.to_json())?;
+                disk.rename(&scratch, &layout.record(change.version))?;
+            }
+        }
+        disk.sync_folder(&layout.indexes())?;
+        disk.sync_folder(&layout.records())
+    }
+
+    fn left(&self, version: Version) -> Result<BTreeMap<Artifact, ArtifactMeta>, StoreError> {
+        let index = self.writer.store().index(version)?;
+        Ok(index.iter().filter(|(artifact, _)| self.plan.needs.has(version, artifact)).collect())
+    }
+
+    /// Steps 5 and 6.
+    fn remove(&self, before: &BTreeMap<Version, Arc<Index>>) -> Result<(), StoreError> {
+        let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
+        for change in self.changes() {
+            let folder = layout.release_folder(change.version);
+            if change.fate == Fate::Gone {
+                self.remove_whole(change.version)?;
+                continue;
+            }
+            let gone = before[&change.version].iter().map(|(artifact, _)| artifact);
+            for artifact in gone.filter(|artifact| !self.plan.needs.has(change.version, artifact)) {
+                disk.remove(&folder.join(artifact.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_whole(&self, version: Version) -> Result<(), StoreError> {
+        let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
+        let (folder, trash) = (layout.release_folder(version), layout.staging().join(format!("collected-{version}")));
+        if folder.symlink_metadata().is_ok() {
+            disk.remove(&trash)?;
+            disk.rename(&folder, &trash)?;
+            disk.sync_folder(&layout.content())?;
+        }
+        disk.remove(&layout.remnant(version))?;
+        disk.sync_folder(&layout.remnants())?;
+        disk.remove(&layout.index(version))?;
+        // The next writer removes it too.
+        disk.remove(&trash)
+    }
+
+    /// Removes what an interrupted collection no longer named and had not removed yet. Names that are no artifact's are
+    /// nobody's and stay.
+    fn remove_strays(&self) -> Result<u64, StoreError> {
+        let store = self.writer.store();
+        store.refresh();
+        let mut strays = 0;
+        for version in store.contents()? {
+            let index = store.index(version)?;
+            let folder = store.layout().release_folder(version);
+            let is_release = store.has_release(version);
+            let mut files: Vec<_> = list_if_there(&folder)?;
+            if !is_release {
+                for below in ["files", "delta"] {
+                    files.extend(list_if_there(&folder.join(below))?);
+                }
+            }
+            for found in files.into_iter().filter(|found| !found.is_folder) {
+                let name = found.path.strip_prefix(&folder).ok().and_then(std::path::Path::to_str);
+                let Some(artifact) = name.and_then(Artifact::from_path) else { continue };
+                let is_ours = !is_release || matches!(artifact, Artifact::Pack { .. } | Artifact::DeltaManifest { .. });
+                if is_ours && index.get(&artifact).is_none() {
+                    store.disk().remove(&found.path)?;
+                    strays += 1;
+                }
+            }
+        }
+        // An index whose record and folder are gone is the last of a version that was collected whole.
+        for found in list(&store.layout().indexes())? {
+            let Ok(version) = found.name.parse::<Version>() else { continue };
+            if !store.has_content(version) && !store.layout().release_folder(version).exists() {
+                store.disk().remove(&found.path)?;
+            }
+        }
+        Ok(strays)
+    }
+}
+
+fn list_if_there(folder: &std::path::Path) -> Result<Vec<crate::listing::Found>, StoreError> {
+    if folder.is_dir() { list(folder) } else { Ok(Vec::new()) }
+}

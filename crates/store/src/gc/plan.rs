@@ -1,0 +1,131 @@
+//! What a collection would do: a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clearwell_format::resource::Pointer;
+use clearwell_format::{FormatNumber, Version, pointer};
+
+use super::needs::Needs;
+use super::retention::{Reason, Retention, reasons};
+use crate::record::Counts;
+use crate::{PointerSet, Store, StoreError};
+
+/// What a collection does.
+#[derive(Debug)]
+pub struct GcPlan {
+    /// Releases that stay, and why.
+    pub kept: BTreeMap<Version, BTreeSet<Reason>>,
+    /// Versions that lose something, ascending.
+    pub changes: Vec<Change>,
+    /// Pointers that move because what they name goes: `first` of a format.
+    pub pointers: PointerSet,
+    pub(super) needs: Needs,
+}
+
+/// What becomes of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which.
+    pub version: Version,
+    /// What it is afterwards.
+    pub fate: Fate,
+    /// What it loses.
+    pub removed: Counts,
+    /// What it has afterwards.
+    pub left: Counts,
+}
+
+/// What a version is after a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// Gone.
+    Gone,
+    /// No release any more; what others need is left.
+    Remnant,
+    /// A release still, without some packs.
+    Trimmed,
+}
+
+impl Fate {
+    /// The fate as a word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Remnant => "remnant",
+            Self::Trimmed => "trimmed",
+        }
+    }
+}
+
+impl GcPlan {
+    /// Number and bytes of what goes.
+    pub fn removed(&self) -> Counts {
+        self.changes.iter().fold(Counts::default(), |sum, change| Counts {
+            number: sum.number + change.removed.number,
+            bytes: sum.bytes + change.removed.bytes,
+        })
+    }
+}
+
+/// Plans a collection. Nothing is changed, and nothing but indexes, records, MoMs and manifests is read.
+///
+/// # Errors
+/// [`StoreError::UnknownVersion`] for a pin on what is no release; and the store's: from a store that cannot be read,
+/// nothing is collected.
+pub fn plan(store: &Store, retention: &Retention) -> Result<GcPlan, StoreError> {
+    let reasons = reasons(store, retention)?;
+    let (kept, going): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        reasons.into_iter().partition(|(_, reasons)| !reasons.is_empty());
+    let remnants = store.remnants()?;
+    let mut left = BTreeSet::new();
+    if retention.leave_manifests {
+        left.extend(going.keys());
+        // A remnant whose manifests went in an earlier collection stays without.
+        for version in &remnants {
+            match store.mom(*version) {
+                Ok(_) => drop(left.insert(*version)),
+                Err(StoreError::NoSuchResource(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    let needs = Needs::of(store, kept.keys().copied().collect(), left)?;
+    let mut changes = Vec::new();
+    for version in store.contents()? {
+        let index = store.index(version)?;
+        let (mut removed, mut left) = (Counts::default(), Counts::default());
+        for (artifact, meta) in index.iter() {
+            let counts = if needs.has(version, &artifact) { &mut left } else { &mut removed };
+            counts.number += 1;
+            counts.bytes += meta.size;
+        }
+        let fate = match (needs.kept.contains(&version), left.number) {
+            (true, _) => Fate::Trimmed,
+            (false, 0) => Fate::Gone,
+            (false, _) => Fate::Remnant,
+        };
+        // A release that goes is a change, also where later ones need all it has.
+        if removed.number > 0 || going.contains_key(&version) || fate == Fate::Gone {
+            changes.push(Change { version, fate, removed, left });
+        }
+    }
+    let pointers = firsts(store, &kept)?;
+    Ok(GcPlan { kept, changes, pointers, needs })
+}
+
+/// `first` of each format whose first release goes. No endpoint reads it, generators of downstream mixes do.
+fn firsts(store: &Store, kept: &BTreeMap<Version, BTreeSet<Reason>>) -> Result<PointerSet, StoreError> {
+    let current = store.pointers()?;
+    let mut first_of: BTreeMap<FormatNumber, Version> = BTreeMap::new();
+    for version in kept.keys() {
+        first_of.entry(store.record(*version)?.format).or_insert(*version);
+    }
+    let mut set = PointerSet::new();
+    for (format, version) in first_of {
+        let first = Pointer::First(format);
+        if current.version(first).is_some_and(|named| !kept.contains_key(&named)) {
+            set.insert(first, pointer::to_bytes(version));
+        }
+    }
+    Ok(set)
+}
