@@ -77,6 +77,7 @@ fn inputs(version: Version, previous: Option<Version>, files: u32) -> Inputs {
         release: Release { version, previous, format, min_version: None, timestamp: 1_700_000_000 },
         tree,
         bundles: vec![bundle],
+        stamps: Vec::new(),
         debuginfo: DebuginfoBan::usual(),
         upstream: None,
         warnings: Vec::new(),

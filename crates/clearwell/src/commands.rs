@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod delta;
 pub(crate) mod deltas;
 pub(crate) mod demo;
+mod explain;
 pub(crate) mod gc;
 pub(crate) mod init;
 pub(crate) mod publish;

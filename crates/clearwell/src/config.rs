@@ -35,6 +35,8 @@ pub(crate) struct MixConfig {
     pub(crate) format: Option<u16>,
     /// How many earlier releases get packs to a new one.
     pub(crate) deltas: Option<usize>,
+    /// Time against bytes: "small", "balanced" or "fast".
+    pub(crate) profile: Option<String>,
     /// Threads; 0 for one on each processor.
     pub(crate) jobs: Option<usize>,
     /// Memory that grows with files, for example "2GiB".

@@ -30,6 +30,7 @@ use crate::catalogue;
 use crate::deltas::report::{self, PackReport};
 use crate::deltas::{self, Updates};
 use crate::earlier::{StoredManifests, lineage};
+use crate::fullfile::Effort;
 use crate::guard::{Stored, Verdict};
 use crate::inputs::Inputs;
 use crate::make::{Made, Workshop};
@@ -43,6 +44,7 @@ use stopwatch::Stopwatch;
 
 pub use crate::compression::Method;
 pub use crate::error::{BuildError, BuildFault};
+pub use crate::profile::{InvalidProfile, Profile};
 pub use options::BuildOptions;
 pub use outcome::{BuildOutcome, BundleFetch, MadeCounts};
 
@@ -74,7 +76,7 @@ pub fn build(
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
     let workshop = Workshop {
         objects: Objects { tree: &inputs.tree, store: &store },
-        methods: &options.compression,
+        effort: Effort { profile: options.profile, methods: &options.compression },
         budget: &budget,
         workers: options.workers,
         manifest_mtime: u64::try_from(inputs.release.timestamp).unwrap_or(0),
@@ -190,6 +192,7 @@ impl<'a> Run<'a> {
             fullfiles: self.options.fullfiles,
             zero_packs: self.options.zero_packs,
             packs_from: self.earlier.clone(),
+            empty: self.options.empty,
         };
         let previous = self.surroundings.previous.as_deref();
         let plan = self.stopwatch.phase(Phase::Plan, || plan::plan(self.inputs, previous, &options))?;
@@ -253,6 +256,7 @@ impl<'a> Run<'a> {
         record.phases = self.stopwatch.phases().to_vec();
         record.notes.clone_from(&self.outcome.warnings);
         record.other.insert(FINGERPRINT.to_owned(), self.fingerprint.clone().into());
+        record.other.insert(PROFILE.to_owned(), self.options.profile.as_str().into());
         record
     }
 
@@ -301,3 +305,10 @@ fn previous(inputs: &Inputs, store: &Store) -> Result<Option<Arc<Previous>>, Bui
 
 /// Key of the release record: what the release was made from.
 const FINGERPRINT: &str = "fingerprint";
+/// Key of the release record: how its archives were compressed.
+const PROFILE: &str = "profile";
+
+/// The profile that a release was made with. Records of a time without profiles mean the default.
+pub(crate) fn profile_of(record: &ReleaseRecord) -> Profile {
+    record.other.get(PROFILE).and_then(|text| text.as_str()?.parse().ok()).unwrap_or_default()
+}

@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 /// The segments of one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Catalogue {
+    /// The kind of compression: streams of two kinds are not one archive.
+    pub(crate) family: String,
     pub(crate) segments: Vec<PackedSegment>,
 }
 
@@ -46,13 +48,14 @@ impl Catalogue {
         if text.form != FORM || text.pack != meta.sha256.to_string() {
             return None;
         }
-        text.segments.into_iter().map(PackedSegment::of).collect::<Option<_>>().map(|segments| Self { segments })
+        let segments = text.segments.into_iter().map(PackedSegment::of).collect::<Option<_>>()?;
+        Some(Self { family: text.family, segments })
     }
 
     /// Keeps that of a pack. Nothing comes of a failure: the next build then takes longer.
     pub(crate) fn keep(&self, bundle: &BundleName, version: Version, pack: ArtifactMeta, layout: &Layout) {
         let segments = self.segments.iter().map(PackedSegment::text).collect();
-        let text = Text { form: FORM, pack: pack.sha256.to_string(), segments };
+        let text = Text { form: FORM, pack: pack.sha256.to_string(), family: self.family.clone(), segments };
         let path = path(layout, version, bundle);
         let scratch = path.with_file_name(format!(".{bundle}"));
         let write = || -> std::io::Result<()> {
@@ -108,6 +111,7 @@ fn path(layout: &Layout, version: Version, bundle: &BundleName) -> PathBuf {
 struct Text {
     form: u32,
     pack: String,
+    family: String,
     segments: Vec<SegmentText>,
 }
 

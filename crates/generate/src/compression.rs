@@ -69,9 +69,9 @@ pub(crate) const XZ: Codec = Codec::Xz { preset: 6, x86: false };
 pub(crate) const XZ_X86: Codec = Codec::Xz { preset: 6, x86: true };
 
 /// The same effort with a dictionary of 32 MiB: for packs, in which files stand side by side that are alike.
-pub(crate) const XZ_WIDE: Codec = Codec::Xz { preset: 8, x86: false };
+pub(crate) const XZ_WIDE: Codec = Codec::XzWide { preset: 6, x86: false };
 /// The same with the branch filter.
-pub(crate) const XZ_WIDE_X86: Codec = Codec::Xz { preset: 8, x86: true };
+pub(crate) const XZ_WIDE_X86: Codec = Codec::XzWide { preset: 6, x86: true };
 
 /// For packs for updates: what they hold is much alike.
 pub(crate) const XZ_SOLID: Codec = Codec::XzSolid { x86: false };
@@ -81,7 +81,7 @@ pub(crate) const XZ_SOLID_X86: Codec = Codec::XzSolid { x86: true };
 /// Up to here trying both filters costs less than being wrong.
 const TRY_BOTH_BYTES: usize = 32 << 10;
 const SAMPLES: usize = 3;
-const SAMPLE_BYTES: usize = 128 << 10;
+const SAMPLE_BYTES: usize = 48 << 10;
 
 #[cfg(test)]
 mod tests {

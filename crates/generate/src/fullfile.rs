@@ -15,41 +15,60 @@ use clearwell_format::resource::Artifact;
 use clearwell_store::{ArtifactMeta, Draft};
 
 use crate::budget::Budget;
-use crate::compression::{Method, XZ, XZ_X86, x86_filter_pays};
+use crate::compression::{Method, XZ};
 use crate::error::BuildError;
 use crate::member::{MemberError, Naming, Objects};
 use crate::plan::PackItem;
+use crate::profile::Profile;
 use crate::put::{put, put_within};
+
+/// How hard fullfiles are compressed.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort<'a> {
+    pub(crate) profile: Profile,
+    /// Those of the mix.
+    pub(crate) methods: &'a [Method],
+}
+
+impl Effort<'_> {
+    fn codecs(self, content: &[u8], size: usize) -> Vec<Codec> {
+        self.profile.file_codecs(self.methods, content, size)
+    }
+}
 
 /// Makes the fullfile of one object.
 pub(crate) fn make(
     item: PackItem,
-    methods: &[Method],
+    effort: Effort<'_>,
     objects: &Objects<'_>,
     budget: &Budget,
     draft: &Draft<'_>,
 ) -> Result<ArtifactMeta, BuildError> {
     let tar_bytes = objects.tar_bytes(item) + TAR_END;
     if tar_bytes > WHOLE_BYTES {
-        return make_large(item, methods, objects, budget, draft);
+        return make_large(item, effort, objects, budget, draft);
     }
     // The tar, the smallest result so far, the one being made, and the compressor.
     let _memory = budget.reserve(3 * tar_bytes + XZ.encoder_memory(tar_bytes));
     put(draft, &Artifact::Fullfile(item.hash), |out| {
         let tar = write_tar(item, objects, Vec::new())?;
-        let smallest = smallest(&tar, objects.may_be_file(item), methods).map_err(MemberError::Write)?;
+        let smallest = smallest(&tar, objects.may_be_file(item), effort).map_err(MemberError::Write)?;
         out.write_all(smallest.as_deref().unwrap_or(&tar)).map_err(MemberError::Write)
     })
 }
 
 /// The compressed content of a file, up to the end of its last block: what the fullfile shares with packs.
-pub(crate) fn shared_content(item: PackItem, objects: &Objects<'_>, budget: &Budget) -> Result<Vec<u8>, MemberError> {
+pub(crate) fn shared_content(
+    item: PackItem,
+    profile: Profile,
+    objects: &Objects<'_>,
+    budget: &Budget,
+) -> Result<Vec<u8>, MemberError> {
     let tar_bytes = objects.tar_bytes(item);
     // What comes out is hardly ever half as large.
     let _memory = budget.reserve(START_BYTES + tar_bytes / 2 + XZ.encoder_memory(tar_bytes));
     let start = objects.start(item, START_BYTES)?;
-    let codec = if x86_filter_pays(&start) { XZ_X86 } else { XZ };
-    let mut encoder = codec.encoder(Vec::new(), Some(tar_bytes)).map_err(MemberError::Write)?;
+    let mut encoder = profile.shared_codec(&start).encoder(Vec::new(), Some(tar_bytes)).map_err(MemberError::Write)?;
     objects.append_content(&mut TarWriter::new(&mut encoder), item)?;
     encoder.finish().map_err(MemberError::Write)
 }
@@ -71,17 +90,15 @@ pub(crate) fn make_shared(
 }
 
 /// The smallest compression of a tar in memory; `None` if the tar itself is no larger.
-fn smallest(tar: &[u8], is_file: bool, methods: &[Method]) -> io::Result<Option<Vec<u8>>> {
+fn smallest(tar: &[u8], is_file: bool, effort: Effort<'_>) -> io::Result<Option<Vec<u8>>> {
     if !is_file {
         return Codec::Gzip { level: 9 }.compress(tar).map(Some);
     }
     let mut smallest: Option<Vec<u8>> = None;
-    for method in methods {
-        for codec in method.codecs(&tar[HEADER..], tar.len()) {
-            let compressed = codec.compress(tar)?;
-            if compressed.len() < smallest.as_ref().map_or(tar.len(), Vec::len) {
-                smallest = Some(compressed);
-            }
+    for codec in effort.codecs(&tar[HEADER..], tar.len()) {
+        let compressed = codec.compress(tar)?;
+        if compressed.len() < smallest.as_ref().map_or(tar.len(), Vec::len) {
+            smallest = Some(compressed);
         }
     }
     Ok(smallest)
@@ -90,7 +107,7 @@ fn smallest(tar: &[u8], is_file: bool, methods: &[Method]) -> io::Result<Option<
 /// A file too large to lie in memory: read once for each method to find the smallest, and once to write it.
 fn make_large(
     item: PackItem,
-    methods: &[Method],
+    effort: Effort<'_>,
     objects: &Objects<'_>,
     budget: &Budget,
     draft: &Draft<'_>,
@@ -103,7 +120,7 @@ fn make_large(
         let encoder = codec.encoder(out, Some(tar_bytes)).map_err(MemberError::Write)?;
         write_tar(item, objects, encoder)?.finish().map_err(MemberError::Write).map(drop)
     };
-    let codecs: Vec<Codec> = methods.iter().flat_map(|method| method.codecs(&start, start.len())).copied().collect();
+    let codecs = effort.codecs(&start, start.len());
     let codec = match codecs[..] {
         [only] => only,
         _ => {

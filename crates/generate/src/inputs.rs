@@ -21,6 +21,8 @@ pub struct Inputs {
     pub tree: Tree,
     /// The bundles, in the order of the source. Names are distinct.
     pub bundles: Vec<BundleInput>,
+    /// Files that the source writes for each version, to say which one it is. They alone are no reason for a release.
+    pub stamps: Vec<EntryPath>,
     /// Which paths count as debug information and are left out.
     pub debuginfo: DebuginfoBan,
     /// The upstream that the content was mixed from, if there is one.

@@ -33,6 +33,7 @@ mod manifest_tar;
 mod member;
 mod pack;
 pub mod plan;
+mod profile;
 pub mod progress;
 pub mod publish;
 mod put;

@@ -18,15 +18,16 @@ use clearwell_format::{FileHash, ManifestName};
 use clearwell_store::{ArtifactMeta, Draft};
 
 use crate::budget::Budget;
-use crate::compression::{Method, XZ};
+use crate::compression::XZ;
 use crate::deltas::choice::Choice;
 use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::fan_out::fan_out;
+use crate::fullfile::Effort;
 use crate::member::Objects;
 use crate::plan::{PackItem, PackPlan, Previous};
 use crate::progress::{Event, Phase, Progress};
-use crate::zero::{Piece, SHARED_BYTES, ZeroPack};
+use crate::zero::{Piece, ZeroPack};
 use crate::{fullfile, manifest_tar, pack, reuse};
 
 /// One thing to make.
@@ -65,7 +66,7 @@ pub(crate) struct Made {
 /// What makers need.
 pub(crate) struct Workshop<'a> {
     pub(crate) objects: Objects<'a>,
-    pub(crate) methods: &'a [Method],
+    pub(crate) effort: Effort<'a>,
     pub(crate) budget: &'a Budget,
     pub(crate) workers: NonZeroUsize,
     /// `mtime` of manifests in their archives.
@@ -86,11 +87,12 @@ impl Workshop<'_> {
         let is_there = |task: &Task<'_>| task.pack().is_some_and(|plan| there.contains(&pack::artifact(plan)));
         let tasks: Vec<Task<'_>> = tasks.into_iter().filter(|task| !is_there(task)).collect();
         let (zeros, tasks): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| matches!(task, Task::Zero(_)));
-        let shares = |bytes: u64| bytes >= SHARED_BYTES && self.methods == [Method::Xz];
+        let Effort { profile, methods } = self.effort;
+        let shares = profile.shares(methods);
         let zeros = fan_out(&zeros, self.workers, |task| {
             let plan = task.pack().expect("a pack for new installations is one");
             let before = self.before.and_then(|before| before.bundles.get(&plan.bundle));
-            ZeroPack::new(plan, before.map(|manifest| manifest.header.version), shares, &self.objects)
+            ZeroPack::new(plan, before.map(|manifest| manifest.header.version), profile, shares, &self.objects)
         })?;
         let spool = Spool::new(&draft.store().layout().staging())?;
         let bench = Bench { workshop: self, zeros: &zeros, draft, spool: &spool };
@@ -133,12 +135,13 @@ impl Workshop<'_> {
                 if draft.existing(&artifact)?.is_some_and(|file| reuse::is_fullfile(file, item.hash)) {
                     return kept(&artifact);
                 }
-                let meta = fullfile::make(*item, self.methods, &self.objects, self.budget, draft)?;
+                let meta = fullfile::make(*item, self.effort, &self.objects, self.budget, draft)?;
                 vec![new(artifact, meta)]
             }
             Task::Update { plan, zero, choice } => {
                 let contents = choice.contents(plan);
-                let meta = pack::make_update(plan, &contents, *zero, &self.objects, self.budget, draft)?;
+                let meta =
+                    pack::make_update(plan, &contents, *zero, self.effort.profile, &self.objects, self.budget, draft)?;
                 vec![new(pack::artifact(plan), meta)]
             }
             Task::Zero(_) => unreachable!("made of pieces"),
@@ -237,17 +240,17 @@ impl Bench<'_> {
     }
 
     fn part(&self, job: &Job<'_>) -> Result<Part, BuildError> {
-        let Workshop { objects, budget, .. } = self.workshop;
+        let Workshop { objects, budget, effort: Effort { profile, .. }, .. } = self.workshop;
         Ok(match *job {
             Job::Task(task) => Part::Made(self.workshop.make_one(task, self.draft)?),
             Job::Content(item) => {
-                let bytes = fullfile::shared_content(item, objects, budget);
+                let bytes = fullfile::shared_content(item, *profile, objects, budget);
                 let bytes = bytes.map_err(|error| error.of(&Artifact::Fullfile(item.hash), self.draft.version()))?;
                 Part::Content(item.hash, self.spool.keep(&bytes)?)
             }
             Job::Piece(place, piece) => {
                 let zero = &self.zeros[place];
-                Part::Piece(place, piece, zero.pieces[piece].make(zero.plan, objects, budget, self.spool)?)
+                Part::Piece(place, piece, zero.pieces[piece].make(zero, objects, budget, self.spool)?)
             }
         })
     }

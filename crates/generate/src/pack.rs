@@ -20,12 +20,13 @@ use clearwell_format::{Owner, Resource};
 use clearwell_store::{ArtifactMeta, Draft, Store};
 
 use crate::budget::Budget;
-use crate::compression::{XZ, XZ_SOLID, XZ_SOLID_X86, XZ_X86};
+use crate::compression::XZ_SOLID;
 use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::executable::{START_BYTES, is_x86};
 use crate::member::{MemberError, Naming, Objects};
 use crate::plan::{Origin, PackItem, PackPlan};
+use crate::profile::{Family, Profile};
 use crate::put::{put, put_within};
 use crate::segment::{SMALL_BYTES, Segment};
 
@@ -49,10 +50,10 @@ pub(crate) struct Contents<'p> {
 }
 
 /// A whole pack for new installations, small enough to be held in memory.
-pub(crate) fn whole(plan: &PackPlan, objects: &Objects<'_>) -> Result<Vec<u8>, MemberError> {
+pub(crate) fn whole(plan: &PackPlan, profile: Profile, objects: &Objects<'_>) -> Result<Vec<u8>, MemberError> {
     let contents = Contents { deltas: &[], spool: None, staged: &plan.items };
     let mut bytes = Vec::new();
-    write(&contents, objects, &XZ_FAMILY, &mut bytes)?;
+    write(&contents, objects, profile.install_family(), &mut bytes)?;
     Ok(bytes)
 }
 
@@ -62,6 +63,7 @@ pub(crate) fn make_update(
     plan: &PackPlan,
     contents: &Contents<'_>,
     zero: Option<&PackPlan>,
+    profile: Profile,
     objects: &Objects<'_>,
     budget: &Budget,
     draft: &Draft<'_>,
@@ -78,13 +80,16 @@ pub(crate) fn make_update(
     let made = if tar_bytes <= SMALL_BYTES as u64 {
         put_within(limit, draft, &artifact, |out| {
             let mut smallest = Vec::new();
-            write(contents, objects, &XZ_SOLID_FAMILY, &mut smallest)?;
-            let mut other = Vec::new();
-            write(contents, objects, &ZSTD_FAMILY, &mut other)?;
-            out.write_all(if other.len() < smallest.len() { &other } else { &smallest }).map_err(MemberError::Write)
+            write(contents, objects, profile.update_family(), &mut smallest)?;
+            if let Some(family) = profile.second_update_family() {
+                let mut other = Vec::new();
+                write(contents, objects, family, &mut other)?;
+                smallest = if other.len() < smallest.len() { other } else { smallest };
+            }
+            out.write_all(&smallest).map_err(MemberError::Write)
         })
     } else {
-        put_within(limit, draft, &artifact, |out| write(contents, objects, &XZ_SOLID_FAMILY, out))
+        put_within(limit, draft, &artifact, |out| write(contents, objects, profile.update_family(), out))
     };
     match (made?, zero) {
         (Some(meta), _) => Ok(meta),
@@ -117,18 +122,6 @@ impl Contents<'_> {
         deltas.chain(self.staged.iter().map(|&item| objects.tar_bytes(item))).sum()
     }
 }
-
-/// The codecs of both streams of a pack, which have to be of one kind.
-struct Family {
-    others: &'static [Codec],
-    machine_code: &'static [Codec],
-}
-
-/// Of packs for new installations: the dictionary is what the smallest clients can afford.
-const XZ_FAMILY: Family = Family { others: &[XZ], machine_code: &[XZ_X86, XZ] };
-/// Of packs for updates. Where there are few deltas, the plain codecs may do as well.
-const XZ_SOLID_FAMILY: Family = Family { others: &[XZ_SOLID, XZ], machine_code: &[XZ_SOLID_X86, XZ_X86, XZ_SOLID] };
-const ZSTD_FAMILY: Family = Family { others: &[Codec::Zstd { level: 19 }], machine_code: &[Codec::Zstd { level: 19 }] };
 
 fn write(
     contents: &Contents<'_>,

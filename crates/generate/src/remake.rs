@@ -15,11 +15,12 @@ use clearwell_store::check::repair::How;
 use clearwell_store::{Fault, Store, Writer};
 
 use crate::budget::Budget;
-use crate::build::BuildFault;
+use crate::build::{BuildFault, Profile, profile_of};
 use crate::compression::Method;
 use crate::deltas::{self, DeltaOptions};
 use crate::earlier::StoredManifests;
 use crate::error::BuildError;
+use crate::fullfile::Effort;
 use crate::make::{Task, Workshop};
 use crate::member::Objects;
 use crate::pack;
@@ -63,11 +64,13 @@ fn remake(
 ) -> Result<Vec<(Resource, How)>, BuildError> {
     let store = writer.store().clone();
     let tree = Tree::default();
-    let before = store.record(version).ok().and_then(|record| read(&store, record.previous?));
+    let record = store.record(version).ok();
+    let profile = record.as_ref().map_or_else(Profile::default, profile_of);
+    let before = record.and_then(|record| read(&store, record.previous?));
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
     let workshop = Workshop {
         objects: Objects { tree: &tree, store: &store },
-        methods: Method::DEFAULT,
+        effort: Effort { profile, methods: Method::DEFAULT },
         budget: &budget,
         workers: options.workers,
         manifest_mtime: 0,

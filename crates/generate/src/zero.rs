@@ -29,19 +29,21 @@ use clearwell_store::{ArtifactMeta, Digest, Draft};
 
 use crate::budget::Budget;
 use crate::catalogue::{Catalogue, PackedSegment};
-use crate::compression::{XZ, XZ_WIDE, XZ_WIDE_X86};
+use crate::compression::XZ_WIDE;
 use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::executable::{START_BYTES, is_x86};
 use crate::member::{MemberError, Naming, Objects};
 use crate::pack;
 use crate::plan::{PackItem, PackPlan};
+use crate::profile::{Family, Profile};
 use crate::put::put;
 use crate::segment::Segment;
 
 /// A pack and how it will be made.
 pub(crate) struct ZeroPack<'p> {
     pub(crate) plan: &'p PackPlan,
+    profile: Profile,
     pub(crate) pieces: Vec<Piece>,
     /// The pack that kept segments lie in.
     before: Option<File>,
@@ -69,28 +71,30 @@ pub(crate) struct NewSegment {
 }
 
 impl<'p> ZeroPack<'p> {
-    /// Decides on the pieces. `before` is the version that the bundle had in the release before; `shares` says of a file
-    /// of machine code, by its bytes in a tar, whether its content is compressed for the fullfile as well.
+    /// Decides on the pieces. `before` is the version that the bundle had in the release before; with `shares` large
+    /// programs are compressed once for pack and fullfile.
     ///
     /// # Errors
     /// If an object cannot be read.
     pub(crate) fn new(
         plan: &'p PackPlan,
         before: Option<Version>,
-        shares: impl Fn(u64) -> bool,
+        profile: Profile,
+        shares: bool,
         objects: &Objects<'_>,
     ) -> Result<Self, BuildError> {
         let sizes = plan.items.iter().map(|&item| objects.tar_bytes(item));
         if sizes.sum::<u64>() <= SMALL_PACK_BYTES {
-            return Ok(Self { plan, pieces: vec![Piece::Whole], before: None });
+            return Ok(Self { plan, profile, pieces: vec![Piece::Whole], before: None });
         }
         let (files, others): (Vec<_>, Vec<_>) = plan.items.iter().partition(|&&item| objects.may_be_file(item));
         let mut pieces = vec![Piece::Head(others)];
         let old = before.and_then(|before| {
             let catalogue = Catalogue::read(&plan.bundle, before, objects.store)?;
+            let is_of_family = catalogue.family == profile.install_family().name;
             let pack = Resource::of(before, Artifact::Pack { bundle: plan.bundle.clone(), from: None });
             let (file, _) = objects.store.open_artifact(&pack).ok()?;
-            Some((catalogue, file))
+            is_of_family.then_some((catalogue, file))
         });
         let mut missing = files;
         let mut before = None;
@@ -104,11 +108,12 @@ impl<'p> ZeroPack<'p> {
             pieces.extend(kept.into_iter().map(Piece::Kept));
             before = Some(file);
         }
+        let shared_bytes = profile.shared_bytes(before.is_none());
         let (mut machine_code, mut others, mut shared) = (Vec::new(), Vec::new(), Vec::new());
         for item in missing {
             if !is_x86(&objects.start(item, START_BYTES)?) {
                 others.push(item);
-            } else if shares(objects.tar_bytes(item)) {
+            } else if shares && objects.tar_bytes(item) >= shared_bytes {
                 shared.push(item);
             } else {
                 machine_code.push(item);
@@ -117,7 +122,7 @@ impl<'p> ZeroPack<'p> {
         pieces.extend(cut(others, false, objects));
         pieces.extend(cut(machine_code, true, objects));
         pieces.extend(shared.into_iter().map(Piece::Shared));
-        Ok(Self { plan, pieces, before })
+        Ok(Self { plan, profile, pieces, before })
     }
 
     /// Puts the pieces together. `made` gives the bytes of a piece by its place, `content` the compressed content of a
@@ -158,13 +163,14 @@ impl<'p> ZeroPack<'p> {
                 offset += length;
             }
             if !matches!(self.pieces[..], [Piece::Whole]) {
-                out.write_all(&end().map_err(MemberError::Write)?).map_err(MemberError::Write)?;
+                out.write_all(&end(self.profile).map_err(MemberError::Write)?).map_err(MemberError::Write)?;
             }
             Ok(())
         })?;
         if !segments.is_empty() {
             let layout = draft.store().layout();
-            Catalogue { segments }.keep(&self.plan.bundle, self.plan.to, meta, layout);
+            let family = self.profile.install_family().name.to_owned();
+            Catalogue { family, segments }.keep(&self.plan.bundle, self.plan.to, meta, layout);
         }
         Ok(meta)
     }
@@ -200,24 +206,27 @@ impl Piece {
     /// If an object cannot be read or is not what its hash says.
     pub(crate) fn make(
         &self,
-        plan: &PackPlan,
+        zero: &ZeroPack<'_>,
         objects: &Objects<'_>,
         budget: &Budget,
         spool: &Spool,
     ) -> Result<Spooled, BuildError> {
+        let ZeroPack { plan, profile, .. } = *zero;
+        let Family { plain, others, machine_code, .. } = profile.install_family();
+        let small = std::slice::from_ref(plain);
         let of_pack = |error: MemberError| error.of(&pack::artifact(plan), plan.to);
         let _memory = budget.reserve(pack::memory(XZ_WIDE, self.cost(plan, objects)));
         let bytes = match self {
-            Self::Whole => pack::whole(plan, objects),
-            Self::Head(items) => stream(&[XZ], |tar| {
+            Self::Whole => pack::whole(plan, profile, objects),
+            Self::Head(items) => stream(small, |tar| {
                 pack::write_folders(tar)?;
                 pack::append(items, objects, tar)
             }),
-            Self::New(NewSegment { items, machine_code, .. }) => {
-                let codecs = if *machine_code { MACHINE_CODE } else { OTHERS };
+            Self::New(NewSegment { items, machine_code: is_code, .. }) => {
+                let codecs = if *is_code { machine_code } else { others };
                 stream(codecs, |tar| pack::append(items, objects, tar))
             }
-            Self::Shared(item) => stream(&[XZ], |tar| objects.append_header(tar, Naming::Staged, *item)),
+            Self::Shared(item) => stream(small, |tar| objects.append_header(tar, Naming::Staged, *item)),
             Self::Kept(_) => unreachable!("kept segments are not made"),
         };
         Ok(spool.keep(&bytes.map_err(of_pack)?)?)
@@ -234,8 +243,8 @@ fn stream(
 }
 
 /// The zero blocks that end a tar, compressed.
-fn end() -> io::Result<Vec<u8>> {
-    XZ.compress(&TarWriter::new(Vec::new()).finish()?)
+fn end(profile: Profile) -> io::Result<Vec<u8>> {
+    profile.install_family().plain.compress(&TarWriter::new(Vec::new()).finish()?)
 }
 
 /// The segments of the pack before that are worth keeping, in their order.
@@ -258,7 +267,7 @@ fn kept(catalogue: Catalogue, wanted: &[PackItem], objects: &Objects<'_>) -> Vec
         let dead: u64 = kept.iter().map(|&(dead, ..)| dead).sum();
         let place = if dead * LEAST_LIVE > wanted_bytes {
             kept.iter().enumerate().max_by_key(|(_, (dead, all, _))| dead * 1000 / all)
-        } else if kept.iter().filter(|(_, all, _)| *all < SHARED_BYTES).count() > most_segments {
+        } else if kept.iter().filter(|(_, all, _)| *all < LARGE_BYTES).count() > most_segments {
             kept.iter().enumerate().min_by_key(|(_, (_, all, _))| *all)
         } else {
             None
@@ -288,15 +297,12 @@ fn cut(items: Vec<PackItem>, machine_code: bool, objects: &Objects<'_>) -> Vec<P
     pieces
 }
 
-const OTHERS: &[Codec] = &[XZ_WIDE];
-const MACHINE_CODE: &[Codec] = &[XZ_WIDE_X86, XZ_WIDE];
-
 /// Up to here a pack is one piece: it takes a fraction of a second, and every stream costs some bytes.
-pub(crate) const SMALL_PACK_BYTES: u64 = 1 << 20;
+const SMALL_PACK_BYTES: u64 = 1 << 20;
 /// What is compressed together at most, as the dictionary reaches.
 const SEGMENT_BYTES: u64 = 32 << 20;
-/// Programs from here on are compressed once for fullfile and packs.
-pub(crate) const SHARED_BYTES: u64 = 1 << 20;
+/// Segments from here on are not counted: most are one program.
+const LARGE_BYTES: u64 = 1 << 20;
 /// One part of so many of a segment may be dead.
 const LEAST_LIVE_PART: u64 = 4;
 /// One part for so many that live may be dead in a pack.

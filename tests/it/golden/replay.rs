@@ -101,6 +101,7 @@ impl Replay {
             fullfiles: !options.contains(&"--skip-fullfiles"),
             zero_packs: !options.contains(&"--skip-packs"),
             packs_from: Vec::new(),
+            empty: false,
         };
         let previous = match inputs.release.previous {
             Some(previous) => Some(Arc::clone(&self.releases[&previous].manifests)),
@@ -217,7 +218,7 @@ pub(super) fn inputs(input: &VersionInput, release: Release) -> Result<Inputs, S
     };
     let fifos = input.tree.iter().filter(|entry| entry.r#type == Type::Fifo);
     warnings.extend(fifos.map(|entry| Warning::SpecialFile { path: entry.path.clone(), kind: "FIFO" }));
-    Ok(Inputs { release, tree, bundles, debuginfo, upstream: None, warnings })
+    Ok(Inputs { release, tree, bundles, stamps: Vec::new(), debuginfo, upstream: None, warnings })
 }
 
 fn node(entry: &TreeEntry) -> Node {

@@ -13,6 +13,7 @@ use clearwell_generate::plan::{PlanOptions, plan};
 use clearwell_generate::progress::Silent;
 use clearwell_generate::source::mix::Workspace;
 use clearwell_generate::tree::Tree;
+use clearwell_generate::tree::known::KnownHashes;
 use serde_json::json;
 
 use super::content;
@@ -44,7 +45,10 @@ fn golden_scenarios_are_read_from_workspaces() {
             assert_eq!(workspace.version, release.version);
             assert_eq!(workspace.state.unwrap().previous, release.previous);
             let name = format!("{}, {}", scenario.name, input.version);
-            match (workspace.inputs(release.clone(), None, &Silent), replay::inputs(input, release)) {
+            match (
+                workspace.inputs(release.clone(), None, &KnownHashes::default(), &Silent),
+                replay::inputs(input, release),
+            ) {
                 (Ok(found), Ok(expected)) => compare(&name, &found, &expected),
                 (Err(_), Err(_)) => {}
                 (found, expected) => panic!("{name}: {:?}, but expected {:?}", found.err(), expected.err()),

@@ -8,13 +8,14 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use clearwell_format::{FormatNumber, Version};
-use clearwell_generate::build::{BuildError, BuildFault, BuildOptions, BuildOutcome, Method, build};
+use clearwell_generate::build::{BuildError, BuildFault, BuildOptions, BuildOutcome, Method, Profile, build};
 use clearwell_generate::guard::{InvalidRule, Rule};
 use clearwell_generate::inputs::{FormatBump, Release};
 use clearwell_generate::plan::PlanError;
 use clearwell_generate::source::SourceError;
 use clearwell_generate::source::mix::Workspace;
 use clearwell_generate::source::trees::{OsContent, Trees};
+use clearwell_generate::tree::known::KnownHashes;
 use clearwell_serve::config::ByteSize;
 use clearwell_sign::Signer;
 use clearwell_store::{PhaseTime, SourceRecord, Store, StoreError};
@@ -72,6 +73,12 @@ pub(crate) struct Build {
     /// Afterwards prepare the mixer workspace for the next version.
     #[arg(long, requires = "mix")]
     pub(crate) increment: bool,
+    /// Release also if nothing changed but the version.
+    #[arg(long)]
+    pub(crate) empty: bool,
+    /// Read every file again, also those that did not change since the last build by all that the disk says.
+    #[arg(long)]
+    pub(crate) paranoid: bool,
     /// Make no fullfiles. Endpoints cannot repair themselves then.
     #[arg(long)]
     pub(crate) skip_fullfiles: bool,
@@ -87,6 +94,9 @@ pub(crate) struct Build {
     /// Where endpoints will fetch pointers from; written into os-core when building from trees.
     #[arg(long, env = "CLEARWELL_VERSION_URL", value_name = "URL")]
     pub(crate) version_url: Option<String>,
+    /// Time against bytes: `small` for releases, `balanced`, or `fast` for test mixes. Default small.
+    #[arg(long, env = "CLEARWELL_PROFILE", value_name = "PROFILE")]
+    pub(crate) profile: Option<Profile>,
     /// Threads; 0 for one on each processor. The result does not depend on it.
     #[arg(long, env = "CLEARWELL_JOBS", value_name = "N")]
     pub(crate) jobs: Option<usize>,
@@ -150,11 +160,13 @@ impl Build {
             Half::New => FormatBump::New,
         });
         let begun = Instant::now();
+        let hashes = store.layout().cache().join("hashes");
+        let known = if self.paranoid { KnownHashes::forget(hashes) } else { KnownHashes::read(hashes) };
         let inputs = match &source {
-            Source::Mix(workspace) => workspace.inputs(release, bump, ui)?,
+            Source::Mix(workspace) => workspace.inputs(release, bump, &known, ui)?,
             Source::Trees(trees) => {
                 let content = self.os_content(config, &release, signer.as_ref())?;
-                trees.inputs(release, &content, bump, ui)?
+                trees.inputs(release, &content, bump, &known, ui)?
             }
         };
         let scan = PhaseTime {
@@ -163,6 +175,7 @@ impl Build {
         };
         let options = BuildOptions { phases: vec![scan], ..options };
         let mut writer = store.writer(&format!("build {}", inputs.release.version))?;
+        known.keep();
         let outcome = build(&inputs, &mut writer, signer.as_ref(), &options, ui)?;
         if let Source::Mix(workspace) = &source {
             workspace.mark_built(inputs.release.version)?;
@@ -262,6 +275,14 @@ impl Build {
         let mut options = BuildOptions::new(unix_now());
         options.deltas = self.deltas.or(config.deltas).unwrap_or(options.deltas);
         options.stage = self.stage;
+        options.empty = self.empty;
+        options.profile = match (self.profile, &config.profile) {
+            (Some(profile), _) => profile,
+            (None, Some(text)) => {
+                text.parse().map_err(|error| CliError::usage_from("profile in the configuration file", error))?
+            }
+            (None, None) => Profile::default(),
+        };
         options.fullfiles = !self.skip_fullfiles;
         options.zero_packs = !self.skip_packs;
         options.allowed = self.allowed.rules();

@@ -11,6 +11,7 @@ use clearwell_generate::deltas::report::{PackReport, Way, packs_of};
 use clearwell_store::{PointerGeneration, ReleaseRecord, Store};
 use serde::Serialize;
 
+use super::explain::explain;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::{Ui, bytes_text};
@@ -36,6 +37,13 @@ enum Question {
         #[arg(long)]
         packs: bool,
     },
+    /// Why a path is in a release at the version it has, and how it travels to endpoints.
+    Explain {
+        /// The release.
+        version: Version,
+        /// The path, from the root: /usr/bin/sh.
+        path: EntryPath,
+    },
     /// What an endpoint gets and loses between two releases.
     Diff {
         /// The older release.
@@ -52,6 +60,7 @@ impl Releases {
         match self.question {
             None => list(&store, ui)?,
             Some(Question::Show { version, packs }) => show(&store, version, packs, ui)?,
+            Some(Question::Explain { version, path }) => explain(&store, version, &path, ui)?,
             Some(Question::Diff { from, to }) => diff(&store, from, to, ui)?,
         }
         Ok(Exit::Done)

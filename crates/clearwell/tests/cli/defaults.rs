@@ -59,3 +59,54 @@ fn unsigned_releases_are_an_explicit_wish() {
     mix.run(&["verify", "--store", "store"]).expect(0).says(&["signatures are not checked"]);
     mix.run(&["verify", "--store", "store", "--cert", "Swupd_Root.pem"]).expect(1);
 }
+
+#[test]
+fn nothing_new_is_no_release_unless_it_is_wanted() {
+    let mix = Mix::released();
+    mix.refuses(&["build"], 11, &["nothing", "10"]);
+    mix.refuses(&["build", "--paranoid"], 11, &["nothing"]);
+    let outcome = mix.build(&["--empty", "--json"]).expect(0).json();
+    assert_eq!(outcome["version"], 20);
+    mix.verify("10");
+    mix.refuses(&["build"], 11, &["nothing", "20"]);
+    // A new include changes no file.
+    let bundles = std::fs::read_to_string(mix.path("trees/bundles.toml")).unwrap();
+    mix.put("trees/bundles.toml", bundles.replace("[bundles.libs]", "[bundles.libs]\nalso-add = [\"editor\"]"));
+    mix.build(&[]).expect(0);
+    mix.verify("10,20");
+}
+
+#[test]
+fn a_file_is_read_again_only_if_it_may_have_changed() {
+    let mix = Mix::released();
+    assert!(mix.path("store/meta/cache/hashes").exists());
+    // Files of the last seconds are not entered, so what follows at once is always seen.
+    for text in ["one", "two", "six"] {
+        mix.change(text);
+        mix.build(&[]).expect(0);
+        mix.verify("");
+    }
+    mix.put("store/meta/cache/hashes", "damaged");
+    mix.change("after all");
+    mix.build(&[]).expect(0);
+    mix.verify("10");
+}
+
+#[test]
+fn profiles_differ_in_compression_alone() {
+    let mut manifests = Vec::new();
+    for profile in ["small", "balanced", "fast"] {
+        let mix = Mix::new();
+        let time = ["--timestamp", "1700000000", "--profile", profile];
+        mix.build(&time).expect(0);
+        mix.change(profile.get(..1).unwrap());
+        mix.change("the same in all");
+        mix.build(&time).expect(0);
+        mix.verify("10");
+        let shown = mix.run(&["releases", "show", "20", "--store", "store", "--json"]).expect(0).json();
+        assert_eq!(shown["record"]["profile"], profile);
+        manifests.push(std::fs::read(mix.path("store/content/20/Manifest.MoM")).unwrap());
+    }
+    assert!(manifests.windows(2).all(|pair| pair[0] == pair[1]));
+    Mix::new().build(&["--profile", "tiny"]).expect(2).says(&["use small, balanced or fast"]);
+}

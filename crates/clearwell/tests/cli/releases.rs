@@ -72,3 +72,23 @@ fn nobody_need_read_the_result() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_path_is_explained() {
+    let mix = Mix::released();
+    mix.change("changed");
+    mix.build(&[]).expect(0);
+    let explain = |args: &[&str]| mix.run(&[&["releases", "explain", "--store", "store"], args].concat());
+    let text = explain(&["20", "/usr/share/text"]).expect(0).stdout;
+    for part in
+        ["/usr/share/text in os-core 20", "changed in this release; before, it was of 10", "20/files/", "from 10"]
+    {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    let text = explain(&["20", "/usr/bin/edit"]).expect(0).stdout;
+    assert!(text.contains("in editor 10") && text.contains("the store begins with 10"), "{text}");
+    let document = explain(&["20", "/usr/share/text", "--json"]).expect(0).json();
+    assert_eq!((&document[0]["version"], &document[0]["updates"][0]["from"]), (&20.into(), &10.into()));
+    explain(&["20", "/nowhere"]).expect(3).says(&["/nowhere", "no bundle of release 20"]);
+    explain(&["20", "nowhere"]).expect(2);
+}

@@ -24,6 +24,13 @@ pub enum Codec {
         /// With the x86 branch filter, which pays for executables; every client's liblzma reads it.
         x86: bool,
     },
+    /// As [`Codec::Xz`], with a dictionary of 32 MiB whatever the preset: for many files in one stream.
+    XzWide {
+        /// The preset, 0 to 9.
+        preset: u32,
+        /// With the x86 branch filter.
+        x86: bool,
+    },
     /// One xz stream for many files that are much alike: preset 6 with a dictionary of 32 MiB and matches of any length.
     /// Long runs, as deltas have them, come out a tenth smaller.
     XzSolid {
@@ -33,6 +40,11 @@ pub enum Codec {
     /// One zstd frame with a checksum.
     Zstd {
         /// 1 to 19. Levels above need windows that clients refuse.
+        level: i32,
+    },
+    /// The same with a window of 32 MiB and matches over long distances: for many files in one frame.
+    ZstdWide {
+        /// 1 to 19.
         level: i32,
     },
 }
@@ -65,6 +77,12 @@ impl Codec {
                 let stream = xz_stream(options, dictionary_bytes(preset), x86, size)?;
                 Inner::Xz(liblzma::write::XzEncoder::new_stream(out, stream))
             }
+            Self::XzWide { preset, x86 } => {
+                let mut options = liblzma::stream::LzmaOptions::new_preset(preset)?;
+                options.dict_size(SOLID_DICTIONARY);
+                let stream = xz_stream(options, u64::from(SOLID_DICTIONARY), x86, size)?;
+                Inner::Xz(liblzma::write::XzEncoder::new_stream(out, stream))
+            }
             Self::XzSolid { x86 } => {
                 let mut options = liblzma::stream::LzmaOptions::new_preset(6)?;
                 options.nice_len(LONGEST_MATCH).dict_size(SOLID_DICTIONARY);
@@ -74,6 +92,14 @@ impl Codec {
             Self::Zstd { level } => {
                 let mut encoder = zstd::stream::Encoder::new(out, level)?;
                 encoder.include_checksum(true)?;
+                encoder.set_pledged_src_size(size)?;
+                Inner::Zstd(encoder)
+            }
+            Self::ZstdWide { level } => {
+                let mut encoder = zstd::stream::Encoder::new(out, level)?;
+                encoder.include_checksum(true)?;
+                encoder.long_distance_matching(true)?;
+                encoder.window_log(WIDE_WINDOW_LOG)?;
                 encoder.set_pledged_src_size(size)?;
                 Inner::Zstd(encoder)
             }
@@ -89,8 +115,9 @@ impl Codec {
             Self::Bzip2 { .. } => 10 << 20,
             // xz manual: 94 MiB for preset 6 with its dictionary of 8 MiB.
             Self::Xz { preset, .. } => fixed + 12 * size.min(dictionary_bytes(preset)),
-            Self::XzSolid { .. } => fixed + 12 * size.min(SOLID_DICTIONARY.into()),
+            Self::XzSolid { .. } | Self::XzWide { .. } => fixed + 12 * size.min(SOLID_DICTIONARY.into()),
             Self::Zstd { .. } => fixed + 12 * size.min(8 << 20),
+            Self::ZstdWide { .. } => fixed + 4 * size.min(1 << WIDE_WINDOW_LOG),
         }
     }
 }
@@ -236,6 +263,8 @@ pub struct CodecError(pub String);
 /// The longest match that LZMA has.
 const LONGEST_MATCH: u32 = 273;
 const SOLID_DICTIONARY: u32 = 32 << 20;
+/// Half of what clients take at least (content layout 3).
+const WIDE_WINDOW_LOG: u32 = 25;
 const NESTED_FILTERS: usize = 3;
 const XZ_MEMORY: u64 = 256 << 20;
 const ZSTD_WINDOW_LOG: u32 = 27;

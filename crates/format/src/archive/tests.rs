@@ -44,6 +44,8 @@ fn members_come_back_through_every_codec() {
         Codec::XzSolid { x86: false },
         Codec::XzSolid { x86: true },
         Codec::Zstd { level: 19 },
+        Codec::ZstdWide { level: 9 },
+        Codec::XzWide { preset: 4, x86: true },
     ] {
         let packed = codec.compress(&tar()).unwrap();
         assert_eq!(members(&packed).unwrap(), plain, "{codec:?}");

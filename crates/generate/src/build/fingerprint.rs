@@ -12,8 +12,8 @@ use crate::inputs::Inputs;
 
 /// The digest, as text.
 pub(super) fn fingerprint(inputs: &Inputs, options: &BuildOptions) -> String {
-    let Inputs { release, tree, bundles, debuginfo, upstream, warnings: _ } = inputs;
-    let BuildOptions { deltas, fullfiles, zero_packs, compression, .. } = options;
+    let Inputs { release, tree, bundles, debuginfo, upstream, stamps: _, warnings: _ } = inputs;
+    let BuildOptions { deltas, fullfiles, zero_packs, profile, compression, .. } = options;
     let mut digest = Hasher::new();
     let mut text = String::new();
     let mut add = |part: std::fmt::Arguments<'_>| {
@@ -24,7 +24,7 @@ pub(super) fn fingerprint(inputs: &Inputs, options: &BuildOptions) -> String {
     };
     add(format_args!("{GENERATOR}"));
     add(format_args!("{:?}", (release.version, release.previous, release.format, release.min_version)));
-    add(format_args!("{:?}", (deltas, fullfiles, zero_packs, compression, debuginfo, upstream)));
+    add(format_args!("{:?}", (deltas, fullfiles, zero_packs, profile, compression, debuginfo, upstream)));
     for (_, node) in tree.nodes() {
         add(format_args!("{} {} {}", node.path.as_bytes().escape_ascii(), node.hash, node.mtime));
     }

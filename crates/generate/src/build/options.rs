@@ -7,6 +7,7 @@ use clearwell_store::{PhaseTime, SourceRecord};
 
 use crate::compression::Method;
 use crate::guard::Rule;
+use crate::profile::Profile;
 
 /// How a release is made from its inputs.
 #[derive(Clone, Debug)]
@@ -16,11 +17,15 @@ pub struct BuildOptions {
     pub deltas: usize,
     /// Stop before the pointers move: [`publish`](crate::publish::publish) moves them later.
     pub stage: bool,
+    /// Release also what differs in nothing but its version.
+    pub empty: bool,
     /// Make fullfiles. Without them endpoints cannot repair themselves.
     pub fullfiles: bool,
     /// Make packs for new installations.
     pub zero_packs: bool,
-    /// Compressions to try for each fullfile; the smallest result is kept.
+    /// How much time is given for how few bytes.
+    pub profile: Profile,
+    /// Compressions to try for each fullfile with the profile `small`; the smallest result is kept.
     pub compression: Vec<Method>,
     /// Threads that make artifacts. The result does not depend on it.
     pub workers: NonZeroUsize,
@@ -44,8 +49,10 @@ impl BuildOptions {
         Self {
             deltas: 3,
             stage: false,
+            empty: false,
             fullfiles: true,
             zero_packs: true,
+            profile: Profile::default(),
             compression: Method::DEFAULT.to_vec(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             memory_bytes: None,

@@ -11,8 +11,10 @@ use serde::Serialize;
 use super::report::{PackReport, add_packs};
 use super::updates;
 use crate::budget::Budget;
+use crate::build::profile_of;
 use crate::earlier::{StoredManifests, lineage};
 use crate::error::BuildError;
+use crate::fullfile::Effort;
 use crate::make::Workshop;
 use crate::member::Objects;
 use crate::pack;
@@ -89,7 +91,7 @@ pub fn add_deltas(
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
     let workshop = Workshop {
         objects: Objects { tree: &tree, store: &store },
-        methods: &[],
+        effort: Effort { profile: profile_of(&store.record(to)?), methods: &[] },
         budget: &budget,
         workers: options.workers,
         manifest_mtime: 0,

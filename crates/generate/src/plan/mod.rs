@@ -31,7 +31,7 @@ mod variants;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clearwell_format::{BundleName, FileHash, Header, Manifest, Mom, MomEntry, Version};
+use clearwell_format::{BundleName, Entry, FileHash, Header, Manifest, Mom, MomEntry, Version};
 use rayon::prelude::*;
 
 use crate::inputs::{BundleStatus, Inputs, Release, Warning};
@@ -54,11 +54,13 @@ pub struct PlanOptions {
     pub zero_packs: bool,
     /// Earlier releases to make update packs from. The previous release is only among them if it is named here.
     pub packs_from: Vec<Arc<Previous>>,
+    /// Release also what differs in nothing but its version.
+    pub empty: bool,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { fullfiles: true, zero_packs: true, packs_from: Vec::new() }
+        Self { fullfiles: true, zero_packs: true, packs_from: Vec::new(), empty: false }
     }
 }
 
@@ -128,9 +130,12 @@ pub fn plan(inputs: &Inputs, previous: Option<&Previous>, options: &PlanOptions)
 
     let carried = carried(&mix, previous, &bundles);
     let (full, full_changed) = full(inputs, previous, &selection, &newest)?;
-    if let Some(previous) = previous {
-        let same_bundles = previous.bundles.len() == carried.len() && previous.mom.header.format == release.format;
-        if bundles.is_empty() && same_bundles && !full_changed {
+    if let Some(previous) = previous.filter(|_| !options.empty) {
+        let same_format = previous.mom.header.format == release.format;
+        let same_bundles = previous.bundles.len() == carried.len() + bundles.len();
+        let only_stamps = || bundles.iter().all(|planned| has_only_new_stamps(planned, previous, inputs));
+        let nothing_new = if bundles.is_empty() { !full_changed } else { only_stamps() };
+        if same_format && same_bundles && nothing_new {
             return Err(PlanError::NothingChanged(previous.version()));
         }
     }
@@ -190,6 +195,18 @@ fn check_numbers(inputs: &Inputs, previous: Option<&Previous>) -> Result<(), Pla
         }
         _ => Ok(()),
     }
+}
+
+/// True for a bundle that differs from its manifest before in nothing but the files that name the version.
+fn has_only_new_stamps(planned: &PlannedManifest, previous: &Previous, inputs: &Inputs) -> bool {
+    let (new, before) = (&planned.manifest, previous.bundles.get(&planned.bundle));
+    let same_header = |before: &Arc<Manifest>| {
+        (&before.header.includes, &before.header.also_add) == (&new.header.includes, &new.header.also_add)
+    };
+    let is_new = |entry: &&Entry| entry.version == inputs.release.version;
+    inputs.release.min_version.is_none()
+        && before.is_some_and(same_header)
+        && new.entries.iter().filter(is_new).all(|entry| inputs.stamps.contains(&entry.path))
 }
 
 /// The manifests of the mix that differ from the ones before, with the places of their bundles.

@@ -115,7 +115,15 @@ fn inputs(number: u32, previous: Option<Version>, mixture: &Mixture) -> Inputs {
         min_version: mixture.with_minimum.then_some(version),
         timestamp: i64::from(number),
     };
-    Inputs { release, tree, bundles, debuginfo: DebuginfoBan::usual(), upstream: None, warnings: Vec::new() }
+    Inputs {
+        release,
+        tree,
+        bundles,
+        stamps: Vec::new(),
+        debuginfo: DebuginfoBan::usual(),
+        upstream: None,
+        warnings: Vec::new(),
+    }
 }
 
 /// Everything that an endpoint with a bundle gets.

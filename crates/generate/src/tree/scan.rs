@@ -20,6 +20,7 @@ use clearwell_format::{EntryPath, FileHash, FileHasher, Owner};
 use rayon::prelude::*;
 use rustix::io::Errno;
 
+use super::known::{self, FileState, KnownHashes};
 use super::{Body, Content, Node};
 use crate::inputs::Warning;
 use crate::progress::{Event, Phase, Progress};
@@ -43,11 +44,17 @@ pub enum Ownership {
     Root,
 }
 
-/// Reads and hashes everything below `root`.
+/// Reads and hashes everything below `root`; files whose hash is known are not read.
 ///
 /// # Errors
 /// The first thing that cannot be read or released.
-pub fn scan(root: &Path, ownership: Ownership, progress: &dyn Progress) -> Result<Scan, ScanError> {
+pub fn scan(
+    root: &Path,
+    ownership: Ownership,
+    known: &KnownHashes,
+    progress: &dyn Progress,
+) -> Result<Scan, ScanError> {
+    let begun = known::now();
     let walk = Walk::of(root, ownership)?;
     let root: Arc<Path> = root.into();
     let total_bytes = walk.files.iter().map(|(_, state)| state.size).sum();
@@ -55,7 +62,12 @@ pub fn scan(root: &Path, ownership: Ownership, progress: &dyn Progress) -> Resul
     let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
     let hash = |buffer: &mut Vec<u8>, (path, state): (EntryPath, State)| {
         let owner = ownership.of(&state);
-        let hash = hash_file(&root.join(path.relative()), &state, owner, buffer)?;
+        let key = state.key(ownership);
+        let hash = match known.find(&key) {
+            Some(hash) => hash,
+            None => hash_file(&root.join(path.relative()), &state, owner, buffer)?,
+        };
+        known.enter(key, hash, state.ctime.0, begun);
         progress.event(Event::Advanced {
             phase: Phase::Scan,
             done: done.fetch_add(1, Ordering::Relaxed) + 1,
@@ -204,6 +216,19 @@ impl State {
         }
     }
 
+    /// All of it as numbers; negative times wrap, which keeps them apart.
+    fn key(&self, ownership: Ownership) -> FileState {
+        let time = |(seconds, nanoseconds): (i64, i64)| [seconds.cast_unsigned(), nanoseconds.cast_unsigned()];
+        let ([mtime, mtime_ns], [ctime, ctime_ns]) = (time(self.mtime), time(self.ctime));
+        let whose = match ownership {
+            Ownership::OnDisk => 0,
+            Ownership::Root => 1,
+        };
+        let (device, inode) = self.inode;
+        let owner = [self.mode, self.uid, self.gid].map(u64::from);
+        [device, inode, self.size, mtime, mtime_ns, ctime, ctime_ns, owner[0], owner[1], owner[2], whose]
+    }
+
     fn mtime(&self) -> u64 {
         u64::try_from(self.mtime.0).unwrap_or(0)
     }
@@ -259,7 +284,7 @@ mod tests {
     use crate::tree::Tree;
 
     fn scanned(root: &Path) -> Result<Tree, ScanError> {
-        scan(root, Ownership::Root, &Silent).map(|scan| Tree::new(scan.nodes).unwrap())
+        scan(root, Ownership::Root, &KnownHashes::default(), &Silent).map(|scan| Tree::new(scan.nodes).unwrap())
     }
 
     #[test]
@@ -286,7 +311,7 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket")).unwrap();
         let mode = rustix::fs::Mode::from_raw_mode(0o644);
         rustix::fs::mknodat(rustix::fs::CWD, root.path().join("fifo"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        let scan = scan(root.path(), Ownership::OnDisk, &Silent).unwrap();
+        let scan = scan(root.path(), Ownership::OnDisk, &KnownHashes::default(), &Silent).unwrap();
         assert!(scan.nodes.is_empty());
         let mut told: Vec<String> = scan.warnings.iter().map(ToString::to_string).collect();
         told.sort();

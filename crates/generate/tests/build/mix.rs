@@ -131,7 +131,15 @@ impl Mix {
             timestamp: NOW,
         };
         let upstream = Some(Upstream { url: "https://up.example/".into(), version: "7".into() });
-        Inputs { release, tree, bundles, debuginfo: DebuginfoBan::usual(), upstream, warnings: Vec::new() }
+        Inputs {
+            release,
+            tree,
+            bundles,
+            stamps: Vec::new(),
+            debuginfo: DebuginfoBan::usual(),
+            upstream,
+            warnings: Vec::new(),
+        }
     }
 
     /// Builds a release of it with the defaults, signed.

@@ -39,6 +39,7 @@ use crate::inputs::{
     BundleInput, BundleStatus, DebuginfoBan, FormatBump, Inputs, PathList, Release, Upstream, Warning,
 };
 use crate::progress::Progress;
+use crate::tree::known::KnownHashes;
 use crate::tree::scan::{Ownership, scan};
 use crate::tree::{Node, PathIndex, Tree};
 
@@ -126,6 +127,7 @@ impl Workspace {
         &self,
         release: Release,
         bump: Option<FormatBump>,
+        known: &KnownHashes,
         progress: &dyn Progress,
     ) -> Result<Inputs, SourceError> {
         let image = self.image(release.version, bump)?;
@@ -135,10 +137,10 @@ impl Workspace {
             groups.par_iter().map(|bundle| self.definition(&image, bundle)).collect::<Result<_, _>>()?;
 
         let mut warnings = self.warnings.clone();
-        let mut full = scan(&image.join("full"), Ownership::OnDisk, progress)?;
+        let mut full = scan(&image.join("full"), Ownership::OnDisk, known, progress)?;
         warnings.append(&mut full.warnings);
         let mut nodes = full.nodes;
-        let own_roots = self.own_roots(&definitions, &mut nodes, progress, &mut warnings)?;
+        let own_roots = self.own_roots(&definitions, &mut nodes, known, progress, &mut warnings)?;
         let tree = Tree::new(nodes)?;
         let index = tree.index();
         let resolve =
@@ -150,6 +152,8 @@ impl Workspace {
             release,
             tree,
             bundles: Vec::with_capacity(bundles.len()),
+            // The image says which version it is; mixer counts that as a change, and so do we.
+            stamps: Vec::new(),
             debuginfo: self.debuginfo.clone(),
             upstream: self.upstream.clone(),
             warnings,
@@ -229,6 +233,7 @@ impl Workspace {
         &self,
         definitions: &[Definition],
         nodes: &mut Vec<Node>,
+        known: &KnownHashes,
         progress: &dyn Progress,
         warnings: &mut Vec<Warning>,
     ) -> Result<Vec<Option<Vec<Vec<u8>>>>, SourceError> {
@@ -236,7 +241,7 @@ impl Workspace {
         for definition in definitions {
             roots.push(match &definition.own_root {
                 Some(root) => {
-                    let mut scan = scan(root, Ownership::OnDisk, progress)?;
+                    let mut scan = scan(root, Ownership::OnDisk, known, progress)?;
                     warnings.append(&mut scan.warnings);
                     Some(scan.nodes)
                 }

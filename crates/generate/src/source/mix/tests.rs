@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::inputs::Listed;
 use crate::progress::Silent;
+use crate::tree::known::KnownHashes;
 
 /// A workspace of version 10 with os-core and one more bundle, `app`.
 fn workspace() -> tempfile::TempDir {
@@ -51,7 +52,7 @@ fn release(version: u32) -> Release {
 }
 
 fn inputs(dir: &tempfile::TempDir) -> Result<Inputs, SourceError> {
-    Workspace::open(dir.path(), None)?.inputs(release(10), None, &Silent)
+    Workspace::open(dir.path(), None)?.inputs(release(10), None, &KnownHashes::default(), &Silent)
 }
 
 fn paths(inputs: &Inputs, bundle: usize) -> Vec<String> {
@@ -69,7 +70,7 @@ fn a_workspace_is_read() {
     assert_eq!(workspace.version.number(), 10);
     assert_eq!(workspace.state.unwrap().previous, None);
     assert_eq!(workspace.private_key(), dir.path().join("private.pem"));
-    let inputs = workspace.inputs(release(10), None, &Silent).unwrap();
+    let inputs = workspace.inputs(release(10), None, &KnownHashes::default(), &Silent).unwrap();
     assert_eq!(inputs.upstream.as_ref().unwrap().version, "40110");
     assert_eq!(inputs.debuginfo, DebuginfoBan::usual());
     assert_eq!(inputs.bundles[1].status, BundleStatus::Experimental);
@@ -116,12 +117,12 @@ fn the_first_half_of_a_format_bump_takes_the_image_of_the_second() {
     fs::rename(dir.path().join("update/image/10"), dir.path().join("update/image/20")).unwrap();
     put(&dir, "update/image/20/app-info", "{\"Header\":{\"Status\":\"Deprecated\"},\"Files\":{\"/usr\":false}}");
     let workspace = Workspace::open(dir.path(), None).unwrap();
-    let old = workspace.inputs(release(10), Some(FormatBump::Old), &Silent).unwrap();
+    let old = workspace.inputs(release(10), Some(FormatBump::Old), &KnownHashes::default(), &Silent).unwrap();
     assert_eq!(paths(&old, 1), Vec::<String>::new());
-    let new = workspace.inputs(release(20), Some(FormatBump::New), &Silent).unwrap();
+    let new = workspace.inputs(release(20), Some(FormatBump::New), &KnownHashes::default(), &Silent).unwrap();
     assert_eq!(new.bundles.len(), 1);
     assert_eq!(new.release.min_version, Some(new.release.version));
-    let none = workspace.inputs(release(10), None, &Silent).unwrap_err();
+    let none = workspace.inputs(release(10), None, &KnownHashes::default(), &Silent).unwrap_err();
     assert!(matches!(none, SourceError::NoImage { .. }), "{none}");
 }
 

@@ -28,6 +28,7 @@ use super::{SourceError, read_text};
 use crate::inputs::{BundleInput, FormatBump, Inputs, PathList, Release, Warning};
 use crate::progress::Progress;
 use crate::tree::Tree;
+use crate::tree::known::KnownHashes;
 use crate::tree::scan::{ScanError, scan};
 use merge::Merge;
 
@@ -103,6 +104,7 @@ impl Trees {
         release: Release,
         content: &OsContent,
         bump: Option<FormatBump>,
+        known: &KnownHashes,
         progress: &dyn Progress,
     ) -> Result<Inputs, SourceError> {
         let mtime = u64::try_from(release.timestamp).unwrap_or(0);
@@ -112,7 +114,7 @@ impl Trees {
         for bundle in self.bundles() {
             let mut list = BTreeSet::new();
             if self.folders.contains(&bundle) {
-                let mut scan = scan(&self.dir.join(bundle.as_str()), self.config.ownership, progress)?;
+                let mut scan = scan(&self.dir.join(bundle.as_str()), self.config.ownership, known, progress)?;
                 warnings.append(&mut scan.warnings);
                 let mut nodes = scan.nodes;
                 nodes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -155,7 +157,8 @@ impl Trees {
         }
         drop(index);
         let debuginfo = self.config.debuginfo.clone();
-        let mut inputs = Inputs { release, tree, bundles, debuginfo, upstream: None, warnings };
+        let mut inputs =
+            Inputs { release, tree, bundles, stamps: os_content::stamps(), debuginfo, upstream: None, warnings };
         if let Some(bump) = bump {
             bump.apply(&mut inputs);
         }

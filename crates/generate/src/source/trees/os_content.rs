@@ -13,7 +13,7 @@
 //! the tree has the file and says otherwise. What the tree says in the first four is replaced: a client that reads
 //! another version or format there does not know what it runs.
 
-use clearwell_format::{FormatNumber, Version};
+use clearwell_format::{EntryPath, FormatNumber, Version};
 
 /// What an installed system says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,13 @@ impl OsContent {
     pub const fn new(version: Version, format: FormatNumber) -> Self {
         Self { version, format, certificate: None, content_url: None, version_url: None }
     }
+}
+
+/// The files that differ in every version.
+pub(super) fn stamps() -> Vec<EntryPath> {
+    ["/usr/lib/os-release", "/usr/share/clear/version", "/usr/share/clear/versionstamp"]
+        .map(|path| path.parse().expect("a path of the protocol"))
+        .to_vec()
 }
 
 /// `os-release` of a version: the lines of `own` with `VERSION_ID` and `BUILD_ID` replaced or added.

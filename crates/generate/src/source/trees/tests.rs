@@ -4,6 +4,7 @@ use super::*;
 use crate::inputs::Listed;
 use crate::plan::{PlanOptions, plan};
 use crate::progress::Silent;
+use crate::tree::known::KnownHashes;
 use clearwell_format::{FormatNumber, Misc, Version};
 
 fn put(dir: &tempfile::TempDir, path: &str, text: &str) {
@@ -44,7 +45,7 @@ fn inputs(dir: &tempfile::TempDir) -> Result<Inputs, SourceError> {
         content_url: Some("http://a/".into()),
         ..OsContent::new(release().version, release().format)
     };
-    Trees::open(dir.path())?.inputs(release(), &content, None, &Silent)
+    Trees::open(dir.path())?.inputs(release(), &content, None, &KnownHashes::default(), &Silent)
 }
 
 fn content(inputs: &Inputs, path: &str) -> String {
@@ -111,7 +112,8 @@ fn the_first_half_of_a_format_bump_says_what_the_second_will_be() {
     let dir = trees();
     let content_of_next = OsContent::new(Version::new(40).unwrap(), FormatNumber::new(31).unwrap());
     let trees = Trees::open(dir.path()).unwrap();
-    let inputs = trees.inputs(release(), &content_of_next, Some(FormatBump::Old), &Silent).unwrap();
+    let inputs =
+        trees.inputs(release(), &content_of_next, Some(FormatBump::Old), &KnownHashes::default(), &Silent).unwrap();
     assert_eq!(content(&inputs, "/usr/share/defaults/swupd/format"), "31");
     assert_eq!(content(&inputs, "/usr/share/clear/version"), "40");
     assert_eq!(inputs.release.format.number(), 30);
