@@ -5,15 +5,20 @@
 //! cargo bench -p clearwell-benches --bench delta -- --smoke    made-up pairs, once, no peer
 //! ```
 //!
-//! Timed: one delta on one thread, from bytes in memory to bytes in memory; for bsdiff the whole process, which reads and
-//! writes files besides (milliseconds). Every delta of ours is applied and compared, outside the measured time.
+//! Timed: one delta on one thread, from bytes in memory to bytes in memory, and the whole process of bsdiff, which reads
+//! and writes files besides (milliseconds). Both in seconds of processor time, so that what else the machine does changes
+//! little. Every delta of ours is applied and compared, outside the measured time.
+//!
+//! bsdiff takes many minutes for large pairs: what it gave and took is kept in `PAIRS/bsdiff.tsv` (name, bytes, seconds),
+//! a line per pair, and taken from there the next time.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use clearwell_delta::{Delta, DiffOptions, NewFile, diff, patch};
 
@@ -23,34 +28,91 @@ fn main() {
         None | Some("--smoke") => made_up(),
         Some(dir) => on_disk(Path::new(dir)),
     };
-    let peer = arguments.first().is_some_and(|argument| argument != "--smoke") && has_bsdiff();
-    if !peer {
+    let mut peer = match arguments.first() {
+        Some(dir) if dir != "--smoke" => Some(Peer::new(Path::new(dir))),
+        _ => None,
+    };
+    if peer.is_none() {
         println!("no comparison: give a folder of pairs, with bsdiff on PATH");
     }
-    println!("{:40} {:>10} {:>10} {:>8} {:>10} {:>8} {:>6}", "pair", "new", "ours", "s", "bsdiff", "s", "ratio");
-    let (mut ours_all, mut theirs_all, mut seconds_all, mut their_seconds_all) = (0, 0, 0.0, 0.0);
+    println!(
+        "{:48} {:>9} {:>9} {:>7} {:>9} {:>7} {:>6} {:>6}",
+        "pair", "new", "ours", "s", "bsdiff", "s", "bytes", "time"
+    );
+    let mut ours = Sum::default();
+    let mut compared = (Sum::default(), Sum::default());
     for (name, old, new) in pairs {
         let options = DiffOptions { threads: NonZeroUsize::MIN, ..DiffOptions::default() };
-        let begun = Instant::now();
+        let begun = processor_seconds();
         let delta =
             diff(&old, &new, NewFile { mode: 0o100_644, uid: 0, gid: 0 }, &options).expect("a delta or a reason");
-        let seconds = begun.elapsed().as_secs_f64();
+        let mine = Sum { bytes: 0, seconds: processor_seconds() - begun };
         if let Delta::Bytes(bytes) = &delta {
             assert_eq!(patch(&old, bytes).expect("our delta applies").bytes, new, "{name}");
         }
-        let ours = delta.into_file().len();
-        (ours_all, seconds_all) = (ours_all + ours, seconds_all + seconds);
-        let theirs = peer.then(|| bsdiff(&old, &new)).flatten();
-        let columns = theirs.map_or_else(
-            || format!("{:>10} {:>8} {:>6}", "-", "-", "-"),
-            |(bytes, seconds)| {
-                (theirs_all, their_seconds_all) = (theirs_all + bytes, their_seconds_all + seconds);
-                format!("{bytes:>10} {seconds:>8.2} {:>6.3}", ours as f64 / bytes as f64)
-            },
-        );
-        println!("{name:40} {:>10} {ours:>10} {seconds:>8.2} {columns}", new.len());
+        let mine = Sum { bytes: delta.into_file().len(), ..mine };
+        ours.add(&mine);
+        let theirs = peer.as_mut().and_then(|peer| peer.bsdiff(&name, &old, &new));
+        let columns = match &theirs {
+            Some(theirs) => {
+                compared.0.add(&mine);
+                compared.1.add(theirs);
+                let ratio = mine.ratio_to(theirs);
+                format!("{:>9} {:>7.2} {:>6.3} {:>6.3}", theirs.bytes, theirs.seconds, ratio.0, ratio.1)
+            }
+            None => format!("{:>9} {:>7} {:>6} {:>6}", "-", "-", "-", "-"),
+        };
+        println!("{name:48} {:>9} {:>9} {:>7.2} {columns}", new.len(), mine.bytes, mine.seconds);
     }
-    println!("all: {ours_all} bytes in {seconds_all:.2} s; bsdiff: {theirs_all} bytes in {their_seconds_all:.2} s");
+    println!("all: {} bytes in {:.2} s", ours.bytes, ours.seconds);
+    if compared.1.bytes > 0 {
+        let (bytes, time) = compared.0.ratio_to(&compared.1);
+        let theirs = compared.1;
+        println!(
+            "bsdiff: {} bytes in {:.2} s; to it {bytes:.3} of the bytes, {time:.3} of the time",
+            theirs.bytes, theirs.seconds
+        );
+    }
+}
+
+/// What deltas take.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    bytes: usize,
+    /// Of a processor.
+    seconds: f64,
+}
+
+impl Sum {
+    fn add(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.seconds += other.seconds;
+    }
+
+    /// Of bytes and of time.
+    fn ratio_to(&self, other: &Self) -> (f64, f64) {
+        (self.bytes as f64 / other.bytes as f64, self.seconds / other.seconds)
+    }
+}
+
+/// What this process has used of a processor, threads that ended included.
+fn processor_seconds() -> f64 {
+    processor_time(11)
+}
+
+/// What processes that this one waited for have used of a processor.
+fn processor_seconds_of_children() -> f64 {
+    processor_time(13)
+}
+
+/// Two numbers of `/proc/self/stat`, in user mode and in the kernel. They come after the name of the program, which may
+/// hold anything but ends with the last bracket (proc(5)).
+fn processor_time(field: usize) -> f64 {
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = fs::read_to_string("/proc/self/stat").expect("a kernel that counts");
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(field).take(2).map(|field| field.parse::<u64>().expect("a number")).sum();
+    ticks as f64 / TICKS_PER_SECOND
 }
 
 fn on_disk(dir: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
@@ -85,18 +147,39 @@ fn made_up() -> Vec<(String, Vec<u8>, Vec<u8>)> {
     ]
 }
 
-fn has_bsdiff() -> bool {
-    Command::new("bsdiff").output().is_ok()
+/// The bsdiff on PATH, and what is known of it.
+struct Peer {
+    table: PathBuf,
+    known: BTreeMap<String, Sum>,
 }
 
-/// Bytes and seconds of the reference; `None` if it gives no delta.
-fn bsdiff(old: &[u8], new: &[u8]) -> Option<(usize, f64)> {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| dir.path().join(name);
-    fs::write(path("old"), old).expect("room for a pair");
-    fs::write(path("new"), new).expect("room for a pair");
-    let begun = Instant::now();
-    let status = Command::new("bsdiff").args([path("old"), path("new"), path("delta")]).status().ok()?;
-    let seconds = begun.elapsed().as_secs_f64();
-    status.success().then(|| fs::metadata(path("delta")).ok()).flatten().map(|meta| (meta.len() as usize, seconds))
+impl Peer {
+    fn new(pairs: &Path) -> Self {
+        let table = pairs.join("bsdiff.tsv");
+        let text = fs::read_to_string(&table).unwrap_or_default();
+        let line = |line: &str| {
+            let mut fields = line.split('\t');
+            let name = fields.next()?.to_owned();
+            Some((name, Sum { bytes: fields.next()?.parse().ok()?, seconds: fields.next()?.parse().ok()? }))
+        };
+        Self { known: text.lines().filter_map(line).collect(), table }
+    }
+
+    /// `None` if it gives no delta, or is not there.
+    fn bsdiff(&mut self, name: &str, old: &[u8], new: &[u8]) -> Option<Sum> {
+        if let Some(known) = self.known.get(name) {
+            return Some(*known);
+        }
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("old"), old).expect("room for a pair");
+        fs::write(path("new"), new).expect("room for a pair");
+        let begun = processor_seconds_of_children();
+        let status = Command::new("bsdiff").args([path("old"), path("new"), path("delta")]).status().ok()?;
+        let seconds = processor_seconds_of_children() - begun;
+        let bytes = status.success().then(|| fs::metadata(path("delta")).ok()).flatten()?.len() as usize;
+        let mut table = OpenOptions::new().create(true).append(true).open(&self.table).expect("room for a table");
+        writeln!(table, "{name}\t{bytes}\t{seconds:.2}").expect("room for a table");
+        Some(Sum { bytes, seconds })
+    }
 }

@@ -133,11 +133,21 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     let suffixes_fit = SuffixIndex::can_hold(old.len()) && SuffixIndex::memory(old.len()) <= memory.free;
     if !suffixes_fit || new.len() >= LARGE {
         let index = BlockIndex::new(old, memory.block);
-        if are_strangers(&index, old, new, threads) {
-            return Ok(align::regions(old, new, &scan::scan(&index, old, new, AMONG_STRANGERS, threads)));
+        let by_blocks = |rule| align::regions(old, new, &scan::scan(&index, old, new, rule, threads));
+        let strange = strangeness(&index, old, new, threads);
+        if strange > STRANGERS {
+            return Ok(by_blocks(AMONG_STRANGERS));
         }
         if !suffixes_fit {
-            return Ok(align::regions(old, new, &scan::scan(&index, old, new, BY_BLOCKS, threads)));
+            return Ok(by_blocks(BY_BLOCKS));
+        }
+        if strange < TWINS {
+            drop(index);
+            let index = BlockIndex::new(old, memory.block.min(TWIN_BLOCK));
+            let regions = align::regions(old, new, &scan::scan(&index, old, new, USUAL, threads));
+            if inserted(&regions) * 1000 < new.len() * TWINS {
+                return Ok(regions);
+            }
         }
     }
     let index = SuffixIndex::new(old)?;
@@ -157,17 +167,27 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     Ok(if estimate(&classic)? < estimate(&usual)? { classic } else { usual })
 }
 
-/// Whether two files have so little in common that most of the new one would be inserted; looks at a quarter of it.
-fn are_strangers(index: &BlockIndex, old: &[u8], new: &[u8], threads: NonZeroUsize) -> bool {
-    let (mut looked_at, mut inserted) = (0, 0);
+/// How much of the new file would be inserted, in thousandths, as far as blocks tell; looks at a quarter of it.
+fn strangeness(index: &BlockIndex, old: &[u8], new: &[u8], threads: NonZeroUsize) -> usize {
+    let (mut looked_at, mut strange) = (0, 0);
     for piece in new.chunks(PIECE).step_by(4) {
         let changes = scan::scan(index, old, piece, BY_BLOCKS, threads);
-        inserted += align::regions(old, piece, &changes).iter().map(|region| region.insert).sum::<usize>();
+        strange += inserted(&align::regions(old, piece, &changes));
         looked_at += piece.len();
     }
-    inserted > looked_at / 4 * 3
+    strange * 1000 / looked_at.max(1)
 }
 
+fn inserted(regions: &[Region]) -> usize {
+    regions.iter().map(|region| region.insert).sum()
+}
+
+/// Strangeness above which two files have so little in common that short matches are coincidences.
+const STRANGERS: usize = 750;
+/// Strangeness below which they are so much the same that suffixes would find nothing that blocks do not.
+const TWINS: usize = 5;
+/// Bytes of a block that finds small changes between twins.
+const TWIN_BLOCK: usize = 16;
 /// Bytes of the new file of which every fourth is looked at.
 const PIECE: usize = 256 << 10;
 /// A change of the part that is followed costs a triple, some five bytes compressed, and tears the diff and the extra

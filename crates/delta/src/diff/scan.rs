@@ -26,11 +26,11 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    /// After how many bytes it is enough to ask again. Odd, so that an index of blocks is asked at every phase before the
-    /// worth of a change has gone by.
+    /// After how many bytes it is enough to ask again: what is found later is extended to its start. Asking more often
+    /// finds more changes, which take more room than they save. Odd, so that an index of blocks is asked at every phase.
     fn stride(self) -> usize {
         match self {
-            Self::Tells(worth) | Self::Equals(worth) => (worth / 128) | 1,
+            Self::Tells(worth) | Self::Equals(worth) => (worth / 8).min(LONGEST_STRIDE) | 1,
         }
     }
 }
@@ -123,8 +123,10 @@ pub(super) fn followed(old: &[u8], at: usize, alignment: isize) -> &[u8] {
 const SECTION: usize = 2 << 20;
 /// Equal bytes after which the alignment is followed without asking the index.
 const FOLLOW: usize = 16;
+/// So that an index of blocks is asked at every phase before the worth of the longest stride has gone by.
+const LONGEST_STRIDE: usize = 31;
 /// A match that is not followed lets the walk skip this part of it: what starts a few bytes later and is better is found
 /// there as well, and extended to its start.
-const SKIP: usize = 8;
+const SKIP: usize = 2;
 /// How far two alignments are compared, in bytes.
 const WINDOWS: [usize; 3] = [64, 256, 1024];

@@ -71,13 +71,15 @@ pub(crate) fn encode(
         best_size
     };
     if raw.len() > SMALLEST_STREAM {
-        let mut size = raw.len();
-        if allowed.xz {
-            size = keep_smaller(Encoding::Xz, xz::smallest(block, &raw, means).map_err(failed)?);
+        let mut density = None;
+        if allowed.bzip2 && (raw.len() <= BZIP2_LIMIT || block == Block::Diff || !allowed.xz) {
+            let size = keep_smaller(Encoding::Bzip2, bzip2::compress(&raw).map_err(failed)?);
+            density = Some(size * 1000 / raw.len());
         }
-        let is_sparse = size < raw.len() / SPARSE;
-        if allowed.bzip2 && (raw.len() <= BZIP2_LIMIT || is_sparse || !allowed.xz) {
-            size = keep_smaller(Encoding::Bzip2, bzip2::compress(&raw).map_err(failed)?);
+        let is_settled = raw.len() > SETTLED_LIMIT && density.is_some_and(|density| density < SPARSE);
+        let mut size = raw.len();
+        if allowed.xz && !(block == Block::Diff && is_settled) {
+            size = keep_smaller(Encoding::Xz, xz::smallest(block, &raw, density, means).map_err(failed)?);
         }
         if allowed.gzip && (size <= GZIP_LIMIT || !allowed.xz) {
             keep_smaller(Encoding::Gzip, gzip::compress(&raw).map_err(failed)?);
@@ -95,8 +97,10 @@ pub(crate) fn estimate(block: Block, raw: &[u8], means: Means) -> Result<usize, 
 const ZEROS_SIZE: usize = 8;
 /// No stream is shorter: gzip takes 18 bytes for its header and trailer, the others more.
 const SMALLEST_STREAM: usize = 18;
-/// A block that shrinks to less than this part is mostly zeros; there bzip2 is fast and often the smallest.
-const SPARSE: usize = 28;
+/// Differences that bzip2 shrinks to fewer thousandths come out no smaller from xz, in ten times the time.
+const SPARSE: usize = 20;
+/// Raw bytes up to which xz is tried on these too.
+const SETTLED_LIMIT: usize = 2 << 20;
 /// Raw bytes up to which bzip2 is worth a try in any case.
 const BZIP2_LIMIT: usize = 128 << 10;
 /// Encoded bytes above which gzip has always been larger: all it saves is some forty bytes of frame.

@@ -26,12 +26,26 @@ struct Shape {
 }
 
 /// How hard LZMA looks for matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Effort {
+    mode: Mode,
+    finder: MatchFinder,
     /// Length of a match that is taken at once, in bytes.
     nice: u32,
     /// Candidates that are compared.
     depth: u32,
+}
+
+impl Effort {
+    /// All matches of a place are weighed, found in a tree.
+    const fn tree(nice: u32, depth: u32) -> Self {
+        Self { mode: Mode::Normal, finder: MatchFinder::BinaryTree4, nice, depth }
+    }
+
+    /// All matches of a place are weighed, found in a chain: fast where few candidates do.
+    const fn chain(nice: u32, depth: u32) -> Self {
+        Self { mode: Mode::Normal, finder: MatchFinder::HashChain4, nice, depth }
+    }
 }
 
 const PLAIN: Shape = Shape { literal_context: 3, literal_position: 0, position: 2, x86: false };
@@ -39,8 +53,9 @@ const BYTES: Shape = Shape { literal_context: 3, literal_position: 0, position: 
 const WORDS: Shape = Shape { literal_context: 0, literal_position: 2, position: 2, x86: false };
 const CODE: Shape = Shape { x86: true, ..PLAIN };
 
-pub(super) fn smallest(block: Block, raw: &[u8], means: Means) -> io::Result<Vec<u8>> {
-    let effort = effort(block, raw.len());
+/// `density` is about how much of a block of differences another encoder left, in thousandths.
+pub(super) fn smallest(block: Block, raw: &[u8], density: Option<usize>, means: Means) -> io::Result<Vec<u8>> {
+    let effort = effort(block, raw.len(), density);
     let compress = |shape| compress(raw, shape, effort, means);
     let shapes: &[Shape] = match block {
         Block::Control => &[WORDS],
@@ -73,16 +88,21 @@ pub(super) fn estimate(block: Block, raw: &[u8], means: Means) -> io::Result<usi
     compress(raw, shape, QUICK, means).map(|bytes| bytes.len())
 }
 
-/// Differences are long runs of zeros with similar interruptions: there, long matches and many candidates save a tenth,
-/// at twice the time. New bytes have short matches only.
-fn effort(block: Block, raw_size: usize) -> Effort {
+/// Differences are long runs of zeros with similar interruptions. The longer the runs, the more long matches and many
+/// candidates save: a tenth where little differs, next to nothing where much does. New bytes have short matches only.
+fn effort(block: Block, raw_size: usize, density: Option<usize>) -> Effort {
     match block {
-        Block::Diff if raw_size <= MIDDLE => Effort { nice: 273, depth: 96 },
-        Block::Diff if raw_size <= LARGE => Effort { nice: 96, depth: 28 },
-        Block::Diff => Effort { nice: 64, depth: 24 },
-        Block::Control => Effort { nice: 32, depth: 24 },
-        Block::Extra if raw_size <= LARGE => Effort { nice: 32, depth: 32 },
-        Block::Extra => Effort { nice: 16, depth: 8 },
+        Block::Diff => match density.unwrap_or(SPARSE) {
+            _ if raw_size <= TRY_ALL => Effort::tree(273, 96),
+            ..DENSE if raw_size <= SMALL => Effort::tree(273, 96),
+            ..SPARSE => Effort::tree(273, 96),
+            SPARSE..DENSE => Effort::tree(128, 48),
+            DENSE.. => Effort::chain(64, 6),
+        },
+        Block::Control if raw_size <= TRY_ALL => Effort::tree(32, 24),
+        Block::Control => Effort::chain(64, 6),
+        Block::Extra if raw_size <= LARGE => Effort::tree(32, 32),
+        Block::Extra => Effort::chain(12, 4),
     }
 }
 
@@ -93,8 +113,8 @@ fn compress(raw: &[u8], shape: Shape, effort: Effort, means: Means) -> io::Resul
         .literal_context_bits(shape.literal_context)
         .literal_position_bits(shape.literal_position)
         .position_bits(shape.position)
-        .mode(Mode::Normal)
-        .match_finder(MatchFinder::BinaryTree4)
+        .mode(effort.mode)
+        .match_finder(effort.finder)
         .nice_len(effort.nice)
         .depth(effort.depth);
     let mut filters = Filters::new();
@@ -146,11 +166,14 @@ const PRESET: u32 = 6;
 const TRY_ALL: usize = 128 << 10;
 /// Bytes of a sample, from one third of the block on: less than two thirds of [`TRY_ALL`].
 const SAMPLE: usize = 64 << 10;
-const QUICK: Effort = Effort { nice: 32, depth: 8 };
+/// Finds out what suits in a tenth of the time.
+const QUICK: Effort = Effort { mode: Mode::Fast, finder: MatchFinder::HashChain4, nice: 128, depth: 8 };
+/// Density of differences, in thousandths, from which less effort does.
+const SPARSE: usize = 33;
+/// The same, from which little effort does.
+const DENSE: usize = 100;
 /// Raw bytes up to which a quick try of the whole block chooses the shape.
 const SMALL: usize = 1 << 20;
-/// Raw bytes up to which differences get the highest effort.
-const MIDDLE: usize = 2 << 20;
 /// Raw bytes above which time counts more than the last percents.
 const LARGE: usize = 8 << 20;
 /// Bytes of a section, and its dictionary. Larger ones save tenths of a percent and keep threads from sharing the memory.

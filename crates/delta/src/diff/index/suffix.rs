@@ -18,12 +18,13 @@ pub(in super::super) struct SuffixIndex<'o> {
     array: Vec<i32>,
     table: Vec<u32>,
     table_bits: u32,
+    seen: Seen,
 }
 
 impl<'o> SuffixIndex<'o> {
     /// Bytes of memory for a base of `old_size` bytes.
     pub(in super::super) fn memory(old_size: usize) -> u64 {
-        old_size as u64 * 4 + (4 << table_bits(old_size)) + SORT_OVERHEAD
+        old_size as u64 * 4 + (4 << table_bits(old_size)) + Seen::memory(old_size) + SORT_OVERHEAD
     }
 
     /// Whether the positions of such a base fit the array.
@@ -37,7 +38,8 @@ impl<'o> SuffixIndex<'o> {
         let array =
             SuffixArrayConstruction::for_text(old).in_owned_buffer32().single_threaded().run().map_err(failed)?;
         let table_bits = table_bits(old.len());
-        Ok(Self { old, array: array.into_vec(), table: first_bits_table(old, table_bits), table_bits })
+        let table = first_bits_table(old, table_bits);
+        Ok(Self { old, array: array.into_vec(), table, table_bits, seen: Seen::new(old) })
     }
 
     /// The rank in the array and the length of the longest match of `wanted`, if it is one of [`MIN_MATCH`].
@@ -76,6 +78,10 @@ impl<'o> SuffixIndex<'o> {
 
 impl Index for SuffixIndex<'_> {
     fn find(&self, new: &[u8], at: usize, expected: isize) -> Option<Match> {
+        // Half of what is asked for is nowhere in the base, and then a search is a dozen misses of the cache.
+        if !self.seen.may_have(new[at..].first_chunk()?) {
+            return None;
+        }
         let (rank, len) = self.longest(&new[at..])?;
         let wanted = &new[at..at + len];
         // Equally long matches are neighbours in the array.
@@ -117,6 +123,43 @@ fn first_bits_table(old: &[u8], bits: u32) -> Vec<u32> {
 /// A slot for every few bytes of the base, from 1 KiB of table to 16 MiB.
 fn table_bits(old_size: usize) -> u32 {
     old_size.max(1).ilog2().clamp(8, 22)
+}
+
+/// Which strings of [`MIN_MATCH`] bytes the base may have: one bit for each hash.
+struct Seen {
+    bits: Vec<u64>,
+    shift: u32,
+}
+
+impl Seen {
+    fn new(old: &[u8]) -> Self {
+        let log = Self::log(old.len());
+        let mut seen = Self { bits: vec![0; 1 << (log - 6)], shift: 64 - log };
+        for string in old.windows(MIN_MATCH).filter_map(<[u8]>::first_chunk) {
+            let bit = seen.bit(string);
+            seen.bits[bit / 64] |= 1 << (bit % 64);
+        }
+        seen
+    }
+
+    fn may_have(&self, string: &[u8; MIN_MATCH]) -> bool {
+        let bit = self.bit(string);
+        self.bits[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    fn bit(&self, string: &[u8; MIN_MATCH]) -> usize {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        (u64::from_le_bytes(*string).wrapping_mul(ODD) >> self.shift) as usize
+    }
+
+    /// Eight to sixteen bits for each byte, as far as they fit a cache.
+    fn log(old_size: usize) -> u32 {
+        (old_size.max(1).ilog2() + 4).clamp(10, 25)
+    }
+
+    fn memory(old_size: usize) -> u64 {
+        1 << (Self::log(old_size) - 3)
+    }
 }
 
 /// What libsais takes besides the array.
