@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
 
 mod golden;
+mod trust;

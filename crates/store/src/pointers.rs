@@ -93,6 +93,11 @@ pub(crate) const fn signature_of(pointer: Pointer) -> Option<Pointer> {
     }
 }
 
+/// True for the signature of another pointer.
+pub(crate) const fn is_signature(pointer: Pointer) -> bool {
+    matches!(pointer, Pointer::LatestSignature(_) | Pointer::LatestVersionSignature)
+}
+
 /// The number of the current generation: one `readlink`.
 pub(crate) fn current(layout: &Layout) -> Result<u64, StoreError> {
     let link = layout.pointers_link();
@@ -105,8 +110,18 @@ pub(crate) fn current(layout: &Layout) -> Result<u64, StoreError> {
     }
 }
 
-/// Reads the current generation, all of one.
+/// Reads the current generation, all of one, and compares it with its sums.
 pub(crate) fn load(layout: &Layout) -> Result<PointerGeneration, StoreError> {
+    let generation = load_unverified(layout)?;
+    if sums::are_those_of(&generation, layout) {
+        return Ok(generation);
+    }
+    let path = layout.generation(generation.number);
+    Err(StoreError::PointersDamaged { path, reason: "they are not what was written" })
+}
+
+/// Reads the current generation as it is.
+pub(crate) fn load_unverified(layout: &Layout) -> Result<PointerGeneration, StoreError> {
     let mut number = current(layout)?;
     while number > 0 {
         let read = read_generation(&layout.generation(number));
@@ -136,8 +151,8 @@ pub(crate) fn load_to_replace(layout: &Layout) -> Result<PointerGeneration, Stor
     }
 }
 
-/// The newest of the generations on disk, without the link that tells which is current. One that a crash cut short has
-/// fewer files than the one before.
+/// The newest of each pointer on disk, without the link that tells which generation is current: one that a crash cut
+/// short has fewer files than the one before. What is not as it was written does not count.
 fn left(layout: &Layout) -> Result<PointerGeneration, StoreError> {
     let mut numbers: Vec<u64> =
         list(&layout.generations())?.into_iter().filter_map(|found| found.name.parse().ok()).collect();
@@ -145,8 +160,13 @@ fn left(layout: &Layout) -> Result<PointerGeneration, StoreError> {
     let mut files = BTreeMap::new();
     for number in &numbers {
         let read = read_generation(&layout.generation(*number))?;
-        if read.len() >= files.len() {
-            files = read;
+        let sound = sums::sound(*number, read, layout);
+        for (pointer, bytes) in sound.iter().filter(|(pointer, _)| !is_signature(**pointer)) {
+            files.insert(*pointer, bytes.clone());
+            if let Some(name) = signature_of(*pointer) {
+                files.remove(&name);
+                files.extend(sound.get(&name).map(|signature| (name, signature.clone())));
+            }
         }
     }
     Ok(PointerGeneration { number: numbers.last().copied().unwrap_or(0), files })

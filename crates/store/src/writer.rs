@@ -153,6 +153,9 @@ impl Writer {
     /// switched but whose record was not. The first two are removed, the third is taken back, the last is completed.
     fn recover(&self) -> Result<(), StoreError> {
         let (layout, disk) = (self.store.layout(), self.store.disk());
+        if !layout.staging().exists() {
+            disk.create_folder(&layout.staging())?;
+        }
         for found in list(&layout.staging())? {
             let note = DraftNote::read(&found.path).filter(|note| note.is_of(&found.name));
             match note {

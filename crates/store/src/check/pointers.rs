@@ -6,13 +6,13 @@ use clearwell_format::resource::Pointer;
 
 use super::trust::Trust;
 use super::{Finding, FindingKind, Run};
-use crate::pointers::signature_of;
+use crate::pointers::{is_signature, signature_of};
 use crate::{Digest, PointerGeneration};
 
 impl Run<'_> {
     pub(super) fn pointers(&mut self, trust: &Trust) {
         let layout = self.store.layout();
-        let generation = match self.store.pointers() {
+        let generation = match crate::pointers::load_unverified(layout) {
             Ok(generation) => generation,
             Err(error) => {
                 let kind = FindingKind::Pointers(error.to_string());
@@ -100,8 +100,4 @@ impl Run<'_> {
             }
         }
     }
-}
-
-const fn is_signature(pointer: Pointer) -> bool {
-    matches!(pointer, Pointer::LatestSignature(_) | Pointer::LatestVersionSignature)
 }

@@ -4,12 +4,12 @@
 //! meta/pointers/00000007    <SHA-256>  version/format30/latest
 //! ```
 //!
-//! Only for checks: a signature can be damaged where nobody who verifies it looks. Generations of older programs have
-//! none.
+//! A signature can be damaged where nobody who verifies it looks. Generations of older programs have none.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::sync::Arc;
 
 use clearwell_format::Resource;
 use clearwell_format::resource::Pointer;
@@ -43,3 +43,23 @@ pub(crate) fn read(number: u64, layout: &Layout) -> Option<BTreeMap<Pointer, Dig
     };
     text.lines().map(line).collect()
 }
+
+/// False if a pointer is not what was written. Those of older programs cannot be told.
+pub(super) fn are_those_of(generation: &PointerGeneration, layout: &Layout) -> bool {
+    let Some(sums) = read(generation.number, layout) else { return true };
+    let is_there = |(pointer, sum): (&Pointer, &Digest)| {
+        generation.files.get(pointer).is_some_and(|bytes| Digest::of(bytes) == *sum)
+    };
+    sums.iter().all(is_there)
+}
+
+/// The files of a generation that are what was written.
+pub(super) fn sound(number: u64, mut files: Files, layout: &Layout) -> Files {
+    if let Some(sums) = read(number, layout) {
+        files.retain(|pointer, bytes| sums.get(pointer).is_none_or(|sum| Digest::of(bytes) == *sum));
+    }
+    files
+}
+
+/// The bytes of pointers.
+type Files = BTreeMap<Pointer, Arc<[u8]>>;

@@ -1,0 +1,286 @@
+//! Every command that writes is stopped at every single operation on the disk: everything from there on fails, as when
+//! the machine stops. After each stop endpoints install the last release and update to it, every release that readers
+//! see is whole, and the same command, run again, ends.
+//!
+//! The same with a disk that is full from some write on, and with disks that refuse from the start.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use clearwell_format::Resource;
+use clearwell_generate::deltas::DeltaOptions;
+use clearwell_generate::progress::Silent;
+use clearwell_generate::publish::{PublishOptions, publish};
+use clearwell_generate::remake::remake_packs;
+use clearwell_generate::retract::retract;
+use clearwell_store::adopt::{AdoptOptions, adopt};
+use clearwell_store::check::repair::{RepairOptions, repair};
+use clearwell_store::disk::{Disk, Operation};
+use clearwell_store::gc::{Retention, collect};
+use clearwell_store::{Fault, Store};
+use clearwell_testkit::{cut_off, flip_byte, sample_www, signer};
+
+use super::mix::{options, version};
+use super::world::{check_options, checked, copy, endpoints, keep, mix_at, now, say, scratch, store_with};
+
+/// A command, and the store it starts from.
+struct Case {
+    name: &'static str,
+    start: PathBuf,
+    /// The store is damaged at the start: endpoints work, a check would find something.
+    damaged: bool,
+    run: Box<dyn Fn(&Store) -> Result<(), Failure> + Sync>,
+    /// The version that the pointers name at the end, and one that endpoints come from.
+    newest: u32,
+    from: &'static [u32],
+}
+
+/// Why a command stopped.
+#[derive(Debug)]
+struct Failure {
+    fault: Option<Fault>,
+    text: String,
+}
+
+impl From<clearwell_store::StoreError> for Failure {
+    fn from(error: clearwell_store::StoreError) -> Self {
+        Self { fault: Some(error.fault()), text: format!("{error}: {error:?}") }
+    }
+}
+
+impl From<clearwell_generate::build::BuildError> for Failure {
+    fn from(error: clearwell_generate::build::BuildError) -> Self {
+        let fault = match error.fault() {
+            clearwell_generate::build::BuildFault::Store(fault) => Some(fault),
+            _ => None,
+        };
+        Self { fault, text: format!("{error}: {error:?}") }
+    }
+}
+
+/// What the disk does from operation `at` on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Trouble {
+    /// Nothing goes through any more.
+    Stopped,
+    /// What needs room fails.
+    Full,
+    /// Everything that changes something is refused.
+    Refused(io::ErrorKind),
+}
+
+impl Trouble {
+    fn hits(self, operation: Operation) -> bool {
+        use Operation as Op;
+        match self {
+            Self::Stopped | Self::Refused(_) => true,
+            Self::Full => matches!(
+                operation,
+                Op::CreateFolder | Op::CreateFile | Op::Write | Op::Copy | Op::SymbolicLink | Op::HardLink
+            ),
+        }
+    }
+
+    fn error(self) -> io::Error {
+        match self {
+            Self::Stopped => io::Error::other("the machine stopped"),
+            Self::Full => io::ErrorKind::StorageFull.into(),
+            Self::Refused(kind) => kind.into(),
+        }
+    }
+}
+
+/// A disk in trouble from the `at`-th operation on that the trouble hits, and how many there were.
+fn disk(trouble: Trouble, at: usize) -> (Disk, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&count);
+    let disk = Disk::with_hook(move |operation, _| {
+        if trouble.hits(operation) && seen.fetch_add(1, Ordering::SeqCst) >= at { Err(trouble.error()) } else { Ok(()) }
+    });
+    (disk, count)
+}
+
+fn cases(root: &Path) -> Vec<Case> {
+    let one = root.join("one");
+    store_with(&one, &[10]);
+    let three = root.join("three");
+    store_with(&three, &[10, 20, 30]);
+    let staged = root.join("staged");
+    copy(&one, &staged);
+    let store = Store::open(&staged).unwrap();
+    let stage = clearwell_generate::build::BuildOptions { stage: true, ..options() };
+    mix_at(20).build_with(20, Some(10), &store, Some(signer()), &stage).unwrap();
+    let damaged = root.join("damaged");
+    copy(&three, &damaged);
+    damage(&damaged);
+    let adopted = root.join("adopted");
+    let www = root.join("www");
+    sample_www(&www);
+    drop(Store::create(&adopted).unwrap());
+
+    let build = |store: &Store| Ok(drop(mix_at(20).build_with(20, Some(10), store, Some(signer()), &options())?));
+    let build_again = move |store: &Store| match store.latest_version()? {
+        Some(newest) if newest == version(20) => Ok(()),
+        _ => build(store),
+    };
+    let publish_it = |store: &Store| {
+        let options = PublishOptions { allowed: Default::default(), now: now() };
+        Ok(drop(publish(version(20), &store.writer("publish")?, Some(signer()), &options, &Silent)?))
+    };
+    let gc = |retention: Retention| {
+        move |store: &Store| Ok(drop(collect(&mut store.writer("gc")?, &retention, Duration::ZERO)?))
+    };
+    let case = |name, start: &Path, run: Box<dyn Fn(&Store) -> Result<(), Failure> + Sync>, newest, from| Case {
+        name,
+        start: start.to_owned(),
+        damaged: false,
+        run,
+        newest,
+        from,
+    };
+    vec![
+        case("build", &one, Box::new(build_again), 20, &[10]),
+        case("publish", &staged, Box::new(publish_it), 20, &[10]),
+        case("gc", &three, Box::new(gc(keep(1))), 30, &[]),
+        case("gc, no manifests left", &three, Box::new(gc(Retention { leave_manifests: false, ..keep(1) })), 30, &[]),
+        case("retract", &three, Box::new(|store| Ok(drop(retract(version(30), None, &mut store.writer("retract")?, Some(signer()), now())?))), 20, &[10]),
+        Case { damaged: true, ..case("check --repair", &damaged, Box::new(mend), 30, &[20]) },
+        case("adopt", &adopted, Box::new(move |store| adopt_it(&www, store)), 20, &[10]),
+    ]
+}
+
+fn adopt_it(www: &Path, store: &Store) -> Result<(), Failure> {
+    let options = AdoptOptions { anchor: Some(signer().anchor().clone()), ..AdoptOptions::default() };
+    Ok(drop(adopt(www, &mut store.writer("adopt")?, &options, &|_| {})?))
+}
+
+/// Damage that endpoints who install release 30 do not notice, of each kind that a repair knows.
+fn damage(root: &Path) {
+    let content = root.join("content");
+    flip_byte(&content.join("30/Manifest.MoM.sig"));
+    cut_off(&content.join("30/Manifest.editor"));
+    flip_byte(&content.join("10/Manifest.full.tar"));
+    fs::remove_file(content.join("10/pack-editor-from-0.tar")).unwrap();
+    fs::write(root.join("meta/releases/10.json"), "{}").unwrap();
+    flip_byte(&root.join("meta/index/10"));
+}
+
+fn mend(store: &Store) -> Result<(), Failure> {
+    let findings = checked(store).findings;
+    let mut writer = store.writer("check --repair")?;
+    let options = RepairOptions { equivalent: true, check: check_options() };
+    let first = repair(&mut writer, &findings, &options)?;
+    remake_packs(&mut writer, &first.left(&findings), true, &DeltaOptions::default(), &Silent)?;
+    // With the index back, there is more to be seen.
+    let findings = checked(store).findings;
+    let second = repair(&mut writer, &findings, &options)?;
+    remake_packs(&mut writer, &second.left(&findings), true, &DeltaOptions::default(), &Silent)?;
+    Ok(())
+}
+
+/// What has to hold after a command ended, one way or the other.
+fn assert_served(case: &Case, store: &Store, context: &str) {
+    let Some(latest) = store.latest_version().unwrap() else {
+        return assert_eq!(case.name, "adopt", "{context}: only an empty store has no pointers");
+    };
+    let from: Vec<u32> = case.from.iter().copied().filter(|from| version(*from) < latest && store.has_release(version(*from))).collect();
+    if !case.damaged {
+        let report = endpoints(store, &from);
+        assert!(report.is_clean(), "{context}: {:?}", report.problems());
+        for release in store.releases().unwrap() {
+            for (artifact, _) in store.index(release).unwrap().iter() {
+                store.read(&Resource::of(release, artifact)).unwrap_or_else(|error| panic!("{context}: {error}"));
+            }
+        }
+    } else if store.index(version(10)).is_ok() {
+        let report = endpoints(store, &from);
+        let worked = report.checks.iter().all(|outcome| outcome.report.exit_code.code() == 0);
+        assert!(worked, "{context}: {:?}", report.problems());
+    }
+}
+
+/// Stops the command at one operation, looks, and runs it again.
+fn stop_at(case: &Case, trouble: Trouble, at: usize, root: &Path) {
+    let context = format!("{} with {trouble:?} at {at}", case.name);
+    copy(&case.start, root);
+    let (disk, _) = disk(trouble, at);
+    let ended = (case.run)(&Store::open_on(root, disk).unwrap());
+    if let (Err(failure), Trouble::Full | Trouble::Refused(_)) = (&ended, trouble) {
+        assert_eq!(failure.fault, Some(Fault::Disk), "{context}: {}", failure.text);
+    }
+    let store = Store::open(root).unwrap();
+    assert_served(case, &store, &context);
+    (case.run)(&store).unwrap_or_else(|error| panic!("{context}, again: {}", error.text));
+    let store = Store::open(root).unwrap();
+    assert_served(case, &store, &context);
+    assert_eq!(store.latest_version().unwrap(), Some(version(case.newest)), "{context}");
+    let report = checked(&store);
+    assert!(report.is_sound(), "{context}: {:#?}", report.findings);
+    assert_eq!(fs::read_dir(store.layout().staging()).unwrap().count(), 0, "{context}: scratch is left");
+    fs::remove_dir_all(root).unwrap();
+}
+
+/// How many operations a command makes that the trouble would hit.
+fn operations(case: &Case, trouble: Trouble, root: &Path) -> usize {
+    copy(&case.start, root);
+    let (disk, count) = disk(trouble, usize::MAX);
+    (case.run)(&Store::open_on(root, disk).unwrap()).unwrap_or_else(|error| panic!("{}: {}", case.name, error.text));
+    fs::remove_dir_all(root).unwrap();
+    count.load(Ordering::SeqCst)
+}
+
+/// Runs the points on all processors.
+fn on_all(points: &[(usize, Trouble, usize)], cases: &[Case], root: &Path) {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, std::num::NonZero::get) {
+            scope.spawn(|| {
+                while let Some((case, trouble, at)) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let folder = root.join(format!("{case}-{trouble:?}-{at}"));
+                    let point = std::panic::AssertUnwindSafe(|| stop_at(&cases[*case], *trouble, *at, &folder));
+                    if let Err(panic) = std::panic::catch_unwind(point) {
+                        *failed.lock().unwrap() = Some(panic);
+                        next.store(usize::MAX / 2, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    if let Some(panic) = failed.into_inner().unwrap() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[test]
+fn every_command_survives_a_stop_at_every_operation() {
+    let folder = scratch();
+    let cases = cases(folder.path());
+    let mut points = Vec::new();
+    let mut counts = Vec::new();
+    for (number, case) in cases.iter().enumerate() {
+        let trial = folder.path().join("trial");
+        let stops = operations(case, Trouble::Stopped, &trial);
+        // The operations before and after are tried by the stop already: every third write is enough of a full disk.
+        let writes = operations(case, Trouble::Full, &trial);
+        let full = (0..writes).step_by(if thorough() { 1 } else { 3 });
+        counts.push(format!("{} {stops}+{}", case.name, full.len()));
+        points.extend((0..stops).map(|at| (number, Trouble::Stopped, at)));
+        points.extend(full.map(|at| (number, Trouble::Full, at)));
+        for kind in [io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::PermissionDenied] {
+            points.push((number, Trouble::Refused(kind), 0));
+        }
+    }
+    on_all(&points, &cases, folder.path());
+    say(&format!("crash matrix: {} points, all survived ({})", points.len(), counts.join(", ")));
+    assert!(points.len() >= 500, "{}", points.len());
+}
+
+/// Every write of a full disk, not every third.
+fn thorough() -> bool {
+    std::env::var_os("CLEARWELL_THOROUGH").is_some()
+}

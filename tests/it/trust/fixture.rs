@@ -1,0 +1,85 @@
+//! Stores that earlier programs wrote, as they wrote them. They are never edited: a program that cannot read one of them
+//! cannot read somebody's only copy.
+//!
+//! ```text
+//! tests/fixtures/stores/1.0      releases 10, 20, 30, published
+//! tests/fixtures/stores/1.1      the same; release 10 collected, release 30 taken back, pointers at 20
+//!                      /Swupd_Root.pem    what endpoints trust, for a hundred years
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clearwell_endpoint::source::StoreSource;
+use clearwell_endpoint::{VerifyOptions, verify};
+use clearwell_sign::TrustAnchor;
+use clearwell_store::{Store, StoreError};
+
+use super::mix::version;
+use super::world::{checked, copy, endpoint_options, keep, scratch};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stores")
+}
+
+fn assert_endpoints_are_content(store: &Store, from: u32) {
+    let mut options = VerifyOptions::new(endpoint_options());
+    let anchor = TrustAnchor::from_pem(fs::read(fixtures().join("Swupd_Root.pem")).unwrap()).unwrap();
+    options.endpoint.trust = Some(anchor);
+    options.from = vec![version(from)];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let source = Arc::new(StoreSource::new(store.clone()));
+    let report = runtime.block_on(verify(source, &options, &|_| {})).unwrap();
+    assert!(report.is_clean(), "{:?}", report.problems());
+}
+
+#[test]
+fn stores_of_every_layout_are_read() {
+    for (layout, releases, latest, from) in [("1.0", vec![10, 20, 30], 30, 10), ("1.1", vec![20, 30], 20, 20)] {
+        let folder = scratch();
+        copy(&fixtures().join(layout), folder.path());
+        let store = Store::open(folder.path()).unwrap();
+        let numbers: Vec<u32> = store.releases().unwrap().iter().map(|version| version.number()).collect();
+        assert_eq!(numbers, releases, "{layout}");
+        assert_eq!(store.latest_version().unwrap(), Some(version(latest)), "{layout}");
+        for release in releases {
+            assert_eq!(store.record(version(release)).unwrap().version.number(), release);
+            store.mom(version(release)).unwrap();
+        }
+        assert_eq!(store.remnants().unwrap().len(), usize::from(layout == "1.1"));
+        let report = checked(&store);
+        assert!(report.is_sound() && report.signatures > 0, "{layout}: {:#?}", report.findings);
+        if from < latest {
+            assert_endpoints_are_content(&store, from);
+        }
+    }
+}
+
+#[test]
+fn stores_of_every_layout_are_written_on() {
+    for layout in ["1.0", "1.1"] {
+        let folder = scratch();
+        let root = folder.path().join("store");
+        copy(&fixtures().join(layout), &root);
+        let store = Store::open(&root).unwrap();
+        let latest = store.latest_version().unwrap();
+        clearwell_store::gc::collect(&mut store.writer("gc").unwrap(), &keep(1), std::time::Duration::ZERO).unwrap();
+        assert_eq!(store.latest_version().unwrap(), latest);
+        assert!(checked(&Store::open(&root).unwrap()).is_sound(), "{layout}");
+        assert_eq!(fs::read_to_string(root.join("meta/layout")).unwrap(), "clearwell-store 1.1\n");
+    }
+}
+
+#[test]
+fn a_newer_layout_is_refused_with_the_remedy() {
+    let folder = scratch();
+    let root = folder.path().join("store");
+    copy(&fixtures().join("1.1"), &root);
+    for newer in ["1.2", "2.0"] {
+        fs::write(root.join("meta/layout"), format!("clearwell-store {newer}\n")).unwrap();
+        let error = Store::open(&root).unwrap_err();
+        assert!(matches!(error, StoreError::LayoutTooNew { .. }));
+        assert!(error.to_string().contains("use a newer clearwell"), "{error}");
+    }
+}
