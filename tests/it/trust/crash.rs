@@ -147,7 +147,15 @@ fn cases(root: &Path) -> Vec<Case> {
         case("publish", &staged, Box::new(publish_it), 20, &[10]),
         case("gc", &three, Box::new(gc(keep(1))), 30, &[]),
         case("gc, no manifests left", &three, Box::new(gc(Retention { leave_manifests: false, ..keep(1) })), 30, &[]),
-        case("retract", &three, Box::new(|store| Ok(drop(retract(version(30), None, &mut store.writer("retract")?, Some(signer()), now())?))), 20, &[10]),
+        case(
+            "retract",
+            &three,
+            Box::new(|store| {
+                Ok(drop(retract(version(30), None, &mut store.writer("retract")?, Some(signer()), now())?))
+            }),
+            20,
+            &[10],
+        ),
         Case { damaged: true, ..case("check --repair", &damaged, Box::new(mend), 30, &[20]) },
         case("adopt", &adopted, Box::new(move |store| adopt_it(&www, store)), 20, &[10]),
     ]
@@ -187,7 +195,8 @@ fn assert_served(case: &Case, store: &Store, context: &str) {
     let Some(latest) = store.latest_version().unwrap() else {
         return assert_eq!(case.name, "adopt", "{context}: only an empty store has no pointers");
     };
-    let from: Vec<u32> = case.from.iter().copied().filter(|from| version(*from) < latest && store.has_release(version(*from))).collect();
+    let from: Vec<u32> =
+        case.from.iter().copied().filter(|from| version(*from) < latest && store.has_release(version(*from))).collect();
     if !case.damaged {
         let report = endpoints(store, &from);
         assert!(report.is_clean(), "{context}: {:?}", report.problems());

@@ -142,7 +142,11 @@ fn kinds(store: &Store) -> Vec<Kind> {
         kind("fullfile of a link", &fullfile(10, FileKind::Link), &fullfile(10, FileKind::Directory)),
         kind("zero pack", "content/20/pack-editor-from-0.tar", "content/10/pack-editor-from-0.tar"),
         kind("delta pack", "content/20/pack-editor-from-10.tar", "content/20/pack-os-core-from-10.tar"),
-        kind("loose delta", &first(&|artifact| matches!(artifact, Artifact::Delta(_))), "content/20/Manifest-os-core-delta-from-10"),
+        kind(
+            "loose delta",
+            &first(&|artifact| matches!(artifact, Artifact::Delta(_))),
+            "content/20/Manifest-os-core-delta-from-10",
+        ),
         kind("format", "content/20/format", "content/20/mixer-src-version"),
         kind("index", "meta/index/20", "meta/index/10"),
         kind("record", "meta/releases/20.json", "meta/releases/10.json"),
@@ -203,7 +207,9 @@ fn one_case(context: &str, kind: &Kind, root: &Path, released: &[u8]) {
     let is_pointer = public.is_some();
     let back = fs::read(store.layout().content().join("version")).is_err() && is_pointer;
     match how {
-        Some(How::SameBytes) if !is_pointer => assert!(fs::read(root.join(&kind.path)).unwrap() == released, "{context}"),
+        Some(How::SameBytes) if !is_pointer => {
+            assert!(fs::read(root.join(&kind.path)).unwrap() == released, "{context}")
+        }
         None => assert!(back || is_pointer, "{context}: nobody repaired it"),
         _ => {}
     }

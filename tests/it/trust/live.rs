@@ -24,10 +24,15 @@ const ENDPOINTS: usize = 6;
 /// A release whose files change in each version, some more, some less often.
 fn release(number: u32, previous: Option<&TestRelease>) -> TestRelease {
     let text = |name: &str, version: u32| TestObject::file(name, format!("{name} of {version}\n").repeat(40));
-    let mut core = vec![TestObject::directory("/usr"), text("/usr/os-release", number), text("/usr/seldom", number / 50)];
-    core.push(TestObject::link("/usr/link", "seldom"));
-    let editor = (0..12).map(|file| text(&format!("/usr/file-{file:02}"), number / (10 * (1 + file)))).collect();
-    let small = vec![text("/usr/small", number / 100)];
+    let tracking = |bundle: &str| TestObject::file(&format!("/usr/share/clear/bundles/{bundle}"), "");
+    let folders = ["/usr", "/usr/lib", "/usr/share", "/usr/share/clear", "/usr/share/clear/bundles"];
+    let mut core: Vec<TestObject> = folders.into_iter().map(TestObject::directory).collect();
+    core.push(TestObject::file("/usr/lib/os-release", format!("VERSION_ID={number}\n")));
+    core.extend([text("/usr/seldom", number / 50), TestObject::link("/usr/link", "seldom"), tracking("os-core")]);
+    let mut editor: Vec<TestObject> =
+        (0..12).map(|file| text(&format!("/usr/file-{file:02}"), number / (10 * (1 + file)))).collect();
+    editor.push(tracking("editor"));
+    let small = vec![text("/usr/small", number / 100), tracking("small")];
     ReleaseBuilder::new(number, previous)
         .bundle("os-core", &[], core)
         .bundle("editor", &["os-core"], editor)
@@ -68,8 +73,9 @@ async fn live(url: String, folder: &Path, until: Instant, requests: &AtomicU64) 
     let (mut installs, mut updates) = (0, 0);
     while Instant::now() < until {
         let root = tempfile::tempdir_in(folder).unwrap();
-        let source = Arc::new(HttpSource::new(&HttpOptions::new(url.clone())).unwrap());
-        let mut endpoint = Endpoint::open(source, Place::folder(root.path()), endpoint_options()).unwrap();
+        // Each run of a client opens its own connections, which is when it may see newer pointers.
+        let source = || Arc::new(HttpSource::new(&HttpOptions::new(url.clone())).unwrap());
+        let mut endpoint = Endpoint::open(source(), Place::folder(root.path()), endpoint_options()).unwrap();
         let report = endpoint.install(None, &bundles).await.unwrap();
         assert_content(&report, "install");
         requests.fetch_add(report.traffic.requests(), Ordering::Relaxed);
@@ -79,11 +85,13 @@ async fn live(url: String, folder: &Path, until: Instant, requests: &AtomicU64) 
         for _ in 0..naps {
             tokio::time::sleep(Duration::from_millis(if naps == 1 { 9000 } else { 700 })).await;
             let before = endpoint.version();
+            endpoint.set_source(source());
             let report = endpoint.update(None).await.unwrap();
             assert_content(&report, &format!("update from {before:?}"));
             requests.fetch_add(report.traffic.requests(), Ordering::Relaxed);
             updates += u64::from(endpoint.version() > before);
         }
+        endpoint.set_source(source());
         let report = endpoint.diagnose().await.unwrap();
         assert_content(&report, "diagnose");
     }

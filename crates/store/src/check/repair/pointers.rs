@@ -33,9 +33,13 @@ impl Repair<'_> {
         let left = self.writer.pointers()?;
         // As it is, damage included: a text that was lost is told by its signature.
         let current = pointers::load_unverified(store.layout()).ok().filter(|current| current.number > 0);
-        let current = PointerGeneration { number: left.number, files: current.map_or(left.files, |current| current.files) };
+        let current =
+            PointerGeneration { number: left.number, files: current.map_or(left.files, |current| current.files) };
         let mut files = current.files.clone();
-        let sums = pointers::current(store.layout()).ok().and_then(|number| pointers::sums::read(number, store.layout())).unwrap_or_default();
+        let sums = pointers::current(store.layout())
+            .ok()
+            .and_then(|number| pointers::sums::read(number, store.layout()))
+            .unwrap_or_default();
         // The very bytes, where another generation or another pointer has them.
         for (pointer, sum) in &sums {
             if files.get(pointer).is_none_or(|bytes| Digest::of(bytes) != *sum) {
