@@ -27,13 +27,16 @@ use clearwell_testkit::{cut_off, flip_byte, sample_www, signer};
 use super::mix::{options, version};
 use super::world::{check_options, checked, copy, endpoints, keep, mix_at, now, say, scratch, store_with};
 
+/// What a command does to a store.
+type Command = Box<dyn Fn(&Store) -> Result<(), Failure> + Sync>;
+
 /// A command, and the store it starts from.
 struct Case {
     name: &'static str,
     start: PathBuf,
     /// The store is damaged at the start: endpoints work, a check would find something.
     damaged: bool,
-    run: Box<dyn Fn(&Store) -> Result<(), Failure> + Sync>,
+    run: Command,
     /// The version that the pointers name at the end, and one that endpoints come from.
     newest: u32,
     from: &'static [u32],
@@ -122,19 +125,7 @@ fn cases(root: &Path) -> Vec<Case> {
     sample_www(&www);
     drop(Store::create(&adopted).unwrap());
 
-    let build = |store: &Store| Ok(drop(mix_at(20).build_with(20, Some(10), store, Some(signer()), &options())?));
-    let build_again = move |store: &Store| match store.latest_version()? {
-        Some(newest) if newest == version(20) => Ok(()),
-        _ => build(store),
-    };
-    let publish_it = |store: &Store| {
-        let options = PublishOptions { allowed: Default::default(), now: now() };
-        Ok(drop(publish(version(20), &store.writer("publish")?, Some(signer()), &options, &Silent)?))
-    };
-    let gc = |retention: Retention| {
-        move |store: &Store| Ok(drop(collect(&mut store.writer("gc")?, &retention, Duration::ZERO)?))
-    };
-    let case = |name, start: &Path, run: Box<dyn Fn(&Store) -> Result<(), Failure> + Sync>, newest, from| Case {
+    let case = |name, start: &Path, run: Command, newest, from| Case {
         name,
         start: start.to_owned(),
         damaged: false,
@@ -143,27 +134,49 @@ fn cases(root: &Path) -> Vec<Case> {
         from,
     };
     vec![
-        case("build", &one, Box::new(build_again), 20, &[10]),
+        case("build", &one, Box::new(build_it), 20, &[10]),
         case("publish", &staged, Box::new(publish_it), 20, &[10]),
-        case("gc", &three, Box::new(gc(keep(1))), 30, &[]),
-        case("gc, no manifests left", &three, Box::new(gc(Retention { leave_manifests: false, ..keep(1) })), 30, &[]),
+        case("gc", &three, Box::new(|store| collect_it(store, &keep(1))), 30, &[]),
         case(
-            "retract",
+            "gc, no manifests left",
             &three,
-            Box::new(|store| {
-                Ok(drop(retract(version(30), None, &mut store.writer("retract")?, Some(signer()), now())?))
-            }),
-            20,
-            &[10],
+            Box::new(|store| collect_it(store, &Retention { leave_manifests: false, ..keep(1) })),
+            30,
+            &[],
         ),
+        case("retract", &three, Box::new(retract_it), 20, &[10]),
         Case { damaged: true, ..case("check --repair", &damaged, Box::new(mend), 30, &[20]) },
         case("adopt", &adopted, Box::new(move |store| adopt_it(&www, store)), 20, &[10]),
     ]
 }
 
+fn build_it(store: &Store) -> Result<(), Failure> {
+    if store.latest_version()? != Some(version(20)) {
+        mix_at(20).build_with(20, Some(10), store, Some(signer()), &options())?;
+    }
+    Ok(())
+}
+
+fn publish_it(store: &Store) -> Result<(), Failure> {
+    let options = PublishOptions { allowed: Default::default(), now: now() };
+    publish(version(20), &store.writer("publish")?, Some(signer()), &options, &Silent)?;
+    Ok(())
+}
+
+fn collect_it(store: &Store, retention: &Retention) -> Result<(), Failure> {
+    collect(&mut store.writer("gc")?, retention, Duration::ZERO)?;
+    Ok(())
+}
+
+fn retract_it(store: &Store) -> Result<(), Failure> {
+    retract(version(30), None, &mut store.writer("retract")?, Some(signer()), now())?;
+    Ok(())
+}
+
 fn adopt_it(www: &Path, store: &Store) -> Result<(), Failure> {
     let options = AdoptOptions { anchor: Some(signer().anchor().clone()), ..AdoptOptions::default() };
-    Ok(drop(adopt(www, &mut store.writer("adopt")?, &options, &|_| {})?))
+    adopt(www, &mut store.writer("adopt")?, &options, &|_| {})?;
+    Ok(())
 }
 
 /// Damage that endpoints who install release 30 do not notice, of each kind that a repair knows.
