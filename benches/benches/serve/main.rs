@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p clearwell-benches --bench serve                      every workload, with a table at the end
-//! cargo bench -p clearwell-benches --bench serve -- --only tls --pairs 3 --seconds 2
+//! cargo bench -p clearwell-benches --bench serve -- --only 'tls|http2' --pairs 3 --seconds 2
 //! cargo bench -p clearwell-benches --bench serve -- --smoke           each workload once, briefly; what CI runs
 //! ```
 //!
@@ -13,7 +13,8 @@
 //!
 //! As root everything happens in a network namespace with the `reno` congestion control: the pacing of others doubles
 //! the cost of large answers and makes it noisy, for all servers alike. CPU is user and system time of the server's
-//! processes from `/proc/PID/stat`. Without nginx on PATH only our own figures are printed, and that is said.
+//! processes from `/proc/PID/stat`. On a machine that does other work as well, put `chrt -f 10` in front of the built
+//! bench: a server that waits for its turn wakes up once for each request, which costs more than the request. Without nginx on PATH only our own figures are printed, and that is said.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 mod corpus;
@@ -75,7 +76,7 @@ fn main() {
     }
     let mut table = Table::default();
     let wanted = |workload: &Workload| {
-        options.only.as_ref().is_none_or(|only| only.split(',').any(|word| workload.name().contains(word)))
+        options.only.as_ref().is_none_or(|only| only.split('|').any(|word| workload.name().contains(word)))
     };
     for workload in Workload::all(options.smoke).into_iter().filter(wanted) {
         let mut ours = Peer::clearwell(&corpus, &cores);

@@ -85,15 +85,16 @@ pub(crate) fn has_nginx() -> bool {
 pub(crate) fn serve(folder: &Path) {
     let log = fs::File::create(folder.join("clearwell.log")).expect("room for a log");
     tracing_subscriber::fmt().json().with_writer(std::sync::Mutex::new(log)).init();
-    let any = Listen::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let any = Listen::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let config = ServeConfig {
-        listen: any,
-        listen_tls: any,
+        listen: any.clone(),
+        listen_tls: any.clone(),
         admin: any,
         tls_certificate: Some(folder.join("tls.pem")),
         tls_key: Some(folder.join("tls.key")),
         memory_cache: ByteSize::new(192 << 20),
         max_connections: std::num::NonZeroUsize::new(16_384).expect("not zero"),
+        max_connections_per_address: 0,
         idle_seconds: std::num::NonZeroU32::new(600).expect("not zero"),
         ..ServeConfig::default()
     };

@@ -1,103 +1,16 @@
-//! Requests and connections.
-//!
-//! Every combination of labels is made at the start: counting is then an addition, without a lookup.
+//! Connections: how many, how they are reached, and why the server ends or refuses some; and the requests on them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use clearwell_format::resource::ResourceKind;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::label_value;
-
-/// What a request asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RequestKind {
-    /// A resource of the content tree, there or not.
-    Resource(ResourceKind),
-    /// The root itself, which clients ask before parallel downloads.
-    Root,
-    /// Health.
-    Health,
-    /// Nothing that has a name here.
-    Unknown,
-}
-
-impl RequestKind {
-    const COUNT: usize = ResourceKind::ALL.len() + 3;
-
-    fn all() -> impl Iterator<Item = Self> {
-        let others = [Self::Root, Self::Health, Self::Unknown];
-        ResourceKind::ALL.into_iter().map(Self::Resource).chain(others)
-    }
-
-    /// Position in [`RequestKind::all`].
-    const fn index(self) -> usize {
-        match self {
-            Self::Resource(kind) => kind as usize,
-            Self::Root => ResourceKind::ALL.len(),
-            Self::Health => ResourceKind::ALL.len() + 1,
-            Self::Unknown => ResourceKind::ALL.len() + 2,
-        }
-    }
-
-    /// The label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Resource(kind) => kind.as_str(),
-            Self::Root => "root",
-            Self::Health => "health",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-label_value!(RequestKind);
-
-/// The first digit of a status, if it came to one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StatusClass {
-    /// 200 and 206.
-    Success,
-    /// 304.
-    Redirection,
-    /// 404, 405, 412, 416 and their like.
-    ClientError,
-    /// 503.
-    ServerError,
-    /// The client went away before there was one.
-    None,
-}
-
-impl StatusClass {
-    const ALL: [Self; 5] = [Self::Success, Self::Redirection, Self::ClientError, Self::ServerError, Self::None];
-
-    /// The class of a status code.
-    pub const fn of(status: u16) -> Self {
-        match status {
-            0..300 => Self::Success,
-            300..400 => Self::Redirection,
-            400..500 => Self::ClientError,
-            500.. => Self::ServerError,
-        }
-    }
-
-    /// The label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "2xx",
-            Self::Redirection => "3xx",
-            Self::ClientError => "4xx",
-            Self::ServerError => "5xx",
-            Self::None => "none",
-        }
-    }
-}
-label_value!(StatusClass);
+use crate::requests::{BytePath, RequestCollector, RequestGuard, RequestKind, RequestTally, StatusClass};
 
 /// How clients reach a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,14 +39,18 @@ label_value!(ListenerKind);
 pub enum EndReason {
     /// As many connections as are allowed are open.
     Full,
+    /// As many connections as are allowed to one address are open.
+    Crowded,
     /// TLS could not be agreed upon, or not in time.
     Handshake,
     /// The header of a request did not come in time.
     SlowHeader,
     /// No request came for a while.
     Idle,
-    /// The client took no byte of an answer for a while.
+    /// The client took no byte of an answer for a while, or too few.
     Stalled,
+    /// A proxy did not say for whom it speaks.
+    Proxy,
     /// What came was not HTTP.
     Protocol,
     /// The server stops, and the deadline is over.
@@ -141,17 +58,28 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    const ALL: [Self; 7] =
-        [Self::Full, Self::Handshake, Self::SlowHeader, Self::Idle, Self::Stalled, Self::Protocol, Self::Stopped];
+    const ALL: [Self; 9] = [
+        Self::Full,
+        Self::Crowded,
+        Self::Handshake,
+        Self::SlowHeader,
+        Self::Idle,
+        Self::Stalled,
+        Self::Proxy,
+        Self::Protocol,
+        Self::Stopped,
+    ];
 
     /// The label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
+            Self::Crowded => "crowded",
             Self::Handshake => "handshake",
             Self::SlowHeader => "slow_header",
             Self::Idle => "idle",
             Self::Stalled => "stalled",
+            Self::Proxy => "proxy",
             Self::Protocol => "protocol",
             Self::Stopped => "stopped",
         }
@@ -159,16 +87,52 @@ impl EndReason {
 }
 label_value!(EndReason);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    kind: RequestKind,
-    class: StatusClass,
+/// Why a request was told to come again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ShedReason {
+    /// Its client asks too often.
+    Rate,
+    /// As many large objects as are allowed are on their way, in all or to its client.
+    Downloads,
+    /// Too many requests wait for the disk.
+    Disk,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabels {
-    kind: RequestKind,
+impl ShedReason {
+    const ALL: [Self; 3] = [Self::Rate, Self::Downloads, Self::Disk];
+
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Downloads => "downloads",
+            Self::Disk => "disk",
+        }
+    }
 }
+label_value!(ShedReason);
+
+/// What was agreed upon in a TLS handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsVersion {
+    /// 1.2
+    Tls12,
+    /// 1.3
+    Tls13,
+}
+
+impl TlsVersion {
+    const ALL: [Self; 2] = [Self::Tls12, Self::Tls13];
+
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tls12 => "1.2",
+            Self::Tls13 => "1.3",
+        }
+    }
+}
+label_value!(TlsVersion);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabels {
@@ -180,79 +144,101 @@ struct EndLabels {
     reason: EndReason,
 }
 
-/// Handles of everything about requests and connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShedLabels {
+    reason: ShedReason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HandshakeLabels {
+    version: TlsVersion,
+    resumed: Resumed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Resumed {
+    Full,
+    Resumed,
+}
+
+impl Resumed {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "false",
+            Self::Resumed => "true",
+        }
+    }
+}
+label_value!(Resumed);
+
+/// Handles of everything about requests and connections. Every combination of labels is made at the start: counting is
+/// then an addition, without a lookup.
 #[derive(Debug)]
 pub struct HttpMetrics {
-    /// By [`RequestKind::index`].
-    requests: Arc<[KindHandles; RequestKind::COUNT]>,
-    in_flight: Gauge,
+    requests: Arc<RequestTally>,
     open: [Gauge; ListenerKind::ALL.len()],
     accepted: [Counter; ListenerKind::ALL.len()],
     ended: [Counter; EndReason::ALL.len()],
-}
-
-#[derive(Debug)]
-struct KindHandles {
-    /// By [`StatusClass`].
-    classes: [Counter; StatusClass::ALL.len()],
-    sent_bytes: Counter,
-    duration: Histogram,
+    shed: [Counter; ShedReason::ALL.len()],
+    /// By [`TlsVersion`]: full, resumed.
+    handshakes: [[Counter; 2]; TlsVersion::ALL.len()],
+    /// Lines of the access log that were lost because it could not be written fast enough.
+    pub log_lines_lost: Counter,
+    /// Configurations and certificates that were taken over while the server ran.
+    pub reloads: Counter,
+    /// Those that were refused; what was there before stayed.
+    pub reloads_refused: Counter,
 }
 
 impl HttpMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let registry = registry.sub_registry_with_prefix("http");
+        let requests = RequestTally::new();
+        registry.register_collector(Box::new(RequestCollector(Arc::clone(&requests))));
 
-        let requests = Family::<RequestLabels, Counter>::default();
-        let sent = Family::<KindLabels, Counter>::default();
-        let duration = Family::<KindLabels, Histogram>::new_with_constructor(|| {
-            // 100 microseconds to about 26 seconds.
-            Histogram::new(exponential_buckets(0.0001, 4.0, 10))
-        });
-        let in_flight = Gauge::default();
         let open = Family::<ListenerLabels, Gauge>::default();
         let accepted = Family::<ListenerLabels, Counter>::default();
         let ended = Family::<EndLabels, Counter>::default();
-
-        registry.register("requests", "Requests answered, by what was asked and class of status", requests.clone());
-        registry.register("sent_bytes", "Bytes of bodies handed to connections", sent.clone());
-        registry.register(
-            "request_duration_seconds",
-            "Time from the header of a request to the last byte of its answer",
-            duration.clone(),
-        );
-        registry.register("requests_in_flight", "Requests whose answer is not complete", in_flight.clone());
+        let shed = Family::<ShedLabels, Counter>::default();
+        let handshakes = Family::<HandshakeLabels, Counter>::default();
         registry.register("connections_open", "Connections of clients", open.clone());
         registry.register("connections", "Connections accepted", accepted.clone());
         registry.register("connections_ended_early", "Connections that the server ended, by reason", ended.clone());
+        registry.register("requests_shed", "Requests told to come again later, by reason", shed.clone());
+        registry.register("tls_handshakes", "TLS handshakes, by version and resumption", handshakes.clone());
 
-        let kinds: Vec<KindHandles> = RequestKind::all()
-            .map(|kind| KindHandles {
-                classes: StatusClass::ALL.map(|class| requests.get_or_create_owned(&RequestLabels { kind, class })),
-                sent_bytes: sent.get_or_create_owned(&KindLabels { kind }),
-                duration: duration.get_or_create_owned(&KindLabels { kind }),
-            })
-            .collect();
-        Self {
-            requests: Arc::new(kinds.try_into().expect("as many handles as kinds")),
-            in_flight,
+        let metrics = Self {
+            requests,
             open: ListenerKind::ALL.map(|listener| open.get_or_create_owned(&ListenerLabels { listener })),
             accepted: ListenerKind::ALL.map(|listener| accepted.get_or_create_owned(&ListenerLabels { listener })),
             ended: EndReason::ALL.map(|reason| ended.get_or_create_owned(&EndLabels { reason })),
-        }
+            shed: ShedReason::ALL.map(|reason| shed.get_or_create_owned(&ShedLabels { reason })),
+            handshakes: TlsVersion::ALL.map(|version| {
+                [Resumed::Full, Resumed::Resumed]
+                    .map(|resumed| handshakes.get_or_create_owned(&HandshakeLabels { version, resumed }))
+            }),
+            log_lines_lost: Counter::default(),
+            reloads: Counter::default(),
+            reloads_refused: Counter::default(),
+        };
+        let lost = "Lines of the access log lost because it could not be written fast enough";
+        registry.register("access_log_lines_lost", lost, metrics.log_lines_lost.clone());
+        let taken = "Configurations and certificates taken over while the server ran";
+        registry.register("reloads", taken, metrics.reloads.clone());
+        let refused = "Configurations and certificates refused while the server ran";
+        registry.register("reloads_refused", refused, metrics.reloads_refused.clone());
+        metrics
     }
 
     /// A request begins; it ends when the guard is dropped.
-    pub fn request(&self, kind: RequestKind) -> RequestGuard {
-        self.in_flight.inc();
-        RequestGuard {
-            requests: Arc::clone(&self.requests),
-            in_flight: self.in_flight.clone(),
-            kind,
-            class: StatusClass::None,
-            sent_bytes: 0,
-            began: Instant::now(),
-        }
+    pub fn request(&self, kind: RequestKind, began: Instant) -> RequestGuard {
+        RequestGuard::new(Arc::clone(&self.requests), kind, began)
+    }
+
+    /// A request that began and ended at once, with a body from memory.
+    pub fn request_at_once(&self, kind: RequestKind, class: StatusClass, sent_bytes: u64, took: Duration) {
+        self.requests.count(kind, class, sent_bytes, took);
+        self.requests.sent(BytePath::Memory, sent_bytes);
     }
 
     /// A connection begins; it is open until the guard is dropped.
@@ -267,48 +253,15 @@ impl HttpMetrics {
     pub fn ended(&self, reason: EndReason) {
         self.ended[reason as usize].inc();
     }
-}
 
-/// A request in flight: counted, timed and summed when dropped, also if its client goes away.
-#[derive(Debug)]
-pub struct RequestGuard {
-    requests: Arc<[KindHandles; RequestKind::COUNT]>,
-    in_flight: Gauge,
-    kind: RequestKind,
-    class: StatusClass,
-    sent_bytes: u64,
-    began: Instant,
-}
-
-impl RequestGuard {
-    /// The status is known.
-    pub fn answered(&mut self, class: StatusClass) {
-        self.class = class;
+    /// A request was told to come again later.
+    pub fn shed(&self, reason: ShedReason) {
+        self.shed[reason as usize].inc();
     }
 
-    /// So many more bytes of the body were handed to the connection.
-    pub fn sent(&mut self, bytes: u64) {
-        self.sent_bytes += bytes;
-    }
-
-    /// When the request began.
-    pub const fn began(&self) -> Instant {
-        self.began
-    }
-
-    /// Bytes of the body handed over so far.
-    pub const fn sent_bytes(&self) -> u64 {
-        self.sent_bytes
-    }
-}
-
-impl Drop for RequestGuard {
-    fn drop(&mut self) {
-        self.in_flight.dec();
-        let handles = &self.requests[self.kind.index()];
-        handles.classes[self.class as usize].inc();
-        handles.sent_bytes.inc_by(self.sent_bytes);
-        handles.duration.observe(self.began.elapsed().as_secs_f64());
+    /// A TLS handshake came to its end.
+    pub fn handshake(&self, version: TlsVersion, is_resumed: bool) {
+        self.handshakes[version as usize][usize::from(is_resumed)].inc();
     }
 }
 
@@ -330,18 +283,9 @@ mod tests {
 
     #[test]
     fn handles_lie_where_they_are_looked_for() {
-        for (at, kind) in RequestKind::all().enumerate() {
-            assert_eq!(kind.index(), at, "{kind:?}");
-        }
-        assert!(StatusClass::ALL.iter().enumerate().all(|(at, class)| *class as usize == at));
         assert!(ListenerKind::ALL.iter().enumerate().all(|(at, kind)| *kind as usize == at));
         assert!(EndReason::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
-    }
-
-    #[test]
-    fn classes_of_statuses() {
-        for (status, class) in [(200, "2xx"), (206, "2xx"), (304, "3xx"), (404, "4xx"), (416, "4xx"), (503, "5xx")] {
-            assert_eq!(StatusClass::of(status).as_str(), class);
-        }
+        assert!(ShedReason::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
+        assert!(TlsVersion::ALL.iter().enumerate().all(|(at, version)| *version as usize == at));
     }
 }

@@ -4,23 +4,30 @@
 //!
 //! | File | Subsystem | Names |
 //! |---|---|---|
-//! | [`http`] | requests and connections | `clearwell_http_…` |
+//! | [`http`], [`requests`] | connections, and the requests on them | `clearwell_http_…` |
+//! | [`fleet`] | how endpoints move between versions | `clearwell_fleet_…` |
 //! | [`objects`] | what the server reads from the store | `clearwell_object_…` |
 //! | [`store`] | what is released | `clearwell_released_version`, `clearwell_pointer_generation`, `clearwell_store_…` |
 //! | [`certificate`] | expiry | `clearwell_certificate_…` |
 //!
-//! Labels are small sets that are known beforehand: kinds, classes, reasons, formats. Never a path, a hash or a version.
+//! Labels are small sets that are known beforehand: kinds, classes, reasons, formats. Never a path or a hash; versions
+//! only in `fleet`, so many at most.
 
 use prometheus_client::registry::Registry;
 
 pub mod certificate;
+pub mod fleet;
 pub mod http;
 pub mod objects;
+mod per_core;
+pub mod requests;
 pub mod store;
 
 pub use certificate::{CertificateMetrics, CertificateUse};
-pub use http::{EndReason, HttpMetrics, ListenerKind, RequestGuard, RequestKind, StatusClass};
+pub use fleet::FleetMetrics;
+pub use http::{ConnectionGuard, EndReason, HttpMetrics, ListenerKind, ShedReason, TlsVersion};
 pub use objects::{CacheResult, ObjectMetrics};
+pub use requests::{BytePath, RequestGuard, RequestKind, StatusClass};
 pub use store::{FormatState, StoreMetrics};
 
 /// The content type of [`Metrics::expose`].
@@ -32,6 +39,8 @@ pub struct Metrics {
     registry: Registry,
     /// Requests and connections.
     pub http: HttpMetrics,
+    /// Movements of endpoints.
+    pub fleet: FleetMetrics,
     /// Reading of objects.
     pub objects: ObjectMetrics,
     /// What is released.
@@ -46,6 +55,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("clearwell");
         Self {
             http: HttpMetrics::register(&mut registry),
+            fleet: FleetMetrics::register(&mut registry),
             objects: ObjectMetrics::register(&mut registry),
             store: StoreMetrics::register(&mut registry),
             certificates: CertificateMetrics::register(&mut registry),
@@ -86,6 +96,7 @@ use label_value;
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Instant;
 
     use clearwell_format::resource::ResourceKind;
     use clearwell_format::{FormatNumber, Version};
@@ -96,19 +107,21 @@ mod tests {
     #[test]
     fn requests_are_counted_by_kind_and_class() {
         let metrics = Metrics::new();
-        let mut guard = metrics.http.request(RequestKind::Resource(ResourceKind::ZeroPack));
+        let mut guard = metrics.http.request(RequestKind::Resource(ResourceKind::ZeroPack), Instant::now());
         guard.answered(StatusClass::Success);
-        guard.sent(100);
-        guard.sent(23);
+        guard.sent(BytePath::Copy, 100);
+        guard.sent(BytePath::Memory, 23);
         assert!(metrics.expose().contains("clearwell_http_requests_in_flight 1\n"));
         drop(guard);
-        metrics.http.request(RequestKind::Unknown).answered(StatusClass::ClientError);
+        metrics.http.request(RequestKind::Unknown, Instant::now()).answered(StatusClass::ClientError);
         let text = metrics.expose();
         for line in [
             "clearwell_http_requests_total{kind=\"zero_pack\",class=\"2xx\"} 1",
             "clearwell_http_requests_total{kind=\"unknown\",class=\"4xx\"} 1",
             "clearwell_http_sent_bytes_total{kind=\"zero_pack\"} 123",
+            "clearwell_http_sent_bytes_by_path_total{path=\"copy\"} 100",
             "clearwell_http_request_duration_seconds_count{kind=\"zero_pack\"} 1",
+            "clearwell_http_request_duration_seconds_bucket{kind=\"zero_pack\",le=\"+Inf\"} 1",
             "clearwell_http_requests_in_flight 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
@@ -118,7 +131,7 @@ mod tests {
     #[test]
     fn an_answer_that_never_came_has_no_class() {
         let metrics = Metrics::new();
-        drop(metrics.http.request(RequestKind::Root));
+        drop(metrics.http.request(RequestKind::Root, Instant::now()));
         assert!(metrics.expose().contains("clearwell_http_requests_total{kind=\"root\",class=\"none\"} 1\n"));
     }
 

@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::label_value;
+use crate::per_core::CoreCounter;
 
 /// Where an object was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +39,7 @@ struct CacheLabels {
 /// Handles of everything about objects.
 #[derive(Debug)]
 pub struct ObjectMetrics {
-    lookups: [Counter; CacheResult::ALL.len()],
+    lookups: [CoreCounter; CacheResult::ALL.len()],
     /// Bytes of objects held in memory.
     pub cached_bytes: Gauge,
     /// Objects that did not match the index when they were read.
@@ -48,7 +49,7 @@ pub struct ObjectMetrics {
 impl ObjectMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let registry = registry.sub_registry_with_prefix("object");
-        let lookups = Family::<CacheLabels, Counter>::default();
+        let lookups = Family::<CacheLabels, CoreCounter>::default();
         let (cached_bytes, damaged) = (Gauge::default(), Counter::default());
         registry.register("lookups", "Objects looked for in the cache, by result", lookups.clone());
         registry.register("cached_bytes", "Bytes of objects held in memory", cached_bytes.clone());

@@ -1,6 +1,7 @@
 //! The admin address: `/metrics`, `/healthz`, `/readyz`. Answers until the very end, so that draining can be watched.
 
 use std::convert::Infallible;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use rustix::net::{SocketFlags, accept_with};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -19,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use crate::body::{Body, Content};
 use crate::respond;
 use crate::site::Site;
+use crate::socket::Socket;
 
 /// Operators and their programs at the same time.
 const CONNECTIONS: usize = 64;
@@ -28,15 +32,16 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers until it is aborted.
-pub(crate) async fn run(socket: TcpListener, site: Arc<Site>) {
+pub(crate) async fn run(socket: AsyncFd<OwnedFd>, site: Arc<Site>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
+        let accept = || accept_with(socket.get_ref(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
         let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
+            accepted = socket.async_io(Interest::READABLE, |_| Ok(accept()?)) => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok(stream) = accepted else {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
@@ -50,7 +55,7 @@ pub(crate) async fn run(socket: TcpListener, site: Arc<Site>) {
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
             // Errors are those of clients that went away.
-            let _ = timeout(CONNECTION_TIME, http.serve_connection(TokioIo::new(stream), service)).await;
+            let _ = timeout(CONNECTION_TIME, http.serve_connection(TokioIo::new(Socket::new(stream)), service)).await;
             drop(permit);
         });
     }

@@ -4,20 +4,24 @@
 //! disk is read on a blocking thread, so a cold file delays nobody else.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use clearwell_metrics::BytePath;
 use http_body::{Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::JoinHandle;
 
+use crate::check::Damaged;
 use crate::exchange::Exchange;
-use crate::object::Segment;
+use crate::object::{FilePart, Segment};
 
 /// Read at once: large enough that system calls do not count, small enough that thousands of readers fit in memory.
 const CHUNK_BYTES: u64 = 128 * 1024;
@@ -49,7 +53,7 @@ impl Content {
             Some(Segment::Memory(bytes)) if segments.is_empty() => Self::Memory(bytes),
             Some(first) => {
                 segments.push_front(first);
-                Self::Stream(Box::new(Stream { segments, left, reading: None }))
+                Self::Stream(Box::new(Stream { segments, left, reading: None, waiting: None }))
             }
         }
     }
@@ -62,29 +66,42 @@ pub(crate) struct Stream {
     /// Sum of their lengths, and of what is being read.
     left: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
+    /// Waits until the check of a file allows more.
+    waiting: Option<Waiting>,
+}
+
+struct Waiting(Pin<Box<dyn Future<Output = Result<u64, Damaged>> + Send + Sync>>);
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Waiting")
+    }
 }
 
 impl Segment {
     const fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
-            Self::File { part, .. } => part.end - part.start,
+            Self::File(FilePart { part, .. }) => part.end - part.start,
         }
     }
 }
 
 impl Stream {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<(BytePath, Bytes)>>> {
         loop {
             if let Some(reading) = &mut self.reading {
                 let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other).flatten();
                 self.reading = None;
-                return Poll::Ready(Some(read.inspect(|bytes| self.left -= bytes.len() as u64)));
+                return Poll::Ready(Some(read.map(|bytes| {
+                    self.left -= bytes.len() as u64;
+                    (BytePath::Copy, bytes)
+                })));
             }
             let Some(segment) = self.segments.front_mut() else { return Poll::Ready(None) };
-            let (file, part) = match segment {
-                Segment::File { file, part } if part.start < part.end => (file, part),
-                Segment::File { .. } => {
+            let FilePart { file, check, part } = match segment {
+                Segment::File(file) if file.part.start < file.part.end => file,
+                Segment::File(_) => {
                     self.segments.pop_front();
                     continue;
                 }
@@ -92,15 +109,29 @@ impl Stream {
                     let bytes = std::mem::take(bytes);
                     self.segments.pop_front();
                     self.left -= bytes.len() as u64;
-                    return Poll::Ready(Some(Ok(bytes)));
+                    return Poll::Ready(Some(Ok((BytePath::Memory, bytes))));
                 }
             };
-            let wanted = (part.end - part.start).min(CHUNK_BYTES);
+            let allowed = match &mut self.waiting {
+                Some(waiting) => {
+                    let allowed = ready!(waiting.0.as_mut().poll(cx));
+                    self.waiting = None;
+                    allowed
+                }
+                None => check.allows(part),
+            };
+            let Ok(allowed) = allowed else { return Poll::Ready(Some(Err(damaged()))) };
+            if allowed <= part.start {
+                let (check, part) = (check.clone(), part.clone());
+                self.waiting = Some(Waiting(Box::pin(async move { check.wait(&part).await })));
+                continue;
+            }
+            let wanted = (allowed - part.start).min(CHUNK_BYTES);
             match read_cached(file, part.start, wanted) {
                 Ok(Some(bytes)) => {
                     part.start += bytes.len() as u64;
                     self.left -= bytes.len() as u64;
-                    return Poll::Ready(Some(Ok(bytes)));
+                    return Poll::Ready(Some(Ok((BytePath::Copy, bytes))));
                 }
                 Ok(None) => {
                     let (file, start) = (Arc::clone(file), part.start);
@@ -111,6 +142,43 @@ impl Stream {
             }
         }
     }
+
+    /// The pieces, for somebody who sends them without copying.
+    pub(crate) fn into_segments(self) -> impl Iterator<Item = Segment> + Send {
+        self.segments.into_iter()
+    }
+}
+
+/// What is told of a file that turns out damaged while it is served.
+pub(crate) fn damaged() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the file is not what the index says")
+}
+
+/// True if a part of a file seems to lie in the page cache: its first and its last byte do. True as well where the system
+/// cannot say.
+pub(crate) fn is_cached(file: &File, part: &Range<u64>) -> bool {
+    [part.start, part.end.saturating_sub(1)].into_iter().all(|position| {
+        let mut byte = [0];
+        !matches!(preadv2(file, &mut [IoSliceMut::new(&mut byte)], position, ReadWriteFlags::NOWAIT), Err(Errno::AGAIN))
+    })
+}
+
+/// Brings a part of a file into the page cache, on a thread that may wait.
+pub(crate) async fn warm(file: &Arc<File>, part: Range<u64>) -> io::Result<()> {
+    let file = Arc::clone(file);
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut buffer = vec![0; CHUNK_BYTES as usize];
+        let mut position = part.start;
+        while position < part.end {
+            let wanted = (part.end - position).min(CHUNK_BYTES) as usize;
+            match file.read_at(&mut buffer[..wanted], position)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                length => position += length as u64,
+            }
+        }
+        Ok(())
+    });
+    reading.await.map_err(io::Error::other).flatten()
 }
 
 /// Reads what the page cache has; `None` if it has nothing of it, or cannot say.
@@ -155,16 +223,16 @@ impl http_body::Body for Body {
             Content::Memory(bytes) => {
                 let bytes = std::mem::take(bytes);
                 this.content = Content::Empty;
-                Some(Ok(bytes))
+                Some(Ok((BytePath::Memory, bytes)))
             }
             Content::Stream(stream) => ready!(stream.poll_chunk(cx)),
         };
         match (&chunk, &mut this.exchange) {
-            (Some(Ok(bytes)), Some(exchange)) => exchange.sent(bytes.len() as u64),
+            (Some(Ok((path, bytes))), Some(exchange)) => exchange.sent(*path, bytes.len() as u64),
             (Some(Err(error)), Some(exchange)) => exchange.broke(error),
             _ => {}
         }
-        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+        Poll::Ready(chunk.map(|chunk| chunk.map(|(_, bytes)| Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -191,6 +259,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+    use crate::check::Check;
 
     fn file_with(bytes: &[u8]) -> Arc<File> {
         let mut file = tempfile::tempfile().unwrap();
@@ -204,8 +273,8 @@ mod tests {
         let file = file_with(&bytes);
         let segments = [
             Segment::Memory(Bytes::from_static(b"head")),
-            Segment::File { file: Arc::clone(&file), part: 10..300_010 },
-            Segment::File { file: Arc::clone(&file), part: 5..5 },
+            Segment::File(FilePart { file: Arc::clone(&file), check: Check::sound(), part: 10..300_010 }),
+            Segment::File(FilePart { file: Arc::clone(&file), check: Check::sound(), part: 5..5 }),
             Segment::Memory(Bytes::from_static(b"tail")),
         ];
         let body = Body::new(Content::of(segments));
@@ -219,7 +288,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_was_cut_off_is_an_error_and_no_short_body() {
         let file = file_with(&[7; 1000]);
-        let body = Body::new(Content::of([Segment::File { file, part: 0..2000 }]));
+        let body = Body::new(Content::of([Segment::File(FilePart { file, check: Check::sound(), part: 0..2000 })]));
         assert_eq!(body.collect().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(read_cold(&file_with(&[7; 10]), 5, 10).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }

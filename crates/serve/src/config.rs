@@ -10,10 +10,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod keys;
+mod listen;
+mod networks;
 mod values;
 
 pub use keys::{KEYS, Key};
-pub use values::{ByteSize, InvalidByteSize, InvalidListen, Listen};
+pub use listen::{Door, InvalidListen, Listen, Place};
+pub use networks::{InvalidNetwork, Networks};
+pub use values::{ByteSize, InvalidByteSize};
 
 use crate::target::BasePath;
 
@@ -27,6 +31,12 @@ pub struct ServeConfig {
     pub listen_tls: Listen,
     /// Where metrics and health are answered.
     pub admin: Listen,
+    /// Threads that serve; 0 takes one for each core.
+    pub workers: usize,
+    /// Proxies whose word about clients is taken.
+    pub trusted_proxies: Networks,
+    /// A Unix socket where the next server takes over the listening sockets of this one.
+    pub takeover: Option<PathBuf>,
     /// The path below which the content tree is shown.
     pub base_path: BasePath,
     /// PEM file with the server's certificate and those that lead to its issuer.
@@ -53,22 +63,44 @@ pub struct ServeConfig {
     pub retry_after_seconds: NonZeroU32,
     /// Connections at the same time, on all public listeners.
     pub max_connections: NonZeroUsize,
+    /// Connections at the same time from one address; 0 is no limit.
+    pub max_connections_per_address: u32,
+    /// Requests in a second from one address; 0 is no limit.
+    pub requests_per_second: u32,
+    /// Requests that may come at once above that.
+    pub request_burst: NonZeroU32,
+    /// Large objects on their way at the same time; 0 is no limit.
+    pub max_downloads: u32,
+    /// Large objects on their way to one address; 0 is no limit.
+    pub max_downloads_per_address: u32,
+    /// Requests that may wait for the disk.
+    pub max_disk_queue: usize,
     /// Streams at the same time on one HTTP/2 connection.
     pub max_streams: NonZeroU32,
     /// The largest header of a request.
     pub max_header: ByteSize,
+    /// Lines in the header of a request.
+    pub max_header_lines: NonZeroUsize,
     /// Time for a TLS handshake.
     pub handshake_seconds: NonZeroU32,
     /// Time for the header of a request, from its first byte.
     pub header_seconds: NonZeroU32,
     /// How long a connection may rest between requests.
     pub idle_seconds: NonZeroU32,
-    /// How long a client may take no byte of an answer.
+    /// How long a client may take too few bytes of an answer.
     pub stall_seconds: NonZeroU32,
+    /// Bytes in a second below which they are too few; 0 lets one byte do.
+    pub min_rate: ByteSize,
     /// Which requests are logged.
     pub access_log: AccessLog,
     /// With a sampled access log: one request in so many.
     pub access_log_sample: NonZeroU32,
+    /// How a line of the access log looks.
+    pub access_log_format: LogFormat,
+    /// The file of the access log; without one it goes to the log of the process.
+    pub access_log_file: Option<PathBuf>,
+    /// Look for changes of the configuration and of certificates, and take them over.
+    pub watch_files: bool,
     /// At the end: how long requests are still accepted while load balancers notice.
     pub drain_grace_seconds: u32,
     /// At the end: how long requests may still run once no more are accepted.
@@ -84,9 +116,12 @@ impl Default for ServeConfig {
             NonZeroUsize::new(number).expect("not zero")
         }
         Self {
-            listen: Listen::at([0, 0, 0, 0], 8080),
-            listen_tls: Listen::Off,
-            admin: Listen::at([127, 0, 0, 1], 8081),
+            listen: Listen::at(([0, 0, 0, 0], 8080).into()),
+            listen_tls: Listen::OFF,
+            admin: Listen::at(([127, 0, 0, 1], 8081).into()),
+            workers: 0,
+            trusted_proxies: Networks::default(),
+            takeover: None,
             base_path: BasePath::default(),
             tls_certificate: None,
             tls_key: None,
@@ -100,14 +135,25 @@ impl Default for ServeConfig {
             pointer_hold_seconds: 10,
             retry_after_seconds: seconds(10),
             max_connections: count(8192),
+            max_connections_per_address: 1024,
+            requests_per_second: 0,
+            request_burst: seconds(200),
+            max_downloads: 0,
+            max_downloads_per_address: 64,
+            max_disk_queue: 1024,
             max_streams: seconds(100),
             max_header: ByteSize::kibibytes(16),
+            max_header_lines: count(64),
             handshake_seconds: seconds(10),
             header_seconds: seconds(10),
             idle_seconds: seconds(75),
             stall_seconds: seconds(120),
+            min_rate: ByteSize::new(256),
             access_log: AccessLog::Sampled,
             access_log_sample: seconds(100),
+            access_log_format: LogFormat::Process,
+            access_log_file: None,
+            watch_files: true,
             drain_grace_seconds: 5,
             drain_deadline_seconds: 60,
         }
@@ -138,6 +184,18 @@ pub enum AccessLog {
     Full,
 }
 
+/// How a line of the access log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// As the log of the process; goes there without a file.
+    Process,
+    /// One JSON object for each request.
+    Json,
+    /// The combined format of other web servers, with the microseconds behind it.
+    Combined,
+}
+
 impl ServeConfig {
     /// Reads a file.
     ///
@@ -163,6 +221,24 @@ impl ServeConfig {
             config = set(&mut table, key, text)?;
         }
         Ok(config)
+    }
+
+    /// The keys that differ in `other` and cannot change while the server runs.
+    pub(crate) fn fixed_keys_that_differ(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("listen", self.listen != other.listen),
+            ("listen-tls", self.listen_tls != other.listen_tls),
+            ("admin", self.admin != other.admin),
+            ("workers", self.workers != other.workers),
+            ("takeover", self.takeover != other.takeover),
+            ("base-path", self.base_path != other.base_path),
+            ("memory-cache", self.memory_cache != other.memory_cache),
+            ("small-object", self.small_object != other.small_object),
+            ("open-files", self.open_files != other.open_files),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
     }
 
     pub(crate) fn header_limit(&self) -> usize {
@@ -265,6 +341,9 @@ mod tests {
             ("listen", "\"localhost\""),
             ("listen-tls", "8080"),
             ("admin", "\"127.0.0.1\""),
+            ("workers", "-1"),
+            ("trusted-proxies", "\"everybody\""),
+            ("takeover", "1"),
             ("base-path", "\"update/\""),
             ("tls-certificate", "1"),
             ("tls-key", "false"),
@@ -278,14 +357,25 @@ mod tests {
             ("pointer-hold-seconds", "-1"),
             ("retry-after-seconds", "0"),
             ("max-connections", "0"),
+            ("max-connections-per-address", "-1"),
+            ("requests-per-second", "\"many\""),
+            ("request-burst", "0"),
+            ("max-downloads", "-1"),
+            ("max-downloads-per-address", "-1"),
+            ("max-disk-queue", "-1"),
             ("max-streams", "0"),
             ("max-header", "1.5"),
+            ("max-header-lines", "0"),
             ("handshake-seconds", "0"),
             ("header-seconds", "\"10s\""),
             ("idle-seconds", "0"),
             ("stall-seconds", "0"),
+            ("min-rate", "-1"),
             ("access-log", "\"all\""),
             ("access-log-sample", "0"),
+            ("access-log-format", "\"xml\""),
+            ("access-log-file", "1"),
+            ("watch-files", "1"),
             ("drain-grace-seconds", "99999999999"),
             ("drain-deadline-seconds", "-1"),
             ("lissten", "1"),

@@ -6,14 +6,16 @@
 //! |---|---|---|
 //! | new, or in the middle of a header | `header-seconds` | slow header |
 //! | between requests | `idle-seconds` | idle |
-//! | owed an answer and takes no byte of it | `stall-seconds` | stalled |
+//! | owed an answer and takes fewer bytes of it than `min-rate` | `stall-seconds` | stalled |
 
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use clearwell_metrics::EndReason;
 
+use crate::client::{Client, Ticket};
 use crate::config::ServeConfig;
 use crate::published::PointerPin;
 
@@ -21,6 +23,13 @@ use crate::published::PointerPin;
 #[derive(Debug)]
 pub struct Connection {
     peer: Option<SocketAddr>,
+    /// Who a proxy said it is.
+    behind_proxy: OnceLock<SocketAddr>,
+    client: OnceLock<(Arc<Client>, Ticket)>,
+    /// Of the certificate that the client showed.
+    subject: OnceLock<Arc<str>>,
+    /// Somebody else judges it.
+    is_watched: AtomicBool,
     pub(crate) pin: PointerPin,
     opened: Instant,
     requests_in_flight: AtomicU32,
@@ -39,6 +48,8 @@ pub(crate) struct Patience {
     header: Duration,
     idle: Duration,
     stall: Duration,
+    /// Of an answer within `stall`.
+    least_bytes: u64,
 }
 
 impl Patience {
@@ -48,6 +59,7 @@ impl Patience {
             header: seconds(config.header_seconds),
             idle: seconds(config.idle_seconds),
             stall: seconds(config.stall_seconds),
+            least_bytes: config.min_rate.bytes().saturating_mul(config.stall_seconds.get().into()).max(1),
         }
     }
 }
@@ -73,6 +85,10 @@ impl Connection {
     pub fn new(peer: Option<SocketAddr>) -> Self {
         Self {
             peer,
+            behind_proxy: OnceLock::new(),
+            client: OnceLock::new(),
+            subject: OnceLock::new(),
+            is_watched: AtomicBool::new(false),
             pin: PointerPin::default(),
             opened: Instant::now(),
             requests_in_flight: AtomicU32::new(0),
@@ -82,8 +98,63 @@ impl Connection {
         }
     }
 
+    /// The other end of the socket.
     pub(crate) const fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+
+    /// The client, as far as the connection tells. `None` on a Unix socket.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.behind_proxy.get().or(self.peer.as_ref()).map(|address| address.ip().to_canonical())
+    }
+
+    /// A proxy said for whom it speaks.
+    pub(crate) fn speaks_for(&self, client: SocketAddr) {
+        let _ = self.behind_proxy.set(client);
+    }
+
+    pub(crate) fn client(&self) -> Option<&Arc<Client>> {
+        self.client.get().map(|(client, _)| client)
+    }
+
+    /// The client whose connection it is, and its place among the connections of that client.
+    pub(crate) fn belongs_to(&self, client: Arc<Client>, place: Ticket) {
+        let _ = self.client.set((client, place));
+    }
+
+    pub(crate) fn subject(&self) -> Option<&Arc<str>> {
+        self.subject.get()
+    }
+
+    pub(crate) fn shows(&self, subject: Arc<str>) {
+        let _ = self.subject.set(subject);
+    }
+
+    /// Somebody else judges the connection from here on.
+    pub(crate) fn watch(&self) {
+        self.is_watched.store(true, Ordering::Relaxed);
+    }
+
+    /// Nobody does any more; its time begins anew.
+    pub(crate) fn unwatch(&self) {
+        self.header_since.store(self.now(), Ordering::Relaxed);
+        self.is_watched.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_watched.load(Ordering::Relaxed)
+    }
+
+    /// True if no request is under way, nor the beginning of one.
+    pub(crate) fn rests(&self) -> bool {
+        self.requests_in_flight.load(Ordering::Relaxed) == 0
+    }
+
+    /// A request came and was answered at once.
+    pub(crate) fn answered_at(&self, now: Instant) {
+        self.header_since.store(NEVER, Ordering::Relaxed);
+        let since = now.saturating_duration_since(self.opened).as_millis();
+        self.turned.store(u64::try_from(since).unwrap_or(NEVER - 1), Ordering::Relaxed);
     }
 
     fn now(&self) -> u64 {
@@ -127,7 +198,8 @@ impl Connection {
         let turned = Duration::from_millis(self.turned.load(Ordering::Relaxed));
         if self.requests_in_flight.load(Ordering::Relaxed) > 0 {
             let written_bytes = self.written_bytes.load(Ordering::Relaxed);
-            if written_bytes != seen.written_bytes {
+            let begun = seen.at < turned && seen.written_bytes != written_bytes;
+            if begun || written_bytes.saturating_sub(seen.written_bytes) >= patience.least_bytes {
                 *seen = Progress { written_bytes, at: now };
             }
             return left(seen.at.max(turned), patience.stall, now, EndReason::Stalled);
@@ -157,8 +229,12 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { header: Duration::from_secs(10), idle: Duration::from_secs(60), stall: Duration::from_secs(30) };
+    const PATIENCE: Patience = Patience {
+        header: Duration::from_secs(10),
+        idle: Duration::from_secs(60),
+        stall: Duration::from_secs(30),
+        least_bytes: 3000,
+    };
 
     fn wait(seconds: u64) -> Verdict {
         Verdict::Wait(Duration::from_secs(seconds))
@@ -202,9 +278,12 @@ mod tests {
         connection.turned.store(100_000, Ordering::Relaxed);
         assert_eq!(judge(&connection, 110, &mut seen), wait(20), "time before the request does not count");
         connection.wrote(1);
-        assert_eq!(judge(&connection, 125, &mut seen), wait(30));
-        assert_eq!(judge(&connection, 154, &mut seen), wait(1));
-        assert_eq!(judge(&connection, 155, &mut seen), Verdict::End(EndReason::Stalled));
+        assert_eq!(judge(&connection, 125, &mut seen), wait(30), "what was written before does not count");
+        connection.wrote(3000);
+        assert_eq!(judge(&connection, 150, &mut seen), wait(30));
+        connection.wrote(2999);
+        assert_eq!(judge(&connection, 179, &mut seen), wait(1), "too few");
+        assert_eq!(judge(&connection, 180, &mut seen), Verdict::End(EndReason::Stalled));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What keeps the server from starting.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clearwell_store::StoreError;
+
+use crate::config::Place;
 
 /// The server cannot start. Each message names the key or the object, and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -16,15 +17,67 @@ pub enum ServeError {
     #[error("listen and listen-tls are both off; give one of them an address")]
     NoListener,
     /// An address cannot be taken.
-    #[error("{key}: cannot listen on {address}")]
+    #[error("{key}: cannot listen on {place}")]
     Listen {
         /// The key.
         key: &'static str,
         /// The address.
-        address: SocketAddr,
+        place: Place,
         /// The system's answer.
         source: io::Error,
     },
+    /// A socket that systemd should have opened.
+    #[error("{key}: systemd passed no socket named {name}; set FileDescriptorName={name} in its socket unit")]
+    NoSystemdSocket {
+        /// The key.
+        key: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Another server runs, and its sockets cannot be taken over.
+    #[error("takeover: failed at {}", .path.display())]
+    Takeover {
+        /// The socket it should happen on.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Fewer descriptors than the limits of the configuration need.
+    #[error(
+        "max-connections and open-files need {needed} file descriptors, and this process may open {allowed}; raise the \
+         limit (LimitNOFILE= in the unit, or ulimit -n) or lower the keys"
+    )]
+    TooFewDescriptors {
+        /// What is needed.
+        needed: u64,
+        /// What is allowed.
+        allowed: u64,
+    },
+    /// Less memory than the configuration may need.
+    #[error(
+        "memory-cache and max-connections may need {needed_mib} MiB of memory, and this process may have {allowed_mib} MiB; \
+         lower the keys or raise the limit"
+    )]
+    TooLittleMemory {
+        /// What may be needed.
+        needed_mib: u64,
+        /// What is allowed.
+        allowed_mib: u64,
+    },
+    /// The access log cannot be opened.
+    #[error("access-log-file: failed to open {}", .path.display())]
+    AccessLog {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The system has no room for a thread.
+    #[error("a thread of the server cannot be started")]
+    Thread(#[source] io::Error),
+    /// Keys that cannot change while the server runs.
+    #[error("{} cannot change while the server runs; start it anew", .0.join(", "))]
+    FixedKeys(Vec<&'static str>),
     /// TLS needs a key that is not set.
     #[error("{missing} is not set, and {needed_by} needs it")]
     Missing {

@@ -2,16 +2,17 @@
 //! log, and for the watch over the connection.
 
 use std::io;
-use std::num::NonZeroU32;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use clearwell_metrics::{RequestGuard, StatusClass};
+use clearwell_metrics::{BytePath, RequestGuard, StatusClass};
 use http::header::USER_AGENT;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Version};
 
-use crate::config::AccessLog;
+use crate::access::{AccessLog, Line};
+use crate::client::Ticket;
 use crate::connection::Connection;
+use crate::trace::TraceContext;
 
 /// Longer user agents are cut off in logs.
 const AGENT_LENGTH: usize = 200;
@@ -21,44 +22,56 @@ const AGENT_LENGTH: usize = 200;
 pub(crate) struct Exchange {
     request: RequestGuard,
     connection: Arc<Connection>,
-    line: Option<Box<Line>>,
+    line: Option<Box<(Line, Arc<AccessLog>)>>,
+    /// Of those who download large objects.
+    downloads: Vec<Ticket>,
 }
 
-/// What the access log says of a request.
-#[derive(Debug)]
-struct Line {
-    method: String,
-    path: String,
-    agent: String,
-    version: http::Version,
-    status: StatusCode,
+/// What is logged of a request, apart from its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) version: Version,
+    pub(crate) agent: &'a [u8],
+    pub(crate) client: Option<IpAddr>,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn agent_of(headers: &'a HeaderMap) -> &'a [u8] {
+        headers.get(USER_AGENT).map(|agent| agent.as_bytes()).unwrap_or_default()
+    }
 }
 
 impl Exchange {
-    pub(crate) fn begin(request: RequestGuard, connection: &Arc<Connection>, version: http::Version) -> Self {
+    pub(crate) fn begin(request: RequestGuard, connection: &Arc<Connection>, version: Version) -> Self {
         connection.request_begins(version);
-        Self { request, connection: Arc::clone(connection), line: None }
+        Self { request, connection: Arc::clone(connection), line: None, downloads: Vec::new() }
     }
 
     /// The status is known; if the request is to be logged, what is needed for that is kept.
-    pub(crate) fn answered<B>(&mut self, status: StatusCode, request: &Request<B>, log: &AccessLogger) {
+    pub(crate) fn answered(
+        &mut self,
+        status: StatusCode,
+        asked: &Asked<'_>,
+        trace: Option<TraceContext>,
+        log: &Arc<AccessLog>,
+    ) {
         let class = StatusClass::of(status.as_u16());
         self.request.answered(class);
         if log.takes(class) {
-            let agent = request.headers().get(USER_AGENT).map(|agent| agent.as_bytes()).unwrap_or_default();
-            self.line = Some(Box::new(Line {
-                method: request.method().to_string(),
-                path: request.uri().path().to_owned(),
-                agent: String::from_utf8_lossy(&agent[..agent.len().min(AGENT_LENGTH)]).into_owned(),
-                version: request.version(),
-                status,
-            }));
+            self.line = Some(Box::new((line(&self.connection, status, asked, trace), Arc::clone(log))));
         }
     }
 
+    /// Holds what is held while a large object is on its way.
+    pub(crate) fn downloads(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
+        self.downloads.extend(tickets);
+    }
+
     /// So many more bytes of the body were handed over.
-    pub(crate) fn sent(&mut self, bytes: u64) {
-        self.request.sent(bytes);
+    pub(crate) fn sent(&mut self, path: BytePath, bytes: u64) {
+        self.request.sent(path, bytes);
     }
 
     /// The body could not be read to its end. The connection closes, so the client sees it.
@@ -68,65 +81,36 @@ impl Exchange {
     }
 }
 
+/// A line of which the end is not known yet.
+pub(crate) fn line(
+    connection: &Connection,
+    status: StatusCode,
+    asked: &Asked<'_>,
+    trace: Option<TraceContext>,
+) -> Line {
+    let agent = &asked.agent[..asked.agent.len().min(AGENT_LENGTH)];
+    Line {
+        client: asked.client,
+        subject: connection.subject().cloned(),
+        method: asked.method.clone(),
+        path: asked.path.to_owned(),
+        version: asked.version,
+        status,
+        agent: String::from_utf8_lossy(agent).into_owned(),
+        trace,
+        sent_bytes: 0,
+        took: std::time::Duration::ZERO,
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.connection.request_ends();
-        if let Some(line) = &self.line {
-            tracing::info!(
-                target: "clearwell::access",
-                peer = self.connection.peer().map(tracing::field::display),
-                method = line.method,
-                path = line.path,
-                version = ?line.version,
-                status = line.status.as_u16(),
-                bytes = self.request.sent_bytes(),
-                microseconds = u64::try_from(self.request.began().elapsed().as_micros()).unwrap_or(u64::MAX),
-                agent = ?line.agent,
-            );
+        if let Some(line) = self.line.take() {
+            let (mut line, log) = *line;
+            line.sent_bytes = self.request.sent_bytes();
+            line.took = self.request.began().elapsed();
+            log.write(line);
         }
-    }
-}
-
-/// Decides which requests are logged.
-#[derive(Debug)]
-pub(crate) struct AccessLogger {
-    which: AccessLog,
-    sample: NonZeroU32,
-    seen: AtomicU32,
-}
-
-impl AccessLogger {
-    pub(crate) const fn new(which: AccessLog, sample: NonZeroU32) -> Self {
-        Self { which, sample, seen: AtomicU32::new(0) }
-    }
-
-    fn takes(&self, class: StatusClass) -> bool {
-        match self.which {
-            AccessLog::Off => false,
-            AccessLog::Full => true,
-            AccessLog::Sampled => {
-                class == StatusClass::ServerError
-                    || self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.sample.get())
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sample_is_one_in_so_many_and_every_failure() {
-        let three = NonZeroU32::new(3).unwrap();
-        let taken = |which, class| {
-            let logger = AccessLogger::new(which, three);
-            (0..9).filter(|_| logger.takes(class)).count()
-        };
-        assert_eq!(taken(AccessLog::Sampled, StatusClass::Success), 3);
-        assert_eq!(taken(AccessLog::Sampled, StatusClass::ClientError), 3);
-        assert_eq!(taken(AccessLog::Sampled, StatusClass::ServerError), 9);
-        assert_eq!(taken(AccessLog::Off, StatusClass::ServerError), 0);
-        assert_eq!(taken(AccessLog::Full, StatusClass::Success), 9);
     }
 }

@@ -1,54 +1,74 @@
 //! The content server.
 //!
 //! ```text
-//! listener -> connection -> Site::answer
-//!                             path -> target -> catalog, pin -> decide -> objects -> respond -> body
+//! worker: accept -> visit: (PROXY) (TLS) -> lane ---------\
+//!                                        \-> hyper -> Site::exchange
+//!                             path -> target -> rate -> catalog, pin -> decide -> objects -> respond -> body
 //! ```
 //!
 //! | Module | Noun |
 //! |---|---|
-//! | [`config`] | what an operator chooses |
+//! | [`config`], `settings` | what an operator chooses, and what is made of it |
 //! | `target` | what a request path names |
 //! | `catalog`, `published` | what is there, what is not there *yet*, and which pointers a connection sees |
 //! | `etag`, `range`, `decide` | the conditions of RFC 9110, without I/O |
-//! | `object`, `objects` | bytes that were compared with the index, in memory or as open files |
+//! | `object`, `objects`, `check` | bytes that were compared with the index, in memory or as open files |
 //! | `respond`, `body` | status, headers and bytes |
-//! | `exchange`, `connection` | one request for logs and metrics; whether a connection still moves |
+//! | `client`, `connection` | who asks, how often; whether a connection still moves |
+//! | `exchange`, `access`, `trace` | one request for logs, metrics and traces |
 //! | [`site`](Site) | all of that together; everything but sockets |
-//! | `tls`, `listener`, `admin`, `server` | sockets |
+//! | `lane` | requests of the usual shape on the wire; hyper has the others |
+//! | `socket`, `proxy`, `tls`, `visit` | the life of a connection |
+//! | `door`, `inherit`, `takeover` | listening sockets, our own and others' |
+//! | `worker`, `admin`, `server`, `reload`, `capacity` | threads, and their start and end |
 //!
-//! Always true: what leaves was compared with the index when it was read; GET and HEAD share one decision; nothing is
-//! redirected or encoded; the file system is not touched for what is at hand.
+//! Always true: what leaves was compared with the index, before or on its way; GET and HEAD share one decision, and so do
+//! both lanes; nothing is redirected or encoded; the file system is not touched for what is at hand.
 
 pub mod config;
 
+mod access;
 mod admin;
 mod body;
+mod capacity;
 mod catalog;
+mod check;
+mod client;
 mod connection;
 mod decide;
+mod door;
 mod error;
 mod etag;
 mod exchange;
 mod health;
+mod inherit;
 mod io;
-mod listener;
+mod lane;
 mod object;
 mod objects;
 mod phase;
+mod proxy;
 mod published;
 mod range;
+mod reload;
 mod respond;
 mod server;
+mod settings;
 mod site;
+mod socket;
+mod takeover;
 mod target;
 mod tls;
+mod trace;
+mod visit;
+mod worker;
 
 pub use body::Body;
 pub use config::ServeConfig;
 pub use connection::Connection;
 pub use error::ServeError;
 pub use health::NotReady;
+pub use reload::Reloader;
 pub use server::{Drained, Running, Server};
 pub use site::Site;
 pub use target::{BasePath, InvalidBasePath};

@@ -7,10 +7,13 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use clearwell_format::resource::{Artifact, Pointer};
+use clearwell_format::resource::{Artifact, Pointer, ResourceKind};
+use clearwell_format::{Resource, Version};
 use clearwell_store::{ArtifactMeta, Digest};
 
+use crate::check::Check;
 use crate::etag::Etag;
+use crate::respond;
 
 /// What headers say about an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,25 +55,58 @@ impl ObjectMeta {
     }
 }
 
-/// An object whose bytes have been compared with the index.
-#[derive(Clone, Debug)]
+/// An object that is served: its bytes were compared with the index, or follow a check that does.
+#[derive(Debug)]
 pub(crate) struct Object {
     pub(crate) meta: ObjectMeta,
+    pub(crate) kind: ResourceKind,
+    /// From which version to which it leads, if it is a delta.
+    pub(crate) leads: Option<(Version, Version)>,
     pub(crate) source: Source,
 }
 
 /// Where the bytes of an object are.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    /// In memory.
-    Memory(Bytes),
+    /// In memory, behind the header of their answer.
+    Memory(Block),
     /// In an open file, read by position.
-    File {
-        /// The file.
-        file: Arc<File>,
-        /// What it was when its bytes were compared.
-        stamp: Stamp,
-    },
+    File(ObjectFile),
+}
+
+/// The whole answer with status 200, but for its first lines: header, empty line and bytes in one piece.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) bytes: Bytes,
+    pub(crate) head_length: usize,
+}
+
+/// A large object.
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectFile {
+    pub(crate) file: Arc<File>,
+    /// What it was when its bytes were compared.
+    stamp: Stamp,
+    pub(crate) check: Check,
+    /// The header of its answer with status 200, but for its first lines.
+    pub(crate) head: Bytes,
+}
+
+impl Block {
+    fn new(meta: &ObjectMeta, body: &[u8]) -> Self {
+        let head = respond::head_of(meta);
+        let mut bytes = Vec::with_capacity(head.len() + body.len());
+        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(body);
+        // Boxed: no more memory than the budget counts.
+        Self { bytes: bytes.into_boxed_slice().into(), head_length: head.len() }
+    }
+}
+
+impl ObjectFile {
+    pub(crate) fn new(meta: &ObjectMeta, file: File, stamp: Stamp, check: Check) -> Self {
+        Self { file: Arc::new(file), stamp, check, head: respond::head_of(meta).into() }
+    }
 }
 
 /// Size and times of a file: bytes that are written into it change them.
@@ -93,6 +129,27 @@ impl Stamp {
 }
 
 impl Object {
+    /// An artifact with its bytes.
+    pub(crate) fn of_bytes(resource: &Resource, meta: &ObjectMeta, bytes: &[u8]) -> Self {
+        Self::of_source(resource, meta, Source::Memory(Block::new(meta, bytes)))
+    }
+
+    /// An artifact in an open file.
+    pub(crate) fn of_file(resource: &Resource, meta: &ObjectMeta, file: ObjectFile) -> Self {
+        Self::of_source(resource, meta, Source::File(file))
+    }
+
+    fn of_source(resource: &Resource, meta: &ObjectMeta, source: Source) -> Self {
+        let leads = match resource {
+            Resource::Artifact { version, artifact: Artifact::DeltaManifest { from, .. } }
+            | Resource::Artifact { version, artifact: Artifact::Pack { from: Some(from), .. } } => {
+                Some((*from, *version))
+            }
+            _ => None,
+        };
+        Self { meta: meta.clone(), kind: resource.kind(), leads, source }
+    }
+
     /// A pointer of some generation.
     pub(crate) fn of_pointer(pointer: Pointer, bytes: &[u8]) -> Self {
         let content_type = match pointer {
@@ -105,25 +162,28 @@ impl Object {
             content_type,
             lifetime: Lifetime::Revalidated,
         };
-        Self { meta, source: Source::Memory(Bytes::copy_from_slice(bytes)) }
+        let source = Source::Memory(Block::new(&meta, bytes));
+        Self { meta, kind: ResourceKind::Pointer, leads: None, source }
     }
 
     /// True if the bytes are still those that were compared. What lies in memory is; a file may have been written to.
     pub(crate) fn is_unchanged(&self) -> bool {
         match &self.source {
             Source::Memory(_) => true,
-            Source::File { file, stamp } => Stamp::of(file).is_ok_and(|now| now == *stamp),
+            Source::File(file) => Stamp::of(&file.file).is_ok_and(|now| now == file.stamp),
         }
     }
 
     /// A part of the bytes. The part lies within the size.
     pub(crate) fn part(&self, part: Range<u64>) -> Segment {
         match &self.source {
-            Source::Memory(bytes) => {
+            Source::Memory(Block { bytes, head_length }) => {
                 let at = |position: u64| usize::try_from(position).expect("what lies in memory has an address");
-                Segment::Memory(bytes.slice(at(part.start)..at(part.end)))
+                Segment::Memory(bytes.slice(head_length + at(part.start)..head_length + at(part.end)))
             }
-            Source::File { file, .. } => Segment::File { file: Arc::clone(file), part },
+            Source::File(file) => {
+                Segment::File(FilePart { file: Arc::clone(&file.file), check: file.check.clone(), part })
+            }
         }
     }
 }
@@ -134,12 +194,16 @@ pub(crate) enum Segment {
     /// Bytes in memory.
     Memory(Bytes),
     /// A part of a file.
-    File {
-        /// The file.
-        file: Arc<File>,
-        /// Which bytes of it.
-        part: Range<u64>,
-    },
+    File(FilePart),
+}
+
+/// A part of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct FilePart {
+    pub(crate) file: Arc<File>,
+    pub(crate) check: Check,
+    /// Which bytes of it.
+    pub(crate) part: Range<u64>,
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

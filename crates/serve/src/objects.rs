@@ -1,25 +1,30 @@
 //! Objects by name, with their bytes: small ones in memory, large ones as open files.
 //!
-//! Always true: what is in here was compared with the index when it came in, so wrong bytes do not leave. What fails is
-//! refused for a while without reading it again, and is reported once for that while.
+//! Always true: what is in here was compared with the index when it came in, or, if it is large, follows a check that is
+//! under way; so wrong bytes do not leave. What fails is refused for a while without reading it again, and is reported
+//! once for that while.
+//!
+//! Names are paths below the base, as a request for the object usually has them: looking one up needs no parsing and no
+//! system call (for a large one, one `fstat`).
 //!
 //! Both caches are bounded, the one by bytes, the other by files. Many who ask for the same object at once wait for one
 //! reading of it.
 
 use std::fs::File;
-use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clearwell_format::Resource;
-use clearwell_metrics::{CacheResult, Metrics};
+use clearwell_metrics::{CacheResult, Metrics, ShedReason};
 use clearwell_store::disk::Operation;
-use clearwell_store::{Digest, Hasher, Store, StoreError};
+use clearwell_store::{Digest, Store, StoreError};
 use quick_cache::sync::Cache;
 use quick_cache::{UnitWeighter, Weighter};
 use tokio::sync::Semaphore;
 
-use crate::object::{Object, ObjectMeta, Source, Stamp};
+use crate::check::{self, Check, Checker};
+use crate::object::{Object, ObjectFile, ObjectMeta, Stamp};
 
 /// How long a damaged object is refused before it is looked at again: a repair shall show soon.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
@@ -27,35 +32,49 @@ const REFUSED_FOR: Duration = Duration::from_secs(10);
 const REFUSED_OBJECTS: usize = 4096;
 /// Objects read from disk at the same time. Each takes a thread, and memory up to the size of a small object.
 const READERS: usize = 32;
-/// What an object costs in memory beside its bytes.
-const OVERHEAD_BYTES: u64 = 512;
-const HASH_BUFFER_BYTES: usize = 256 * 1024;
+/// What an object costs in memory beside its bytes: header, name, places in tables.
+const OVERHEAD_BYTES: u64 = 768;
+/// Files up to this size are compared before they are answered with, which takes a millisecond; larger ones are checked
+/// while they are sent.
+const CHECKED_FIRST_BYTES: u64 = 1 << 20;
+/// Large files checked at the same time: enough to keep a disk busy, and to leave the rest of the machine to others.
+const CHECKERS: usize = 4;
 
 /// The objects that are at hand.
 #[derive(Debug)]
 pub(crate) struct Objects {
     store: Store,
-    memory: Cache<Resource, Arc<Object>, ByBytes>,
-    files: Cache<Resource, Arc<Object>, UnitWeighter>,
-    refused: Cache<Resource, Instant>,
+    memory: Cache<String, Arc<Object>, ByBytes>,
+    files: Arc<Files>,
+    refused: Arc<Cache<Resource, Instant>>,
     /// Objects up to this size go to memory.
     small_bytes: u64,
     readers: Semaphore,
+    /// Those who wait for a reader.
+    queued: AtomicUsize,
+    checkers: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
+
+type Files = Cache<String, Arc<Object>, UnitWeighter>;
 
 #[derive(Clone, Copy, Debug)]
 struct ByBytes;
 
-impl Weighter<Resource, Arc<Object>> for ByBytes {
-    fn weight(&self, _: &Resource, object: &Arc<Object>) -> u64 {
+impl Weighter<String, Arc<Object>> for ByBytes {
+    fn weight(&self, _: &String, object: &Arc<Object>) -> u64 {
         object.meta.size + OVERHEAD_BYTES
     }
 }
 
-/// The object is there and cannot be served now; why was logged.
+/// The object is there and cannot be served now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused;
+pub(crate) enum Unserved {
+    /// Something is wrong with it; what was logged.
+    Refused,
+    /// Too many wait for the disk.
+    Busy,
+}
 
 impl Objects {
     pub(crate) fn new(store: Store, memory_bytes: u64, small_bytes: u64, files: usize, metrics: Arc<Metrics>) -> Self {
@@ -64,29 +83,31 @@ impl Objects {
         Self {
             store,
             memory: Cache::with_weighter(items, memory_bytes, ByBytes),
-            files: Cache::with_weighter(files, files as u64, UnitWeighter),
-            refused: Cache::new(REFUSED_OBJECTS),
+            files: Arc::new(Cache::with_weighter(files, files as u64, UnitWeighter)),
+            refused: Arc::new(Cache::new(REFUSED_OBJECTS)),
             small_bytes,
             readers: Semaphore::new(READERS),
+            queued: AtomicUsize::new(0),
+            checkers: Arc::new(Semaphore::new(CHECKERS)),
             metrics,
         }
     }
 
-    /// The object if it is at hand.
-    pub(crate) fn at_hand(&self, resource: &Resource) -> Option<Arc<Object>> {
-        let object = self.memory.get(resource).or_else(|| self.open_file(resource));
-        self.metrics.objects.lookup(if object.is_some() { CacheResult::Hit } else { CacheResult::Miss });
-        object
+    /// The object of that name if it is at hand. Who finds none, and wants it, asks [`Objects::read`] next.
+    pub(crate) fn at_hand(&self, name: &str) -> Option<Arc<Object>> {
+        let object = self.memory.get(name).or_else(|| self.open_file(name))?;
+        self.metrics.objects.lookup(CacheResult::Hit);
+        Some(object)
     }
 
     /// A large object whose file nobody has touched since it was read: released bytes do not change, disks and people
     /// do.
-    fn open_file(&self, resource: &Resource) -> Option<Arc<Object>> {
-        let object = self.files.get(resource)?;
+    fn open_file(&self, name: &str) -> Option<Arc<Object>> {
+        let object = self.files.get(name)?;
         if object.is_unchanged() {
             return Some(object);
         }
-        self.files.remove(resource);
+        self.files.remove(name);
         None
     }
 
@@ -96,25 +117,34 @@ impl Objects {
     }
 
     /// Refuses an object for a while.
-    pub(crate) fn refuse(&self, resource: &Resource, error: &StoreError) -> Refused {
-        self.refused.insert(resource.clone(), Instant::now());
-        let damaged = matches!(error, StoreError::ArtifactDamaged { .. } | StoreError::ArtifactSize { .. });
-        if damaged {
-            self.metrics.objects.damaged.inc();
-        }
-        tracing::error!(%resource, error = error as &dyn std::error::Error, "refused");
-        Refused
+    pub(crate) fn refuse(&self, resource: &Resource, error: &StoreError) -> Unserved {
+        refuse(&self.refused, &self.metrics, resource, error);
+        Unserved::Refused
     }
 
-    /// The object, read and compared if it is not at hand.
-    pub(crate) async fn read(&self, resource: &Resource, meta: &ObjectMeta) -> Result<Arc<Object>, Refused> {
+    /// The object, read and compared if it is not at hand. `waiting` is how many may wait for the disk.
+    pub(crate) async fn read(
+        &self,
+        resource: &Resource,
+        meta: &ObjectMeta,
+        waiting: usize,
+    ) -> Result<Arc<Object>, Unserved> {
+        self.metrics.objects.lookup(CacheResult::Miss);
+        let name = resource.to_string();
         if meta.size <= self.small_bytes {
-            let reading = self.memory.get_or_insert_async(resource, self.read_with(resource, meta, read_small));
-            let object = reading.await?;
+            let reading = self.read_with(resource, meta, waiting, read_small);
+            let object = self.memory.get_or_insert_async(name.as_str(), async { Ok(reading.await?.0) }).await?;
             self.metrics.objects.cached_bytes.set(i64::try_from(self.memory.weight()).unwrap_or(i64::MAX));
             Ok(object)
         } else {
-            self.files.get_or_insert_async(resource, self.read_with(resource, meta, read_large)).await
+            let reading = async {
+                let (object, unchecked) = self.read_with(resource, meta, waiting, read_large).await?;
+                if let Some(checker) = unchecked {
+                    self.check(resource, &object, checker);
+                }
+                Ok(object)
+            };
+            self.files.get_or_insert_async(name.as_str(), reading).await
         }
     }
 
@@ -122,46 +152,117 @@ impl Objects {
         &self,
         resource: &Resource,
         meta: &ObjectMeta,
-        read: fn(&Store, &Resource) -> Result<Source, StoreError>,
-    ) -> Result<Arc<Object>, Refused> {
+        waiting: usize,
+        read: fn(&Store, &Resource, &ObjectMeta) -> Result<Read, StoreError>,
+    ) -> Result<(Arc<Object>, Option<Unchecked>), Unserved> {
         if self.is_refused(resource) {
-            return Err(Refused);
+            return Err(Unserved::Refused);
+        }
+        let queued = Queued::enter(&self.queued);
+        if queued.before >= waiting.saturating_add(READERS) {
+            self.metrics.http.shed(ShedReason::Disk);
+            return Err(Unserved::Busy);
         }
         let _permit = self.readers.acquire().await.expect("the semaphore is never closed");
-        let (store, wanted) = (self.store.clone(), resource.clone());
-        match tokio::task::spawn_blocking(move || read(&store, &wanted)).await {
-            Ok(Ok(source)) => Ok(Arc::new(Object { meta: meta.clone(), source })),
+        let (store, wanted, meta) = (self.store.clone(), resource.clone(), meta.clone());
+        match tokio::task::spawn_blocking(move || read(&store, &wanted, &meta)).await {
+            Ok(Ok(Read { object, unchecked })) => Ok((Arc::new(object), unchecked)),
             Ok(Err(error)) => Err(self.refuse(resource, &error)),
             // The reading panicked, which the runtime has reported, or the server stops.
-            Err(_) => Err(Refused),
+            Err(_) => Err(Unserved::Refused),
         }
+    }
+
+    /// Checks a large file beside its answers.
+    fn check(&self, resource: &Resource, object: &Arc<Object>, unchecked: Unchecked) {
+        let (files, refused) = (Arc::clone(&self.files), Arc::clone(&self.refused));
+        let (checkers, metrics) = (Arc::clone(&self.checkers), Arc::clone(&self.metrics));
+        let (resource, object) = (resource.clone(), Arc::clone(object));
+        // Not of the connection that asked: others follow the same check.
+        tokio::spawn(async move {
+            let _permit = checkers.acquire_owned().await;
+            let checking = tokio::task::spawn_blocking(move || {
+                let Unchecked { file, checker, expected, path } = unchecked;
+                let found = checker.run(&file, expected);
+                let error = match found {
+                    Ok(found) if found == expected => return,
+                    Ok(found) => StoreError::ArtifactDamaged { resource: Box::new(resource.clone()), expected, found },
+                    Err(source) => StoreError::Io { operation: Operation::Read, path, source },
+                };
+                refuse(&refused, &metrics, &resource, &error);
+                files.remove_if(resource.to_string().as_str(), |kept| Arc::ptr_eq(kept, &object));
+            });
+            // A panic in there is no verdict, and answers that follow the check end without one.
+            let _ = checking.await;
+        });
     }
 }
 
-fn read_small(store: &Store, resource: &Resource) -> Result<Source, StoreError> {
-    // Boxed: no more memory than the budget counts.
-    store.read(resource).map(|bytes| Source::Memory(bytes.into_boxed_slice().into()))
+fn refuse(refused: &Cache<Resource, Instant>, metrics: &Metrics, resource: &Resource, error: &StoreError) {
+    refused.insert(resource.clone(), Instant::now());
+    if matches!(error, StoreError::ArtifactDamaged { .. } | StoreError::ArtifactSize { .. }) {
+        metrics.objects.damaged.inc();
+    }
+    tracing::error!(%resource, error = error as &dyn std::error::Error, "refused");
 }
 
-fn read_large(store: &Store, resource: &Resource) -> Result<Source, StoreError> {
-    let (file, meta) = store.open_artifact(resource)?;
-    let failed = |source| StoreError::Io { operation: Operation::Read, path: store.path(resource), source };
+/// One who waits for the disk, until it is dropped.
+struct Queued<'q> {
+    queue: &'q AtomicUsize,
+    before: usize,
+}
+
+impl<'q> Queued<'q> {
+    fn enter(queue: &'q AtomicUsize) -> Self {
+        Self { queue, before: queue.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.queue.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What was read.
+struct Read {
+    object: Object,
+    unchecked: Option<Unchecked>,
+}
+
+/// What a check needs.
+struct Unchecked {
+    file: Arc<File>,
+    checker: Checker,
+    expected: Digest,
+    path: std::path::PathBuf,
+}
+
+fn read_small(store: &Store, resource: &Resource, meta: &ObjectMeta) -> Result<Read, StoreError> {
+    let bytes = store.read(resource)?;
+    Ok(Read { object: Object::of_bytes(resource, meta, &bytes), unchecked: None })
+}
+
+fn read_large(store: &Store, resource: &Resource, meta: &ObjectMeta) -> Result<Read, StoreError> {
+    let (file, found) = store.open_artifact(resource)?;
+    let path = store.path(resource);
+    let failed = |source| StoreError::Io { operation: Operation::Read, path: path.clone(), source };
     // Before the bytes are read: what is written meanwhile shows.
     let stamp = Stamp::of(&file).map_err(failed)?;
-    let found = digest(&file).map_err(failed)?;
-    if found != meta.sha256 {
-        return Err(StoreError::ArtifactDamaged { resource: Box::new(resource.clone()), expected: meta.sha256, found });
+    let (checker, check) = check::begin();
+    if found.size > CHECKED_FIRST_BYTES {
+        let file = ObjectFile::new(meta, file, stamp, check);
+        let unchecked = Unchecked { file: Arc::clone(&file.file), checker, expected: found.sha256, path };
+        return Ok(Read { object: Object::of_file(resource, meta, file), unchecked: Some(unchecked) });
     }
-    Ok(Source::File { file: Arc::new(file), stamp })
-}
-
-fn digest(mut file: &File) -> io::Result<Digest> {
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; HASH_BUFFER_BYTES];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            length => hasher.update(&buffer[..length]),
-        }
+    let digest = checker.run(&file, found.sha256).map_err(failed)?;
+    if digest != found.sha256 {
+        return Err(StoreError::ArtifactDamaged {
+            resource: Box::new(resource.clone()),
+            expected: found.sha256,
+            found: digest,
+        });
     }
+    let file = ObjectFile::new(meta, file, stamp, Check::sound());
+    Ok(Read { object: Object::of_file(resource, meta, file), unchecked: None })
 }

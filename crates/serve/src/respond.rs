@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, RETRY_AFTER,
 };
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::body::Content;
 use crate::decide::Outcome;
@@ -53,6 +53,25 @@ pub(crate) fn object(outcome: Outcome, meta: &ObjectMeta, object: Option<&Object
             let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE);
             response.headers_mut().insert(CONTENT_RANGE, header(format!("bytes */{}", meta.size)));
             response
+        }
+    }
+}
+
+/// The header of the answer with status 200, but for its first lines: what [`object`] says for the whole, and the empty
+/// line behind it.
+pub(crate) fn head_of(meta: &ObjectMeta) -> Vec<u8> {
+    let response = found(StatusCode::OK, meta, meta.size, None);
+    let mut text = Vec::with_capacity(256);
+    write_headers(response.headers(), &mut text);
+    text.extend_from_slice(b"\r\n");
+    text
+}
+
+/// Headers as HTTP/1.1 writes them.
+pub(crate) fn write_headers(headers: &HeaderMap, text: &mut Vec<u8>) {
+    for (name, value) in headers {
+        for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            text.extend_from_slice(piece);
         }
     }
 }
@@ -142,6 +161,13 @@ pub(crate) fn plain(status: StatusCode) -> Response<Content> {
 /// 503: not here yet, or not now.
 pub(crate) fn unavailable(retry_after_seconds: NonZeroU32) -> Response<Content> {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds.get()));
+    response
+}
+
+/// 429: this client asks too often.
+pub(crate) fn too_many(retry_after_seconds: NonZeroU32) -> Response<Content> {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds.get()));
     response
 }

@@ -1,22 +1,27 @@
 //! Start and end of the server.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use clearwell_store::Store;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::io::Interest;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
 use crate::config::{Listen, ServeConfig};
+use crate::door::{self, DoorSettings, OpenDoor};
 use crate::error::ServeError;
-use crate::listener::Listener;
+use crate::inherit::Inherited;
 use crate::phase::{Phase, PhaseWatch, phases};
+use crate::reload::{Reloader, TlsDoor};
 use crate::site::Site;
-use crate::{admin, tls};
+use crate::socket::register;
+use crate::worker::{self, Shared, WorkerDoor};
+use crate::{admin, capacity, takeover, tls};
 
 /// How often the store is asked for a new generation when no client asks.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
@@ -26,62 +31,119 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Server;
 
 impl Server {
-    /// Takes the addresses of `config` and serves `store` on them. To be called within a tokio runtime.
+    /// Says whether `config` can be used with `store` on this machine, without listening anywhere.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub fn check(config: ServeConfig, store: Store) -> Result<(), ServeError> {
+        if config.listen.is_off() && config.listen_tls.is_off() {
+            return Err(ServeError::NoListener);
+        }
+        capacity::check(&config)?;
+        let site = Site::open(config.clone(), store)?;
+        tls::show_signing_certificate(&config, site.metrics())?;
+        for door in config.listen_tls.doors() {
+            TlsDoor::make(door.client_certificates, &config, &site)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the addresses of `config` and serves `store` on them. To be called within a tokio runtime; requests are
+    /// served by threads of their own.
     ///
     /// # Errors
     /// If the store, a certificate, or an address cannot be used. Nothing is left running then.
     pub async fn bind(config: ServeConfig, store: Store) -> Result<Running, ServeError> {
-        if config.listen == Listen::Off && config.listen_tls == Listen::Off {
+        if config.listen.is_off() && config.listen_tls.is_off() {
             return Err(ServeError::NoListener);
         }
+        capacity::check(&config)?;
         let site = Arc::new(Site::open(config.clone(), store)?);
         tls::show_signing_certificate(&config, site.metrics())?;
-        let acceptor = match config.listen_tls {
-            Listen::Off => None,
-            Listen::At(_) => Some(TlsAcceptor::from(tls::server_config(&config, site.metrics())?)),
-        };
-
-        let cleartext = listen("listen", config.listen).await?;
-        let encrypted = listen("listen-tls", config.listen_tls).await?;
-        let admin = listen("admin", config.admin).await?;
-
-        let (phase, watch) = phases();
-        let permits = Arc::new(Semaphore::new(config.max_connections.get().min(Semaphore::MAX_PERMITS)));
-        let mut running = Running {
-            address: cleartext.as_ref().map(|bound| bound.address),
-            tls_address: encrypted.as_ref().map(|bound| bound.address),
-            admin_address: admin.as_ref().map(|bound| bound.address),
-            site: Arc::clone(&site),
-            phase,
-            listeners: JoinSet::new(),
-            helpers: Vec::new(),
-        };
-        for (bound, tls) in [(cleartext, None), (encrypted, acceptor)] {
-            let Some(Bound { socket, address }) = bound else { continue };
-            tracing::info!(%address, tls = tls.is_some(), "listening");
-            let listener = Listener { socket, tls, permits: Arc::clone(&permits), site: Arc::clone(&site) };
-            running.listeners.spawn(listener.run(watch.clone()));
+        let mut tls_doors = Vec::new();
+        for door in config.listen_tls.doors() {
+            let made = TlsDoor::make(door.client_certificates, &config, &site)?;
+            let current = Arc::new(ArcSwap::from_pointee(made));
+            tls_doors.push(TlsDoor { client_certificates: door.client_certificates, current });
         }
-        if let Some(Bound { socket, address }) = admin {
-            tracing::info!(%address, "answering metrics and health");
+
+        let mut inherited = Inherited::from_systemd();
+        let takeover_failed =
+            |source| ServeError::Takeover { path: config.takeover.clone().unwrap_or_default(), source };
+        let before = match &config.takeover {
+            Some(path) => takeover::ask(path, &mut inherited).map_err(takeover_failed)?,
+            None => None,
+        };
+        let workers = match config.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+            workers => workers,
+        };
+        let mut open = |key, places: &Listen, workers| door::open_all(key, places, workers, &mut inherited);
+        let cleartext = open("listen", &config.listen, workers)?;
+        let encrypted = open("listen-tls", &config.listen_tls, workers)?;
+        let admin = open("admin", &config.admin, 1)?;
+
+        let offered: Vec<(String, OwnedFd)> = [&cleartext, &encrypted, &admin]
+            .into_iter()
+            .flatten()
+            .map(offer)
+            .try_fold(Vec::new(), |mut all, one| {
+                all.extend(one?);
+                Ok::<_, ServeError>(all)
+            })?;
+        let (phase, watch) = phases();
+        let address = |doors: &[OpenDoor]| doors.iter().find_map(|door| door.address);
+        let mut running = Running {
+            address: address(&cleartext),
+            tls_address: address(&encrypted),
+            admin_address: address(&admin),
+            phase,
+            workers: Vec::new(),
+            helpers: Vec::new(),
+            reloader: Reloader::new(Arc::clone(&site), Vec::new()),
+            taken_over: Arc::new(Notify::new()),
+            site: Arc::clone(&site),
+        };
+        let shared = Shared::new(Arc::clone(&site), workers);
+        let mut doors = Vec::new();
+        for door in &cleartext {
+            doors.push((door, Arc::new(DoorSettings { proxy_protocol: door.door.proxy_protocol, tls: None })));
+        }
+        for (door, tls) in encrypted.iter().zip(&tls_doors) {
+            let tls = Some(Arc::clone(&tls.current));
+            doors.push((door, Arc::new(DoorSettings { proxy_protocol: door.door.proxy_protocol, tls })));
+        }
+        for (door, settings) in &doors {
+            tracing::info!(place = %door.door, address = door.address.map(tracing::field::display), tls = settings.tls.is_some(), "listening");
+        }
+        for at in 0..workers {
+            let own = doors.iter().map(|(door, settings)| {
+                Ok(WorkerDoor { socket: door.socket_for(at)?, settings: Arc::clone(settings) })
+            });
+            let own = own.collect::<Result<Vec<_>, ServeError>>()?;
+            running.workers.push(worker::start(at, own, Arc::clone(&shared), watch.clone())?);
+        }
+        for door in &admin {
+            tracing::info!(place = %door.door, "answering metrics and health");
+            let socket = register(door.socket_for(0)?, Interest::READABLE).map_err(ServeError::Thread)?;
             running.helpers.push(tokio::spawn(admin::run(socket, Arc::clone(&site))));
         }
-        running.helpers.push(tokio::spawn(refresh(site, watch)));
+        running.helpers.push(tokio::spawn(refresh(Arc::clone(&site), watch)));
+        running.reloader = Reloader::new(site, tls_doors);
+        if let Some(path) = &config.takeover {
+            let taken_over = Arc::clone(&running.taken_over);
+            takeover::offer(path, offered, move || taken_over.notify_one()).map_err(takeover_failed)?;
+        }
+        if let Some(before) = before {
+            before.is_free().map_err(takeover_failed)?;
+        }
         Ok(running)
     }
 }
 
-struct Bound {
-    socket: TcpListener,
-    address: SocketAddr,
-}
-
-async fn listen(key: &'static str, listen: Listen) -> Result<Option<Bound>, ServeError> {
-    let Listen::At(address) = listen else { return Ok(None) };
-    let failed = |source| ServeError::Listen { key, address, source };
-    let socket = TcpListener::bind(address).await.map_err(failed)?;
-    let address = socket.local_addr().map_err(failed)?;
-    Ok(Some(Bound { socket, address }))
+/// Handles of a door's sockets for the next server.
+fn offer(door: &OpenDoor) -> Result<Vec<(String, OwnedFd)>, ServeError> {
+    (0..door.sockets.len()).map(|at| Ok((door.name(), door.socket_for(at)?))).collect()
 }
 
 /// Looks for news until the server closes.
@@ -104,9 +166,11 @@ pub struct Running {
     admin_address: Option<SocketAddr>,
     site: Arc<Site>,
     phase: watch::Sender<Phase>,
-    /// Each returns how many of its connections it had to abort.
-    listeners: JoinSet<usize>,
+    /// Each says in the end how many of its connections it had to abort.
+    workers: Vec<oneshot::Receiver<usize>>,
     helpers: Vec<JoinHandle<()>>,
+    reloader: Reloader,
+    taken_over: Arc<Notify>,
 }
 
 /// How a server ended.
@@ -137,28 +201,41 @@ impl Running {
         &self.site
     }
 
+    /// Takes over configurations and certificates while the server runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// Returns once another server has taken over the listening sockets; this one should drain then.
+    pub async fn taken_over(&self) {
+        self.taken_over.notified().await;
+    }
+
     /// Ends the server gently: not ready any more; a grace in which everything still works; no new connections, and
     /// those that rest are closed; what runs may end until the deadline. Grace and deadline are in the configuration.
     pub async fn drain(mut self) -> Drained {
-        let config = self.site.config();
-        let grace = Duration::from_secs(config.drain_grace_seconds.into());
-        let deadline = Duration::from_secs(config.drain_deadline_seconds.into());
+        let (grace, deadline) = {
+            let config = &self.site.settings().config;
+            let seconds = |number: u32| Duration::from_secs(number.into());
+            (seconds(config.drain_grace_seconds), seconds(config.drain_deadline_seconds))
+        };
         tracing::info!(grace_seconds = grace.as_secs(), deadline_seconds = deadline.as_secs(), "draining");
         self.site.drain();
         sleep(grace).await;
 
         self.phase.send_replace(Phase::Closing);
+        let deadline = Instant::now() + deadline;
         let mut aborted = 0;
-        let all_ended = async {
-            while let Some(ended) = self.listeners.join_next().await {
-                aborted += ended.unwrap_or(0);
-            }
-        };
-        if timeout(deadline, all_ended).await.is_err() {
-            self.phase.send_replace(Phase::Aborting);
-            while let Some(ended) = self.listeners.join_next().await {
-                aborted += ended.unwrap_or(0);
-            }
+        for mut worker in std::mem::take(&mut self.workers) {
+            let ended = match timeout_at(deadline, &mut worker).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    self.phase.send_replace(Phase::Aborting);
+                    worker.await
+                }
+            };
+            // A worker that is gone without a word has no connections either.
+            aborted += ended.unwrap_or(0);
         }
         tracing::info!(aborted, "drained");
         Drained { aborted }

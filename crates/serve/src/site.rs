@@ -1,30 +1,38 @@
 //! The site: a request in, an answer out. Everything but sockets.
 //!
 //! ```text
-//! path -> Target -> (catalog, pin) -> ObjectMeta -> decide -> Outcome -> (objects) -> respond
+//! path -> Target -> (client's rate) -> (catalog, pin) -> ObjectMeta -> decide -> Outcome -> (objects) -> respond
 //! ```
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::{ArcSwap, Guard};
 use clearwell_format::Resource;
 use clearwell_format::resource::{Artifact, Pointer, ResourceKind};
-use clearwell_metrics::Metrics;
-use clearwell_store::{Store, StoreError};
+use clearwell_metrics::{Metrics, ShedReason};
+use clearwell_store::Store;
 use http::header::{CONNECTION, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use tracing::Instrument as _;
 
 use crate::body::{Body, Content};
 use crate::catalog::{Catalog, Found};
+use crate::client::{Client, Clients, Ticket, forwarded_for};
 use crate::config::ServeConfig;
 use crate::connection::Connection;
 use crate::decide::{Conditions, Outcome, decide};
-use crate::exchange::{AccessLogger, Exchange};
+use crate::error::ServeError;
+use crate::exchange::{Asked, Exchange};
 use crate::health::{Health, NotReady};
-use crate::object::ObjectMeta;
-use crate::objects::{Objects, Refused};
+use crate::object::{Object, ObjectMeta, Source};
+use crate::objects::{Objects, Unserved};
 use crate::respond;
-use crate::target::Target;
+use crate::settings::Settings;
+use crate::target::{BasePath, Target};
+use crate::trace::TraceContext;
 
 /// How the stock client introduces itself.
 const STOCK_CLIENT: &[u8] = b"swupd-client/";
@@ -32,24 +40,44 @@ const STOCK_CLIENT: &[u8] = b"swupd-client/";
 /// Answers requests from a store.
 #[derive(Debug)]
 pub struct Site {
-    config: ServeConfig,
-    pointer_hold: Duration,
+    settings: ArcSwap<Settings>,
+    base: BasePath,
     catalog: Arc<Catalog>,
     objects: Objects,
     health: Health,
-    log: AccessLogger,
+    clients: Clients,
+    /// All clients together, for what they share.
+    everybody: Arc<Client>,
     metrics: Arc<Metrics>,
+}
+
+/// A request without its body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query<'a> {
+    pub(crate) method: &'a Method,
+    /// Without query.
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) version: Version,
+    pub(crate) has_body: bool,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+struct Asker {
+    address: Option<IpAddr>,
+    client: Option<Arc<Client>>,
 }
 
 impl Site {
     /// A site over an open store.
     ///
     /// # Errors
-    /// If pointers or releases cannot be read.
-    pub fn open(config: ServeConfig, store: Store) -> Result<Self, StoreError> {
+    /// If pointers or releases cannot be read, or the access log cannot be opened.
+    pub fn open(config: ServeConfig, store: Store) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new());
+        let clients = Clients::new();
         Ok(Self {
-            pointer_hold: config.pointer_hold(),
             catalog: Arc::new(Catalog::open(store.clone(), Arc::clone(&metrics))?),
             objects: Objects::new(
                 store,
@@ -58,10 +86,12 @@ impl Site {
                 config.open_files.get(),
                 Arc::clone(&metrics),
             ),
+            base: config.base_path.clone(),
             health: Health::default(),
-            log: AccessLogger::new(config.access_log, config.access_log_sample),
+            everybody: clients.at(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
+            clients,
+            settings: ArcSwap::from_pointee(Settings::of(config, Arc::clone(&metrics))?),
             metrics,
-            config,
         })
     }
 
@@ -83,13 +113,45 @@ impl Site {
         self.health.drain();
     }
 
-    /// Takes over what was published since.
+    /// Takes over what was published since, and forgets clients that are gone.
     pub(crate) async fn refresh(&self) {
         self.catalog.refresh().await;
+        self.clients.sweep();
     }
 
-    pub(crate) const fn config(&self) -> &ServeConfig {
-        &self.config
+    /// What holds now.
+    pub(crate) fn settings(&self) -> Guard<Arc<Settings>> {
+        self.settings.load()
+    }
+
+    /// Takes over another configuration. The caller has made sure that what cannot change does not.
+    pub(crate) fn configure(&self, config: ServeConfig) -> Result<(), ServeError> {
+        self.settings.store(Arc::new(Settings::of(config, Arc::clone(&self.metrics))?));
+        Ok(())
+    }
+
+    pub(crate) fn client_at(&self, address: IpAddr) -> Arc<Client> {
+        self.clients.at(address)
+    }
+
+    /// True if the client of a connection, as the connection tells, may ask now, which counts.
+    pub(crate) fn may_ask(&self, connection: &Connection, settings: &Settings, now: Instant) -> bool {
+        match (settings.rate, connection.client()) {
+            (Some(rate), Some(client)) => self.clients.ask(client, rate, now).is_ok(),
+            _ => true,
+        }
+    }
+
+    /// The object that a path names, if it is at hand and the path is written as usual.
+    pub(crate) fn at_hand(&self, path: &str) -> Option<Arc<Object>> {
+        self.objects.at_hand(self.base.strip(path)?.strip_prefix('/')?)
+    }
+
+    /// Counts a delta that a client takes.
+    pub(crate) fn count_move(&self, object: &Object) {
+        if let Some((from, to)) = object.leads {
+            self.metrics.fleet.moves(from, to);
+        }
     }
 
     /// Answers a request that came on `connection`.
@@ -98,27 +160,84 @@ impl Site {
         connection: &Arc<Connection>,
         request: &Request<B>,
     ) -> Response<Body> {
-        let target = Target::parse(request.uri().path(), &self.config.base_path);
-        let mut exchange = Exchange::begin(self.metrics.http.request(target.kind()), connection, request.version());
-        let mut response = self.respond(connection, target, request).await;
-        if request.method() == Method::HEAD {
-            *response.body_mut() = Content::Empty;
-        }
-        exchange.answered(response.status(), request, &self.log);
+        let query = Query {
+            method: request.method(),
+            path: request.uri().path(),
+            headers: request.headers(),
+            version: request.version(),
+            has_body: !request.body().is_end_stream(),
+        };
+        let (response, exchange) = self.exchange(connection, &query, Instant::now()).await;
         response.map(|content| Body::new(content).ending(exchange))
     }
 
-    async fn respond<B: http_body::Body>(
+    /// Answers a request; what is left is to send the answer, and to drop the exchange then.
+    pub(crate) async fn exchange(
+        &self,
+        connection: &Arc<Connection>,
+        query: &Query<'_>,
+        began: Instant,
+    ) -> (Response<Content>, Exchange) {
+        let settings = self.settings.load_full();
+        let target = Target::parse(query.path, &self.base);
+        let mut exchange = Exchange::begin(self.metrics.http.request(target.kind(), began), connection, query.version);
+        let asker = self.asker(connection, query.headers, &settings.config);
+        let trace = TraceContext::of(query.headers);
+        let responding = self.respond(connection, target, query, &asker, &settings, &mut exchange);
+        let mut response = match &trace {
+            Some(TraceContext { trace_id, parent_id, is_sampled: true }) => {
+                let span =
+                    tracing::info_span!("request", %trace_id, %parent_id, method = %query.method, path = query.path);
+                responding.instrument(span).await
+            }
+            _ => responding.await,
+        };
+        if query.method == Method::HEAD {
+            *response.body_mut() = Content::Empty;
+        }
+        let asked = Asked {
+            method: query.method,
+            path: query.path,
+            version: query.version,
+            agent: Asked::agent_of(query.headers),
+            client: asker.address,
+        };
+        exchange.answered(response.status(), &asked, trace, &settings.access);
+        (response, exchange)
+    }
+
+    /// Who asks: the client of the connection, or whom a trusted proxy names.
+    fn asker(&self, connection: &Connection, headers: &HeaderMap, config: &ServeConfig) -> Asker {
+        let address = connection.address();
+        // Who speaks over a Unix socket was put there by the operator.
+        let is_trusted = address.is_none_or(|address| config.trusted_proxies.contains(address));
+        match is_trusted.then(|| forwarded_for(headers, &config.trusted_proxies)).flatten() {
+            Some(address) => Asker { address: Some(address), client: Some(self.clients.at(address)) },
+            None => Asker { address, client: connection.client().cloned() },
+        }
+    }
+
+    async fn respond(
         &self,
         connection: &Connection,
         target: Target,
-        request: &Request<B>,
+        query: &Query<'_>,
+        asker: &Asker,
+        settings: &Settings,
+        exchange: &mut Exchange,
     ) -> Response<Content> {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return closing_if_body(request, respond::plain(StatusCode::METHOD_NOT_ALLOWED));
+        if let (Some(rate), Some(client)) = (settings.rate, &asker.client)
+            && let Err(wait) = self.clients.ask(client, rate, Instant::now())
+            && !matches!(target, Target::Live | Target::Ready)
+        {
+            self.metrics.http.shed(ShedReason::Rate);
+            return closing_if_body(query, respond::too_many(in_seconds(wait)));
         }
-        if !request.body().is_end_stream() {
-            return closing_if_body(request, respond::plain(StatusCode::PAYLOAD_TOO_LARGE));
+        if !matches!(*query.method, Method::GET | Method::HEAD) {
+            return closing_if_body(query, respond::plain(StatusCode::METHOD_NOT_ALLOWED));
+        }
+        if query.has_body {
+            return closing_if_body(query, respond::plain(StatusCode::PAYLOAD_TOO_LARGE));
         }
         match target {
             Target::Live => respond::text(StatusCode::OK, "alive\n"),
@@ -126,9 +245,11 @@ impl Site {
             Target::Root => respond::text(StatusCode::OK, "Clearwell\n"),
             Target::Unknown => respond::plain(StatusCode::NOT_FOUND),
             Target::Resource(Resource::Pointer(pointer)) => {
-                self.respond_pointer(connection, pointer, request.method(), request.headers()).await
+                self.respond_pointer(connection, pointer, query, &settings.config).await
             }
-            Target::Resource(resource) => self.respond_artifact(&resource, request.method(), request.headers()).await,
+            Target::Resource(resource) => {
+                self.respond_artifact(&resource, query, asker, &settings.config, exchange).await
+            }
         }
     }
 
@@ -143,50 +264,87 @@ impl Site {
         &self,
         connection: &Connection,
         pointer: Pointer,
-        method: &Method,
-        headers: &HeaderMap,
+        query: &Query<'_>,
+        config: &ServeConfig,
     ) -> Response<Content> {
         let now = Instant::now();
-        let published = match connection.pin.held(pointer, now, self.pointer_hold) {
+        let published = match connection.pin.held(pointer, now, config.pointer_hold()) {
             Some(published) => published,
             None => connection.pin.bind(self.catalog.newest_published().await, now),
         };
         match published.get(pointer) {
             Some(object) => {
-                let outcome = decide(&Conditions::of(method, headers), &object.meta.etag, object.meta.size);
+                let conditions = Conditions::of(query.method, query.headers);
+                let outcome = decide(&conditions, &object.meta.etag, object.meta.size);
                 respond::object(outcome, &object.meta, Some(object))
             }
-            None if published.may_come(pointer) => respond::unavailable(self.config.retry_after_seconds),
+            None if published.may_come(pointer) => respond::unavailable(config.retry_after_seconds),
             None => respond::plain(StatusCode::NOT_FOUND),
         }
     }
 
-    async fn respond_artifact(&self, resource: &Resource, method: &Method, headers: &HeaderMap) -> Response<Content> {
-        let mut conditions = Conditions::of(method, headers);
-        if self.config.whole_for_stock_client && resource.kind() == ResourceKind::Fullfile && is_stock_client(headers) {
+    async fn respond_artifact(
+        &self,
+        resource: &Resource,
+        query: &Query<'_>,
+        asker: &Asker,
+        config: &ServeConfig,
+        exchange: &mut Exchange,
+    ) -> Response<Content> {
+        let mut conditions = Conditions::of(query.method, query.headers);
+        let is_fullfile = resource.kind() == ResourceKind::Fullfile;
+        if config.whole_for_stock_client && is_fullfile && is_stock_client(query.headers) {
             conditions = conditions.whole();
         }
-        if let Some(object) = self.objects.at_hand(resource) {
-            let outcome = decide(&conditions, &object.meta.etag, object.meta.size);
-            return respond::object(outcome, &object.meta, Some(&object));
-        }
-        let meta = match self.look_up(resource).await {
-            Ok(meta) => meta,
-            Err(response) => return response,
+        let mut object = self.at_hand(query.path).or_else(|| self.objects.at_hand(&resource.to_string()));
+        let meta = match &object {
+            Some(object) => object.meta.clone(),
+            None => match self.look_up(resource, config).await {
+                Ok(meta) => meta,
+                Err(response) => return response,
+            },
         };
         let outcome = decide(&conditions, &meta.etag, meta.size);
-        if method == Method::HEAD || !has_bytes(&outcome) {
+        if query.method == Method::HEAD || !has_bytes(&outcome) {
             return respond::object(outcome, &meta, None);
         }
-        match self.objects.read(resource, &meta).await {
-            Ok(object) => respond::object(outcome, &object.meta, Some(&object)),
-            Err(Refused) => respond::unavailable(self.config.retry_after_seconds),
+        if object.is_none() {
+            object = match self.objects.read(resource, &meta, config.max_disk_queue).await {
+                Ok(object) => Some(object),
+                Err(Unserved::Refused | Unserved::Busy) => return respond::unavailable(config.retry_after_seconds),
+            };
         }
+        if let Some(object) = &object {
+            match self.begin_download(object, asker.client.as_ref(), config) {
+                Ok(tickets) => exchange.downloads(tickets),
+                Err(TooMany) => return respond::unavailable(config.retry_after_seconds),
+            }
+            self.count_move(object);
+        }
+        respond::object(outcome, &meta, object.as_deref())
+    }
+
+    /// What is held while a large object is on its way; nothing for a small one.
+    pub(crate) fn begin_download(
+        &self,
+        object: &Object,
+        client: Option<&Arc<Client>>,
+        config: &ServeConfig,
+    ) -> Result<Vec<Ticket>, TooMany> {
+        if matches!(object.source, Source::Memory(_)) {
+            return Ok(Vec::new());
+        }
+        let limits = [(Some(&self.everybody), config.max_downloads), (client, config.max_downloads_per_address)];
+        let tickets = limits.into_iter().filter_map(|(client, limit)| Some(client?.download(limit)));
+        tickets.collect::<Result<_, _>>().map_err(|_| {
+            self.metrics.http.shed(ShedReason::Downloads);
+            TooMany
+        })
     }
 
     /// What the index says of an artifact, or the answer that there is none.
-    async fn look_up(&self, resource: &Resource) -> Result<ObjectMeta, Response<Content>> {
-        let unavailable = || respond::unavailable(self.config.retry_after_seconds);
+    async fn look_up(&self, resource: &Resource, config: &ServeConfig) -> Result<ObjectMeta, Response<Content>> {
+        let unavailable = || respond::unavailable(config.retry_after_seconds);
         let Resource::Artifact { version, artifact } = resource else {
             return Err(respond::plain(StatusCode::NOT_FOUND));
         };
@@ -209,6 +367,16 @@ impl Site {
     }
 }
 
+/// As many large objects are on their way as are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
+/// Rounded up; a client that comes back too early has come in vain.
+fn in_seconds(wait: Duration) -> NonZeroU32 {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX - 1) + u32::from(wait.subsec_nanos() > 0);
+    NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN)
+}
+
 const fn has_bytes(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Whole | Outcome::Part(_) | Outcome::Parts(_) => true,
@@ -221,8 +389,8 @@ fn is_stock_client(headers: &HeaderMap) -> bool {
 }
 
 /// A body that nobody reads would be taken for the next request: the connection ends with the answer.
-fn closing_if_body<B: http_body::Body>(request: &Request<B>, mut response: Response<Content>) -> Response<Content> {
-    if !request.body().is_end_stream() && request.version() < http::Version::HTTP_2 {
+fn closing_if_body(query: &Query<'_>, mut response: Response<Content>) -> Response<Content> {
+    if query.has_body && query.version < Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

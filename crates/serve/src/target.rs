@@ -56,7 +56,7 @@ pub struct BasePath(
 
 impl BasePath {
     /// What stands behind the base: empty, or with a slash in front. `None` if the path lies elsewhere.
-    fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
+    pub(crate) fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         if self.0.is_empty() {
             return Some(path);
         }

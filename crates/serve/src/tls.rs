@@ -11,12 +11,17 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use x509_cert::der::Decode as _;
 
 use crate::config::{ClientCertificates, ServeConfig};
 use crate::error::ServeError;
 
-/// The TLS side of a listener, from the files that the configuration names.
-pub(crate) fn server_config(config: &ServeConfig, metrics: &Metrics) -> Result<Arc<rustls::ServerConfig>, ServeError> {
+/// The TLS side of a door, from the files that the configuration names.
+pub(crate) fn server_config(
+    config: &ServeConfig,
+    wanted: ClientCertificates,
+    metrics: &Metrics,
+) -> Result<rustls::ServerConfig, ServeError> {
     let certificate = PemFile::read("tls-certificate", config.tls_certificate.as_ref(), "listen-tls")?;
     let key = PemFile::read("tls-key", config.tls_key.as_ref(), "listen-tls")?;
     certificate.show_end(metrics, CertificateUse::Tls)?;
@@ -26,19 +31,35 @@ pub(crate) fn server_config(config: &ServeConfig, metrics: &Metrics) -> Result<A
     let mut tls = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(ServeError::Tls)?
-        .with_client_cert_verifier(client_verifier(config, provider)?)
+        .with_client_cert_verifier(client_verifier(config, wanted, provider)?)
         .with_single_cert(certificate.certificates()?, private_key)
         .map_err(ServeError::Tls)?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Of each door its own: who resumes was let in by the same rules. For the same reason tickets end with the
+    // configuration that made them.
     tls.ticketer = aws_lc_rs::Ticketer::new().map_err(ServeError::Tls)?;
-    Ok(Arc::new(tls))
+    tls.send_tls13_tickets = 1;
+    Ok(tls)
+}
+
+/// Whom a certificate is for, as people write it.
+pub(crate) fn subject(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
+    let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+    Some(certificate.tbs_certificate.subject.to_string().into())
+}
+
+/// Every file that the configuration names, for those who watch them.
+pub(crate) fn files(config: &ServeConfig) -> impl Iterator<Item = &PathBuf> {
+    let files = [&config.tls_certificate, &config.tls_key, &config.client_ca, &config.signing_certificate];
+    files.into_iter().flatten()
 }
 
 fn client_verifier(
     config: &ServeConfig,
+    wanted: ClientCertificates,
     provider: Arc<rustls::crypto::CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, ServeError> {
-    if config.client_certificates == ClientCertificates::None {
+    if wanted == ClientCertificates::None {
         return Ok(Arc::new(NoClientAuth));
     }
     let file = PemFile::read("client-ca", config.client_ca.as_ref(), "client-certificates")?;
@@ -47,7 +68,7 @@ fn client_verifier(
         roots.add(certificate).map_err(|error| file.unusable("certificate", &error))?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let verifier = match config.client_certificates {
+    let verifier = match wanted {
         ClientCertificates::Require => verifier,
         ClientCertificates::Request | ClientCertificates::None => verifier.allow_unauthenticated(),
     };

@@ -81,7 +81,7 @@ impl Demo {
     fn server(&self, certificate: &Path) -> Result<ServeConfig, CliError> {
         let kernel_picks = || "127.0.0.1:0".parse().map_err(|error| CliError::usage_from("the demo's address", error));
         Ok(ServeConfig {
-            listen: if self.once { kernel_picks()? } else { self.listen },
+            listen: if self.once { kernel_picks()? } else { self.listen.clone() },
             admin: kernel_picks()?,
             signing_certificate: Some(certificate.to_path_buf()),
             drain_grace_seconds: 0,

@@ -1,13 +1,14 @@
 //! `clearwell serve`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use clearwell_serve::config::KEYS;
-use clearwell_serve::{Running, ServeConfig, ServeError, Server};
+use clearwell_serve::{Reloader, Running, ServeConfig, ServeError, Server};
 use clearwell_store::Store;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -16,7 +17,7 @@ use crate::ui::Ui;
 /// Serve a store to endpoints.
 ///
 /// Prints its addresses once it accepts connections. SIGTERM and SIGINT drain: /readyz turns, requests that run are
-/// finished, then the command ends with 0.
+/// finished, then the command ends with 0. SIGHUP reads the configuration and the certificates again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
     /// The store.
@@ -25,21 +26,79 @@ pub(crate) struct Serve {
     /// A configuration file; config/serve.toml of the source shows every key. Options win over it.
     #[arg(long, env = "CLEARWELL_SERVE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Say whether the configuration can be used with this store on this machine, and end.
+    #[arg(long)]
+    check_config: bool,
     #[command(flatten)]
     settings: Settings,
 }
+
+/// How often files are looked at for changes.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Serve {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let config = self.config()?;
         let store = Store::open(&self.store)?;
-        runtime()?.block_on(async {
+        if self.check_config {
+            Server::check(config, store)?;
+            ui.result(&Checked { usable: true }, "the configuration can be used\n")?;
+            return Ok(Exit::Done);
+        }
+        // Requests have threads of their own; this one has the admin address, signals and files.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| CliError::new(Exit::Internal, "failed to start the runtime", error))?;
+        runtime.block_on(async {
+            let watch_files = config.watch_files;
             let running = Server::bind(config, store).await?;
             announce(&running, ui)?;
-            stop_signal().await?;
+            let reloader = running.reloader();
+            tokio::select! {
+                stopped = stop_signal() => stopped?,
+                () = running.taken_over() => {}
+                failed = self.follow(&reloader, watch_files) => failed?,
+            }
             running.drain().await;
             Ok(Exit::Done)
         })
+    }
+
+    /// Takes over changes until it is dropped: at SIGHUP, and when files change if that is wanted.
+    async fn follow(&self, reloader: &Reloader, watch_files: bool) -> Result<(), CliError> {
+        let mut hangup = listen_for(SignalKind::hangup())?;
+        let mut ticks = tokio::time::interval(WATCH_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let times = || (self.config.as_deref().and_then(changed), reloader.file_times());
+        let mut seen = times();
+        let mut settled = true;
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {}
+                _ = ticks.tick(), if watch_files => {
+                    let now = times();
+                    if now != seen {
+                        // Certificate and key are two files: what is still being written settles first.
+                        (seen, settled) = (now, false);
+                        continue;
+                    }
+                    if settled {
+                        continue;
+                    }
+                }
+            }
+            settled = true;
+            let config = self.config();
+            let reloaded = config.and_then(|config| reloader.reload(config).map_err(CliError::from));
+            if let Err(error) = reloaded {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the new configuration is refused; the old one stays"
+                );
+            }
+            seen = times();
+        }
     }
 
     fn config(&self) -> Result<ServeConfig, CliError> {
@@ -55,6 +114,15 @@ impl Serve {
         ServeConfig::layered(&text, settings)
             .map_err(|error| CliError::usage_from(format!("{name} cannot be used"), error))
     }
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+#[derive(Serialize)]
+struct Checked {
+    usable: bool,
 }
 
 #[derive(Serialize)]
@@ -81,14 +149,16 @@ pub(crate) fn announce(running: &Running, ui: &Ui) -> Result<(), CliError> {
 
 /// Waits for SIGTERM or SIGINT.
 pub(crate) async fn stop_signal() -> Result<(), CliError> {
-    let listen =
-        |kind| signal(kind).map_err(|error| CliError::new(Exit::Internal, "failed to listen for signals", error));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, CliError> {
+    signal(kind).map_err(|error| CliError::new(Exit::Internal, "failed to listen for signals", error))
 }
 
 /// The runtime of commands that talk to a network.
@@ -103,7 +173,9 @@ impl From<ServeError> for CliError {
     fn from(error: ServeError) -> Self {
         let exit = match &error {
             ServeError::Store(error) => error.fault().into(),
-            ServeError::Listen { .. } => Exit::Network,
+            ServeError::Listen { .. } | ServeError::Takeover { .. } => Exit::Network,
+            ServeError::AccessLog { .. } => Exit::Disk,
+            ServeError::Thread(_) => Exit::Internal,
             _ => Exit::Usage,
         };
         Self::transparent(exit, error)

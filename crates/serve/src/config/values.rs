@@ -1,53 +1,12 @@
 //! Types of values in the configuration.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::target::BasePath;
-
-/// An address to listen on, or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// Nobody listens.
-    Off,
-    /// Address and port; port 0 lets the system choose.
-    At(SocketAddr),
-}
-
-impl Listen {
-    pub(super) const fn at([a, b, c, d]: [u8; 4], port: u16) -> Self {
-        Self::At(SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port))
-    }
-}
-
-impl FromStr for Listen {
-    type Err = InvalidListen;
-
-    fn from_str(text: &str) -> Result<Self, InvalidListen> {
-        if text == "off" {
-            return Ok(Self::Off);
-        }
-        text.parse().map(Self::At).map_err(|_| InvalidListen(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Off => f.write_str("off"),
-            Self::At(address) => address.fmt(f),
-        }
-    }
-}
-
-/// Not an address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no address to listen on: write it like \"0.0.0.0:8080\" or \"[::]:8080\", or \"off\"")]
-pub struct InvalidListen(String);
 
 /// A number of bytes, written as a number or with `KiB`, `MiB` or `GiB` behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -143,7 +102,6 @@ macro_rules! as_text {
     };
 }
 as_text!(ByteSize);
-as_text!(Listen);
 as_text!(BasePath);
 
 /// Values that are read from their text.
@@ -156,7 +114,6 @@ macro_rules! from_text {
         }
     };
 }
-from_text!(Listen);
 from_text!(BasePath);
 
 #[cfg(test)]
@@ -174,16 +131,6 @@ mod tests {
         assert_eq!("64 MiB".parse(), Ok(ByteSize::mebibytes(64)));
         for bad in ["", "MiB", "64 MB", "64M", "-1", "+1", "1.5GiB", "99999999999GiB", "0x10"] {
             assert!(bad.parse::<ByteSize>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn listeners_are_addresses_or_off() {
-        for good in ["off", "127.0.0.1:0", "[::]:80"] {
-            assert_eq!(good.parse::<Listen>().unwrap().to_string(), good);
-        }
-        for bad in ["", "Off", ":80", "80", "127.0.0.1", "localhost:80"] {
-            assert!(bad.parse::<Listen>().is_err(), "{bad}");
         }
     }
 }

@@ -33,6 +33,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         timeout(LIMIT, self.stream.write_all(bytes.as_ref())).await.unwrap().unwrap();
     }
 
+    /// Sends to a server that may have closed already; false if it has.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        timeout(LIMIT, self.stream.write_all(bytes.as_ref())).await.unwrap().is_ok()
+    }
+
     /// Sends a request with the stock client's headers for cleartext.
     pub(crate) async fn request(&mut self, method: &str, path: &str) {
         self.send(format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;

@@ -124,7 +124,7 @@ pub(crate) fn config() -> ServeConfig {
 }
 
 pub(crate) fn loopback() -> Listen {
-    Listen::At(SocketAddr::from(([127, 0, 0, 1], 0)))
+    Listen::at(SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 pub(crate) const fn seconds(number: u32) -> NonZeroU32 {

@@ -7,6 +7,7 @@ mod availability;
 mod client;
 mod draining;
 mod fixture;
+mod lanes;
 mod limits;
 mod pointers;
 mod tls;

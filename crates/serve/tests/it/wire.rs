@@ -189,6 +189,9 @@ async fn the_admin_address_shows_metrics_and_health() {
     assert_eq!(admin.get("/readyz").await.body, "ready\n");
     assert_eq!(admin.get("/20/format").await.status, 404);
     assert_eq!(connect(&running).await.get("/metrics").await.status, 404, "not for clients");
+    // Requests are counted once their answer is sent.
+    wait_for_metric(&running, "clearwell_http_requests_total{kind=\"unknown\",class=\"4xx\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
     let metrics = admin.get("/metrics").await;
     assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
     let text = String::from_utf8(metrics.body.to_vec()).unwrap();

@@ -1,0 +1,299 @@
+//! The access log: some requests as lines, written by a thread of its own.
+//!
+//! Always true: a request never waits for its line. When the thread is behind, lines are lost and counted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, SystemTime};
+
+use clearwell_metrics::{Metrics, StatusClass};
+use http::{Method, StatusCode, Version};
+
+use crate::config::{self, LogFormat, ServeConfig};
+use crate::error::ServeError;
+use crate::trace::TraceContext;
+
+/// Lines that wait to be written.
+const WAITING: usize = 4096;
+
+/// What is said of a request.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) client: Option<IpAddr>,
+    /// Of the client's certificate.
+    pub(crate) subject: Option<Arc<str>>,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) version: Version,
+    pub(crate) status: StatusCode,
+    pub(crate) agent: String,
+    pub(crate) trace: Option<TraceContext>,
+    pub(crate) sent_bytes: u64,
+    pub(crate) took: Duration,
+}
+
+/// Takes lines.
+#[derive(Debug)]
+pub(crate) struct AccessLog {
+    which: config::AccessLog,
+    sample: NonZeroU32,
+    seen: AtomicU32,
+    writer: Option<SyncSender<Line>>,
+    metrics: Arc<Metrics>,
+}
+
+impl AccessLog {
+    /// Opens the log.
+    pub(crate) fn open(config: &ServeConfig, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
+        let writer = match config.access_log {
+            config::AccessLog::Off => None,
+            config::AccessLog::Sampled | config::AccessLog::Full => {
+                let output = Output::open(config)?;
+                let (sender, lines) = sync_channel(WAITING);
+                std::thread::Builder::new()
+                    .name("access-log".to_owned())
+                    .spawn(move || output.write_all(&lines))
+                    .map_err(ServeError::Thread)?;
+                Some(sender)
+            }
+        };
+        let (which, sample) = (config.access_log, config.access_log_sample);
+        Ok(Self { which, sample, seen: AtomicU32::new(0), writer, metrics })
+    }
+
+    /// True if a request that ends so is to be logged.
+    pub(crate) fn takes(&self, class: StatusClass) -> bool {
+        match self.which {
+            config::AccessLog::Off => false,
+            config::AccessLog::Full => true,
+            config::AccessLog::Sampled => {
+                class == StatusClass::ServerError
+                    || self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.sample.get())
+            }
+        }
+    }
+
+    /// Writes a line, soon.
+    pub(crate) fn write(&self, line: Line) {
+        let Some(writer) = &self.writer else { return };
+        match writer.try_send(line) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.metrics.http.log_lines_lost.inc();
+            }
+        }
+    }
+}
+
+/// Where lines go.
+enum Output {
+    Process,
+    Json(BufWriter<File>),
+    Combined(BufWriter<File>),
+}
+
+impl Output {
+    fn open(config: &ServeConfig) -> Result<Self, ServeError> {
+        let file = |path: &Path| -> Result<BufWriter<File>, ServeError> {
+            let opened = OpenOptions::new().append(true).create(true).open(path);
+            let failed = |source| ServeError::AccessLog { path: path.to_owned(), source };
+            opened.map(BufWriter::new).map_err(failed)
+        };
+        let missing = ServeError::Missing { missing: "access-log-file", needed_by: "access-log-format" };
+        match (config.access_log_format, &config.access_log_file) {
+            (LogFormat::Process, None) => Ok(Self::Process),
+            (LogFormat::Process | LogFormat::Json, Some(path)) => file(path).map(Self::Json),
+            (LogFormat::Combined, Some(path)) => file(path).map(Self::Combined),
+            (LogFormat::Json | LogFormat::Combined, None) => Err(missing),
+        }
+    }
+
+    /// Writes until nobody sends any more. What waits is written together.
+    fn write_all(mut self, lines: &Receiver<Line>) {
+        while let Ok(first) = lines.recv() {
+            let mut written = self.write(&first);
+            while let Ok(line) = lines.try_recv() {
+                written = written.and_then(|()| self.write(&line));
+            }
+            let flushed = match &mut self {
+                Self::Process => Ok(()),
+                Self::Json(file) | Self::Combined(file) => file.flush(),
+            };
+            if let Err(error) = written.and(flushed) {
+                tracing::error!(error = &error as &dyn std::error::Error, "the access log cannot be written");
+            }
+        }
+    }
+
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        match self {
+            Self::Process => {
+                line.trace_event();
+                Ok(())
+            }
+            Self::Json(file) => line.write_json(file),
+            Self::Combined(file) => line.write_combined(file),
+        }
+    }
+}
+
+impl Line {
+    fn microseconds(&self) -> u64 {
+        u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn trace_event(&self) {
+        tracing::info!(
+            target: "clearwell::access",
+            client = self.client.map(tracing::field::display),
+            subject = self.subject.as_deref(),
+            method = %self.method,
+            path = self.path,
+            version = ?self.version,
+            status = self.status.as_u16(),
+            bytes = self.sent_bytes,
+            microseconds = self.microseconds(),
+            agent = ?self.agent,
+            trace_id = self.trace.as_ref().map(|trace| &*trace.trace_id),
+            parent_id = self.trace.as_ref().map(|trace| &*trace.parent_id),
+        );
+    }
+
+    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        let line = serde_json::json!({
+            "time": SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            "client": self.client,
+            "subject": self.subject.as_deref(),
+            "method": self.method.as_str(),
+            "path": self.path,
+            "version": format!("{:?}", self.version),
+            "status": self.status.as_u16(),
+            "bytes": self.sent_bytes,
+            "microseconds": self.microseconds(),
+            "agent": self.agent,
+            "trace-id": self.trace.as_ref().map(|trace| &*trace.trace_id),
+            "parent-id": self.trace.as_ref().map(|trace| &*trace.parent_id),
+        });
+        writeln!(out, "{line}")
+    }
+
+    fn write_combined(&self, out: &mut impl Write) -> io::Result<()> {
+        match self.client {
+            Some(client) => write!(out, "{client}")?,
+            None => write!(out, "-")?,
+        }
+        let time = jiff::Timestamp::now().strftime("%d/%b/%Y:%H:%M:%S +0000");
+        writeln!(
+            out,
+            " - {} [{time}] \"{} {} {:?}\" {} {} \"-\" \"{}\" {}",
+            quoted(self.subject.as_deref().unwrap_or("-"), true),
+            self.method,
+            quoted(&self.path, false),
+            self.version,
+            self.status.as_u16(),
+            self.sent_bytes,
+            quoted(&self.agent, false),
+            self.microseconds(),
+        )
+    }
+}
+
+/// Text that ends no field before its time: quotes, controls and, where fields end with them, spaces are escaped.
+fn quoted(text: &str, is_word: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            ' ' if is_word => out.push('_'),
+            character if character.is_control() => out.extend(character.escape_default()),
+            character => out.push(character),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line {
+            client: Some("192.0.2.7".parse().unwrap()),
+            subject: Some("CN=fleet \"1\"".into()),
+            method: Method::GET,
+            path: "/30/format".to_owned(),
+            version: Version::HTTP_11,
+            status: StatusCode::OK,
+            agent: "swupd \"x\"\u{1b}".to_owned(),
+            trace: None,
+            sent_bytes: 2,
+            took: Duration::from_micros(15),
+        }
+    }
+
+    #[test]
+    fn a_sample_is_one_in_so_many_and_every_failure() {
+        let taken = |which, class| {
+            let config = ServeConfig {
+                access_log: which,
+                access_log_sample: NonZeroU32::new(3).unwrap(),
+                ..ServeConfig::default()
+            };
+            let log = AccessLog::open(&config, Arc::new(Metrics::new())).unwrap();
+            (0..9).filter(|_| log.takes(class)).count()
+        };
+        assert_eq!(taken(config::AccessLog::Sampled, StatusClass::Success), 3);
+        assert_eq!(taken(config::AccessLog::Sampled, StatusClass::ClientError), 3);
+        assert_eq!(taken(config::AccessLog::Sampled, StatusClass::ServerError), 9);
+        assert_eq!(taken(config::AccessLog::Off, StatusClass::ServerError), 0);
+        assert_eq!(taken(config::AccessLog::Full, StatusClass::Success), 9);
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let mut combined = Vec::new();
+        line().write_combined(&mut combined).unwrap();
+        let combined = String::from_utf8(combined).unwrap();
+        assert!(combined.starts_with("192.0.2.7 - CN=fleet_\\\"1\\\" ["), "{combined}");
+        assert!(
+            combined.ends_with("] \"GET /30/format HTTP/1.1\" 200 2 \"-\" \"swupd \\\"x\\\"\\u{1b}\" 15\n"),
+            "{combined}"
+        );
+        let mut json = Vec::new();
+        line().write_json(&mut json).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!((&json["client"], &json["status"]), (&"192.0.2.7".into(), &200.into()));
+        assert_eq!(json["agent"], "swupd \"x\"\u{1b}");
+    }
+
+    #[test]
+    fn lines_go_to_the_file_and_are_never_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let config = ServeConfig {
+            access_log: config::AccessLog::Full,
+            access_log_format: LogFormat::Combined,
+            access_log_file: Some(path.clone()),
+            ..ServeConfig::default()
+        };
+        let metrics = Arc::new(Metrics::new());
+        let log = AccessLog::open(&config, Arc::clone(&metrics)).unwrap();
+        (0..20_000).for_each(|_| log.write(line()));
+        drop(log);
+        let lost = usize::try_from(metrics.http.log_lines_lost.get()).unwrap();
+        // The thread ends once it has written what was taken.
+        for _ in 0..2000 {
+            if std::fs::read_to_string(&path).unwrap().lines().count() == 20_000 - lost {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{lost} lost, and lines are missing");
+    }
+}

@@ -1,0 +1,88 @@
+//! What the limits of the configuration need of the system, compared with what there is, before anything is promised.
+
+use std::fs;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::ServeConfig;
+use crate::error::ServeError;
+
+/// Descriptors beside connections and kept files: listening sockets, event queues of workers, logs, files being read.
+const OTHER_DESCRIPTORS: u64 = 256;
+/// What a connection may take at its worst: buffers of a TLS session and of an answer that waits.
+const CONNECTION_BYTES: u64 = 256 * 1024;
+/// At most so many connections are at their worst at the same time; those that rest take next to nothing.
+const BUSY_CONNECTIONS: u64 = 1024;
+/// The program itself.
+const BASE_BYTES: u64 = 32 << 20;
+
+/// Raises the limit of descriptors as far as is allowed, and refuses limits that the system cannot keep.
+pub(crate) fn check(config: &ServeConfig) -> Result<(), ServeError> {
+    let needed = descriptors(config);
+    let limits = getrlimit(Resource::Nofile);
+    let allowed = limits.maximum.unwrap_or(u64::MAX);
+    if needed > allowed {
+        return Err(ServeError::TooFewDescriptors { needed, allowed });
+    }
+    if limits.current.is_some_and(|current| current < needed) {
+        let raised = Rlimit { current: Some(needed), maximum: limits.maximum };
+        setrlimit(Resource::Nofile, raised)
+            .map_err(|_| ServeError::TooFewDescriptors { needed, allowed: limits.current.unwrap_or_default() })?;
+    }
+    let needed = memory(config);
+    match allowed_memory() {
+        Some(allowed) if needed > allowed => {
+            Err(ServeError::TooLittleMemory { needed_mib: needed >> 20, allowed_mib: allowed >> 20 })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn descriptors(config: &ServeConfig) -> u64 {
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    number(config.max_connections.get())
+        .saturating_add(number(config.open_files.get()))
+        .saturating_add(OTHER_DESCRIPTORS)
+}
+
+fn memory(config: &ServeConfig) -> u64 {
+    let busy = (config.max_connections.get() as u64).min(BUSY_CONNECTIONS);
+    config.memory_cache.bytes().saturating_add(busy * CONNECTION_BYTES).saturating_add(BASE_BYTES)
+}
+
+/// Of the machine, or of the group that systemd or a container put the process in.
+fn allowed_memory() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
+    });
+    let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| {
+        let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        let limit = fs::read_to_string(format!("/sys/fs/cgroup/{path}/memory.max")).ok()?;
+        limit.trim().parse::<u64>().ok()
+    });
+    [machine, group].into_iter().flatten().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::config::ByteSize;
+
+    #[test]
+    fn limits_that_cannot_be_kept_are_refused() {
+        let many = ServeConfig { max_connections: NonZeroUsize::MAX, ..ServeConfig::default() };
+        assert!(matches!(check(&many), Err(ServeError::TooFewDescriptors { needed: u64::MAX, .. })));
+        let few = NonZeroUsize::new(10).unwrap();
+        let large = ServeConfig {
+            memory_cache: ByteSize::new(1 << 60),
+            max_connections: few,
+            open_files: few,
+            ..ServeConfig::default()
+        };
+        assert!(matches!(check(&large), Err(ServeError::TooLittleMemory { .. })));
+        check(&ServeConfig { max_connections: few, open_files: few, ..ServeConfig::default() }).unwrap();
+    }
+}

@@ -1,0 +1,130 @@
+//! The check of a large file that is served while it is read for the first time.
+//!
+//! Hashing a large pack takes longer than a client should wait for its first byte. So answers follow the check:
+//!
+//! - no byte leaves that the check has not read, and what it has read lies in the page cache;
+//! - the last byte of an answer waits for the verdict, so a damaged file never arrives whole.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use clearwell_store::{Digest, Hasher};
+use tokio::sync::watch;
+
+/// Read at once.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// How far the check of a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// So many bytes were read.
+    Bytes(u64),
+    /// The file is what the index says.
+    Sound,
+    /// It is not.
+    Damaged,
+}
+
+/// Follows the check of one file.
+#[derive(Clone, Debug)]
+pub(crate) struct Check(watch::Receiver<Checked>);
+
+/// Makes the check of one file. Dropped before its end, nobody knows, and the file is not served.
+#[derive(Debug)]
+pub(crate) struct Checker(watch::Sender<Checked>);
+
+/// The file is not what the index says, or nobody could tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Damaged;
+
+/// A check that begins.
+pub(crate) fn begin() -> (Checker, Check) {
+    let (sender, receiver) = watch::channel(Checked::Bytes(0));
+    (Checker(sender), Check(receiver))
+}
+
+impl Checker {
+    /// Reads the file to its end and says whether its digest is `expected`; the digest that was found.
+    pub(crate) fn run(self, file: &File, expected: Digest) -> io::Result<Digest> {
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; PIECE_BYTES];
+        let mut read = 0;
+        let found = loop {
+            let length = file.read_at(&mut buffer, read)?;
+            if length == 0 {
+                break hasher.finish();
+            }
+            hasher.update(&buffer[..length]);
+            read += length as u64;
+            self.0.send_replace(Checked::Bytes(read));
+        };
+        self.0.send_replace(if found == expected { Checked::Sound } else { Checked::Damaged });
+        Ok(found)
+    }
+}
+
+impl Check {
+    /// Of a file that was compared already.
+    pub(crate) fn sound() -> Self {
+        Self(watch::channel(Checked::Sound).1)
+    }
+
+    /// How much of `part` may leave now: up to which position.
+    pub(crate) fn allows(&self, part: &Range<u64>) -> Result<u64, Damaged> {
+        let now = *self.0.borrow();
+        match now {
+            Checked::Sound => Ok(part.end),
+            Checked::Bytes(read) if self.0.has_changed().is_ok() => Ok(read.min(part.end.saturating_sub(1))),
+            Checked::Bytes(_) | Checked::Damaged => Err(Damaged),
+        }
+    }
+
+    /// Waits until something behind `part.start` may leave, and says up to which position.
+    pub(crate) async fn wait(&self, part: &Range<u64>) -> Result<u64, Damaged> {
+        let mut receiver = self.0.clone();
+        loop {
+            let allowed = self.allows(part)?;
+            if allowed > part.start {
+                return Ok(allowed);
+            }
+            // An error means that the checker is gone; `allows` knows what that means.
+            let _ = receiver.changed().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn answers_follow_the_check_and_end_with_its_verdict() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 1000]).unwrap();
+        for (expected, verdict) in [(Digest::of(&[7; 1000]), Ok(1000)), (Digest::of(b"other"), Err(Damaged))] {
+            let (checker, check) = begin();
+            assert_eq!(check.allows(&(0..1000)), Ok(0));
+            checker.0.send_replace(Checked::Bytes(500));
+            assert_eq!(check.allows(&(0..1000)), Ok(500));
+            assert_eq!(check.allows(&(0..500)), Ok(499), "the last byte waits");
+            assert_eq!(check.wait(&(100..1000)).await, Ok(500));
+            let waiting = check.clone();
+            let waiter = tokio::spawn(async move { waiting.wait(&(999..1000)).await });
+            assert_eq!(checker.run(&file, expected).unwrap() == expected, verdict.is_ok());
+            assert_eq!(waiter.await.unwrap(), verdict);
+            assert_eq!(check.allows(&(0..1000)), verdict);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_check_that_is_given_up_is_no_good_verdict() {
+        let (checker, check) = begin();
+        drop(checker);
+        assert_eq!(check.wait(&(0..10)).await, Err(Damaged));
+        assert_eq!(Check::sound().wait(&(0..10)).await, Ok(10));
+    }
+}

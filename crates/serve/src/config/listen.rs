@@ -1,0 +1,241 @@
+//! Where the server listens.
+//!
+//! ```text
+//! 0.0.0.0:8080                            an address and a port; port 0 lets the system choose
+//! [::]:8443 client-certificates=require   with an option for this address alone
+//! 10.0.0.1:8080 proxy-protocol            a proxy in front says whose connection it is
+//! unix:/run/clearwell/http.sock           a Unix socket
+//! systemd:http                            a socket that systemd opened, by its FileDescriptorName
+//! off                                     nowhere
+//! ```
+//!
+//! Several stand in a list, or behind one another with commas.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::ClientCertificates;
+
+/// Where the server listens; nowhere if it is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listen(Vec<Door>);
+
+/// A place to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// Where.
+    pub place: Place,
+    /// Connections begin with the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// Other than the configuration has it for all.
+    pub client_certificates: Option<ClientCertificates>,
+}
+
+/// What clients connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Address and port; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+    /// Sockets that systemd opened and named.
+    Systemd(String),
+}
+
+impl Listen {
+    /// Nowhere.
+    pub const OFF: Self = Self(Vec::new());
+
+    /// At one address.
+    pub fn at(address: SocketAddr) -> Self {
+        Self(vec![Door { place: Place::Tcp(address), proxy_protocol: false, client_certificates: None }])
+    }
+
+    /// Every place.
+    pub fn doors(&self) -> &[Door] {
+        &self.0
+    }
+
+    /// True if nobody listens.
+    pub const fn is_off(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromStr for Listen {
+    type Err = InvalidListen;
+
+    fn from_str(text: &str) -> Result<Self, InvalidListen> {
+        if text == "off" {
+            return Ok(Self::OFF);
+        }
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl FromStr for Door {
+    type Err = InvalidListen;
+
+    fn from_str(text: &str) -> Result<Self, InvalidListen> {
+        let invalid = || InvalidListen(text.trim().to_owned());
+        let mut words = text.split_ascii_whitespace();
+        let place = words.next().ok_or_else(invalid)?.parse().map_err(|()| invalid())?;
+        let mut door = Self { place, proxy_protocol: false, client_certificates: None };
+        for word in words {
+            match word.split_once('=') {
+                None if word == "proxy-protocol" => door.proxy_protocol = true,
+                Some(("client-certificates", "none")) => door.client_certificates = Some(ClientCertificates::None),
+                Some(("client-certificates", "request")) => {
+                    door.client_certificates = Some(ClientCertificates::Request);
+                }
+                Some(("client-certificates", "require")) => {
+                    door.client_certificates = Some(ClientCertificates::Require);
+                }
+                _ => return Err(invalid()),
+            }
+        }
+        Ok(door)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.starts_with('/') { Ok(Self::Unix(path.into())) } else { Err(()) };
+        }
+        match text.strip_prefix("systemd:") {
+            Some("") => Err(()),
+            Some(name) => Ok(Self::Systemd(name.to_owned())),
+            None => text.parse().map(Self::Tcp).map_err(|_| ()),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_off() {
+            return f.write_str("off");
+        }
+        for (at, door) in self.0.iter().enumerate() {
+            write!(f, "{}{door}", if at == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)?;
+        if self.proxy_protocol {
+            f.write_str(" proxy-protocol")?;
+        }
+        match self.client_certificates {
+            None => Ok(()),
+            Some(ClientCertificates::None) => f.write_str(" client-certificates=none"),
+            Some(ClientCertificates::Request) => f.write_str(" client-certificates=request"),
+            Some(ClientCertificates::Require) => f.write_str(" client-certificates=require"),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Systemd(name) => write!(f, "systemd:{name}"),
+        }
+    }
+}
+
+/// Not a place to listen at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{0}\" is no address to listen on: write it like \"0.0.0.0:8080\", \"[::]:8080\", \"unix:/run/http.sock\" or \
+     \"systemd:NAME\", with proxy-protocol or client-certificates=none|request|require behind it, or \"off\""
+)]
+pub struct InvalidListen(String);
+
+impl Serialize for Listen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Places;
+        impl<'de> Visitor<'de> for Places {
+            type Value = Listen;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address such as \"0.0.0.0:8080\", a list of them, or \"off\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Listen, E> {
+                text.parse().map_err(de::Error::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Listen, A::Error> {
+                let mut doors = Vec::new();
+                while let Some(text) = list.next_element::<String>()? {
+                    doors.push(text.parse().map_err(de::Error::custom)?);
+                }
+                Ok(Listen(doors))
+            }
+        }
+        deserializer.deserialize_any(Places)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_come_back_as_they_were_written() {
+        for good in [
+            "off",
+            "127.0.0.1:0",
+            "[::]:80",
+            "127.0.0.1:0, [::1]:80 proxy-protocol",
+            "unix:/run/x.sock",
+            "systemd:http",
+            "[::]:443 proxy-protocol client-certificates=require",
+        ] {
+            assert_eq!(good.parse::<Listen>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "",
+            "Off",
+            ":80",
+            "80",
+            "127.0.0.1",
+            "localhost:80",
+            "unix:x",
+            "systemd:",
+            "[::]:80 fast",
+            "[::]:80,",
+            "off,off",
+        ] {
+            assert!(bad.parse::<Listen>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_the_same_as_commas() {
+        #[derive(Deserialize)]
+        struct Table {
+            listen: Listen,
+        }
+        let table: Table = toml::from_str("listen = [\"127.0.0.1:0\", \"[::1]:80 proxy-protocol\"]").unwrap();
+        assert_eq!(table.listen, "127.0.0.1:0,[::1]:80 proxy-protocol".parse().unwrap());
+    }
+}

@@ -1,0 +1,148 @@
+//! Doors: the sockets that clients connect to.
+//!
+//! A TCP address gets a socket for each worker, so that the kernel spreads connections and no two workers wait for the
+//! same one. Sockets that were opened by somebody else, systemd or the server before, are shared by the workers.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use clearwell_metrics::ListenerKind;
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport, set_tcp_nodelay};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
+
+use crate::config::{Door, Listen, Place};
+use crate::error::ServeError;
+use crate::inherit::Inherited;
+
+/// Connections that wait to be accepted; the kernel's own limit may be lower.
+const BACKLOG: i32 = 4096;
+
+/// What a connection has to know of the door it came through.
+#[derive(Debug)]
+pub(crate) struct DoorSettings {
+    pub(crate) proxy_protocol: bool,
+    /// The certificate of today.
+    pub(crate) tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
+}
+
+impl DoorSettings {
+    pub(crate) const fn kind(&self) -> ListenerKind {
+        if self.tls.is_some() { ListenerKind::Tls } else { ListenerKind::Cleartext }
+    }
+}
+
+/// A door that is open.
+#[derive(Debug)]
+pub(crate) struct OpenDoor {
+    /// The key of the configuration that names it.
+    pub(crate) key: &'static str,
+    pub(crate) door: Door,
+    pub(crate) sockets: Vec<OwnedFd>,
+    /// Where it is; `None` for a Unix socket.
+    pub(crate) address: Option<SocketAddr>,
+}
+
+impl OpenDoor {
+    /// How the next server asks for it.
+    pub(crate) fn name(&self) -> String {
+        name(self.key, &self.door)
+    }
+
+    /// A socket for a worker: its own, or another handle of a shared one.
+    pub(crate) fn socket_for(&self, worker: usize) -> Result<OwnedFd, ServeError> {
+        let socket = &self.sockets[worker % self.sockets.len()];
+        socket.try_clone().map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: std::io::Error) -> ServeError {
+        ServeError::Listen { key: self.key, place: self.door.place.clone(), source }
+    }
+}
+
+fn name(key: &str, door: &Door) -> String {
+    format!("{key} {}", door.place)
+}
+
+/// Opens every door of a key; `workers` sockets each, where that is possible.
+pub(crate) fn open_all(
+    key: &'static str,
+    places: &Listen,
+    workers: usize,
+    inherited: &mut Inherited,
+) -> Result<Vec<OpenDoor>, ServeError> {
+    places.doors().iter().map(|door| open(key, door, workers, inherited)).collect()
+}
+
+fn open(key: &'static str, door: &Door, workers: usize, inherited: &mut Inherited) -> Result<OpenDoor, ServeError> {
+    let failed = |error: Errno| ServeError::Listen { key, place: door.place.clone(), source: error.into() };
+    let taken_over = inherited.take_over(&name(key, door));
+    let sockets = if !taken_over.is_empty() {
+        taken_over
+    } else {
+        match &door.place {
+            Place::Tcp(address) => open_tcp(*address, workers).map_err(failed)?,
+            Place::Unix(path) => vec![open_unix(path).map_err(failed)?],
+            Place::Systemd(name) => {
+                let sockets = inherited.of_systemd(name);
+                if sockets.is_empty() {
+                    return Err(ServeError::NoSystemdSocket { key, name: name.clone() });
+                }
+                sockets
+            }
+        }
+    };
+    let address = getsockname(&sockets[0]).ok().and_then(|address| SocketAddr::try_from(address).ok());
+    for socket in &sockets {
+        rustix::io::ioctl_fionbio(socket, true).map_err(failed)?;
+        if address.is_some() {
+            // Connections inherit it; a call for each of them is saved.
+            set_tcp_nodelay(socket, true).map_err(failed)?;
+        }
+    }
+    Ok(OpenDoor { key, door: door.clone(), sockets, address })
+}
+
+fn open_tcp(address: SocketAddr, workers: usize) -> Result<Vec<OwnedFd>, Errno> {
+    let one = |address: SocketAddr, is_shared: bool| -> Result<OwnedFd, Errno> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+        set_socket_reuseaddr(&socket, true)?;
+        if is_shared {
+            set_socket_reuseport(&socket, true)?;
+        }
+        bind(&socket, &address)?;
+        Ok(socket)
+    };
+    // Without SO_REUSEPORT first: with it, an address that another server has would be shared without a word.
+    let alone = one(address, false)?;
+    let sockets = if workers == 1 {
+        vec![alone]
+    } else {
+        let bound = getsockname(&alone).ok().and_then(|bound| SocketAddr::try_from(bound).ok()).unwrap_or(address);
+        drop(alone);
+        (0..workers).map(|_| one(bound, true)).collect::<Result<_, _>>()?
+    };
+    sockets.iter().try_for_each(|socket| listen(socket.as_fd(), BACKLOG))?;
+    Ok(sockets)
+}
+
+fn open_unix(path: &Path) -> Result<OwnedFd, Errno> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket =
+        socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    match bind(&socket, &address) {
+        // A server that ended left its name behind; one that answers is alive.
+        Err(Errno::ADDRINUSE) if UnixStream::connect(path).is_err() => {
+            rustix::fs::unlink(path)?;
+            bind(&socket, &address)?;
+        }
+        bound => bound?,
+    }
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}

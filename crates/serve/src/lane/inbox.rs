@@ -1,0 +1,95 @@
+//! Bytes that came and are not understood yet. A connection that rests holds no memory for them.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+
+use bytes::Bytes;
+
+use crate::lane::transport::Transport;
+
+/// Room for the header of a request; what is larger is no longer the lane's.
+const ROOM_BYTES: usize = 8 * 1024;
+/// Empty buffers that a thread keeps.
+const SPARES: usize = 64;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes that came.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    buffer: Option<Box<[u8]>>,
+    start: usize,
+    end: usize,
+}
+
+impl Inbox {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.buffer.as_deref().map(|buffer| &buffer[self.start..self.end]).unwrap_or_default()
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// True if a header that is not complete will not become so in here.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.start == 0 && self.end == ROOM_BYTES
+    }
+
+    /// Forgets bytes that were understood.
+    pub(crate) fn consume(&mut self, length: usize) {
+        self.start += length;
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Everything, for somebody else.
+    pub(crate) fn take(&mut self) -> Bytes {
+        let bytes = Bytes::copy_from_slice(self.bytes());
+        (self.start, self.end) = (0, 0);
+        bytes
+    }
+
+    /// Reads more. 0 is the end.
+    pub(crate) async fn fill(&mut self, io: &mut impl Transport) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let buffer = self.buffer.get_or_insert_with(spare);
+            if self.start > 0 {
+                buffer.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.end - self.start);
+            }
+            let read = io.poll_recv(cx, &mut buffer[self.end..]);
+            match &read {
+                Poll::Ready(Ok(length)) => self.end += length,
+                Poll::Pending if self.is_empty() => self.release(),
+                _ => {}
+            }
+            read
+        })
+        .await
+    }
+
+    fn release(&mut self) {
+        let Some(buffer) = self.buffer.take() else { return };
+        SPARE.with_borrow_mut(|spares| {
+            if spares.len() < SPARES {
+                spares.push(buffer);
+            }
+        });
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+fn spare() -> Box<[u8]> {
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; ROOM_BYTES].into_boxed_slice())
+}

@@ -1,0 +1,361 @@
+//! The lane: requests of the one shape that is nearly all traffic, answered without an HTTP library between.
+//!
+//! ```text
+//! bytes -> head -> plain, and at hand?  yes -> prepared block, or header and sendfile
+//!             \                          no -> Site::exchange, as everywhere -> written here
+//!              \-> of another shape -> the rest of the connection is hyper's, with the bytes that were read
+//! ```
+//!
+//! Always true: what is decided is decided by [`Site`], for both lanes; the lane knows only how requests and answers look
+//! on the wire. It never answers what it does not understand.
+
+mod date;
+mod head;
+mod inbox;
+mod transport;
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Instant;
+
+use bytes::Bytes;
+use clearwell_metrics::{BytePath, RequestKind, StatusClass};
+use http::uri::PathAndQuery;
+use http::{Response, StatusCode, Version};
+
+use crate::body::{self, Content};
+use crate::connection::Connection;
+use crate::exchange::{self, Asked, Exchange};
+use crate::lane::date::{Prefix, date};
+use crate::lane::head::{Head, Parsed};
+use crate::lane::inbox::Inbox;
+use crate::object::{FilePart, Object, Segment, Source};
+use crate::respond;
+use crate::site::{Query, Site};
+
+pub(crate) use transport::Transport;
+
+/// Sent of a file before others have their turn: costs nothing measurable, and keeps them waiting for some hundred
+/// microseconds at most.
+const TURN_BYTES: u64 = 1 << 20;
+
+/// What becomes of a connection.
+#[derive(Debug)]
+pub(crate) enum Leaving {
+    /// It is over.
+    Closed,
+    /// Somebody else goes on, with these bytes first.
+    HandedOver(Bytes),
+}
+
+/// A connection on the lane.
+pub(crate) struct Lane<'c, T> {
+    pub(crate) io: &'c mut T,
+    pub(crate) site: &'c Site,
+    pub(crate) connection: &'c Arc<Connection>,
+    /// The server wants connections to end.
+    pub(crate) closing: &'c AtomicBool,
+}
+
+/// What follows an answer.
+enum Next {
+    Another,
+    End,
+    Somebody,
+}
+
+impl<T: Transport> Lane<'_, T> {
+    /// Serves until the connection ends, or is no longer for the lane.
+    pub(crate) async fn run(mut self) -> io::Result<Leaving> {
+        let mut inbox = Inbox::default();
+        loop {
+            let limit = self.site.settings().config.max_header_lines.get();
+            let head = match head::parse(inbox.bytes(), limit) {
+                Parsed::Head(head) => head,
+                Parsed::Unusual => return Ok(Leaving::HandedOver(inbox.take())),
+                Parsed::Partial if inbox.is_full() => return Ok(Leaving::HandedOver(inbox.take())),
+                Parsed::Partial => {
+                    if !inbox.is_empty() {
+                        self.connection.received();
+                    }
+                    if inbox.fill(self.io).await? == 0 {
+                        return Ok(Leaving::Closed);
+                    }
+                    continue;
+                }
+            };
+            let length = head.length;
+            match self.answer(&head).await? {
+                Next::Another => inbox.consume(length),
+                Next::End => return Ok(Leaving::Closed),
+                Next::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
+            }
+        }
+    }
+
+    async fn answer(&mut self, head: &Head<'_>) -> io::Result<Next> {
+        let began = Instant::now();
+        let closes = head.closes || self.closing.load(Ordering::Relaxed);
+        let object = if head.is_plain { self.site.at_hand(head.target) } else { None };
+        match object {
+            Some(object) if self.site.may_ask(self.connection, &self.site.settings(), began) => {
+                match &object.source {
+                    Source::Memory(_) => self.answer_from_memory(head, &object, began, closes).await?,
+                    Source::File(_) => {
+                        // Boxed, as all that is not for small objects: a connection that rests takes less memory.
+                        if !Box::pin(self.answer_from_file(head, &object, began, closes)).await? {
+                            return Box::pin(self.answer_otherwise(head, began, closes)).await;
+                        }
+                    }
+                }
+                self.io_finished().await?;
+                Ok(if closes { Next::End } else { Next::Another })
+            }
+            _ => Box::pin(self.answer_otherwise(head, began, closes)).await,
+        }
+    }
+
+    /// The whole of a small object: all of it was prepared but for the first lines.
+    async fn answer_from_memory(
+        &mut self,
+        head: &Head<'_>,
+        object: &Object,
+        began: Instant,
+        closes: bool,
+    ) -> io::Result<()> {
+        let Source::Memory(block) = &object.source else { return Ok(()) };
+        let prefix = Prefix::new(began, closes);
+        let bytes = if head.is_head { &block.bytes[..block.head_length] } else { &block.bytes };
+        let body_bytes = (bytes.len() - block.head_length) as u64;
+        let kind = RequestKind::Resource(object.kind);
+        // Only an answer that does not fit into the socket is a request in flight.
+        let mut slow: Option<Exchange> = None;
+        let (mut sent, whole) = (0, prefix.bytes().len() + bytes.len());
+        let (io, connection, site) = (&mut *self.io, self.connection, self.site);
+        std::future::poll_fn(|cx| {
+            while sent < whole {
+                let (first, second) = unsent(prefix.bytes(), bytes, sent);
+                match io.poll_send(cx, &[IoSlice::new(first), IoSlice::new(second)], false) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(length)) => {
+                        sent += length;
+                        connection.wrote(length);
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {
+                        slow.get_or_insert_with(|| {
+                            Exchange::begin(site.metrics().http.request(kind, began), connection, Version::HTTP_11)
+                        });
+                        return Poll::Pending;
+                    }
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await?;
+        self.site.count_move(object);
+        let settings = self.site.settings();
+        match slow {
+            Some(mut exchange) => {
+                exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
+                exchange.sent(BytePath::Memory, body_bytes);
+            }
+            None => {
+                let now = Instant::now();
+                let took = now.saturating_duration_since(began);
+                self.connection.answered_at(now);
+                self.site.metrics().http.request_at_once(kind, StatusClass::Success, body_bytes, took);
+                if settings.access.takes(StatusClass::Success) {
+                    let line = exchange::line(self.connection, StatusCode::OK, &self.asked(head), None);
+                    settings.access.write(crate::access::Line { sent_bytes: body_bytes, took, ..line });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole of a large object. False if as many are on their way as are allowed; nothing was sent then.
+    async fn answer_from_file(
+        &mut self,
+        head: &Head<'_>,
+        object: &Object,
+        began: Instant,
+        closes: bool,
+    ) -> io::Result<bool> {
+        let Source::File(file) = &object.source else { return Ok(false) };
+        let settings = arc_swap::Guard::into_inner(self.site.settings());
+        let tickets = if head.is_head {
+            Vec::new()
+        } else {
+            // Counted as shed where it is answered.
+            match self.site.begin_download(object, self.connection.client(), &settings.config) {
+                Ok(tickets) => tickets,
+                Err(_) => return Ok(false),
+            }
+        };
+        let kind = RequestKind::Resource(object.kind);
+        let request = self.site.metrics().http.request(kind, began);
+        let mut exchange = Exchange::begin(request, self.connection, Version::HTTP_11);
+        exchange.downloads(tickets);
+        exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
+        self.send(Prefix::new(began, closes).bytes(), &file.head, !head.is_head).await?;
+        if !head.is_head {
+            self.site.count_move(object);
+            let segment = object.part(0..object.meta.size);
+            self.send_segment(segment, &mut exchange).await?;
+        }
+        Ok(true)
+    }
+
+    /// Everything else: decided as on the other lane, and written here.
+    async fn answer_otherwise(&mut self, head: &Head<'_>, began: Instant, closes: bool) -> io::Result<Next> {
+        // What is no path or no header text is for the other lane to judge.
+        let (Ok(target), Some(headers)) = (PathAndQuery::try_from(head.target), head.headers()) else {
+            return Ok(Next::Somebody);
+        };
+        let method = head.method();
+        let query = Query {
+            method: &method,
+            path: target.path(),
+            headers: &headers,
+            version: Version::HTTP_11,
+            has_body: false,
+        };
+        let (response, mut exchange) = self.site.exchange(self.connection, &query, began).await;
+        let (parts, content) = response.into_parts();
+        let text = header_text(&Response::from_parts(parts, ()), began, closes);
+        match content {
+            Content::Empty => self.send(&text, &[], false).await?,
+            Content::Memory(bytes) => {
+                self.send(&text, &bytes, false).await?;
+                exchange.sent(BytePath::Memory, bytes.len() as u64);
+            }
+            Content::Stream(stream) => {
+                self.send(&text, &[], true).await?;
+                for segment in stream.into_segments() {
+                    self.send_segment(segment, &mut exchange).await?;
+                }
+            }
+        }
+        drop(exchange);
+        self.io_finished().await?;
+        Ok(if closes { Next::End } else { Next::Another })
+    }
+
+    fn asked<'a>(&self, head: &Head<'a>) -> Asked<'a> {
+        Asked {
+            method: if head.is_head { &http::Method::HEAD } else { &http::Method::GET },
+            path: head.target,
+            version: Version::HTTP_11,
+            agent: head.agent,
+            client: self.connection.address(),
+        }
+    }
+
+    /// Writes both, one behind the other.
+    async fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<()> {
+        let (mut sent, whole) = (0, first.len() + second.len());
+        while sent < whole {
+            let (first, second) = unsent(first, second, sent);
+            let pieces = [IoSlice::new(first), IoSlice::new(second)];
+            let length = std::future::poll_fn(|cx| self.io.poll_send(cx, &pieces, more)).await?;
+            if length == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            sent += length;
+            self.connection.wrote(length);
+        }
+        Ok(())
+    }
+
+    async fn send_segment(&mut self, segment: Segment, exchange: &mut Exchange) -> io::Result<()> {
+        match segment {
+            Segment::Memory(bytes) => {
+                self.send(&bytes, &[], false).await?;
+                exchange.sent(BytePath::Memory, bytes.len() as u64);
+                Ok(())
+            }
+            Segment::File(file) => {
+                let sent = self.send_file(file, exchange).await;
+                if let Err(error) = &sent
+                    && matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+                {
+                    exchange.broke(error);
+                }
+                sent
+            }
+        }
+    }
+
+    /// Sends a part of a file, turn by turn, as far as its check allows.
+    async fn send_file(&mut self, file: FilePart, exchange: &mut Exchange) -> io::Result<()> {
+        let FilePart { file, check, mut part } = file;
+        let mut is_cached_to = part.start;
+        // Sent since this connection last waited for anything.
+        let mut stretch = 0;
+        while part.start < part.end {
+            let allowed = check.wait(&part).await.map_err(|_| body::damaged())?;
+            let mut turn = part.start..allowed.min(part.start + TURN_BYTES);
+            if turn.end > is_cached_to {
+                is_cached_to = allowed.min(turn.end + TURN_BYTES);
+                let next = turn.start..is_cached_to;
+                // Read again where the cache has lost it, and not by this thread.
+                if !body::is_cached(&file, &next) {
+                    body::warm(&file, next).await?;
+                }
+            }
+            let mut waited = false;
+            let sending = std::future::poll_fn(|cx| {
+                let sent = self.io.poll_send_file(cx, &file, &mut turn);
+                waited |= sent.is_pending();
+                sent
+            });
+            match sending.await {
+                Ok(length) => {
+                    exchange.sent(T::FILES, length as u64);
+                    self.connection.wrote(length);
+                    part.start = turn.start;
+                    stretch = if waited { 0 } else { stretch + length as u64 };
+                    if stretch >= TURN_BYTES {
+                        stretch = 0;
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => body::warm(&file, turn).await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn io_finished(&mut self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.io.poll_finish(cx)).await
+    }
+}
+
+/// What is left of two pieces.
+fn unsent<'a>(first: &'a [u8], second: &'a [u8], sent: usize) -> (&'a [u8], &'a [u8]) {
+    match sent.checked_sub(first.len()) {
+        None => (&first[sent..], second),
+        Some(sent) => (&[], &second[sent..]),
+    }
+}
+
+/// Status, date and headers of an answer, and the empty line.
+fn header_text(response: &Response<()>, now: Instant, closes: bool) -> Vec<u8> {
+    let mut text = Vec::with_capacity(512);
+    let status = response.status();
+    let reason = status.canonical_reason().unwrap_or_default();
+    for piece in [b"HTTP/1.1 ", status.as_str().as_bytes(), b" ", reason.as_bytes(), b"\r\ndate: ", &date(now), b"\r\n"]
+    {
+        text.extend_from_slice(piece);
+    }
+    respond::write_headers(response.headers(), &mut text);
+    if closes {
+        text.extend_from_slice(b"connection: close\r\n");
+    }
+    text.extend_from_slice(b"\r\n");
+    text
+}

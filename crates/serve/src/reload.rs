@@ -1,0 +1,88 @@
+//! Changes while the server runs: configuration and certificates, on request and when their files change.
+//!
+//! Always true: what cannot be used changes nothing. Everything is made first, and then takes the place of what was
+//! there; connections that are open go on as they began.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+
+use crate::config::{ClientCertificates, ServeConfig};
+use crate::error::ServeError;
+use crate::site::Site;
+use crate::tls;
+
+/// Takes over configurations and certificates.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    site: Arc<Site>,
+    doors: Arc<[TlsDoor]>,
+}
+
+/// A door with TLS.
+#[derive(Debug)]
+pub(crate) struct TlsDoor {
+    /// Other than the configuration has it for all.
+    pub(crate) client_certificates: Option<ClientCertificates>,
+    pub(crate) current: Arc<ArcSwap<rustls::ServerConfig>>,
+}
+
+impl TlsDoor {
+    pub(crate) fn make(
+        client_certificates: Option<ClientCertificates>,
+        config: &ServeConfig,
+        site: &Site,
+    ) -> Result<rustls::ServerConfig, ServeError> {
+        tls::server_config(config, client_certificates.unwrap_or(config.client_certificates), site.metrics())
+    }
+}
+
+impl Reloader {
+    pub(crate) fn new(site: Arc<Site>, doors: Vec<TlsDoor>) -> Self {
+        Self { site, doors: doors.into() }
+    }
+
+    /// Takes over `config`, and reads again the files that it names.
+    ///
+    /// # Errors
+    /// What cannot be used, or not while the server runs. All stays as it was then; the refusal is counted.
+    pub fn reload(&self, config: ServeConfig) -> Result<(), ServeError> {
+        let metrics = self.site.metrics();
+        let reloaded = self.try_reload(config);
+        match &reloaded {
+            Ok(()) => metrics.http.reloads.inc(),
+            Err(_) => metrics.http.reloads_refused.inc(),
+        };
+        reloaded
+    }
+
+    fn try_reload(&self, config: ServeConfig) -> Result<(), ServeError> {
+        let fixed = self.site.settings().config.fixed_keys_that_differ(&config);
+        if !fixed.is_empty() {
+            return Err(ServeError::FixedKeys(fixed));
+        }
+        let doors = self.doors.iter().map(|door| TlsDoor::make(door.client_certificates, &config, &self.site));
+        let made = doors.collect::<Result<Vec<_>, _>>()?;
+        tls::show_signing_certificate(&config, self.site.metrics())?;
+        self.site.configure(config)?;
+        for (door, made) in self.doors.iter().zip(made) {
+            door.current.store(Arc::new(made));
+        }
+        tracing::info!("configuration and certificates taken over");
+        Ok(())
+    }
+
+    /// When the files that the configuration names were last changed; `None` for those that cannot be seen. To be
+    /// compared with what it was before.
+    pub fn file_times(&self) -> Vec<(PathBuf, Option<SystemTime>)> {
+        let settings = self.site.settings();
+        tls::files(&settings.config).map(|path| (path.clone(), changed(path))).collect()
+    }
+}
+
+/// When a file was last changed.
+pub(crate) fn changed(path: &std::path::Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}

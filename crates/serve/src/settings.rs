@@ -1,0 +1,35 @@
+//! What is derived from the configuration, and changes with it while the server runs.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use clearwell_metrics::Metrics;
+
+use crate::access::AccessLog;
+use crate::client::Rate;
+use crate::config::ServeConfig;
+use crate::connection::Patience;
+use crate::error::ServeError;
+
+/// The configuration and what is made of it.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) config: ServeConfig,
+    pub(crate) patience: Patience,
+    /// How often a client may ask; no matter without one.
+    pub(crate) rate: Option<Rate>,
+    pub(crate) access: Arc<AccessLog>,
+}
+
+impl Settings {
+    /// Opens what the configuration names.
+    pub(crate) fn of(config: ServeConfig, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
+        Ok(Self {
+            patience: Patience::of(&config),
+            rate: NonZeroU32::new(config.requests_per_second)
+                .map(|per_second| Rate::new(per_second, config.request_burst.get())),
+            access: Arc::new(AccessLog::open(&config, metrics)?),
+            config,
+        })
+    }
+}

@@ -1,0 +1,241 @@
+//! A connected socket, TCP or Unix, read and written with as few system calls as there are.
+//!
+//! Always true: a fresh socket is tried before it is registered with the runtime. A client that asks once on each
+//! connection has usually asked before we came, and then the connection is never waited for.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use rustix::fs::sendfile;
+use rustix::io::{Errno, read, writev};
+use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+
+/// A connected socket that does not block.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    state: State,
+    /// Bytes that were read by somebody who did not want them; they come first.
+    unread: Bytes,
+}
+
+#[derive(Debug)]
+enum State {
+    Fresh(OwnedFd),
+    Registered(AsyncFd<OwnedFd>),
+    /// Only while it is being registered, or if that failed.
+    Lost,
+}
+
+impl Socket {
+    /// Takes a socket that was set not to block.
+    pub(crate) const fn new(fd: OwnedFd) -> Self {
+        Self { state: State::Fresh(fd), unread: Bytes::new() }
+    }
+
+    /// Puts bytes back: they are read next.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
+    /// Reads what there is.
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.unread.has_remaining() {
+            let length = self.unread.len().min(buffer.len());
+            self.unread.copy_to_slice(&mut buffer[..length]);
+            return Poll::Ready(Ok(length));
+        }
+        let room = buffer.len();
+        // Less than there was room for: the socket is empty, and the next bytes bring an event of their own.
+        self.poll_io(cx, Direction::In, |fd| read(fd, &mut *buffer), |length| *length > 0 && *length < room)
+    }
+
+    /// Writes some of the pieces. `more` says that other bytes follow at once.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+        more: bool,
+    ) -> Poll<io::Result<usize>> {
+        let write = |fd: BorrowedFd<'_>| {
+            if more {
+                sendmsg(fd, pieces, &mut SendAncillaryBuffer::default(), SendFlags::MORE)
+            } else {
+                writev(fd, pieces)
+            }
+        };
+        self.poll_io(cx, Direction::Out, write, |_| false)
+    }
+
+    /// Sends some of a part of a file, and shortens the part by it.
+    pub(crate) fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        part: &mut Range<u64>,
+    ) -> Poll<io::Result<usize>> {
+        let (mut start, wanted) = (part.start, usize::try_from(part.end - part.start).unwrap_or(usize::MAX));
+        let sent =
+            ready!(self.poll_io(cx, Direction::Out, |fd| sendfile(fd, file, Some(&mut start), wanted), |_| false))?;
+        part.start = start;
+        // The file is shorter than it was.
+        Poll::Ready(if sent == 0 && wanted > 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(sent) })
+    }
+
+    fn poll_io<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        mut io: impl FnMut(BorrowedFd<'_>) -> Result<T, Errno>,
+        is_last: impl Fn(&T) -> bool,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            let fd = match &self.state {
+                State::Registered(fd) => fd,
+                State::Fresh(fd) => match io(fd.as_fd()) {
+                    Err(Errno::AGAIN) => {
+                        self.register()?;
+                        continue;
+                    }
+                    Err(Errno::INTR) => continue,
+                    done => return Poll::Ready(done.map_err(io::Error::from)),
+                },
+                State::Lost => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            };
+            let mut ready = ready!(match direction {
+                Direction::In => fd.poll_read_ready(cx),
+                Direction::Out => fd.poll_write_ready(cx),
+            })?;
+            match io(ready.get_inner().as_fd()) {
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(Errno::INTR) => {}
+                Ok(done) => {
+                    if is_last(&done) {
+                        ready.clear_ready();
+                    }
+                    return Poll::Ready(Ok(done));
+                }
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    fn register(&mut self) -> io::Result<()> {
+        if let State::Fresh(fd) = std::mem::replace(&mut self.state, State::Lost) {
+            self.state = State::Registered(register(fd, Interest::READABLE | Interest::WRITABLE)?);
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) fn shut_down(&self) -> io::Result<()> {
+        let fd = match &self.state {
+            State::Fresh(fd) => fd,
+            State::Registered(fd) => fd.get_ref(),
+            State::Lost => return Ok(()),
+        };
+        Ok(shutdown(fd, Shutdown::Write)?)
+    }
+}
+
+/// Registers a descriptor with the runtime.
+pub(crate) fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is the same open descriptor for as long as it lives, and it lives in the `AsyncFd`.
+    unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(|error| error.into_parts().1)
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    In,
+    Out,
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let length = ready!(self.poll_recv(cx, buffer.initialize_unfilled()))?;
+        buffer.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, &[IoSlice::new(bytes)], false)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, pieces, false)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shut_down())
+    }
+}
+
+/// Reads bytes that somebody else has read already, then those of the stream within.
+#[derive(Debug)]
+pub(crate) struct Rewound<T> {
+    unread: Bytes,
+    inner: T,
+}
+
+impl<T> Rewound<T> {
+    pub(crate) const fn new(unread: Bytes, inner: T) -> Self {
+        Self { unread, inner }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Rewound<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.unread.has_remaining() {
+            let length = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.inner).poll_read(cx, buffer)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Rewound<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

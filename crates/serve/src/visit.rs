@@ -1,0 +1,302 @@
+//! The life of a connection, from the accepted socket to its end.
+//!
+//! ```text
+//! (PROXY protocol) -> (TLS) -> the lane -> hyper, if something unusual comes
+//! ```
+//!
+//! `Upgrade: h2c`, which libcurl sends with each cleartext request, is not taken: the answer is plain HTTP/1.1 and the
+//! connection goes on. A client that begins with the preface of HTTP/2 is served HTTP/2.
+
+use std::convert::Infallible;
+use std::os::fd::OwnedFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clearwell_metrics::{EndReason, TlsVersion};
+use http::header::{CONNECTION, HOST};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use rustls::{HandshakeKind, ProtocolVersion};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::body::Body;
+use crate::client::Ticket;
+use crate::config::ServeConfig;
+use crate::connection::{Connection, Progress, Verdict};
+use crate::door::DoorSettings;
+use crate::io::Watched;
+use crate::lane::{Lane, Leaving, Transport};
+use crate::phase::{Phase, PhaseWatch};
+use crate::proxy::{self, Source};
+use crate::respond;
+use crate::site::Site;
+use crate::socket::{Rewound, Socket};
+use crate::tls;
+use crate::worker::{Place, Shared};
+
+/// An idle connection that is told to close has so long to do it.
+const GOODBYE: Duration = Duration::from_secs(1);
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nCache-Control: no-store\r\n\
+    Content-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// A connection that was accepted.
+pub(crate) struct Visit {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) door: Arc<DoorSettings>,
+    pub(crate) phase: PhaseWatch,
+}
+
+/// Puts the connection among those of its client, unless it has enough.
+pub(crate) fn belongs_to_client(site: &Site, connection: &Connection) -> Result<(), EndReason> {
+    let Some(address) = connection.address() else { return Ok(()) };
+    let client = site.client_at(address);
+    let settings = site.settings();
+    let is_proxy = settings.config.trusted_proxies.contains(address);
+    let limit = if is_proxy { 0 } else { settings.config.max_connections_per_address };
+    let ticket: Ticket = client.connect(limit).map_err(|_| EndReason::Crowded)?;
+    connection.belongs_to(client, ticket);
+    Ok(())
+}
+
+/// Says that there is no room. The request is read first: closing with unread bytes would take the answer back.
+pub(crate) async fn refuse(stream: OwnedFd) {
+    let mut socket = Socket::new(stream);
+    let refusing = async {
+        let mut request = [0; 4096];
+        let _read = socket.read(&mut request).await?;
+        socket.write_all(REFUSAL).await?;
+        socket.shutdown().await
+    };
+    // Whatever becomes of it, the connection closes.
+    let _ = timeout(REFUSAL_TIME, refusing).await;
+}
+
+impl Visit {
+    pub(crate) async fn serve(self, stream: OwnedFd, place: Place) {
+        let _open = self.shared.site.metrics().http.connection(self.door.kind());
+        let mut socket = Socket::new(stream);
+        if self.door.proxy_protocol {
+            // Boxed, as all that few connections need: what waits takes less memory.
+            if let Err(reason) = Box::pin(self.hear_proxy(&mut socket)).await {
+                self.shared.site.metrics().http.ended(reason);
+                return;
+            }
+        }
+        match &self.door.tls {
+            None => self.serve_http(socket).await,
+            Some(tls) => {
+                let acceptor = TlsAcceptor::from(tls.load_full());
+                if let Some(stream) = Box::pin(self.shake_hands(acceptor, socket)).await {
+                    Box::pin(self.serve_tls(stream)).await;
+                }
+            }
+        }
+        drop(place);
+    }
+
+    /// Reads what a proxy says about its client.
+    async fn hear_proxy(&self, socket: &mut Socket) -> Result<(), EndReason> {
+        let mut heard = Vec::with_capacity(proxy::LONGEST);
+        loop {
+            match proxy::parse(&heard) {
+                proxy::Parsed::Complete(source, length) => {
+                    socket.unread(Bytes::from(heard).slice(length..));
+                    if let Source::Client(client) = source {
+                        self.connection.speaks_for(client);
+                    }
+                    return belongs_to_client(&self.shared.site, &self.connection);
+                }
+                proxy::Parsed::Partial if heard.len() < proxy::LONGEST => {}
+                proxy::Parsed::Partial | proxy::Parsed::Invalid => return Err(EndReason::Proxy),
+            }
+            let mut room = [0; proxy::LONGEST];
+            let wanted = proxy::LONGEST - heard.len();
+            match socket.read(&mut room[..wanted]).await {
+                Ok(length @ 1..) => heard.extend_from_slice(&room[..length]),
+                _ => return Err(EndReason::Proxy),
+            }
+        }
+    }
+
+    async fn shake_hands(&self, acceptor: TlsAcceptor, socket: Socket) -> Option<TlsStream<Socket>> {
+        let time = Duration::from_secs(self.shared.site.settings().config.handshake_seconds.get().into());
+        // The time for a header begins once it can be written.
+        self.connection.watch();
+        let shaken = timeout(time, acceptor.accept(socket)).await;
+        self.connection.unwatch();
+        let metrics = &self.shared.site.metrics().http;
+        match shaken {
+            Ok(Ok(stream)) => {
+                let (_, session) = stream.get_ref();
+                let version = match session.protocol_version() {
+                    Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
+                    _ => TlsVersion::Tls13,
+                };
+                metrics.handshake(version, session.handshake_kind() == Some(HandshakeKind::Resumed));
+                if let Some(subject) = session.peer_certificates().and_then(|chain| tls::subject(chain.first()?)) {
+                    self.connection.shows(subject);
+                }
+                Some(stream)
+            }
+            Ok(Err(error)) => {
+                metrics.ended(EndReason::Handshake);
+                tracing::debug!(peer = ?self.connection.peer(), %error, "tls handshake failed");
+                None
+            }
+            Err(_) => {
+                metrics.ended(EndReason::Handshake);
+                tracing::debug!(peer = ?self.connection.peer(), "tls handshake took too long");
+                None
+            }
+        }
+    }
+
+    async fn serve_tls(&self, stream: TlsStream<Socket>) {
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            self.serve_hyper(stream).await;
+        } else {
+            self.serve_http(stream).await;
+        }
+    }
+
+    async fn serve_http<T: Transport>(&self, mut io: T) {
+        let lane =
+            Lane { io: &mut io, site: &self.shared.site, connection: &self.connection, closing: &self.shared.closing };
+        match lane.run().await {
+            Ok(Leaving::Closed) => {
+                // TLS says goodbye; on a plain socket closing it is enough.
+                if self.door.tls.is_some() {
+                    let _ = io.shutdown().await;
+                }
+            }
+            Ok(Leaving::HandedOver(unread)) => Box::pin(self.serve_hyper(Rewound::new(unread, io))).await,
+            Err(error) => tracing::debug!(peer = ?self.connection.peer(), %error, "connection ended"),
+        }
+    }
+
+    async fn serve_hyper<T>(&self, stream: T)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.connection.watch();
+        let (site, peer) = (&self.shared.site, self.connection.peer());
+        let service = service_fn(|request: Request<Incoming>| {
+            let (site, connection) = (Arc::clone(site), Arc::clone(&self.connection));
+            async move { Ok::<_, Infallible>(answer(&site, &connection, request).await) }
+        });
+        let io = Watched::new(TokioIo::new(stream), Arc::clone(&self.connection));
+        let builder = http(&site.settings().config);
+        let mut http = pin!(builder.serve_connection(io, service));
+        let mut phase = self.phase.clone();
+        let mut seen = Progress::default();
+        let mut said_goodbye = false;
+        loop {
+            let patience = site.settings().patience;
+            let wait = match self.connection.judge(&patience, &mut seen) {
+                Verdict::Wait(wait) => wait,
+                Verdict::End(EndReason::Idle) if !said_goodbye => {
+                    site.metrics().http.ended(EndReason::Idle);
+                    said_goodbye = true;
+                    http.as_mut().graceful_shutdown();
+                    GOODBYE
+                }
+                Verdict::End(reason) => {
+                    if !said_goodbye {
+                        site.metrics().http.ended(reason);
+                    }
+                    tracing::debug!(?peer, reason = reason.as_str(), "connection ended");
+                    return;
+                }
+            };
+            tokio::select! {
+                biased;
+                ended = http.as_mut() => {
+                    if let Err(error) = ended {
+                        if is_no_http(&*error) {
+                            site.metrics().http.ended(EndReason::Protocol);
+                        }
+                        tracing::debug!(?peer, error, "connection ended");
+                    }
+                    return;
+                }
+                () = phase.reaches(Phase::Closing), if !said_goodbye => {
+                    said_goodbye = true;
+                    http.as_mut().graceful_shutdown();
+                }
+                () = sleep(wait) => {}
+            }
+        }
+    }
+}
+
+/// What the site says, unless the request is not one that it can judge.
+async fn answer(site: &Site, connection: &Arc<Connection>, request: Request<Incoming>) -> Response<Body> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    // RFC 9112, 3.2: none, or two, is how requests are smuggled past those who look at the first.
+    let is_bad = match request.version() {
+        Version::HTTP_11 => hosts != 1 || is_bare_authority(&request),
+        Version::HTTP_10 => hosts > 1 || is_bare_authority(&request),
+        _ => false,
+    };
+    let refused = if is_bad {
+        Some(StatusCode::BAD_REQUEST)
+    } else if header_bytes(&request) > site.settings().config.header_limit() {
+        // hyper's own limit is that of its buffer, which may hold more.
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    } else {
+        None
+    };
+    if let Some(status) = refused {
+        let mut response = respond::plain(status);
+        if request.version() < Version::HTTP_2 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        return response.map(Body::new);
+    }
+    site.answer(connection, &request).await
+}
+
+/// Of the header as HTTP/1.1 writes it, within a few bytes.
+fn header_bytes(request: &Request<Incoming>) -> usize {
+    let uri = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    lines.sum::<usize>() + uri + request.method().as_str().len()
+}
+
+/// A host without a scheme in front is for CONNECT alone (RFC 9112, 3.2.3).
+fn is_bare_authority(request: &Request<Incoming>) -> bool {
+    let uri = request.uri();
+    uri.scheme().is_none() && uri.authority().is_some() && request.method() != Method::CONNECT
+}
+
+fn http(config: &ServeConfig) -> auto::Builder<TokioExecutor> {
+    let limit = config.header_limit();
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // The watch over the connection knows more than hyper's own timer, which takes a rest for a slow header.
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_headers(config.max_header_lines.get())
+        .max_buf_size(limit);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.max_streams.get())
+        .max_header_list_size(u32::try_from(limit).unwrap_or(u32::MAX));
+    builder
+}
+
+fn is_no_http(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+}

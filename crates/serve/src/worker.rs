@@ -1,0 +1,282 @@
+//! A worker: a thread with a runtime of its own that accepts connections and serves them to their end.
+//!
+//! Always true: a connection never changes its worker, so workers share nothing with each request but what they read.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clearwell_metrics::EndReason;
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
+use slab::Slab;
+use tokio::io::Interest;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::connection::{Connection, Patience, Progress, Verdict};
+use crate::door::DoorSettings;
+use crate::error::ServeError;
+use crate::phase::{Phase, PhaseWatch};
+use crate::site::Site;
+use crate::socket::register;
+use crate::visit::{self, Visit};
+
+/// How often connections are judged: limits are in seconds.
+const JUDGED_EACH: Duration = Duration::from_millis(100);
+/// After a failed accept, mostly for want of file descriptors: long enough for some to come back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Accepted at once before those who are in have their turn.
+const ACCEPTED_AT_ONCE: usize = 32;
+/// Clients of a worker at the same time that are told there is no room; more are closed without a word.
+const REFUSALS: usize = 64;
+/// Threads of a worker that wait for the disk.
+const BLOCKING_THREADS: usize = 32;
+
+/// What all workers of a server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) site: Arc<Site>,
+    /// Connections of all workers.
+    open: AtomicUsize,
+    /// Workers that still accept.
+    accepting: AtomicUsize,
+    /// Connections are to end.
+    pub(crate) closing: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(site: Arc<Site>, workers: usize) -> Arc<Self> {
+        let accepting = AtomicUsize::new(workers);
+        Arc::new(Self { site, open: AtomicUsize::new(0), accepting, closing: AtomicBool::new(false) })
+    }
+}
+
+/// A door as a worker has it.
+#[derive(Debug)]
+pub(crate) struct WorkerDoor {
+    pub(crate) socket: OwnedFd,
+    pub(crate) settings: Arc<DoorSettings>,
+}
+
+/// Starts a worker. What comes in the end is how many connections had to be aborted.
+pub(crate) fn start(
+    at: usize,
+    doors: Vec<WorkerDoor>,
+    shared: Arc<Shared>,
+    phase: PhaseWatch,
+) -> Result<oneshot::Receiver<usize>, ServeError> {
+    let (sender, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name(format!("disk-{at}"))
+        .build()
+        .map_err(ServeError::Thread)?;
+    let worker = Worker { shared, connections: Arc::default(), phase };
+    let run = move || {
+        let aborted = runtime.block_on(worker.run(doors));
+        // Reading that still waits for a disk must not hold up the end.
+        runtime.shutdown_background();
+        let _ = sender.send(aborted);
+    };
+    std::thread::Builder::new().name(format!("serve-{at}")).spawn(run).map_err(ServeError::Thread)?;
+    Ok(ended)
+}
+
+type Connections = Arc<Mutex<Slab<Entry>>>;
+
+#[derive(Debug)]
+struct Worker {
+    shared: Arc<Shared>,
+    connections: Connections,
+    phase: PhaseWatch,
+}
+
+/// A connection as its worker sees it.
+#[derive(Debug)]
+struct Entry {
+    connection: Arc<Connection>,
+    /// `None` until its task is there.
+    task: Option<AbortHandle>,
+    seen: Progress,
+}
+
+impl Worker {
+    async fn run(mut self, doors: Vec<WorkerDoor>) -> usize {
+        let mut acceptors = tokio::task::JoinSet::new();
+        for door in doors {
+            acceptors.spawn(accept(door, Arc::clone(&self.shared), Arc::clone(&self.connections), self.phase.clone()));
+        }
+        let mut ticks = interval(JUDGED_EACH);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.phase.reaches(Phase::Closing) => break,
+                _ = ticks.tick() => self.judge(),
+            }
+        }
+        acceptors.shutdown().await;
+        self.shared.accepting.fetch_sub(1, Ordering::SeqCst);
+        // Nobody shall be closed, and come back, while another worker still accepts.
+        while self.shared.accepting.load(Ordering::SeqCst) > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        self.shared.closing.store(true, Ordering::Relaxed);
+        while !self.is_empty() {
+            self.close_resting();
+            self.judge();
+            let looked = sleep(Duration::from_millis(10));
+            tokio::select! {
+                () = self.phase.reaches(Phase::Aborting) => break,
+                () = looked => {}
+            }
+        }
+        let entries: Vec<Entry> = self.entries().drain().collect();
+        for entry in &entries {
+            self.shared.site.metrics().http.ended(EndReason::Stopped);
+            entry.abort();
+        }
+        // Aborted tasks are dropped when the runtime comes to them.
+        tokio::task::yield_now().await;
+        entries.len()
+    }
+
+    fn entries(&self) -> std::sync::MutexGuard<'_, Slab<Entry>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries().is_empty()
+    }
+
+    /// Ends connections that do nothing, or too little.
+    fn judge(&self) {
+        let patience: Patience = self.shared.site.settings().patience;
+        for (_, entry) in &mut *self.entries() {
+            if entry.connection.is_watched() {
+                continue;
+            }
+            if let Verdict::End(reason) = entry.connection.judge(&patience, &mut entry.seen) {
+                // Once is enough: its task is gone at the next look.
+                entry.connection.watch();
+                self.shared.site.metrics().http.ended(reason);
+                entry.abort();
+            }
+        }
+    }
+
+    /// Ends connections on which nothing is under way. Those that are watched by somebody else are told by the phase.
+    fn close_resting(&self) {
+        for (_, entry) in &*self.entries() {
+            if !entry.connection.is_watched() && entry.connection.rests() {
+                entry.abort();
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn abort(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// A place among the connections of a worker, given back when it is dropped.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    connections: Connections,
+    key: usize,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).try_remove(self.key);
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Accepts at a door until it is aborted.
+async fn accept(door: WorkerDoor, shared: Arc<Shared>, connections: Connections, phase: PhaseWatch) {
+    let refusals = Arc::new(tokio::sync::Semaphore::new(REFUSALS));
+    let Ok(socket) = register(door.socket, Interest::READABLE) else {
+        tracing::error!("a listening socket cannot be waited for");
+        return;
+    };
+    loop {
+        let Ok(mut ready) = socket.readable().await else { return };
+        for _ in 0..ACCEPTED_AT_ONCE {
+            match acceptfrom_with(socket.get_ref().as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok((stream, peer)) => {
+                    let peer = peer.and_then(|peer| std::net::SocketAddr::try_from(peer).ok());
+                    admit(stream, peer, &door.settings, &shared, &connections, &phase, &refusals);
+                }
+                Err(Errno::AGAIN) => {
+                    ready.clear_ready();
+                    break;
+                }
+                // The client was gone before we came.
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                Err(error) => {
+                    let error = std::io::Error::from(error);
+                    tracing::warn!(error = &error as &dyn std::error::Error, "no connection can be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                    break;
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn admit(
+    stream: OwnedFd,
+    peer: Option<std::net::SocketAddr>,
+    door: &Arc<DoorSettings>,
+    shared: &Arc<Shared>,
+    connections: &Connections,
+    phase: &PhaseWatch,
+    refusals: &Arc<tokio::sync::Semaphore>,
+) {
+    let is_full = shared.open.fetch_add(1, Ordering::Relaxed) >= shared.site.settings().config.max_connections.get();
+    let connection = Arc::new(Connection::new(peer));
+    let entry = Entry { connection: Arc::clone(&connection), task: None, seen: Progress::default() };
+    let key = connections.lock().unwrap_or_else(PoisonError::into_inner).insert(entry);
+    let place = Place { shared: Arc::clone(shared), connections: Arc::clone(connections), key };
+    let refused = if is_full {
+        Some(EndReason::Full)
+    } else if door.proxy_protocol {
+        // Who it is comes later.
+        None
+    } else {
+        visit::belongs_to_client(&shared.site, &connection).err()
+    };
+    let ticket = match refused {
+        None => None,
+        Some(reason) => {
+            shared.site.metrics().http.ended(reason);
+            match Arc::clone(refusals).try_acquire_owned() {
+                // A connection that is told so counts among the refusals, not among the connections.
+                Ok(permit) if door.tls.is_none() => Some(permit),
+                _ => return,
+            }
+        }
+    };
+    let task = match ticket {
+        Some(permit) => tokio::spawn(async move {
+            visit::refuse(stream).await;
+            drop((place, permit));
+        }),
+        None => {
+            let visit = Visit { shared: Arc::clone(shared), connection, door: Arc::clone(door), phase: phase.clone() };
+            tokio::spawn(visit.serve(stream, place))
+        }
+    };
+    if let Some(entry) = connections.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key) {
+        entry.task = Some(task.abort_handle());
+    }
+}
