@@ -135,7 +135,7 @@ impl Server {
             takeover::offer(path, offered, move || taken_over.notify_one()).map_err(takeover_failed)?;
         }
         if let Some(before) = before {
-            before.is_free().map_err(takeover_failed)?;
+            before.release().map_err(takeover_failed)?;
         }
         Ok(running)
     }

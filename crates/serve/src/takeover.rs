@@ -71,7 +71,7 @@ fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
 
 impl Before {
     /// This server accepts: the one before may end.
-    pub(crate) fn is_free(mut self) -> io::Result<()> {
+    pub(crate) fn release(mut self) -> io::Result<()> {
         self.0.write_all(READY)
     }
 }
