@@ -46,7 +46,7 @@ pub use crate::compression::Method;
 pub use crate::error::{BuildError, BuildFault};
 pub use crate::profile::{InvalidProfile, Profile};
 pub use options::BuildOptions;
-pub use outcome::{BuildOutcome, BundleFetch, MadeCounts};
+pub use outcome::{BuildOutcome, BundleFetch, MadeCounts, Slow};
 
 /// What releases name as their generator.
 pub const GENERATOR: &str = concat!("clearwell ", env!("CARGO_PKG_VERSION"));
@@ -96,6 +96,7 @@ pub fn build(
     run.hear_of_packs(&updates);
     made.extend(updates.made);
     run.outcome.made = outcome::count(&made);
+    run.outcome.slowest = outcome::slowest(&made, &inputs.tree);
 
     let verdict = run.release(&release, &made, &updates.reports, draft)?;
     run.hear(&verdict);

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, ManifestName};
@@ -61,6 +62,8 @@ pub(crate) struct Made {
     pub(crate) meta: ArtifactMeta,
     /// An interrupted run had made it.
     pub(crate) reused: bool,
+    /// How long one worker took for it; nothing for what is put together of parts.
+    pub(crate) took: Duration,
 }
 
 /// What makers need.
@@ -110,15 +113,21 @@ impl Workshop<'_> {
                 return Ok(None);
             }
             let meta = draft.keep(&artifact)?;
-            Ok::<_, BuildError>(Some(Made { artifact, meta, reused: true }))
+            Ok::<_, BuildError>(Some(Made { artifact, meta, reused: true, took: Duration::ZERO }))
         })?;
         Ok(made.into_iter().flatten().collect())
     }
 
     fn make_one(&self, task: &Task<'_>, draft: &Draft<'_>) -> Result<Vec<Made>, BuildError> {
-        let new = |artifact, meta| Made { artifact, meta, reused: false };
+        let begun = Instant::now();
+        let new = |artifact, meta| Made { artifact, meta, reused: false, took: begun.elapsed() };
         let kept = |artifact: &Artifact| -> Result<Vec<Made>, BuildError> {
-            Ok(vec![Made { artifact: artifact.clone(), meta: draft.keep(artifact)?, reused: true }])
+            Ok(vec![Made {
+                artifact: artifact.clone(),
+                meta: draft.keep(artifact)?,
+                reused: true,
+                took: Duration::ZERO,
+            }])
         };
         Ok(match task {
             Task::Plain(artifact, bytes) => vec![new(artifact.clone(), draft.put(artifact, bytes)?.meta())],
@@ -262,12 +271,17 @@ impl Bench<'_> {
         made.extend(fan_out(&fullfiles, self.workshop.workers, |&item| {
             let content = self.spool.read(contents[&item.hash])?;
             let meta = fullfile::make_shared(item, &content, objects, self.draft)?;
-            Ok::<_, BuildError>(Made { artifact: Artifact::Fullfile(item.hash), meta, reused: false })
+            Ok::<_, BuildError>(Made {
+                artifact: Artifact::Fullfile(item.hash),
+                meta,
+                reused: false,
+                took: Duration::ZERO,
+            })
         })?);
         let packs: Vec<_> = self.zeros.iter().zip(&pieces).collect();
         made.extend(fan_out(&packs, self.workshop.workers, |(zero, pieces)| {
             let meta = zero.assemble(pieces, &contents, self.spool, objects, self.draft)?;
-            Ok::<_, BuildError>(Made { artifact: pack::artifact(zero.plan), meta, reused: false })
+            Ok::<_, BuildError>(Made { artifact: pack::artifact(zero.plan), meta, reused: false, took: Duration::ZERO })
         })?);
         Ok(made)
     }

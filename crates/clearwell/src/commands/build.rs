@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use clearwell_format::{FormatNumber, Version};
@@ -437,6 +437,24 @@ pub(crate) fn summary(outcome: &BuildOutcome) -> String {
         let updates: Vec<String> =
             bundle.update_bytes.iter().map(|(from, bytes)| format!("{from}: {}", bytes_text(*bytes))).collect();
         let _ = writeln!(text, "  {:32} {:>10} {install:>10}  {}", bundle.bundle, bundle.version, updates.join(", "));
+    }
+    text + &times(outcome)
+}
+
+/// Where the time went, for a person: phases of a tenth of a second or more, and the slowest files.
+fn times(outcome: &BuildOutcome) -> String {
+    let seconds = |milliseconds: u64| Duration::from_millis(milliseconds).as_secs_f64();
+    let phases = outcome.phases.iter().filter(|phase| phase.milliseconds >= 100);
+    let phases: Vec<String> =
+        phases.map(|phase| format!("{} {:.1} s", phase.phase, seconds(phase.milliseconds))).collect();
+    let slowest = outcome.slowest.iter().filter(|slow| slow.milliseconds >= 1000);
+    let slowest: Vec<String> =
+        slowest.map(|slow| format!("{} {:.1} s", slow.object, seconds(slow.milliseconds))).collect();
+    let mut text = String::new();
+    for (name, list) in [("time", phases), ("slowest", slowest)] {
+        if !list.is_empty() {
+            let _ = writeln!(text, "\n  {name:8} {}", list.join(", "));
+        }
     }
     text
 }

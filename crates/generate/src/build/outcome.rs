@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::inputs::Release;
 use crate::make::Made;
 use crate::plan::Previous;
+use crate::tree::Tree;
 
 /// What a build did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +38,8 @@ pub struct BuildOutcome {
     pub bundles: Vec<BundleFetch>,
     /// How long each phase took, in order.
     pub phases: Vec<PhaseTime>,
+    /// The artifacts that kept one worker busy longest.
+    pub slowest: Vec<Slow>,
     /// What a maintainer should look at, one line each.
     pub warnings: Vec<String>,
     /// Findings of the guard that were overruled.
@@ -57,6 +60,7 @@ impl BuildOutcome {
             extended: Vec::new(),
             bundles: Vec::new(),
             phases: Vec::new(),
+            slowest: Vec::new(),
             warnings: Vec::new(),
             overruled: Vec::new(),
         }
@@ -91,6 +95,35 @@ pub struct BundleFetch {
     /// fetch nothing.
     pub update_bytes: BTreeMap<u32, u64>,
 }
+
+/// An artifact that took long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Slow {
+    /// Its name below the version's folder; of a fullfile, the path of the first file that has the content.
+    pub object: String,
+    /// Milliseconds of one worker.
+    pub milliseconds: u64,
+}
+
+/// The slowest of what was made.
+pub(super) fn slowest(made: &[Made], tree: &Tree) -> Vec<Slow> {
+    let mut made: Vec<&Made> = made.iter().filter(|made| !made.took.is_zero()).collect();
+    made.sort_by_key(|made| std::cmp::Reverse(made.took));
+    let object = |artifact: &Artifact| match artifact {
+        Artifact::Fullfile(hash) => {
+            tree.nodes().find(|(_, node)| node.hash == *hash).map(|(_, node)| node.path.to_string())
+        }
+        _ => None,
+    };
+    let slow = |made: &&Made| Slow {
+        object: object(&made.artifact).unwrap_or_else(|| made.artifact.to_string()),
+        milliseconds: u64::try_from(made.took.as_millis()).unwrap_or(u64::MAX),
+    };
+    made.iter().take(SLOWEST).map(slow).collect()
+}
+
+const SLOWEST: usize = 5;
 
 /// Adds up what was made, by kind.
 pub(super) fn count(made: &[Made]) -> BTreeMap<&'static str, MadeCounts> {

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clearwell_delta::{Delta, DiffOptions, NewFile, diff, patch};
 use clearwell_format::resource::Artifact;
@@ -53,7 +54,7 @@ pub(crate) fn make(
             return Ok(None);
         };
         let meta = draft.put(&artifact, &delta)?.meta();
-        Ok::<_, BuildError>(Some(Made { artifact, meta, reused: false }))
+        Ok::<_, BuildError>(Some(Made { artifact, meta, reused: false, took: Duration::ZERO }))
     })?;
     Ok(made.into_iter().flatten().collect())
 }
