@@ -168,6 +168,22 @@ impl Endpoint {
         }
     }
 
+    /// Checks the signature beside a MoM that was fetched. None being there is no problem: the archive has one.
+    pub(crate) async fn signature_beside(&self, run: &Run, version: Version) -> Result<(), Problem> {
+        let (Some(anchor), Some(text)) = (&self.options.trust, self.library.read(version, "Manifest.MoM")) else {
+            return Ok(());
+        };
+        let resource = Resource::of(version, Artifact::MomSignature);
+        match run.fetcher.bytes(&resource, SIGNATURE_LIMIT, false).await {
+            Ok(signature) => match verify(&text, &signature, anchor, Some(self.now())) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Problem::Signature { resource, reason: reason(&error) }),
+            },
+            Err(failed) if matches!(failed.status, Some(403 | 404)) => Ok(()),
+            Err(failed) => Err(fetch_problem(resource, failed)),
+        }
+    }
+
     /// A MoM kept from an earlier process.
     fn kept_mom(&self, version: Version) -> Option<Arc<Mom>> {
         let text = self.library.read(version, "Manifest.MoM")?;

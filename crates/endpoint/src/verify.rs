@@ -4,6 +4,7 @@
 //! |---|---|
 //! | pointers | the newest version is learned, with its signatures |
 //! | install | all bundles are installed in an empty root, and every file compared once more |
+//! | signature | the signature beside the MoM is as good as the one in its archive |
 //! | update | all bundles of an earlier release are installed, and updated |
 //! | alone | each bundle with its includes only: has every path its folder? |
 //! | fullfiles | every file of the release is fetched alone, as by an endpoint that no pack helped |
@@ -66,6 +67,11 @@ pub enum Check {
         /// The release.
         version: Version,
     },
+    /// The signature beside the MoM: clients ask for it where the one in the archive fails them (content layout 5).
+    Signature {
+        /// The release.
+        version: Version,
+    },
     /// An update of all bundles.
     Update {
         /// The installed release.
@@ -90,6 +96,7 @@ impl fmt::Display for Check {
         match self {
             Self::Pointers => f.write_str("pointers"),
             Self::Install { version } => write!(f, "install {version}"),
+            Self::Signature { version } => write!(f, "signature of {version}"),
             Self::Update { from, to } => write!(f, "update {from} to {to}"),
             Self::Alone { version } => write!(f, "bundles of {version}, each alone"),
             Self::Fullfiles { version } => write!(f, "fullfiles of {version}"),
@@ -216,6 +223,7 @@ impl Verifier<'_> {
         }
         self.report.add(check, report);
         if installed {
+            self.signature(&mut endpoint, version).await?;
             self.alone(&mut endpoint, version).await?;
             if self.options.fullfiles {
                 self.fullfiles(&mut endpoint, version).await?;
@@ -268,6 +276,21 @@ impl Verifier<'_> {
         let mut report = endpoint.install(Some(version), &bundles).await?;
         report.traffic.add(&before.traffic);
         Ok(report)
+    }
+
+    async fn signature(&mut self, endpoint: &mut Endpoint, version: Version) -> Result<(), EndpointError> {
+        if self.options.endpoint.trust.is_none() {
+            return Ok(());
+        }
+        let check = Check::Signature { version };
+        (self.begun)(&check);
+        let mut run = endpoint.begin();
+        if let Err(problem) = endpoint.signature_beside(&run, version).await {
+            run.note(problem);
+        }
+        let report = endpoint.conclude(run, Ok(()))?;
+        self.report.add(check, report);
+        Ok(())
     }
 
     /// Each bundle with its includes: every path must have its folder there (manifest 3.4).

@@ -119,7 +119,8 @@ impl Inspector<'_> {
             Ok(file) => file,
             Err(error) => return Looked { meta: None, inside: Err(ContentProblem::Unreadable(error)) },
         };
-        let mut file = BufReader::with_capacity(BUFFER, Measured::new(file, self.throttle));
+        let size = file.metadata().map_or(u64::MAX, |found| found.len());
+        let mut file = BufReader::with_capacity(buffer_for(size), Measured::new(file, self.throttle));
         let mut found = Inside::default();
         let inside = self.inside(artifact, &mut file, &mut found);
         let rest = io::copy(&mut file, &mut io::sink());
@@ -133,10 +134,10 @@ impl Inspector<'_> {
         }
     }
 
-    /// Only reads the bytes.
-    pub(crate) fn measure(&self, path: &Path) -> io::Result<ArtifactMeta> {
+    /// Only reads the bytes, of which there are `size` or so.
+    pub(crate) fn measure(&self, path: &Path, size: u64) -> io::Result<ArtifactMeta> {
         let mut file = Measured::new(File::open(path)?, self.throttle);
-        let mut buffer = vec![0; BUFFER];
+        let mut buffer = vec![0; buffer_for(size)];
         while file.read(&mut buffer)? > 0 {}
         Ok(file.meta())
     }
@@ -290,7 +291,13 @@ impl From<Refusal> for ContentProblem {
     }
 }
 
+/// Most files are small, and memory that is only zeroed takes longer than they do.
+fn buffer_for(size: u64) -> usize {
+    usize::try_from(size.saturating_add(1)).map_or(BUFFER, |size| size.clamp(SMALLEST_BUFFER, BUFFER))
+}
+
 const BUFFER: usize = 256 << 10;
+const SMALLEST_BUFFER: usize = 4 << 10;
 /// Old and new file together, in bytes, from which deltas are applied one at a time.
 const LARGE: u64 = 64 << 20;
 /// More than any delta of a file that clients take.

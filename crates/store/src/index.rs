@@ -23,6 +23,7 @@
 mod build;
 mod damage;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
@@ -31,7 +32,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Version};
 use memmap2::Mmap;
 
-use crate::disk::Operation;
+use crate::disk::{Disk, Operation};
 use crate::{Digest, StoreError};
 
 pub(crate) use build::{store, write};
@@ -81,6 +82,18 @@ impl Index {
     pub fn digest(&self) -> Digest {
         let trailer = self.bytes.last_chunk().copied();
         Digest::from_bytes(trailer.expect("a checked index has its trailer"))
+    }
+
+    /// Writes the index of `release` to a new file.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn write(
+        release: Version,
+        artifacts: &BTreeMap<Artifact, ArtifactMeta>,
+        path: &Path,
+    ) -> Result<(), StoreError> {
+        store(release, artifacts, path, &Disk::default())
     }
 
     /// Number of artifacts.

@@ -9,12 +9,14 @@ use crate::mix::Mix;
 use crate::run::{Running, clearwell};
 
 /// Every command that opens a store.
-const READERS: [&[&str]; 3] = [
+const READERS: [&[&str]; 4] = [
+    &["check", "--store", "store"],
     &["releases", "--store", "store"],
     &["verify", "--store", "store"],
     &["serve", "--store", "store", "--listen", "127.0.0.1:0"],
 ];
-const WRITERS: [&[&str]; 2] = [&["build"], &["publish", "10"]];
+const WRITERS: [&[&str]; 4] =
+    [&["build"], &["publish", "10"], &["retract", "10"], &["gc", "--store", "store", "--keep", "1"]];
 
 #[test]
 fn what_is_no_store_is_refused() {
@@ -116,7 +118,13 @@ fn damaged_records_and_indexes_are_not_built_upon() {
 fn damaged_content_is_found_by_verifying() {
     let mix = Mix::changed();
     mix.build(&[]).expect(0);
-    for file in ["Manifest.os-core.tar", "Manifest.MoM.tar", "pack-os-core-from-0.tar", "pack-os-core-from-10.tar"] {
+    for file in [
+        "Manifest.os-core.tar",
+        "Manifest.MoM.tar",
+        "Manifest.MoM.sig",
+        "pack-os-core-from-0.tar",
+        "pack-os-core-from-10.tar",
+    ] {
         let path = mix.path("store/content/20").join(file);
         let sound = fs::read(&path).unwrap();
         for damage in DAMAGES {
@@ -151,9 +159,11 @@ fn damaged_pointers_are_put_right_by_publishing_again() {
             }
             _ => fs::remove_dir_all(mix.path("store/content").join(&target)).unwrap(),
         }
-        for command in READERS {
+        // A check has an answer of its own.
+        for command in READERS.into_iter().filter(|command| command[0] != "check") {
             mix.run(command).expect(7).says(&["content/", "are damaged", "publish a release again"]);
         }
+        assert!(mix.run(&["check", "--store", "store"]).expect(1).stdout.contains("content/version"));
         mix.run(&["publish", "20"]).expect(0);
         assert_eq!(mix.newest(), Some(20));
         mix.verify("10");

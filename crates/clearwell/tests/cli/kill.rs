@@ -86,3 +86,79 @@ fn a_killed_build_harms_no_release_and_is_finished_by_the_next() {
     let store = mix.kept().only(|path| path.starts_with("content/10/"));
     trial.assert_same(&store);
 }
+
+/// A command on a store that three releases were published to, and what a run of it ends with.
+struct Killed {
+    args: &'static [&'static str],
+    /// Before it is run.
+    harm: fn(&Mix),
+    ends: &'static [i32],
+    newest: u64,
+}
+
+#[test]
+fn commands_on_a_store_are_killed_and_finish_the_next_time() {
+    const MOMENTS: u32 = 8;
+    let commands = [
+        Killed {
+            args: &["gc", "--store", "store", "--keep", "1", "--grace", "0", "--settle", "0"],
+            harm: |_| {},
+            ends: &[0],
+            newest: 30,
+        },
+        Killed { args: &["retract", "30"], harm: |_| {}, ends: &[0], newest: 20 },
+        Killed { args: &["publish", "30"], harm: |_| {}, ends: &[0], newest: 30 },
+        Killed {
+            args: &["check", "--store", "store", "--repair"],
+            harm: |mix| {
+                clearwell_testkit::flip_byte(&mix.path("store/content/30/Manifest.MoM.sig"));
+                clearwell_testkit::cut_off(&mix.path("store/content/10/Manifest.full.tar"));
+                std::fs::remove_file(mix.path("store/meta/index/10")).unwrap();
+            },
+            ends: &[0, 12],
+            newest: 30,
+        },
+    ];
+    let mix = Mix::released();
+    for version in ["20", "30"] {
+        mix.change(version);
+        mix.build(&["--version", version]).expect(0);
+    }
+    std::fs::rename(mix.path("store"), mix.path("start")).unwrap();
+    let mut interrupted = 0;
+    for command in &commands {
+        let fresh = || {
+            let _ = std::fs::remove_dir_all(mix.path("store"));
+            let copied =
+                std::process::Command::new("cp").args(["-a", "start", "store"]).current_dir(mix.dir()).status();
+            assert!(copied.unwrap().success());
+            (command.harm)(&mix);
+        };
+        fresh();
+        let begun = Instant::now();
+        assert!(command.ends.contains(&mix.run(command.args).code.unwrap()));
+        let whole = begun.elapsed();
+        for moment in 0..MOMENTS {
+            fresh();
+            let running = Running::start(clearwell(mix.dir(), command.args));
+            thread::sleep(whole * moment / MOMENTS);
+            interrupted += u32::from(!running.kill().success());
+            assert!([Some(20), Some(30)].contains(&mix.newest()));
+            let verify = ["verify", "--store", "store", "--cert", "Swupd_Root.pem", "--retry-seconds", "0"];
+            // Only the signature beside is damaged before a repair, and endpoints do without.
+            let seen = mix.run(&[&verify[..], &["--skip-fullfiles"]].concat());
+            assert!(
+                seen.code == Some(0) || command.ends.contains(&12),
+                "{:?} at {moment}: {}",
+                command.args,
+                seen.stdout
+            );
+            let again = mix.run(command.args);
+            assert!(command.ends.contains(&again.code.unwrap()), "{:?} at {moment}: {}", command.args, again.stderr);
+            assert_eq!(mix.newest(), Some(command.newest), "{:?} at {moment}", command.args);
+            mix.run(&["check", "--store", "store"]).expect(0);
+            mix.verify("");
+        }
+    }
+    assert!(interrupted >= MOMENTS, "only {interrupted} commands were interrupted");
+}

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use clearwell_format::Resource;
-use clearwell_format::resource::Pointer;
+use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_store::{PointerGeneration, Store, StoreError};
 
 use super::tree::answer_from;
@@ -29,6 +29,14 @@ impl StoreSource {
         match &request.target {
             Target::Root => Ok(Response::empty(200)),
             Target::Resource(Resource::Pointer(pointer)) => self.pointer(*pointer, request),
+            // A signature can be damaged where its verification does not look: it is compared with the index.
+            Target::Resource(resource @ Resource::Artifact { artifact: Artifact::MomSignature, .. }) => {
+                match self.store.read(resource) {
+                    Ok(bytes) => Ok(whole(bytes.into(), request.method)),
+                    Err(StoreError::NoSuchResource(_)) => Ok(Response::empty(404)),
+                    Err(error) => Err(TransportError::Store(error.into())),
+                }
+            }
             Target::Resource(resource) => match self.store.open_artifact(resource) {
                 Ok((file, _)) => answer_from(file, self.store.path(resource), request),
                 Err(StoreError::NoSuchResource(_)) => Ok(Response::empty(404)),
@@ -45,12 +53,17 @@ impl StoreSource {
         let Some(bytes) = generation.files.get(&pointer) else {
             return Ok(Response::empty(404));
         };
-        let body = match request.method {
-            Method::Head => Body::empty(),
-            Method::Get => Bytes::copy_from_slice(bytes).into(),
-        };
-        Ok(Response { status: 200, length: Some(bytes.len() as u64), body })
+        Ok(whole(Bytes::copy_from_slice(bytes), request.method))
     }
+}
+
+fn whole(bytes: Bytes, method: Method) -> Response {
+    let length = Some(bytes.len() as u64);
+    let body = match method {
+        Method::Head => Body::empty(),
+        Method::Get => bytes.into(),
+    };
+    Response { status: 200, length, body }
 }
 
 impl Source for StoreSource {

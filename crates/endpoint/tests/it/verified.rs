@@ -37,6 +37,7 @@ async fn a_sound_store_is_clean() {
     let made = [
         Check::Pointers,
         Check::Install { version },
+        Check::Signature { version },
         Check::Alone { version },
         Check::Fullfiles { version },
         Check::Update { from: Version::new(10).unwrap(), to: version },
@@ -44,7 +45,7 @@ async fn a_sound_store_is_clean() {
     assert_eq!(report.checks.iter().map(|outcome| outcome.check.clone()).collect::<Vec<_>>(), made);
     assert_eq!(*begun.lock().unwrap(), made);
     assert_eq!(report.fetched_one_by_one().count(), 0);
-    assert!(report.checks[3].report.checked > 20);
+    assert!(report.checks[4].report.checked > 20);
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["checks"][1]["check"], "install 20");
     assert_eq!(json["checks"][1]["report"]["exit_code"], 0);

@@ -96,7 +96,7 @@ impl Run<'_> {
             let looked = inspector.look(artifact, &path);
             (looked.meta, looked.inside.map(|sound| sound.unapplied))
         } else {
-            (Some(inspector.measure(&path).map_err(FindingKind::Unreadable)?), Ok(0))
+            (Some(inspector.measure(&path, expected.size).map_err(FindingKind::Unreadable)?), Ok(0))
         };
         match (meta, inside) {
             (Some(meta), _) if meta.sha256 != expected.sha256 => {

@@ -83,6 +83,8 @@ impl Needs {
             _ if is_kept => true,
             Artifact::Fullfile(hash) => self.files.get(&version).is_some_and(|files| files.contains(hash)),
             Artifact::Pack { bundle, from: None } => self.installs(bundle, version),
+            // Generators read it: mixer, and the guard of the next build.
+            Artifact::Manifest(ManifestName::Bundle(bundle)) => self.installs(bundle, version),
             Artifact::ManifestTar(ManifestName::Bundle(bundle)) => {
                 self.installs(bundle, version) || self.leaves(bundle, version)
             }

@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod disk_errors;
 mod drafts;
+mod gc;
 mod order;
 mod readers;
 mod support;

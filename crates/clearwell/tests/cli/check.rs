@@ -1,0 +1,150 @@
+//! `check`: what it finds, what it puts right, and its exit codes.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::mix::Mix;
+
+fn released() -> Mix {
+    let mix = Mix::changed();
+    mix.build(&["--version", "20"]).expect(0);
+    mix
+}
+
+fn check(mix: &Mix, args: &[&str], code: i32) -> Value {
+    mix.run(&[&["check", "--store", "store", "--json"], args].concat()).expect(code).json()
+}
+
+#[test]
+fn a_sound_store_is_sound() {
+    let mix = released();
+    let shown = check(&mix, &[], 0);
+    assert_eq!((&shown["damage"], shown["findings"].as_array().unwrap().len()), (&0.into(), 0));
+    assert!(shown["artifacts"].as_u64() > Some(20) && shown["bytes"].as_u64() > Some(1000), "{shown}");
+    // Two MoMs with two signatures each, and two pointers.
+    assert_eq!(shown["signatures"], 6);
+    let text = mix.run(&["check", "--store", "store", "--quick", "--jobs", "1"]).expect(0).stdout;
+    assert!(text.contains("the store is sound") && text.contains("2 versions"), "{text}");
+    assert!(!mix.path("store/meta/check").exists(), "the journal is gone at the end");
+}
+
+#[test]
+fn findings_say_what_where_and_who_would_notice() {
+    let mix = released();
+    let pack = mix.path("store/content/20/pack-os-core-from-0.tar");
+    clearwell_testkit::flip_byte(&pack);
+    let shown = check(&mix, &[], 1);
+    assert_eq!(shown["damage"], 1);
+    let finding = &shown["findings"][0];
+    assert_eq!((&finding["kind"], &finding["severity"]), (&"digest".into(), &"damage".into()));
+    assert_eq!(finding["path"], "content/20/pack-os-core-from-0.tar");
+    assert_eq!(
+        (&finding["versions"], &finding["bundles"]),
+        (&serde_json::json!([20]), &serde_json::json!(["os-core"]))
+    );
+    let text = mix.run(&["check", "--store", "store"]).expect(1).stdout;
+    for part in ["pack-os-core-from-0.tar", "SHA-256", "noticed by endpoints", "os-core", "--repair", "DAMAGED"] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    let quick = check(&mix, &["--quick"], 1);
+    assert_eq!(quick["findings"][0]["kind"], "digest", "bytes are compared all the same");
+}
+
+#[test]
+fn repair_puts_back_the_released_bytes_and_keeps_the_damaged_ones() {
+    let mix = released();
+    let before = mix.kept();
+    let fullfile = fs::read_dir(mix.path("store/content/10/files")).unwrap().next().unwrap().unwrap().path();
+    let harmed =
+        [fullfile, mix.path("store/content/20/Manifest.MoM.tar"), mix.path("store/content/20/Manifest.MoM.sig")];
+    clearwell_testkit::flip_byte(&harmed[0]);
+    clearwell_testkit::cut_off(&harmed[1]);
+    // Not both of the MoM's: the archive comes back from the plain file and the signature beside it.
+    let shown = check(&mix, &["--repair"], 12);
+    assert_eq!(shown["repair"]["left"], serde_json::json!([]));
+    assert_eq!(shown["repair"]["repaired"].as_array().unwrap().len(), 2);
+    assert_eq!(shown["repair"]["repaired"][0]["how"], "same-bytes");
+    for aside in shown["repair"]["aside"].as_array().unwrap() {
+        assert!(mix.path("store").join(aside.as_str().unwrap()).exists(), "{aside}");
+    }
+    before.assert_same(&mix.kept());
+    check(&mix, &[], 0);
+    fs::remove_file(&harmed[2]).unwrap();
+    check(&mix, &["--repair"], 12);
+    before.assert_same(&mix.kept());
+}
+
+#[test]
+fn what_cannot_be_repaired_is_left_and_said() {
+    let mix = released();
+    // The file that changes in each release is in no pack for new installations but its own: both are lost.
+    for entry in fs::read_dir(mix.path("store/content/20")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() && path.file_name().unwrap().to_string_lossy().starts_with("pack-") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    for entry in fs::read_dir(mix.path("store/content/20/files")).unwrap() {
+        fs::write(entry.unwrap().path(), "").unwrap();
+    }
+    let shown = check(&mix, &["--repair"], 1);
+    assert!(!shown["repair"]["left"].as_array().unwrap().is_empty());
+    let text = mix.run(&["check", "--store", "store", "--repair"]).expect(1).stdout;
+    assert!(text.contains("LEFT") && text.contains("restore it from a backup"), "{text}");
+    // The release before is as good as ever.
+    mix.run(&["verify", "--store", "store", "--version", "10", "--cert", "Swupd_Root.pem", "--retry-seconds", "0"])
+        .expect(0);
+}
+
+#[test]
+fn an_interrupted_check_is_resumed() {
+    let mix = released();
+    // As a check leaves it that was killed after the first release.
+    let index = fs::read(mix.path("store/meta/index/10")).unwrap();
+    let digest: String = index[index.len() - 32..].iter().map(|byte| format!("{byte:02x}")).collect();
+    mix.put("store/meta/check", format!("clearwell-check 1 contents\n10 {digest} 0\n20 {}", &digest[..7]));
+    let shown = check(&mix, &["--resume"], 0);
+    assert!(shown["resumed"].as_u64() > Some(5) && shown["artifacts"].as_u64() > Some(5), "{shown}");
+    mix.put("store/meta/check", format!("clearwell-check 1 bytes\n10 {digest} 0\n"));
+    assert_eq!(check(&mix, &["--resume"], 0)["resumed"], 0, "what was only compared was not looked into");
+    mix.put("store/meta/check", format!("clearwell-check 1 contents\n10 {digest} 0\n"));
+    assert_eq!(check(&mix, &[], 0)["resumed"], 0, "nobody asked to resume");
+}
+
+#[test]
+fn another_certificate_is_told() {
+    let mix = released();
+    mix.run(&["init", "other"]).expect(0);
+    let shown = check(&mix, &["--cert", "other/Swupd_Root.pem"], 1);
+    let kinds: Vec<&str> =
+        shown["findings"].as_array().unwrap().iter().map(|finding| finding["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["signature"; 6]);
+}
+
+#[test]
+fn content_can_be_read_by_everyone_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mix = Mix::new();
+    let script = r#"umask 077; exec "$0" build --version 10"#;
+    let built = std::process::Command::new("/bin/sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_clearwell")])
+        .current_dir(mix.dir())
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let mut waiting = vec![mix.path("store/content")];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let found = path.symlink_metadata().unwrap();
+            let mode = found.permissions().mode() & 0o7777;
+            if found.is_dir() {
+                assert_eq!(mode, 0o755, "{}", path.display());
+                waiting.push(path);
+            } else if found.is_file() {
+                assert_eq!(mode, 0o644, "{}", path.display());
+            }
+        }
+    }
+}
