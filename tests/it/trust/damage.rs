@@ -31,7 +31,7 @@ use clearwell_format::{FileKind, Resource};
 use clearwell_generate::deltas::DeltaOptions;
 use clearwell_generate::progress::Silent;
 use clearwell_generate::remake::remake_packs;
-use clearwell_serve::{Connection, ServeConfig, Site};
+use clearwell_serve::{Connection, ServeConfig, ServeError, Site};
 use clearwell_store::check::repair::{How, RepairOptions, repair};
 use clearwell_store::{Store, StoreError};
 use http::{Request, StatusCode};
@@ -242,7 +242,11 @@ fn assert_not_served(context: &str, kind: &Kind, store: &Store, released: &[u8])
         let config = ServeConfig::default();
         let site = match Site::open(config, store.clone()) {
             Ok(site) => site,
-            Err(StoreError::PointersDamaged { .. }) if kind.path.starts_with("content/.pointers") => return,
+            Err(ServeError::Store(StoreError::PointersDamaged { .. }))
+                if kind.path.starts_with("content/.pointers") =>
+            {
+                return;
+            }
             Err(error) => panic!("{context}: {error}"),
         };
         assert!(!kind.path.starts_with("content/.pointers"), "{context}: the server took damaged pointers");

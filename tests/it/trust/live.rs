@@ -110,7 +110,7 @@ async fn releases_come_and_go_under_endpoints_that_notice_nothing() {
     writer.publish(&pointers(first.mom.header.format, first.version)).unwrap();
     drop(writer);
 
-    let loopback = || Listen::At(([127, 0, 0, 1], 0).into());
+    let loopback = || Listen::at(([127, 0, 0, 1], 0).into());
     let config = ServeConfig {
         listen: loopback(),
         admin: loopback(),
