@@ -63,7 +63,7 @@ fn inputs(version: Version, previous: Option<Version>, bundles: u32, files: u32)
         let name: Option<u32> =
             found.path.as_bytes().get(9..13).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         match name {
-            Some(bundle) => lists[bundle as usize % lists.len()].push(listed),
+            Some(bundle) => lists[bundle as usize].push(listed),
             None => base.push(listed),
         }
     }
