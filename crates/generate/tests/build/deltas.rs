@@ -123,7 +123,9 @@ fn bases_are_found_by_path_name_and_likeness_in_this_and_other_bundles() {
     mix.file("editor", "/usr/lib/liba.so.1.2", &library);
     mix.file("editor", "/usr/share/editor/old-name", &help);
     mix.file("os-core", "/usr/share/common", &noise(60_000, 24));
+    mix.file("os-core", "/usr/share/moves", &noise(10_000, 26));
     mix.build(10, None, &store);
+    mix.file("editor", "/usr/share/moves", &edited(&noise(10_000, 26), 6));
     mix.file("editor", "/usr/bin/code", &edited(&code, 1));
     mix.remove("/usr/lib/liba.so.1.2");
     mix.file("editor", "/usr/lib/liba.so.1.3", &edited(&library, 2));
@@ -139,11 +141,12 @@ fn bases_are_found_by_path_name_and_likeness_in_this_and_other_bundles() {
         ("/usr/lib/liba.so.1.3", Found::Renamed, "/usr/lib/liba.so.1.2"),
         ("/usr/share/editor/another", Found::Similar, "/usr/share/editor/old-name"),
         ("/usr/share/editor/copy", Found::Similar, "/usr/share/common"),
+        ("/usr/share/moves", Found::SamePath, "/usr/share/moves"),
     ] {
         match way(&store, 20, "editor", 10, path) {
             Way::Delta { found, base: at, base_bundle, .. } => {
                 assert_eq!((found, at.as_str()), (expected, base), "{path}");
-                assert_eq!(base_bundle == "os-core", base == "/usr/share/common");
+                assert_eq!(base_bundle == "os-core", ["/usr/share/common", "/usr/share/moves"].contains(&base));
             }
             Way::Whole { why } => panic!("{path}: {why:?}"),
         }
