@@ -41,6 +41,14 @@ pub enum StoreError {
         /// What the stamp says.
         found: LayoutVersion,
     },
+    /// There are releases, and no stamp says how to read them.
+    #[error("the layout stamp {} is missing, and there are releases; restore it from a backup, it holds {stamp:?}", .path.display())]
+    StampMissing {
+        /// The stamp.
+        path: PathBuf,
+        /// What this program's layout has there.
+        stamp: String,
+    },
     /// The stamp is no stamp.
     #[error("the layout stamp {} cannot be understood; restore it from a backup", .path.display())]
     LayoutUnreadable {
@@ -241,6 +249,7 @@ impl StoreError {
             | Self::NotEmpty { .. }
             | Self::LayoutTooNew { .. }
             | Self::LayoutUnreadable { .. }
+            | Self::StampMissing { .. }
             | Self::StrayFolder { .. }
             | Self::NoSuchResource(_)
             | Self::ArtifactDamaged { .. }

@@ -44,7 +44,8 @@ impl Store {
     /// Makes an empty store in a new or empty folder.
     ///
     /// # Errors
-    /// [`StoreError::StoreExists`], [`StoreError::NotEmpty`], or the disk's.
+    /// [`StoreError::StoreExists`], [`StoreError::NotEmpty`], [`StoreError::StampMissing`], [`StoreError::NotAStore`] if it
+    /// is no folder, or the disk's.
     pub fn create(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::create_on(root.as_ref(), Disk::default())
     }
@@ -75,6 +76,9 @@ impl Store {
             return Err(StoreError::StoreExists { path: root.to_owned() });
         }
         refuse_other_files(root)?;
+        if has_records(&layout.records()) {
+            return Err(StoreError::StampMissing { path: layout.stamp(), stamp: LayoutVersion::CURRENT.stamp() });
+        }
         for folder in [layout.generations(), layout.records(), layout.indexes(), layout.staging()] {
             disk.create_folder(&folder)?;
         }
@@ -442,6 +446,9 @@ fn refuse_other_files(root: &Path) -> Result<(), StoreError> {
     let read = |source| StoreError::io(Operation::Read, root, source);
     let entries = match fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(StoreError::NotAStore { path: root.to_owned() });
+        }
         other => other.map_err(read)?,
     };
     for entry in entries {
@@ -452,6 +459,11 @@ fn refuse_other_files(root: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whether a store was in use: its creation ends before there is a record.
+fn has_records(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 fn identity(path: &Path) -> Option<FileIdentity> {

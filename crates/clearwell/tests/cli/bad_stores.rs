@@ -33,6 +33,23 @@ fn what_is_no_store_is_refused() {
 }
 
 #[test]
+fn a_store_that_lost_its_stamp_is_not_begun_anew() {
+    let mix = Mix::changed();
+    fs::remove_file(mix.path("store/meta/layout")).unwrap();
+    let before = mix.kept();
+    mix.build(&[]).expect(7).says(&["store/meta/layout is missing", "there are releases", "restore it"]);
+    assert!(before == mix.kept() && !mix.path("store/meta/layout").exists());
+}
+
+#[test]
+fn a_file_is_no_store() {
+    let mix = Mix::new();
+    mix.put("file", "precious");
+    mix.build(&["--store", "file"]).expect(7).says(&["file is not a store"]);
+    assert_eq!(fs::read_to_string(mix.path("file")).unwrap(), "precious");
+}
+
+#[test]
 fn a_locked_store_is_read_and_not_written() {
     let mix = Mix::changed();
     let lock = OpenOptions::new().write(true).open(mix.path("store/meta/lock")).unwrap();
