@@ -13,6 +13,7 @@ fn definitions_that_cannot_be_meant_are_refused() {
             &["bundle editor includes lisb", "bundles.toml", "drop the include"][..],
         ),
         ("[bundles.editor]\nalso-add = [\"lisb\"]\n", &["editor", "lisb", "bundles.toml"]),
+        ("[bundles.editor]\nalso-add = [\"lisb\"]\n", &["bundle editor also-adds lisb", "drop the include"]),
         ("[bundles.editor]\nincludes = [\"editor\"]\n", &["bundle editor includes itself", "drop the include"]),
         ("[bundles.ghost]\n", &["bundle ghost", "there is no folder", "make it"]),
         ("[bundles.editor]\nincludes = [\"no/name\"]\n", &["bundles.toml", "line 2", "no/name"]),

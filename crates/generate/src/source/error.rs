@@ -1,5 +1,6 @@
 //! Why a source cannot be used, and where to look.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,24 @@ use clearwell_format::{BundleName, EntryPath, Version};
 
 use crate::tree::DuplicatePath;
 use crate::tree::scan::ScanError;
+
+/// The two lists of a bundle that name other bundles, as a sentence says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncludeList {
+    /// `includes`.
+    Includes,
+    /// `also-add`.
+    AlsoAdd,
+}
+
+impl fmt::Display for IncludeList {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Includes => "includes",
+            Self::AlsoAdd => "also-adds",
+        })
+    }
+}
 
 /// What is wrong with a text, and in which line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,20 +145,24 @@ pub enum SourceError {
         second: BundleName,
     },
     /// A bundle includes one that does not exist.
-    #[error("bundle {bundle} includes {include} in {}, but there is no such bundle; make a folder for it or drop the include", .config.display())]
+    #[error("bundle {bundle} {list} {include} in {}, but there is no such bundle; make a folder for it or drop the include", .config.display())]
     MissingInclude {
         /// The bundle.
         bundle: BundleName,
+        /// How it names it.
+        list: IncludeList,
         /// What it names.
         include: BundleName,
         /// `bundles.toml`.
         config: PathBuf,
     },
     /// A bundle includes itself.
-    #[error("bundle {bundle} includes itself in {}; drop the include", .config.display())]
+    #[error("bundle {bundle} {list} itself in {}; drop the include", .config.display())]
     SelfInclude {
         /// The bundle.
         bundle: BundleName,
+        /// How it names itself.
+        list: IncludeList,
         /// `bundles.toml`.
         config: PathBuf,
     },

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use clearwell_format::{BundleName, EntryPath};
 
+use super::error::IncludeList;
 use super::{SourceError, read_text};
 use crate::inputs::{BundleInput, FormatBump, Inputs, PathList, Release, Warning};
 use crate::progress::Progress;
@@ -183,13 +184,15 @@ impl Trees {
                     folder: self.dir.join(bundle.as_str()),
                 });
             }
-            for include in table.includes.iter().chain(&table.also_add) {
+            let includes = table.includes.iter().map(|include| (IncludeList::Includes, include));
+            for (list, include) in includes.chain(table.also_add.iter().map(|add| (IncludeList::AlsoAdd, add))) {
                 if include == bundle {
-                    return Err(SourceError::SelfInclude { bundle: bundle.clone(), config: config.to_owned() });
+                    return Err(SourceError::SelfInclude { bundle: bundle.clone(), list, config: config.to_owned() });
                 }
                 if !self.folders.contains(include) && !self.config.bundles.contains_key(include) {
                     return Err(SourceError::MissingInclude {
                         bundle: bundle.clone(),
+                        list,
                         include: include.clone(),
                         config: config.to_owned(),
                     });
