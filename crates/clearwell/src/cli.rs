@@ -22,6 +22,17 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// More threads than any machine has use for; each costs memory.
+pub(crate) const MOST_JOBS: usize = 1024;
+
+/// The value of `--jobs`.
+pub(crate) fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs) if jobs <= MOST_JOBS => Ok(jobs),
+        _ => Err(format!("use a number of threads up to {MOST_JOBS}, or 0 for one on each processor")),
+    }
+}
+
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clearwell_format::FormatNumber;
 use serde::Deserialize;
 
+use crate::cli::MOST_JOBS;
 use crate::error::CliError;
 
 /// The file's name.
@@ -73,6 +74,9 @@ impl MixConfig {
         {
             return Err(ConfigError::Format);
         }
+        if config.jobs.is_some_and(|jobs| jobs > MOST_JOBS) {
+            return Err(ConfigError::Jobs);
+        }
         for path in [
             &mut config.store,
             &mut config.trees,
@@ -96,6 +100,8 @@ enum ConfigError {
     Toml(#[from] toml::de::Error),
     #[error("format: use a number from 1 to 65535")]
     Format,
+    #[error("jobs: use a number of threads up to {MOST_JOBS}, or 0 for one on each processor")]
+    Jobs,
 }
 
 #[cfg(test)]
@@ -125,9 +131,13 @@ mod tests {
 
     #[test]
     fn a_bad_value_names_its_key() {
-        for (text, key) in
-            [("formt = 30", "formt"), ("format = 0", "format"), ("deltas = \"three\"", "deltas"), ("jobs = -1", "jobs")]
-        {
+        for (text, key) in [
+            ("formt = 30", "formt"),
+            ("format = 0", "format"),
+            ("deltas = \"three\"", "deltas"),
+            ("jobs = -1", "jobs"),
+            ("jobs = 100000", "up to 1024"),
+        ] {
             let error = crate::ui::chain(&MixConfig::parse(text, Path::new("")).unwrap_err());
             assert!(error.contains(key), "{text}: {error}");
         }

@@ -20,7 +20,7 @@ use clearwell_serve::config::ByteSize;
 use clearwell_sign::Signer;
 use clearwell_store::{PhaseTime, SourceRecord, Store, StoreError};
 
-use crate::cli::is_of_environment;
+use crate::cli::{is_of_environment, jobs};
 use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -86,7 +86,7 @@ pub(crate) struct Build {
     #[arg(long)]
     pub(crate) skip_packs: bool,
     /// Seconds since the epoch for the manifests. Default: the clock.
-    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "UNIX")]
+    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "UNIX", value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
     pub(crate) timestamp: Option<i64>,
     /// Where endpoints will fetch content from; written into os-core when building from trees.
     #[arg(long, env = "CLEARWELL_CONTENT_URL", value_name = "URL")]
@@ -98,7 +98,7 @@ pub(crate) struct Build {
     #[arg(long, env = "CLEARWELL_PROFILE", value_name = "PROFILE")]
     pub(crate) profile: Option<Profile>,
     /// Threads; 0 for one on each processor. The result does not depend on it.
-    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N")]
+    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<usize>,
     /// Memory that grows with files, such as 2GiB. Default: half of what the machine or its control group has.
     #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE")]

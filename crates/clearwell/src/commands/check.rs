@@ -14,6 +14,7 @@ use clearwell_store::check::{CheckEvent, CheckOptions, CheckReport, Finding, Sev
 use clearwell_store::{Store, StoreError, Writer};
 use serde::Serialize;
 
+use crate::cli::jobs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signing::{self, unix_now};
@@ -30,7 +31,7 @@ pub(crate) struct Check {
     #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
     store: PathBuf,
     /// Threads; 0 for one on each processor.
-    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", default_value_t = 0)]
+    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs, default_value_t = 0)]
     jobs: usize,
     /// Bytes to read from disk each second at most, such as 50MiB.
     #[arg(long, value_name = "SIZE")]

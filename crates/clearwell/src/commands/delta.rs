@@ -14,6 +14,7 @@ use clearwell_delta::{
 use clearwell_serve::config::ByteSize;
 use serde::Serialize;
 
+use crate::cli::jobs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::{Ui, bytes_text};
@@ -36,7 +37,7 @@ enum Action {
         /// Where the delta goes.
         delta: PathBuf,
         /// Threads; 0 for one on each processor. The result does not depend on it.
-        #[arg(long, value_name = "N", default_value_t = 0)]
+        #[arg(long, value_name = "N", value_parser = jobs, default_value_t = 0)]
         jobs: usize,
         /// Memory that may be used.
         #[arg(long, value_name = "SIZE")]

@@ -10,6 +10,7 @@ use clearwell_generate::deltas::{Added, DeltaOptions, Sources, add_deltas};
 use clearwell_serve::config::ByteSize;
 use clearwell_store::Store;
 
+use crate::cli::jobs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::{Ui, bytes_text};
@@ -34,7 +35,7 @@ pub(crate) struct Deltas {
     #[arg(long, value_name = "K")]
     previous: Option<usize>,
     /// Threads; 0 for one on each processor. The result does not depend on it.
-    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", default_value_t = 0)]
+    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs, default_value_t = 0)]
     jobs: usize,
     /// Memory that grows with files, such as 2GiB. Default: half of what the machine or its control group has.
     #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE")]

@@ -12,6 +12,7 @@ use clearwell_store::{PointerGeneration, ReleaseRecord, Store};
 use serde::Serialize;
 
 use super::explain::explain;
+use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::{Ui, bytes_text};
@@ -20,7 +21,7 @@ use crate::ui::{Ui, bytes_text};
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = false)]
 pub(crate) struct Releases {
-    /// The store.
+    /// The store. Default: that of clearwell.toml in this folder.
     #[arg(long, global = true, env = "CLEARWELL_STORE", value_name = "DIR")]
     store: Option<PathBuf>,
     #[command(subcommand)]
@@ -55,7 +56,10 @@ enum Question {
 
 impl Releases {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let path = self.store.ok_or_else(|| CliError::usage("which store? give --store DIR"))?;
+        let path = match self.store {
+            Some(store) => store,
+            None => MixConfig::load(None)?.store.ok_or_else(|| CliError::usage("which store? give --store DIR"))?,
+        };
         let store = Store::open(path)?;
         match self.question {
             None => list(&store, ui)?,

@@ -35,6 +35,14 @@ fn the_shipped_files_are_usable() {
 }
 
 #[test]
+fn numbers_out_of_bounds_are_refused() {
+    let mix = Mix::released();
+    for option in [["--jobs", "100000"], ["--jobs", "many"], ["--timestamp", "253402300800"], ["--timestamp", "soon"]] {
+        mix.refuses(&["build", option[0], option[1]], 2, &option);
+    }
+}
+
+#[test]
 fn a_bad_configuration_names_file_and_key() {
     let mix = Mix::released();
     for (text, named) in [

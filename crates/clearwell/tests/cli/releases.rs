@@ -20,6 +20,8 @@ fn a_staged_release_waits_for_its_publication() {
     assert_eq!((&published["version"], &published["generation"]), (&json!(20), &json!(2)));
     assert_eq!(mix.newest(), Some(20));
     mix.verify("10");
+    // The store is that of clearwell.toml.
+    assert!(mix.run(&["releases", "show", "20"]).expect(0).stdout.starts_with("release 20"));
     // Once more: signatures are renewed.
     assert_eq!(mix.run(&["publish", "20", "--json"]).expect(0).json()["generation"], 3);
     mix.verify("10");
