@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use clearwell_format::flags::{EntryKind, Flags, Misc, Modifier, Status};
-use clearwell_format::resource::Artifact;
+use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{
     BundleName, Entry, FileHash, FormatNumber, Header, Manifest, ManifestName, Mom, MomEntry, Version,
 };
@@ -114,7 +114,7 @@ fn plan_collections(files_per_bundle: u64) {
 /// Writes indexes, records and manifests, and none of the files: a plan does not look at them.
 fn synthesize(store: &Store, files_per_bundle: u64) -> usize {
     let layout = store.layout();
-    let mut manifests: Vec<Manifest> = Vec::new();
+    let (mut manifests, mut hashes): (Vec<Manifest>, Vec<FileHash>) = Default::default();
     let (mut next, mut files) = (0_u64, 0);
     for step in 1..=VERSIONS {
         let version = version(step * 10);
@@ -143,23 +143,31 @@ fn synthesize(store: &Store, files_per_bundle: u64) -> usize {
                 artifacts.insert(Artifact::Fullfile(entry.hash), meta(b""));
                 files += 1;
             }
-            write(&folder, Artifact::Manifest(ManifestName::Bundle(bundle(at))), &manifest.to_bytes(), &mut artifacts);
+            let bytes = manifest.to_bytes();
+            write(&folder, Artifact::Manifest(ManifestName::Bundle(bundle(at))), &bytes, &mut artifacts);
+            let hash = FileHash::of_manifest(&bytes);
             if manifests.len() == at as usize {
                 manifests.push(manifest);
+                hashes.push(hash);
             } else {
                 manifests[at as usize] = manifest;
+                hashes[at as usize] = hash;
             }
         }
-        let entries = manifests.iter().enumerate().map(|(at, manifest)| {
-            let hash = FileHash::of_manifest(&manifest.to_bytes());
-            MomEntry::new(bundle(at as u64), manifest.header.version, hash, false)
-        });
+        let entries = manifests
+            .iter()
+            .zip(&hashes)
+            .enumerate()
+            .map(|(at, (manifest, hash))| MomEntry::new(bundle(at as u64), manifest.header.version, *hash, false));
         let mom = Mom { header: header(version, BUNDLES), entries: entries.collect() };
         write(&folder, Artifact::Manifest(ManifestName::Mom), &mom.to_bytes(), &mut artifacts);
         Index::write(version, &artifacts, &layout.index(version)).expect("room on the disk");
         let record = serde_record(version);
         fs::write(layout.record(version), record).expect("room on the disk");
     }
+    let newest = version(VERSIONS * 10).to_string().into_bytes();
+    let pointers = [(Pointer::Latest(format()), newest)].into();
+    store.writer("bench").and_then(|writer| writer.publish(&pointers)).expect("room on the disk");
     files
 }
 
