@@ -134,6 +134,11 @@ pub fn check(
         journal: Journal::open(store, options),
         report: CheckReport::default(),
     };
+    run.folders();
+    if !run.report.findings.is_empty() {
+        // Without them nothing else can be said.
+        return Ok(run.report);
+    }
     run.records()?;
     run.artifacts()?;
     progress(CheckEvent::Manifests);
@@ -160,6 +165,16 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// The folders that every store has.
+    fn folders(&mut self) {
+        let layout = self.store.layout();
+        for folder in layout.folders() {
+            if !folder.is_dir() {
+                self.find(Finding::at(&folder, layout, FindingKind::Missing));
+            }
+        }
+    }
+
     fn find(&mut self, finding: Finding) {
         self.report.findings.push(finding);
     }

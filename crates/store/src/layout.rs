@@ -122,6 +122,11 @@ impl Layout {
         self.root.join(format!("meta/staging/{version}"))
     }
 
+    /// The folders without which a store cannot be read.
+    pub fn folders(&self) -> [PathBuf; 4] {
+        [self.content(), self.generations(), self.records(), self.indexes()]
+    }
+
     /// `meta/lock`.
     pub fn lock(&self) -> PathBuf {
         self.root.join("meta/lock")

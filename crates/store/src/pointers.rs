@@ -154,6 +154,9 @@ pub(crate) fn load_to_replace(layout: &Layout) -> Result<PointerGeneration, Stor
 /// The newest of each pointer on disk, without the link that tells which generation is current: one that a crash cut
 /// short has fewer files than the one before. What is not as it was written does not count.
 fn left(layout: &Layout) -> Result<PointerGeneration, StoreError> {
+    if !layout.generations().is_dir() {
+        return Ok(PointerGeneration::default());
+    }
     let mut numbers: Vec<u64> =
         list(&layout.generations())?.into_iter().filter_map(|found| found.name.parse().ok()).collect();
     numbers.sort_unstable();
@@ -188,7 +191,8 @@ pub(crate) fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8
 
 /// Files that are no pointers are nobody's: they are left alone and not served.
 fn keep(files: &mut BTreeMap<Pointer, Arc<[u8]>>, path: &Path, request: &str) -> Result<(), StoreError> {
-    if let Some(Resource::Pointer(pointer)) = Resource::from_request_path(request) {
+    let is_file = || path.metadata().is_ok_and(|found| found.is_file());
+    if let Some(Resource::Pointer(pointer)) = Resource::from_request_path(request).filter(|_| is_file()) {
         let bytes = fs::read(path).map_err(|source| StoreError::io(Operation::Read, path, source))?;
         files.insert(pointer, bytes.into());
     }

@@ -158,18 +158,21 @@ impl Check {
     ) -> Result<Mended, CliError> {
         let mut writer = store.writer("check --repair")?;
         let mut whole = self.mend(&mut writer, options, &report.findings, ui)?;
-        let hides_others = |finding: &Finding| ["index", "record", "record-missing"].contains(&finding.word());
-        if !report.findings.iter().any(hides_others) {
-            let left = whole.left(&report.findings).iter().map(|finding| finding.path.clone()).collect();
-            return Ok(Mended { report: whole, left });
+        let mut left = whole.left(&report.findings).into_iter().map(|finding| finding.path.clone()).collect();
+        let mut hidden = report.findings.iter().any(Finding::hides_others);
+        for _ in 0..MOST_ROUNDS {
+            if !hidden {
+                break;
+            }
+            let seen: BTreeSet<PathBuf> = report.findings.iter().map(|finding| finding.path.clone()).collect();
+            let next = check(store, options, &|_| {})?;
+            let again = self.mend(&mut writer, options, &next.findings, ui)?;
+            left = again.left(&next.findings).into_iter().map(|finding| finding.path.clone()).collect();
+            hidden = next.findings.iter().any(|finding| finding.hides_others() && !seen.contains(&finding.path));
+            whole.repaired.extend(again.repaired);
+            whole.aside.extend(again.aside);
+            report.findings.extend(next.findings.into_iter().filter(|finding| !seen.contains(&finding.path)));
         }
-        let seen: BTreeSet<PathBuf> = report.findings.iter().map(|finding| finding.path.clone()).collect();
-        let second = check(store, options, &|_| {})?;
-        let again = self.mend(&mut writer, options, &second.findings, ui)?;
-        let left = again.left(&second.findings).iter().map(|finding| finding.path.clone()).collect();
-        whole.repaired.extend(again.repaired);
-        whole.aside.extend(again.aside);
-        report.findings.extend(second.findings.into_iter().filter(|finding| !seen.contains(&finding.path)));
         Ok(Mended { report: whole, left })
     }
 

@@ -148,3 +148,49 @@ fn content_can_be_read_by_everyone_whatever_the_umask() {
         }
     }
 }
+
+#[test]
+fn stores_that_were_broken_in_other_ways_are_repaired_too() {
+    let mix = released();
+    mix.change("thirty");
+    mix.build(&["--version", "30"]).expect(0);
+    mix.run(&["gc", "--store", "store", "--keep", "2", "--grace", "0", "--settle", "0", "--drop-manifests"]).expect(0);
+    fs::rename(mix.path("store"), mix.path("start")).unwrap();
+    let breakages: [(&str, &[&str]); 10] = [
+        ("a folder in the place of a file", &["rm content/30/format", "mkdir content/30/format"]),
+        ("a link in the place of a file", &["mv content/30/format x", "ln -s ../../x content/30/format"]),
+        ("two files swapped", &["cd content/30", "mv Manifest.MoM.sig x", "mv format Manifest.MoM.sig", "mv x format"]),
+        ("all fullfiles of a release gone", &["rm -r content/30/files"]),
+        ("all indexes gone", &["rm -r meta/index"]),
+        ("all records gone", &["rm -r meta/releases"]),
+        ("the records of collected releases gone", &["rm -r meta/remnants"]),
+        ("the index of a collected release gone", &["rm meta/index/10"]),
+        ("the link to the pointers gone", &["rm content/version"]),
+        ("a folder in the place of a pointer", &["cd content/version/format30", "rm latest", "mkdir latest"]),
+    ];
+    for (what, script) in breakages {
+        let script = format!("rm -rf store && cp -a start store && cd store && {}", script.join(" && "));
+        let broken = std::process::Command::new("/bin/sh").args(["-c", &script]).current_dir(mix.dir()).status();
+        assert!(broken.unwrap().success(), "{what}");
+        let found = mix.run(&["check", "--store", "store"]);
+        assert_eq!(found.code, Some(1), "{what}: {}", found.stdout);
+        let repaired = mix.run(&["check", "--store", "store", "--repair"]);
+        assert_eq!(repaired.code, Some(12), "{what}: {}{}", repaired.stdout, repaired.stderr);
+        let sound = mix.run(&["check", "--store", "store"]);
+        assert_eq!(sound.code, Some(0), "{what}: {}", sound.stdout);
+        mix.verify("20");
+    }
+}
+
+#[test]
+fn a_lost_stamp_is_written_again() {
+    let mix = released();
+    for harm in [fs::remove_file as fn(_) -> _, |path| fs::write(path, "x")] {
+        harm(mix.path("store/meta/layout")).unwrap();
+        mix.run(&["check", "--store", "store"]).expect(7);
+        mix.run(&["check", "--store", "store", "--repair"]).expect(12).says(&["layout stamp"]);
+        mix.verify("10");
+    }
+    mix.put("empty/file", "");
+    mix.run(&["check", "--store", "empty", "--repair"]).expect(7).says(&["is not a store"]);
+}

@@ -78,7 +78,40 @@ pub(crate) fn survey(store: &Store, version: Version, anchors: &[TrustAnchor]) -
         record.sources.clear();
         return Ok(Some(Surveyed { sound: check.sound, unsound, record }));
     }
-    Ok(None)
+    if store.has_release(version) || !store.has_content(version) {
+        return Ok(None);
+    }
+    survey_remnant(store, version, files).map(Some)
+}
+
+/// What is left of a version that was collected with its MoM: files that are what their names say, and manifests that
+/// MoMs of releases name. A MoM that cannot be read might name what would be taken for unsound, so all are needed.
+fn survey_remnant(store: &Store, version: Version, files: BTreeMap<Artifact, PathBuf>) -> Result<Surveyed, StoreError> {
+    let moms: Vec<Mom> =
+        store.releases()?.into_iter().map(|release| store.mom(release)).collect::<Result<_, StoreError>>()?;
+    let named: Vec<_> = moms.iter().flat_map(Mom::bundles).filter(|entry| entry.version == version).collect();
+    let mut manifests = ManifestCheck::new(version, &files);
+    for entry in named {
+        manifests.bundle(entry);
+    }
+    let mut sound = manifests.sound;
+    let bases = TreeBases { version, files: &files, store: StoreBases::new(store) };
+    let (throttle, large) = (Throttle::default(), Mutex::new(()));
+    let inspector = Inspector { version, format: None, bases: &bases, throttle: &throttle, large: &large };
+    for (artifact, path) in &files {
+        let tells_itself = matches!(
+            artifact,
+            Artifact::Fullfile(_) | Artifact::Pack { .. } | Artifact::Delta(_) | Artifact::DeltaManifest { .. }
+        );
+        if let Some(found) = tells_itself.then(|| inspector.check(artifact, path).ok()).flatten() {
+            sound.insert(artifact.clone(), found.meta);
+        }
+    }
+    let unsound = files.iter().filter(|(artifact, _)| !sound.contains_key(artifact));
+    let unsound = unsound.map(|(_, path)| path.clone()).collect();
+    let format =
+        moms.first().map_or(clearwell_format::FormatNumber::new(30).expect("not zero"), |mom| mom.header.format);
+    Ok(Surveyed { sound, unsound, record: ReleaseRecord::new(version, format, 0) })
 }
 
 struct ReleaseCheck {

@@ -208,6 +208,13 @@ impl Finding {
         matches!(self.kind, Kind::Missing | Kind::Size { .. } | Kind::Digest { .. } | Kind::Unreadable(_))
     }
 
+    /// True if more may be found once this is repaired.
+    pub fn hides_others(&self) -> bool {
+        use FindingKind as Kind;
+        let is_folder = self.resource.is_none() && matches!(self.kind, Kind::Missing);
+        is_folder || matches!(self.kind, Kind::Index(_) | Kind::Record(_) | Kind::RecordMissing { .. })
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> &'static str {
         use FindingKind as Kind;

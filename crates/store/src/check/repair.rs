@@ -100,6 +100,7 @@ impl How {
 /// The disk's. What was repaired before it stays repaired.
 pub fn repair(writer: &mut Writer, findings: &[Finding], options: &RepairOptions) -> Result<RepairReport, StoreError> {
     let mut repair = Repair { writer, options, report: RepairReport::default(), changed_index: false };
+    repair.folders(findings)?;
     repair.indexes(findings)?;
     repair.records(findings)?;
     let mut lost = repair.lost(findings);
@@ -179,6 +180,20 @@ struct Repair<'a> {
 }
 
 impl Repair<'_> {
+    /// Makes the folders that are missing.
+    fn folders(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
+        let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
+        for folder in layout.folders() {
+            let is_it = |finding: &&Finding| layout.root().join(&finding.path) == folder;
+            if let Some(finding) = findings.iter().find(is_it).filter(|_| !folder.is_dir()) {
+                disk.create_folder(&folder)?;
+                disk.sync_folder(folder.parent().unwrap_or(layout.root()))?;
+                self.report.repaired.push(Repaired { path: finding.path.clone(), how: How::FromContent });
+            }
+        }
+        Ok(())
+    }
+
     /// The findings that are about the bytes of artifacts.
     fn lost(&self, findings: &[Finding]) -> Vec<Lost> {
         let store = self.writer.store();

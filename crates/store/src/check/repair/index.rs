@@ -3,21 +3,29 @@
 use std::collections::BTreeMap;
 use std::io::BufWriter;
 
-use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
+use clearwell_format::{ManifestName, Version};
 
-use super::{How, Repair};
+use super::{How, Repair, Repaired};
 use crate::adopt::survey;
 use crate::check::trust::Trust;
 use crate::check::{Finding, FindingKind};
 use crate::disk::Operation;
-use crate::{ArtifactMeta, Index, Store, StoreError, index};
+use crate::{ArtifactMeta, Fault, Index, ReleaseRecord, Store, StoreError, index};
 
 impl Repair<'_> {
     /// Makes the indexes that cannot be used. What clients would not accept is not indexed; it is kept aside.
     pub(super) fn indexes(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
-        for version in self.versions(findings, |kind| matches!(kind, FindingKind::Index(_))) {
-            let Some(found) = survey(self.writer.store(), version, &self.trust().anchors)? else { continue };
+        let mut versions = self.versions(findings, |kind| matches!(kind, FindingKind::Index(_)));
+        // What is left of collected versions is told by the releases that need it.
+        versions.sort_by_key(|version| !self.writer.store().has_release(*version));
+        for version in versions {
+            let found = match survey(self.writer.store(), version, &self.trust().anchors) {
+                Err(error) if error.fault() == Fault::Disk => return Err(error),
+                // Something else has to be repaired first.
+                Err(_) | Ok(None) => continue,
+                Ok(Some(found)) => found,
+            };
             let bytes = encode(version, &found.sound)?;
             let path = self.writer.store().layout().index(version);
             self.place_at(&path, &bytes, How::FromContent)?;
@@ -28,8 +36,6 @@ impl Repair<'_> {
                 self.report.aside.extend(kept.and_then(|kept| Some(kept.strip_prefix(store.root()).ok()?.to_owned())));
             }
             self.changed_index = true;
-        }
-        if self.changed_index {
             self.writer.store().refresh();
         }
         Ok(())
@@ -39,9 +45,13 @@ impl Repair<'_> {
     pub(super) fn records(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
         let is_lost = |kind: &FindingKind| matches!(kind, FindingKind::Record(_) | FindingKind::RecordMissing { .. });
         for version in self.versions(findings, is_lost) {
-            let Some(found) = survey(self.writer.store(), version, &self.trust().anchors)? else { continue };
-            let layout = self.writer.store().layout();
+            let layout = self.writer.store().layout().clone();
             let Ok(index) = Index::open(&layout.index(version), version) else { continue };
+            if is_remnant(&index) {
+                self.remnant_record(version, &index)?;
+                continue;
+            }
+            let Some(found) = survey(self.writer.store(), version, &self.trust().anchors)? else { continue };
             let mut record = found.record;
             record.count(index.iter().map(|(artifact, meta)| (artifact.kind(), meta)));
             record.notes.push("made again from the content by check --repair".to_owned());
@@ -49,6 +59,25 @@ impl Repair<'_> {
             self.place_at(&path, &record.to_json(), How::FromContent)?;
             self.changed_index = true;
         }
+        Ok(())
+    }
+
+    /// The record of a version that was collected: only that it is there counts.
+    fn remnant_record(&mut self, version: Version, index: &Index) -> Result<(), StoreError> {
+        let store = self.writer.store();
+        let releases = store.releases()?;
+        let Some(format) = releases.iter().find_map(|release| Some(store.record(*release).ok()?.format)) else {
+            return Ok(());
+        };
+        let mut record = ReleaseRecord::new(version, format, 0);
+        record.count(index.iter().map(|(artifact, meta)| (artifact.kind(), meta)));
+        record.notes.push("made again from the content by check --repair".to_owned());
+        let (lost, path) = (store.layout().record(version), store.layout().remnant(version));
+        self.place_at(&path, &record.to_json(), How::FromContent)?;
+        // What was missed was looked for among the releases.
+        let lost = lost.strip_prefix(self.writer.store().root()).unwrap_or(&lost).to_owned();
+        self.report.repaired.push(Repaired { path: lost, how: How::FromContent });
+        self.changed_index = true;
         Ok(())
     }
 
@@ -61,6 +90,11 @@ impl Repair<'_> {
         let of = |finding: &Finding| finding.path.file_stem()?.to_str()?.parse().ok();
         findings.iter().filter(|finding| is_such(&finding.kind)).filter_map(of).collect()
     }
+}
+
+/// A collection takes these first, and every release has one of them.
+fn is_remnant(index: &Index) -> bool {
+    [ManifestName::Mom, ManifestName::Full].into_iter().all(|name| index.get(&Artifact::Manifest(name)).is_none())
 }
 
 /// Gives an artifact another size and digest, and says so in the record.

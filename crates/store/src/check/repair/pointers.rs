@@ -67,6 +67,10 @@ impl Repair<'_> {
                 files.extend(from.map(|version| (first, Arc::from(pointer::to_bytes(version)))));
             }
         }
+        // Nothing is left to make them of: a publication makes new ones.
+        if files.is_empty() {
+            return Ok(());
+        }
         self.keep_damaged(&store)?;
         let next = PointerGeneration { number: current.number + 1, files };
         pointers::switch_to(&next, store.layout(), store.disk())?;
