@@ -8,3 +8,4 @@ mod mix;
 mod packs;
 mod publication;
 mod releases;
+mod segments;
