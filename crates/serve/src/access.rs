@@ -20,7 +20,7 @@ use crate::error::ServeError;
 use crate::trace::TraceContext;
 
 /// Lines that wait to be written.
-const WAITING: usize = 4096;
+const WAITING: usize = 1024;
 
 /// What is said of a request.
 #[derive(Debug)]

@@ -41,8 +41,9 @@ pub(crate) struct Catalog {
 struct Snapshot {
     published: Arc<Published>,
     newest: Option<Version>,
-    /// Bytes of each release.
-    sizes: HashMap<Version, u64>,
+    releases: usize,
+    /// Of all releases.
+    size_bytes: u64,
     /// Opened when first asked for.
     indexes: RwLock<HashMap<Version, Arc<Index>>>,
 }
@@ -63,7 +64,7 @@ pub(crate) enum Found {
 impl Catalog {
     /// Reads what is published and released now.
     pub(crate) fn open(store: Store, metrics: Arc<Metrics>) -> Result<Self, StoreError> {
-        let snapshot = Snapshot::load(&store, &HashMap::new())?;
+        let snapshot = Snapshot::load(&store)?;
         snapshot.show(&metrics);
         Ok(Self {
             store,
@@ -111,7 +112,7 @@ impl Catalog {
 
     fn reload(&self) {
         self.store.refresh();
-        match Snapshot::load(&self.store, &self.current.load().sizes) {
+        match Snapshot::load(&self.store) {
             Ok(snapshot) => {
                 snapshot.show(&self.metrics);
                 let generation = snapshot.published.number;
@@ -148,27 +149,24 @@ impl Catalog {
 }
 
 impl Snapshot {
-    /// Reads it from the store. `known` are sizes that need not be read again: releases do not change, apart from
-    /// artifacts that are added, and those count at the next start.
-    fn load(store: &Store, known: &HashMap<Version, u64>) -> Result<Self, StoreError> {
+    /// Reads it from the store. That happens with each publication, so a few records more do not matter; and artifacts
+    /// that were added to a release count at once.
+    fn load(store: &Store) -> Result<Self, StoreError> {
         let published = Arc::new(Published::new(&store.pointers()?));
         let releases = store.releases()?;
-        let size = |version: &Version| {
-            // A record that cannot be read is a gap in a figure, not a reason to stop serving.
-            let size = || store.record(*version).map(|record| record.total().bytes).unwrap_or_default();
-            (*version, known.get(version).copied().unwrap_or_else(size))
-        };
+        // A record that cannot be read is a gap in a figure, not a reason to stop serving.
+        let size = |version: &Version| store.record(*version).map_or(0, |record| record.total().bytes);
         Ok(Self {
             published,
             newest: releases.last().copied(),
-            sizes: releases.iter().map(size).collect(),
+            releases: releases.len(),
+            size_bytes: releases.iter().map(size).sum(),
             indexes: RwLock::default(),
         })
     }
 
     fn show(&self, metrics: &Metrics) {
-        let bytes = self.sizes.values().sum();
-        metrics.store.show(self.published.number, &self.published.formats, self.sizes.len(), bytes);
+        metrics.store.show(self.published.number, &self.published.formats, self.releases, self.size_bytes);
     }
 
     async fn open_index(&self, store: &Store, version: Version) -> Result<Arc<Index>, StoreError> {

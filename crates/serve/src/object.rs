@@ -101,6 +101,11 @@ impl Block {
         // Boxed: no more memory than the budget counts.
         Self { bytes: bytes.into_boxed_slice().into(), head_length: head.len() }
     }
+
+    /// What is sent for GET, or for HEAD.
+    pub(crate) fn answer(&self, is_head: bool) -> &[u8] {
+        if is_head { &self.bytes[..self.head_length] } else { &self.bytes }
+    }
 }
 
 impl ObjectFile {

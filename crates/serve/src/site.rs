@@ -317,7 +317,10 @@ impl Site {
         if let Some(object) = &object {
             match self.begin_download(object, asker.client.as_ref(), config) {
                 Ok(tickets) => exchange.downloads(tickets),
-                Err(TooMany) => return respond::unavailable(config.retry_after_seconds),
+                Err(TooMany) => {
+                    self.metrics.http.shed(ShedReason::Downloads);
+                    return respond::unavailable(config.retry_after_seconds);
+                }
             }
             self.count_move(object);
         }
@@ -336,10 +339,7 @@ impl Site {
         }
         let limits = [(Some(&self.everybody), config.max_downloads), (client, config.max_downloads_per_address)];
         let tickets = limits.into_iter().filter_map(|(client, limit)| Some(client?.download(limit)));
-        tickets.collect::<Result<_, _>>().map_err(|_| {
-            self.metrics.http.shed(ShedReason::Downloads);
-            TooMany
-        })
+        tickets.collect::<Result<_, _>>().map_err(|_| TooMany)
     }
 
     /// What the index says of an artifact, or the answer that there is none.

@@ -13,7 +13,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use rustix::fs::sendfile;
 use rustix::io::{Errno, read, writev};
-use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
+use rustix::net::sockopt::set_tcp_cork;
+use rustix::net::{Shutdown, shutdown};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
@@ -56,21 +57,17 @@ impl Socket {
         self.poll_io(cx, Direction::In, |fd| read(fd, &mut *buffer), |length| *length > 0 && *length < room)
     }
 
-    /// Writes some of the pieces. `more` says that other bytes follow at once.
-    pub(crate) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-        more: bool,
-    ) -> Poll<io::Result<usize>> {
-        let write = |fd: BorrowedFd<'_>| {
-            if more {
-                sendmsg(fd, pieces, &mut SendAncillaryBuffer::default(), SendFlags::MORE)
-            } else {
-                writev(fd, pieces)
-            }
-        };
-        self.poll_io(cx, Direction::Out, write, |_| false)
+    /// Writes some of the pieces.
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, Direction::Out, |fd| writev(fd, pieces), |_| false)
+    }
+
+    /// Much follows: packets that are not full wait, until this is said to be over.
+    pub(crate) fn hold_back(&self, is_on: bool) {
+        if let Some(fd) = self.fd() {
+            // Unix sockets know nothing of it, and need nothing.
+            let _ = set_tcp_cork(fd, is_on);
+        }
     }
 
     /// Sends some of a part of a file, and shortens the part by it.
@@ -135,12 +132,15 @@ impl Socket {
 
     /// Says that nothing more will be written.
     pub(crate) fn shut_down(&self) -> io::Result<()> {
-        let fd = match &self.state {
-            State::Fresh(fd) => fd,
-            State::Registered(fd) => fd.get_ref(),
-            State::Lost => return Ok(()),
-        };
-        Ok(shutdown(fd, Shutdown::Write)?)
+        self.fd().map_or(Ok(()), |fd| Ok(shutdown(fd, Shutdown::Write)?))
+    }
+
+    fn fd(&self) -> Option<&OwnedFd> {
+        match &self.state {
+            State::Fresh(fd) => Some(fd),
+            State::Registered(fd) => Some(fd.get_ref()),
+            State::Lost => None,
+        }
     }
 }
 
@@ -166,7 +166,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, &[IoSlice::new(bytes)], false)
+        self.poll_send(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -174,7 +174,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, pieces, false)
+        self.poll_send(cx, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {

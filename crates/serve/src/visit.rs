@@ -33,7 +33,7 @@ use crate::config::ServeConfig;
 use crate::connection::{Connection, Progress, Verdict};
 use crate::door::DoorSettings;
 use crate::io::Watched;
-use crate::lane::{Lane, Leaving, Transport};
+use crate::lane::{Lane, Leaving, Transport, boxed};
 use crate::phase::{Phase, PhaseWatch};
 use crate::proxy::{self, Source};
 use crate::respond;
@@ -85,21 +85,15 @@ impl Visit {
     pub(crate) async fn serve(self, stream: OwnedFd, place: Place) {
         let _open = self.shared.site.metrics().http.connection(self.door.kind());
         let mut socket = Socket::new(stream);
-        if self.door.proxy_protocol {
-            // Boxed, as all that few connections need: what waits takes less memory.
-            if let Err(reason) = Box::pin(self.hear_proxy(&mut socket)).await {
-                self.shared.site.metrics().http.ended(reason);
-                return;
-            }
+        if self.door.proxy_protocol
+            && let Err(reason) = boxed(|| self.hear_proxy(&mut socket)).await
+        {
+            self.shared.site.metrics().http.ended(reason);
+            return;
         }
         match &self.door.tls {
             None => self.serve_http(socket).await,
-            Some(tls) => {
-                let acceptor = TlsAcceptor::from(tls.load_full());
-                if let Some(stream) = Box::pin(self.shake_hands(acceptor, socket)).await {
-                    Box::pin(self.serve_tls(stream)).await;
-                }
-            }
+            Some(tls) => boxed(|| self.serve_tls(TlsAcceptor::from(tls.load_full()), socket)).await,
         }
         drop(place);
     }
@@ -161,7 +155,8 @@ impl Visit {
         }
     }
 
-    async fn serve_tls(&self, stream: TlsStream<Socket>) {
+    async fn serve_tls(&self, acceptor: TlsAcceptor, socket: Socket) {
+        let Some(stream) = self.shake_hands(acceptor, socket).await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             self.serve_hyper(stream).await;
         } else {
@@ -179,7 +174,7 @@ impl Visit {
                     let _ = io.shutdown().await;
                 }
             }
-            Ok(Leaving::HandedOver(unread)) => Box::pin(self.serve_hyper(Rewound::new(unread, io))).await,
+            Ok(Leaving::HandedOver(unread)) => boxed(|| self.serve_hyper(Rewound::new(unread, io))).await,
             Err(error) => tracing::debug!(peer = ?self.connection.peer(), %error, "connection ended"),
         }
     }

@@ -100,6 +100,12 @@ impl Running {
             .unwrap();
     }
 
+    /// Asks it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::HUP)
+            .unwrap();
+    }
+
     /// Kills it as `kill -9` does.
     pub(crate) fn kill(mut self) -> ExitStatus {
         // It may have ended by itself.

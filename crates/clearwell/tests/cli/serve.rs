@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::FromRawFd as _;
 
 use crate::mix::Mix;
 use crate::run::{Running, Server, clearwell};
@@ -77,6 +78,104 @@ fn options_win_over_the_environment_and_both_over_the_file() {
     assert_eq!(get(listen, "/update/version/format30/latest").1, "10");
     assert_eq!(get(listen, "/version/format30/latest").0, 404);
     drop(running);
+}
+
+/// Waits until an answer has changed; the test harness bounds it.
+fn wait_for(mut changed: impl FnMut() -> bool) {
+    for _ in 0..2000 {
+        if changed() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("nothing changed");
+}
+
+/// The header of the answer to one GET.
+fn header(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn a_configuration_is_taken_over_or_refused_while_the_server_runs() {
+    let mix = Mix::released();
+    let retry = |seconds: u32| format!("retry-after: {seconds}\r\n");
+    mix.put("serve.toml", "retry-after-seconds = 11\nwatch-files = false\n");
+    let server = Server::start(mix.dir(), "store", &["--config", "serve.toml", "--drain-grace-seconds", "0"]);
+    let has = |seconds| header(&server.listen, "/20/format").contains(&retry(seconds));
+    assert!(has(11));
+    mix.put("serve.toml", "retry-after-seconds = 12\nwatch-files = false\n");
+    server.running.hang_up();
+    wait_for(|| has(12));
+    mix.put("serve.toml", "retry-after-seconds = none\n");
+    server.running.hang_up();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(has(12), "what cannot be used changes nothing");
+    server.running.terminate();
+    assert_eq!(server.running.wait().code(), Some(0));
+
+    mix.put("serve.toml", "retry-after-seconds = 13\n");
+    let watching = Server::start(mix.dir(), "store", &["--config", "serve.toml"]);
+    mix.put("serve.toml", "retry-after-seconds = 14\n");
+    wait_for(|| header(&watching.listen, "/20/format").contains(&retry(14)));
+}
+
+#[test]
+fn a_configuration_can_be_checked() {
+    let mix = Mix::released();
+    let check = ["serve", "--check-config", "--store", "store"];
+    mix.run(&check).expect(0);
+    assert_eq!(mix.run(&[&check[..], &["--json"]].concat()).expect(0).json()["usable"], true);
+    for (options, code, says) in [
+        (&["--listen", "off"][..], 2, &["listen"][..]),
+        (&["--memory-cache", "999999GiB"], 2, &["memory-cache", "MiB"]),
+        (&["--max-connections", "9999999999"], 2, &["max-connections", "file descriptors"]),
+        (&["--access-log-format", "combined"], 2, &["access-log-file"]),
+        (&["--access-log-file", "no/folder/log"], 9, &["access-log-file", "no/folder/log"]),
+        (&["--listen", "systemd:http"], 0, &[]),
+    ] {
+        if code == 0 {
+            mix.run(&[&check[..], options].concat()).expect(0);
+        } else {
+            mix.refuses(&[&check[..], options].concat(), code, says);
+        }
+    }
+    mix.refuses(
+        &["serve", "--store", "store", "--admin", "off", "--listen", "systemd:http"],
+        2,
+        &["systemd", "FileDescriptorName=http"],
+    );
+}
+
+#[test]
+fn a_socket_of_systemd_is_used() {
+    use std::os::unix::process::CommandExt as _;
+
+    let mix = Mix::released();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    // As systemd does it: the socket is descriptor 3, and the process that runs in the end is named.
+    let mut command = std::process::Command::new("sh");
+    let serve = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http exec \"$0\" serve --store store --listen systemd:http --admin off";
+    command.current_dir(mix.dir()).args(["-c", serve, env!("CARGO_BIN_EXE_clearwell")]);
+    let descriptor = socket.try_clone().unwrap();
+    // SAFETY: between fork and exec only `dup2` is called, which is async-signal-safe; 3 is nobody's in the child.
+    unsafe {
+        command.pre_exec(move || {
+            let mut third = std::os::fd::OwnedFd::from_raw_fd(3);
+            let done = rustix::io::dup2(&descriptor, &mut third);
+            std::mem::forget(third);
+            Ok(done?)
+        });
+    }
+    let running = Running::start(command);
+    assert_eq!(get(&address, "/version/format30/latest").1, "10");
+    drop((running, socket));
+    assert!(TcpStream::connect(address).is_err());
 }
 
 #[test]

@@ -15,9 +15,10 @@ mod inbox;
 mod transport;
 
 use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use clearwell_metrics::{BytePath, RequestKind, StatusClass};
 use http::uri::PathAndQuery;
 use http::{Response, StatusCode, Version};
 
+use crate::access::Line;
 use crate::body::{self, Content};
 use crate::connection::Connection;
 use crate::exchange::{self, Asked, Exchange};
@@ -60,26 +62,53 @@ pub(crate) struct Lane<'c, T> {
 }
 
 /// What follows an answer.
+#[derive(Clone, Copy)]
 enum Next {
     Another,
     End,
     Somebody,
 }
 
+/// What stands in the inbox. Small, as all that is held while a connection rests.
+enum Look<'i> {
+    /// Not enough.
+    Fill,
+    /// Nothing for the lane.
+    Somebody,
+    /// A request.
+    Head(Box<Head<'i>>),
+}
+
+/// What became of a request that could be answered at once.
+enum Quick {
+    /// It was.
+    Answered(Next),
+    /// The socket is full.
+    Blocked(Box<Blocked>),
+    /// It could not.
+    Otherwise,
+}
+
+/// An answer from memory of which a part was sent.
+struct Blocked {
+    object: Arc<Object>,
+    prefix: Prefix,
+    sent: usize,
+    exchange: Exchange,
+}
+
 impl<T: Transport> Lane<'_, T> {
     /// Serves until the connection ends, or is no longer for the lane.
+    ///
+    /// What takes long, or seldom happens, is boxed: ten thousand connections that rest take the memory of this function
+    /// ten thousand times.
     pub(crate) async fn run(mut self) -> io::Result<Leaving> {
         let mut inbox = Inbox::default();
         loop {
-            let limit = self.site.settings().config.max_header_lines.get();
-            let head = match head::parse(inbox.bytes(), limit) {
-                Parsed::Head(head) => head,
-                Parsed::Unusual => return Ok(Leaving::HandedOver(inbox.take())),
-                Parsed::Partial if inbox.is_full() => return Ok(Leaving::HandedOver(inbox.take())),
-                Parsed::Partial => {
-                    if !inbox.is_empty() {
-                        self.connection.received();
-                    }
+            let head = match self.look(&inbox) {
+                Look::Head(head) => head,
+                Look::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
+                Look::Fill => {
                     if inbox.fill(self.io).await? == 0 {
                         return Ok(Leaving::Closed);
                     }
@@ -87,7 +116,16 @@ impl<T: Transport> Lane<'_, T> {
                 }
             };
             let length = head.length;
-            match self.answer(&head).await? {
+            let quick = std::future::poll_fn(|cx| Poll::Ready(self.answer_at_once(cx, &head))).await?;
+            let next = match quick {
+                Quick::Answered(next) => next,
+                Quick::Blocked(blocked) => boxed(|| self.finish(&head, blocked)).await?,
+                Quick::Otherwise => boxed(|| self.answer(&head)).await?,
+            };
+            if T::KEEPS_BYTES {
+                self.io_finished().await?;
+            }
+            match next {
                 Next::Another => inbox.consume(length),
                 Next::End => return Ok(Leaving::Closed),
                 Next::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
@@ -95,85 +133,86 @@ impl<T: Transport> Lane<'_, T> {
         }
     }
 
-    async fn answer(&mut self, head: &Head<'_>) -> io::Result<Next> {
-        let began = Instant::now();
-        let closes = head.closes || self.closing.load(Ordering::Relaxed);
-        let object = if head.is_plain { self.site.at_hand(head.target) } else { None };
-        match object {
-            Some(object) if self.site.may_ask(self.connection, &self.site.settings(), began) => {
-                match &object.source {
-                    Source::Memory(_) => self.answer_from_memory(head, &object, began, closes).await?,
-                    Source::File(_) => {
-                        // Boxed, as all that is not for small objects: a connection that rests takes less memory.
-                        if !Box::pin(self.answer_from_file(head, &object, began, closes)).await? {
-                            return Box::pin(self.answer_otherwise(head, began, closes)).await;
-                        }
-                    }
+    fn look<'i>(&self, inbox: &'i Inbox) -> Look<'i> {
+        let limit = self.site.settings().config.max_header_lines.get();
+        match head::parse(inbox.bytes(), limit) {
+            Parsed::Head(head) => Look::Head(Box::new(head)),
+            Parsed::Unusual => Look::Somebody,
+            Parsed::Partial if inbox.is_full() => Look::Somebody,
+            Parsed::Partial => {
+                if !inbox.is_empty() {
+                    self.connection.received();
                 }
-                self.io_finished().await?;
-                Ok(if closes { Next::End } else { Next::Another })
+                Look::Fill
             }
-            _ => Box::pin(self.answer_otherwise(head, began, closes)).await,
         }
     }
 
-    /// The whole of a small object: all of it was prepared but for the first lines.
-    async fn answer_from_memory(
-        &mut self,
-        head: &Head<'_>,
-        object: &Object,
-        began: Instant,
-        closes: bool,
-    ) -> io::Result<()> {
-        let Source::Memory(block) = &object.source else { return Ok(()) };
-        let prefix = Prefix::new(began, closes);
-        let bytes = if head.is_head { &block.bytes[..block.head_length] } else { &block.bytes };
-        let body_bytes = (bytes.len() - block.head_length) as u64;
-        let kind = RequestKind::Resource(object.kind);
-        // Only an answer that does not fit into the socket is a request in flight.
-        let mut slow: Option<Exchange> = None;
-        let (mut sent, whole) = (0, prefix.bytes().len() + bytes.len());
-        let (io, connection, site) = (&mut *self.io, self.connection, self.site);
-        std::future::poll_fn(|cx| {
-            while sent < whole {
-                let (first, second) = unsent(prefix.bytes(), bytes, sent);
-                match io.poll_send(cx, &[IoSlice::new(first), IoSlice::new(second)], false) {
-                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    Poll::Ready(Ok(length)) => {
-                        sent += length;
-                        connection.wrote(length);
-                    }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => {
-                        slow.get_or_insert_with(|| {
-                            Exchange::begin(site.metrics().http.request(kind, began), connection, Version::HTTP_11)
-                        });
-                        return Poll::Pending;
-                    }
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await?;
-        self.site.count_move(object);
+    fn closes(&self, head: &Head<'_>) -> bool {
+        head.closes || self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Answers with the whole of a small object: all of it was prepared but for the first lines.
+    fn answer_at_once(&mut self, cx: &mut Context<'_>, head: &Head<'_>) -> io::Result<Quick> {
+        let began = Instant::now();
+        let Some(object) = head.is_plain.then(|| self.site.at_hand(head.target)).flatten() else {
+            return Ok(Quick::Otherwise);
+        };
+        let Source::Memory(block) = &object.source else { return Ok(Quick::Otherwise) };
         let settings = self.site.settings();
-        match slow {
-            Some(mut exchange) => {
-                exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
-                exchange.sent(BytePath::Memory, body_bytes);
-            }
-            None => {
-                let now = Instant::now();
-                let took = now.saturating_duration_since(began);
-                self.connection.answered_at(now);
-                self.site.metrics().http.request_at_once(kind, StatusClass::Success, body_bytes, took);
-                if settings.access.takes(StatusClass::Success) {
-                    let line = exchange::line(self.connection, StatusCode::OK, &self.asked(head), None);
-                    settings.access.write(crate::access::Line { sent_bytes: body_bytes, took, ..line });
-                }
-            }
+        if !self.site.may_ask(self.connection, &settings, began) {
+            return Ok(Quick::Otherwise);
         }
-        Ok(())
+        let closes = self.closes(head);
+        let prefix = Prefix::new(began, closes);
+        let bytes = block.answer(head.is_head);
+        let kind = RequestKind::Resource(object.kind);
+        let sent = match self.io.poll_send(cx, &[IoSlice::new(prefix.bytes()), IoSlice::new(bytes)]) {
+            Poll::Ready(sent) => sent?,
+            Poll::Pending => 0,
+        };
+        self.connection.wrote(sent);
+        self.site.count_move(&object);
+        if sent < prefix.bytes().len() + bytes.len() {
+            // Only an answer that does not fit into the socket is a request in flight.
+            let request = self.site.metrics().http.request(kind, began);
+            let mut exchange = Exchange::begin(request, self.connection, Version::HTTP_11);
+            exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
+            return Ok(Quick::Blocked(Box::new(Blocked { object, prefix, sent, exchange })));
+        }
+        let now = Instant::now();
+        let (took, body_bytes) = (now.saturating_duration_since(began), (bytes.len() - block.head_length) as u64);
+        self.connection.answered_at(now);
+        self.site.metrics().http.request_at_once(kind, StatusClass::Success, body_bytes, took);
+        if settings.access.takes(StatusClass::Success) {
+            let line = exchange::line(self.connection, StatusCode::OK, &self.asked(head), None);
+            settings.access.write(Line { sent_bytes: body_bytes, took, ..line });
+        }
+        Ok(Quick::Answered(if closes { Next::End } else { Next::Another }))
+    }
+
+    /// Sends the rest of an answer from memory.
+    async fn finish(&mut self, head: &Head<'_>, blocked: Box<Blocked>) -> io::Result<Next> {
+        let Blocked { object, prefix, sent, mut exchange } = *blocked;
+        if let Source::Memory(block) = &object.source {
+            let bytes = block.answer(head.is_head);
+            let (first, second) = unsent(prefix.bytes(), bytes, sent);
+            self.send(first, second).await?;
+            exchange.sent(BytePath::Memory, (bytes.len() - block.head_length) as u64);
+        }
+        Ok(if self.closes(head) { Next::End } else { Next::Another })
+    }
+
+    async fn answer(&mut self, head: &Head<'_>) -> io::Result<Next> {
+        let (began, closes) = (Instant::now(), self.closes(head));
+        let object = if head.is_plain { self.site.at_hand(head.target) } else { None };
+        if let Some(object) = object
+            && self.site.may_ask(self.connection, &self.site.settings(), began)
+            && self.answer_from_file(head, &object, began, closes).await?
+        {
+            return Ok(if closes { Next::End } else { Next::Another });
+        }
+        self.answer_otherwise(head, began, closes).await
     }
 
     /// The whole of a large object. False if as many are on their way as are allowed; nothing was sent then.
@@ -200,11 +239,14 @@ impl<T: Transport> Lane<'_, T> {
         let mut exchange = Exchange::begin(request, self.connection, Version::HTTP_11);
         exchange.downloads(tickets);
         exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
-        self.send(Prefix::new(began, closes).bytes(), &file.head, !head.is_head).await?;
-        if !head.is_head {
+        if head.is_head {
+            self.send(Prefix::new(began, closes).bytes(), &file.head).await?;
+        } else {
             self.site.count_move(object);
-            let segment = object.part(0..object.meta.size);
-            self.send_segment(segment, &mut exchange).await?;
+            self.io.hold_back(true);
+            self.send(Prefix::new(began, closes).bytes(), &file.head).await?;
+            self.send_segment(object.part(0..object.meta.size), &mut exchange).await?;
+            self.io.hold_back(false);
         }
         Ok(true)
     }
@@ -227,20 +269,20 @@ impl<T: Transport> Lane<'_, T> {
         let (parts, content) = response.into_parts();
         let text = header_text(&Response::from_parts(parts, ()), began, closes);
         match content {
-            Content::Empty => self.send(&text, &[], false).await?,
+            Content::Empty => self.send(&text, &[]).await?,
             Content::Memory(bytes) => {
-                self.send(&text, &bytes, false).await?;
+                self.send(&text, &bytes).await?;
                 exchange.sent(BytePath::Memory, bytes.len() as u64);
             }
             Content::Stream(stream) => {
-                self.send(&text, &[], true).await?;
+                self.io.hold_back(true);
+                self.send(&text, &[]).await?;
                 for segment in stream.into_segments() {
                     self.send_segment(segment, &mut exchange).await?;
                 }
+                self.io.hold_back(false);
             }
         }
-        drop(exchange);
-        self.io_finished().await?;
         Ok(if closes { Next::End } else { Next::Another })
     }
 
@@ -255,12 +297,12 @@ impl<T: Transport> Lane<'_, T> {
     }
 
     /// Writes both, one behind the other.
-    async fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<()> {
+    async fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<()> {
         let (mut sent, whole) = (0, first.len() + second.len());
         while sent < whole {
             let (first, second) = unsent(first, second, sent);
             let pieces = [IoSlice::new(first), IoSlice::new(second)];
-            let length = std::future::poll_fn(|cx| self.io.poll_send(cx, &pieces, more)).await?;
+            let length = std::future::poll_fn(|cx| self.io.poll_send(cx, &pieces)).await?;
             if length == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -273,7 +315,7 @@ impl<T: Transport> Lane<'_, T> {
     async fn send_segment(&mut self, segment: Segment, exchange: &mut Exchange) -> io::Result<()> {
         match segment {
             Segment::Memory(bytes) => {
-                self.send(&bytes, &[], false).await?;
+                self.send(&bytes, &[]).await?;
                 exchange.sent(BytePath::Memory, bytes.len() as u64);
                 Ok(())
             }
@@ -333,6 +375,11 @@ impl<T: Transport> Lane<'_, T> {
     async fn io_finished(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.io.poll_finish(cx)).await
     }
+}
+
+/// A future on the heap from its beginning: what few connections need takes no room in those that rest.
+pub(crate) fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(make())
 }
 
 /// What is left of two pieces.

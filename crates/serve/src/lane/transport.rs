@@ -22,8 +22,14 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Reads what there is.
     fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes some of the pieces. `more` says that other bytes follow at once.
-    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>>;
+    /// Bytes may be taken and not yet written.
+    const KEEPS_BYTES: bool;
+
+    /// Writes some of the pieces.
+    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+
+    /// Much follows: packets that are not full wait, until this is said to be over.
+    fn hold_back(&self, is_on: bool);
 
     /// Writes some of a part of a file that lies in the page cache, and shortens the part by it. What does not lie there
     /// is [`io::ErrorKind::ResourceBusy`], or is read on the spot where the system cannot say.
@@ -40,8 +46,14 @@ impl Transport for Socket {
         Self::poll_recv(self, cx, buffer)
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
-        Self::poll_send(self, cx, pieces, more)
+    const KEEPS_BYTES: bool = false;
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Self::poll_send(self, cx, pieces)
+    }
+
+    fn hold_back(&self, is_on: bool) {
+        Self::hold_back(self, is_on);
     }
 
     fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, part: &mut Range<u64>) -> Poll<io::Result<usize>> {
@@ -68,9 +80,13 @@ impl Transport for TlsStream<Socket> {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
+    const KEEPS_BYTES: bool = true;
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         Pin::new(self).poll_write_vectored(cx, pieces)
     }
+
+    fn hold_back(&self, _: bool) {}
 
     fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, part: &mut Range<u64>) -> Poll<io::Result<usize>> {
         thread_local! {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod abuse;
 mod answers;
 mod availability;
 mod client;
@@ -9,6 +10,8 @@ mod draining;
 mod fixture;
 mod lanes;
 mod limits;
+mod operations;
 mod pointers;
+mod soak;
 mod tls;
 mod wire;

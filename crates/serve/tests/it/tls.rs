@@ -174,6 +174,76 @@ async fn certificates_of_clients() {
 }
 
 #[tokio::test]
+async fn each_address_may_ask_for_certificates_in_its_own_way() {
+    let fixture = Fixture::new();
+    let certificates = Certificates::new();
+    let strict = ServeConfig {
+        listen_tls: "127.0.0.1:0 client-certificates=require".parse().unwrap(),
+        access_log_format: clearwell_serve::config::LogFormat::Json,
+        access_log_file: Some(fixture.path("access.log")),
+        ..certificates.config(&fixture, ClientCertificates::None)
+    };
+    let running = fixture.serve_with(strict).await;
+    let stranger = connect(&running, certificates.client(&[], &[&rustls::version::TLS12], false)).await;
+    assert!(stranger.is_err());
+    let stream = connect(&running, certificates.client(&[], rustls::ALL_VERSIONS, true)).await.unwrap();
+    assert_eq!(Client::over(stream).get("/20/format").await.body, "30");
+    drop(running);
+    let subject = "\"subject\":\"CN=";
+    for _ in 0..2000 {
+        if std::fs::read_to_string(fixture.path("access.log")).unwrap().contains(subject) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{}", std::fs::read_to_string(fixture.path("access.log")).unwrap());
+}
+
+#[tokio::test]
+async fn sessions_are_resumed() {
+    let fixture = Fixture::new();
+    let certificates = Certificates::new();
+    let running = fixture.serve_with(certificates.config(&fixture, ClientCertificates::None)).await;
+    for (version, name) in [(&rustls::version::TLS12, "1.2"), (&rustls::version::TLS13, "1.3")] {
+        let client = certificates.client(&[], &[version], false);
+        for _ in 0..2 {
+            let stream = connect(&running, client.clone()).await.unwrap();
+            assert_eq!(Client::over(stream).get("/20/format").await.body, "30");
+        }
+        for resumed in [false, true] {
+            let line = format!("clearwell_http_tls_handshakes_total{{version=\"{name}\",resumed=\"{resumed}\"}} 1");
+            wait_for_metric(&running, &line).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn certificates_change_while_connections_go_on() {
+    let fixture = Fixture::new();
+    let (first, second) = (Certificates::new(), Certificates::new());
+    let config = first.config(&fixture, ClientCertificates::None);
+    let running = fixture.serve_with(config.clone()).await;
+    let client = |certificates: &Certificates| certificates.client(&[], rustls::ALL_VERSIONS, false);
+    let mut early = Client::over(connect(&running, client(&first)).await.unwrap());
+    assert_eq!(early.get("/20/format").await.body, "30");
+
+    // Written by `config` into the same files.
+    let _same = second.config(&fixture, ClientCertificates::None);
+    running.reloader().reload(config.clone()).unwrap();
+    assert_eq!(early.get("/20/format").await.body, "30");
+    assert!(connect(&running, client(&first)).await.is_err());
+    let mut late = Client::over(connect(&running, client(&second)).await.unwrap());
+    assert_eq!(late.get("/20/format").await.body, "30");
+
+    std::fs::write(fixture.path("tls.pem"), "junk").unwrap();
+    let refused = running.reloader().reload(config).unwrap_err().to_string();
+    assert!(refused.contains("tls-certificate") && refused.contains("tls.pem"), "{refused}");
+    let mut later = Client::over(connect(&running, client(&second)).await.unwrap());
+    assert_eq!(later.get("/20/format").await.body, "30");
+    wait_for_metric(&running, "clearwell_http_reloads_refused_total 1").await;
+}
+
+#[tokio::test]
 async fn cleartext_on_the_tls_port_harms_nobody() {
     let fixture = Fixture::new();
     let certificates = Certificates::new();
