@@ -121,7 +121,7 @@ mod tests {
             "clearwell_http_sent_bytes_total{kind=\"zero_pack\"} 123",
             "clearwell_http_sent_bytes_by_path_total{path=\"copy\"} 100",
             "clearwell_http_request_duration_seconds_count{kind=\"zero_pack\"} 1",
-            "clearwell_http_request_duration_seconds_bucket{kind=\"zero_pack\",le=\"+Inf\"} 1",
+            "clearwell_http_request_duration_seconds_bucket{le=\"+Inf\",kind=\"zero_pack\"} 1",
             "clearwell_http_requests_in_flight 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");

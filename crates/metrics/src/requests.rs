@@ -254,7 +254,7 @@ impl Collector for RequestCollector {
         let help = "Time from the header of a request to the last byte of its answer";
         let mut durations = encoder.encode_descriptor("request_duration_seconds", help, None, MetricType::Histogram)?;
         for kind in RequestKind::all() {
-            let bound = |at: usize| BOUNDS.get(at).map_or(f64::MAX, |bound| *bound as f64 / 1e9);
+            let bound = |at: usize| BOUNDS.get(at).map_or(f64::INFINITY, |bound| *bound as f64 / 1e9);
             let buckets: Vec<(f64, u64)> =
                 (0..=BOUNDS.len()).map(|at| (bound(at), tally.of_kind(kind, |figures| &figures.buckets[at]))).collect();
             let count = buckets.iter().map(|(_, count)| count).sum();
