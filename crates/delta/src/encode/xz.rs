@@ -96,12 +96,13 @@ fn effort(block: Block, raw_size: usize, density: Option<usize>) -> Effort {
             _ if raw_size <= TRY_ALL => Effort::tree(273, 96),
             ..DENSE if raw_size <= SMALL => Effort::tree(273, 96),
             ..SPARSE => Effort::tree(273, 96),
-            SPARSE..DENSE => Effort::tree(128, 48),
+            SPARSE..DENSE => Effort::tree(96, 32),
             DENSE.. => Effort::chain(64, 6),
         },
         Block::Control if raw_size <= TRY_ALL => Effort::tree(32, 24),
         Block::Control => Effort::chain(64, 6),
-        Block::Extra if raw_size <= LARGE => Effort::tree(32, 32),
+        Block::Extra if raw_size <= MIDDLE => Effort::tree(32, 32),
+        Block::Extra if raw_size <= LARGE => Effort::chain(64, 6),
         Block::Extra => Effort::chain(12, 4),
     }
 }
@@ -174,6 +175,8 @@ const SPARSE: usize = 33;
 const DENSE: usize = 100;
 /// Raw bytes up to which a quick try of the whole block chooses the shape.
 const SMALL: usize = 1 << 20;
+/// Raw bytes up to which new bytes get all the effort that they reward.
+const MIDDLE: usize = 2 << 20;
 /// Raw bytes above which time counts more than the last percents.
 const LARGE: usize = 8 << 20;
 /// Bytes of a section, and its dictionary. Larger ones save tenths of a percent and keep threads from sharing the memory.
