@@ -97,7 +97,9 @@ pub enum StoreError {
         artifact: Artifact,
     },
     /// The bytes on disk are not those that were stored.
-    #[error("{resource} is damaged: its SHA-256 is {found} where {expected} was stored; restore it, or adopt it again")]
+    #[error(
+        "{resource} is damaged: its SHA-256 is {found} where {expected} was stored; run check --repair, restore it, or adopt it again"
+    )]
     ArtifactDamaged {
         /// What is damaged.
         resource: Box<Resource>,
@@ -107,7 +109,9 @@ pub enum StoreError {
         found: Digest,
     },
     /// The file of an artifact is gone or has another size.
-    #[error("{resource} is damaged: it has {found} bytes where {expected} were stored; restore it, or adopt it again")]
+    #[error(
+        "{resource} is damaged: it has {found} bytes where {expected} were stored; run check --repair, restore it, or adopt it again"
+    )]
     ArtifactSize {
         /// What is damaged.
         resource: Box<Resource>,
@@ -117,7 +121,7 @@ pub enum StoreError {
         found: u64,
     },
     /// The index of a release cannot be trusted.
-    #[error("the index {} is damaged; restore it from a backup", .path.display())]
+    #[error("the index {} is damaged; run check --repair, or restore it from a backup", .path.display())]
     IndexDamaged {
         /// The index.
         path: PathBuf,
@@ -125,7 +129,7 @@ pub enum StoreError {
         source: IndexDamage,
     },
     /// A release record cannot be read.
-    #[error("the release record {} is damaged; restore it from a backup", .path.display())]
+    #[error("the release record {} is damaged; run check --repair, or restore it from a backup", .path.display())]
     RecordDamaged {
         /// The record.
         path: PathBuf,
