@@ -38,6 +38,8 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Serve {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        // Before it is read: what is written meanwhile shows.
+        let config_time = self.config.as_deref().and_then(changed);
         let config = self.config()?;
         let store = Store::open(&self.store)?;
         if self.check_config {
@@ -52,31 +54,33 @@ impl Serve {
             .map_err(|error| CliError::new(Exit::Internal, "failed to start the runtime", error))?;
         runtime.block_on(async {
             let watch_files = config.watch_files;
+            // Before anybody can know that the server runs: without a listener the signal would end it.
+            let hangup = listen_for(SignalKind::hangup())?;
             let running = Server::bind(config, store).await?;
             announce(&running, ui)?;
             let reloader = running.reloader();
             tokio::select! {
                 stopped = stop_signal() => stopped?,
                 () = running.taken_over() => {}
-                failed = self.follow(&reloader, watch_files) => failed?,
+                () = self.follow(&reloader, hangup, watch_files.then_some(config_time)) => {}
             }
             running.drain().await;
             Ok(Exit::Done)
         })
     }
 
-    /// Takes over changes until it is dropped: at SIGHUP, and when files change if that is wanted.
-    async fn follow(&self, reloader: &Reloader, watch_files: bool) -> Result<(), CliError> {
-        let mut hangup = listen_for(SignalKind::hangup())?;
+    /// Takes over changes until it is dropped: at SIGHUP, and when files change if they are watched. `watched` is when the
+    /// configuration was last changed before it was read.
+    async fn follow(&self, reloader: &Reloader, mut hangup: Signal, watched: Option<Option<SystemTime>>) {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let times = || (self.config.as_deref().and_then(changed), reloader.file_times());
-        let mut seen = times();
+        let mut seen = (watched.flatten(), reloader.file_times());
         let mut settled = true;
         loop {
             tokio::select! {
                 _ = hangup.recv() => {}
-                _ = ticks.tick(), if watch_files => {
+                _ = ticks.tick(), if watched.is_some() => {
                     let now = times();
                     if now != seen {
                         // Certificate and key are two files: what is still being written settles first.
