@@ -58,21 +58,24 @@ fn names_that_clients_do_not_take_are_left_out_and_told() {
 }
 
 #[test]
-fn sockets_fifos_and_devices_are_left_out_and_told() {
+fn fifos_and_devices_are_left_out_and_told_and_sockets_refused() {
     let mix = Mix::changed();
     let at = |name: &str| mix.path("trees/editor/usr").join(name);
-    let _socket = UnixListener::bind(at("socket")).unwrap();
+    let socket = UnixListener::bind(at("socket")).unwrap();
+    mix.refuses(&["build"], 3, &["/usr/socket is a socket", "remove it"]);
+    drop(socket);
+    std::fs::remove_file(at("socket")).unwrap();
     mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
     let device = mknodat(CWD, at("null"), FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(1, 3));
     // A link to one is a link.
     symlink("/dev/null", at("link")).unwrap();
-    let ended = mix.build(&[]).expect(0).says(&["/usr/socket is a socket", "/usr/fifo is a FIFO", "left out"]);
+    let ended = mix.build(&[]).expect(0).says(&["/usr/fifo is a FIFO", "left out"]);
     match device {
         Ok(()) => assert!(ended.stderr.contains("/usr/null is a device"), "{}", ended.stderr),
         Err(error) => crate::run::skipped(&format!("no device was made, which takes a privilege: {error}")),
     }
     let diff = mix.run(&["releases", "diff", "10", "20", "--store", "store"]).expect(0).stdout;
-    assert!(diff.contains("/usr/link") && !diff.contains("/usr/fifo") && !diff.contains("/usr/socket"), "{diff}");
+    assert!(diff.contains("/usr/link") && !diff.contains("/usr/fifo"), "{diff}");
     mix.verify("10");
 }
 

@@ -1,10 +1,12 @@
-//! The texts that tell endpoints what is newest: four rules, for pointers that move.
+//! The texts that tell endpoints what is newest: five rules, for pointers that move.
 //!
 //! - `unreadable-pointer`: the client reads a version in it, and it has at most eleven bytes. Source: content layout 2.
 //! - `multi-line-latest`: one line. Source: content layout 2 and 8; `3rd-party add` reads eleven bytes, `--incremental`
 //!   reads several lines.
 //! - `pointer-goes-back`: never an older version than before; endpoints that have the newer one get no updates.
 //! - `pointer-target`: the release exists and has the pointer's format. Source: content layout 1.
+//! - `signature-lost`: one that was signed stays signed; endpoints that check end with an error otherwise. Source: client
+//!   behaviour 6.
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{FormatNumber, Version, pointer};
@@ -27,7 +29,22 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Some(of_pointer(survey, pointers, pointer, format, text))
         })
         .flatten()
+        .chain(lost_signatures(pointers))
         .collect()
+}
+
+fn lost_signatures(pointers: &PointerMove) -> impl Iterator<Item = Finding> {
+    let is_signature =
+        |pointer: &Pointer| matches!(pointer, Pointer::LatestSignature(_) | Pointer::LatestVersionSignature);
+    let lost = pointers.before.keys().filter(move |pointer| is_signature(pointer));
+    lost.filter(|pointer| !pointers.after.contains_key(pointer)).map(|&pointer| {
+        Finding::refusal(
+            Rule::SignatureLost,
+            Object::Pointer(pointer),
+            "it is there now and would be gone; endpoints that check signatures would refuse every update".to_owned(),
+            "sign, or allow the rule if the whole fleet runs with --nosigcheck",
+        )
+    })
 }
 
 fn of_pointer(

@@ -116,6 +116,8 @@ rules! {
     PointerGoesBack = "pointer-goes-back",
     /// A pointer names a release that does not exist, or one of another format (content layout 1).
     PointerTarget = "pointer-target",
+    /// A pointer that was signed no longer is (client behaviour 6).
+    SignatureLost = "signature-lost",
 }
 
 impl Rule {
@@ -142,6 +144,8 @@ impl Rule {
             // `--incremental` reads several lines, and not every repository is a third-party one.
             | Self::MultiLineLatest
             // Withdrawing a release: endpoints that took it stay where they are.
+            // A fleet that runs with --nosigcheck does not notice.
+            | Self::SignatureLost
             | Self::PointerGoesBack => true,
             Self::ConflictingEntries
             | Self::DuplicatePath
@@ -232,7 +236,7 @@ mod tests {
             assert!(rule.name().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{rule}");
         }
         let allowable: Vec<_> = Rule::ALL.iter().filter(|rule| rule.allowable()).collect();
-        assert_eq!(allowable.len(), 11);
+        assert_eq!(allowable.len(), 12);
     }
 
     #[test]

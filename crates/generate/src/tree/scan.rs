@@ -30,7 +30,7 @@ use crate::progress::{Event, Phase, Progress};
 pub struct Scan {
     /// Every file, directory and link below the root, in no particular order. The root itself is not among them.
     pub nodes: Vec<Node>,
-    /// FIFOs, sockets and devices, which were left out.
+    /// FIFOs and devices, which were left out.
     pub warnings: Vec<Warning>,
 }
 
@@ -103,6 +103,9 @@ pub enum ScanError {
     /// A file changed while it was read.
     #[error("{} changed while it was hashed; let nothing write to the tree and build again", .0.display())]
     Changed(PathBuf),
+    /// A socket: the reference ends with an error too (hash 3). Other special files are left out with a warning, as there.
+    #[error("{} is a socket, which cannot be released; stop what listens on it and remove it", .0.display())]
+    Socket(PathBuf),
     /// A name that no manifest can hold.
     #[error("{} cannot be released; rename or remove it", .path.display())]
     Name {
@@ -166,7 +169,7 @@ impl Walk {
         let special = if kind.is_fifo() {
             "FIFO"
         } else if kind.is_socket() {
-            "socket"
+            return Err(ScanError::Socket(location.to_owned()));
         } else if kind.is_block_device() || kind.is_char_device() {
             "device"
         } else {
@@ -306,22 +309,16 @@ mod tests {
     }
 
     #[test]
-    fn special_files_are_left_out_with_a_warning() {
+    fn fifos_are_left_out_with_a_warning_and_sockets_are_refused() {
         let root = tempfile::tempdir().unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket")).unwrap();
         let mode = rustix::fs::Mode::from_raw_mode(0o644);
         rustix::fs::mknodat(rustix::fs::CWD, root.path().join("fifo"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let scan = scan(root.path(), Ownership::OnDisk, &KnownHashes::default(), &Silent).unwrap();
         assert!(scan.nodes.is_empty());
-        let mut told: Vec<String> = scan.warnings.iter().map(ToString::to_string).collect();
-        told.sort();
-        assert_eq!(
-            told,
-            [
-                "/fifo is a FIFO, which cannot be released: left out",
-                "/socket is a socket, which cannot be released: left out"
-            ]
-        );
+        let told: Vec<String> = scan.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["/fifo is a FIFO, which cannot be released: left out"]);
+        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket")).unwrap();
+        assert!(matches!(scanned(root.path()).unwrap_err(), ScanError::Socket(path) if path.ends_with("socket")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FormatNumber, Resource};
 use clearwell_generate::build::{BuildError, BuildFault, BuildOptions};
+use clearwell_generate::guard::Rule;
 use clearwell_generate::progress::Silent;
 use clearwell_generate::publish::{PublishOptions, publish};
 use clearwell_sign::verify;
@@ -41,7 +42,10 @@ fn without_signing_no_signature_is_left_to_be_wrong() {
     let mut mix = Mix::sample();
     mix.build(10, None, &store);
     mix.file("viewer", "/usr/share/new", b"new");
-    let outcome = mix.build_with(20, Some(10), &store, None, &options()).unwrap();
+    let refused = mix.build_with(20, Some(10), &store, None, &options()).unwrap_err();
+    assert!(matches!(refused, BuildError::Refused { .. }));
+    let allowed = BuildOptions { allowed: [Rule::SignatureLost].into(), ..options() };
+    let outcome = mix.build_with(20, Some(10), &store, None, &allowed).unwrap();
     assert!(!outcome.signed);
     assert_eq!(store.lookup(&Resource::of(version(20), Artifact::MomSignature)).unwrap(), None);
     let pointers = store.pointers().unwrap();

@@ -43,6 +43,17 @@ fn pointers_that_go_back() {
 }
 
 #[test]
+fn pointers_that_lose_their_signature() {
+    let mut mix = two_releases();
+    mix.before = mix.pointers.clone();
+    mix.pointers.remove(&Pointer::LatestSignature(format(30)));
+    mix.signer = None;
+    let found = found(&mix);
+    let lost = (Rule::SignatureLost, "version/format30/latest.sig".to_owned());
+    assert!(found.contains(&lost), "{found:?}");
+}
+
+#[test]
 fn pointers_to_nothing_or_to_another_format() {
     assert_refused(&with_latest("25"), Rule::PointerTarget, LATEST);
     let mut mix = two_releases();
