@@ -2,8 +2,9 @@
 //!
 //! | File | `check` says | `check --repair` | the server | the stock client |
 //! |---|---|---|---|---|
-//! | MoM, its archive, its signature | missing, size, digest | same bytes, from one another | 503 | retries, then exit 4; for the signature takes the one in the archive |
-//! | bundle manifest archive | missing, size, digest | same bytes, from the plain file | 503 | retries, then exit 8 (update) or 14 (os-install) |
+//! | MoM archive | missing, size, digest | same bytes, from the plain files | 503 | retries, then exit 4; the old version stays |
+//! | plain MoM, its signature | missing, size, digest | same bytes, from the archive | 503 | updates: it takes the archive |
+//! | bundle manifest archive | missing, size, digest | same bytes, from the plain file | 503 | updates, if the delta manifest is sound; os-install retries, then exit 14 |
 //! | plain manifest, full manifest | missing, size, digest | same bytes, from the archive | 503 | does not ask |
 //! | delta manifest | missing, size, digest | same bytes, made again | 503 | retries, then fetches the manifest |
 //! | fullfile | missing, size, digest | same bytes, out of a pack | 503 | retries, then exit 17, if no pack had it |
@@ -16,8 +17,9 @@
 //! | `content/version` | pointers | a new generation | the same | – |
 //! | sums of pointers | pointer-sums (note) | – | serves on | – |
 //!
-//! All are found and none is served. What the stock client does is from client behaviour 5; that it gets 503 and never
-//! wrong bytes is tested here. The layout stamp is not in the list: without it nothing opens the store (exit code 7) but
+//! All are found and none is served. What the stock client does was observed with stock swupd, an install and an update for
+//! each of the first nine rows and each harm (of the fullfile that no pack has: client behaviour 5): wherever it ended with 0
+//! it had the newest version and nothing for diagnose to find. That it gets 503 and never wrong bytes is tested here. The layout stamp is not in the list: without it nothing opens the store (exit code 7) but
 //! `check --repair`, which writes it again.
 
 use std::fs;
