@@ -108,7 +108,8 @@ impl<'p> ZeroPack<'p> {
             pieces.extend(kept.into_iter().map(Piece::Kept));
             before = Some(file);
         }
-        let shared_bytes = profile.shared_bytes(before.is_none());
+        let bytes = |items: &[PackItem]| items.iter().map(|&item| objects.tar_bytes(item)).sum::<u64>();
+        let shared_bytes = profile.shared_bytes(2 * bytes(&missing) > bytes(&plan.items));
         let (mut machine_code, mut others, mut shared) = (Vec::new(), Vec::new(), Vec::new());
         for item in missing {
             if !is_x86(&objects.start(item, START_BYTES)?) {
