@@ -49,6 +49,14 @@ pub(crate) struct MixConfig {
 }
 
 impl MixConfig {
+    /// The folder of the store: the one that was typed, or that of the file.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`](crate::exit::Exit::Usage) if neither names one.
+    pub(crate) fn store(&self, typed: Option<PathBuf>) -> Result<PathBuf, CliError> {
+        typed.or_else(|| self.store.clone()).ok_or_else(|| CliError::usage("which store? give --store DIR"))
+    }
+
     /// Reads `explicit`, or the file of the working directory if there is one.
     ///
     /// # Errors

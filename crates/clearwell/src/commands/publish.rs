@@ -38,11 +38,7 @@ pub(crate) struct Publish {
 impl Publish {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let config = MixConfig::load(self.config.as_deref())?;
-        let store = self
-            .store
-            .or_else(|| config.store.clone())
-            .ok_or_else(|| CliError::usage("which store? give --store DIR"))?;
-        let store = Store::open(store)?;
+        let store = Store::open(config.store(self.store)?)?;
         let signer = self.signing.signer(&config, None)?;
         refuse_taken_back(&store, self.version, self.again)?;
         let writer = store.writer(&format!("publish {}", self.version))?;

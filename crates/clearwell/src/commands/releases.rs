@@ -58,7 +58,7 @@ impl Releases {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let path = match self.store {
             Some(store) => store,
-            None => MixConfig::load(None)?.store.ok_or_else(|| CliError::usage("which store? give --store DIR"))?,
+            None => MixConfig::load(None)?.store(None)?,
         };
         let store = Store::open(path)?;
         match self.question {

@@ -37,11 +37,7 @@ pub(crate) struct Retract {
 impl Retract {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let config = MixConfig::load(self.config.as_deref())?;
-        let store = self
-            .store
-            .or_else(|| config.store.clone())
-            .ok_or_else(|| CliError::usage("which store? give --store DIR"))?;
-        let store = Store::open(store)?;
+        let store = Store::open(config.store(self.store)?)?;
         let signer = self.signing.signer(&config, None)?;
         let mut writer = store.writer(&format!("retract {}", self.version))?;
         let retracted = retract(self.version, self.to, &mut writer, signer.as_ref(), unix_now())?;
