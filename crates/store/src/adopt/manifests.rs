@@ -9,6 +9,7 @@ use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, MomEnt
 use clearwell_sign::{TrustAnchor, verify};
 
 use super::problem::{Problem, ProblemKind};
+use crate::content::ContentProblem;
 use crate::manifest_archive::{self, ManifestMember};
 use crate::{ArtifactMeta, Digest};
 
@@ -157,7 +158,7 @@ impl<'a> ManifestCheck<'a> {
                 Some((bytes, meta))
             }
             Err(error) => {
-                self.problem(artifact, ProblemKind::Unreadable(error));
+                self.problem(artifact, ContentProblem::Unreadable(error).into());
                 None
             }
         }
@@ -175,10 +176,10 @@ fn archived(
     name: &ManifestName,
     accept: impl Fn(&[u8], Owner, Option<&[u8]>) -> Result<(), ProblemKind>,
 ) -> Result<Vec<u8>, ProblemKind> {
-    let mut members = manifest_archive::read(archive).map_err(ProblemKind::Archive)?;
+    let mut members = manifest_archive::read(archive).map_err(ContentProblem::Archive)?;
     let expected = format!("Manifest.{name}");
     let position = members.iter().position(|member| member.name == expected.as_bytes());
-    let ManifestMember { owner, bytes, .. } = members.swap_remove(position.ok_or(ProblemKind::Member { expected })?);
+    let ManifestMember { owner, bytes, .. } = members.swap_remove(position.ok_or(ContentProblem::Member { expected })?);
     accept(&bytes, owner, members.first().map(|other| other.bytes.as_slice()))?;
     Ok(bytes)
 }

@@ -10,6 +10,7 @@ use clearwell_sign::{TrustAnchor, verify};
 
 use super::AdoptReport;
 use super::problem::{Problem, ProblemKind};
+use crate::content::ContentProblem;
 use crate::listing::list;
 use crate::pointers::signature_of;
 use crate::{PointerSet, Store, StoreError, Writer};
@@ -54,7 +55,7 @@ fn present(www: &Path) -> Result<Vec<Pointer>, StoreError> {
 
 /// A pointer with its signature, if it may be published.
 fn read(www: &Path, pointer: Pointer, anchor: Option<&TrustAnchor>, store: &Store) -> Result<PointerSet, Refusal> {
-    let bytes = fs::read(www.join(pointer.to_string())).map_err(ProblemKind::Unreadable)?;
+    let bytes = fs::read(www.join(pointer.to_string())).map_err(unreadable)?;
     let version = pointer::parse(&bytes).ok_or(ProblemKind::PointerUnreadable)?;
     if !store.has_release(version) {
         return Err(ProblemKind::PointerToNothing { version }.into());
@@ -67,7 +68,7 @@ fn read(www: &Path, pointer: Pointer, anchor: Option<&TrustAnchor>, store: &Stor
         let signature = match fs::read(www.join(name.to_string())) {
             Ok(signature) => Some(signature),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(ProblemKind::Unreadable(error).into()),
+            Err(error) => return Err(unreadable(error).into()),
         };
         if let Some(anchor) = anchor {
             let signature = signature.as_ref().ok_or(ProblemKind::SignatureMissing)?;
@@ -77,6 +78,10 @@ fn read(www: &Path, pointer: Pointer, anchor: Option<&TrustAnchor>, store: &Stor
     }
     files.insert(pointer, bytes);
     Ok(files)
+}
+
+fn unreadable(error: io::Error) -> ProblemKind {
+    ContentProblem::Unreadable(error).into()
 }
 
 enum Refusal {

@@ -1,13 +1,10 @@
 //! What can be wrong with a tree.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 
-use clearwell_delta::PatchError;
-use clearwell_format::archive::ArchiveError;
 use clearwell_format::manifest::ParseError;
-use clearwell_format::{BundleName, EntryPath, FileHash, FormatNumber, Version};
+use clearwell_format::{BundleName, EntryPath, FileHash, Version};
 use clearwell_sign::VerifyError;
 
 use crate::content::ContentProblem;
@@ -79,23 +76,6 @@ pub enum ProblemKind {
     /// The plain file and its archive are not the same.
     #[error("it is not what its archive holds")]
     NotAsArchived,
-    /// An archive that clients cannot read.
-    #[error("it is no archive that clients can read")]
-    Archive(#[source] ArchiveError),
-    /// An archive without the member it is for.
-    #[error("it does not hold {expected}")]
-    Member {
-        /// Name of the member.
-        expected: String,
-    },
-    /// The object in a fullfile or pack has another hash.
-    #[error("it holds {expected} with content or metadata that hash to {found}")]
-    ObjectHash {
-        /// From the name.
-        expected: FileHash,
-        /// Of the member.
-        found: FileHash,
-    },
     /// A file of the release has no fullfile.
     #[error("the fullfile of {path} is missing; clients without a pack for it fail")]
     FullfileMissing {
@@ -114,34 +94,9 @@ pub enum ProblemKind {
         /// How many.
         missing: usize,
     },
-    /// Not a delta.
-    #[error("it does not begin like a delta")]
-    NotADelta,
-    /// A delta that cannot be applied to its base.
-    #[error("its delta to {to} cannot be applied")]
-    Patch {
-        /// What it would make.
-        to: FileHash,
-        /// Why not.
-        source: PatchError,
-    },
-    /// A delta that makes something else.
-    #[error("its delta to {expected} makes {found}")]
-    DeltaResult {
-        /// From the name, or the manifest.
-        expected: FileHash,
-        /// Of what it makes.
-        found: FileHash,
-    },
-    /// `format` and the MoM disagree.
-    #[error("it does not say {expected}, the format of the MoM")]
-    OtherFormat {
-        /// From the MoM.
-        expected: FormatNumber,
-    },
-    /// The file could not be read.
-    #[error("it cannot be read")]
-    Unreadable(#[source] io::Error),
+    /// What is inside is not what its name promises, or it cannot be read.
+    #[error(transparent)]
+    Content(#[from] ContentProblem),
     /// Not a file of the protocol.
     #[error("it is no file of the protocol")]
     Unknown,
@@ -186,15 +141,8 @@ impl Problem {
             | Kind::ManifestMissing { .. }
             | Kind::ArchiveMissing
             | Kind::NotAsArchived
-            | Kind::Archive(_)
-            | Kind::Member { .. }
-            | Kind::ObjectHash { .. }
             | Kind::FullfileMissing { .. }
-            | Kind::NotADelta
-            | Kind::Patch { .. }
-            | Kind::DeltaResult { .. }
-            | Kind::OtherFormat { .. }
-            | Kind::Unreadable(_)
+            | Kind::Content(_)
             | Kind::DiffersFromStore => Severity::Artifact,
         }
     }
@@ -202,7 +150,7 @@ impl Problem {
     /// What to do about it.
     pub const fn remedy(&self) -> &'static str {
         use ProblemKind as Kind;
-        match self.kind {
+        match &self.kind {
             Kind::MomMissing | Kind::MomUnusable => {
                 "restore the version from a backup, or remove its folder if no client is on it"
             }
@@ -215,12 +163,17 @@ impl Problem {
             | Kind::ArchiveMissing
             | Kind::VersionMissing { .. } => "restore it from a backup and adopt again",
             Kind::NotAsArchived => "nothing is lost: clients read the archive, which was taken",
-            Kind::Archive(_) | Kind::Member { .. } | Kind::ObjectHash { .. } | Kind::FullfileMissing { .. } => {
-                "delete it if it is there, make it again with mixer or restore it, and adopt again"
-            }
-            Kind::NotADelta | Kind::Patch { .. } | Kind::DeltaResult { .. } => "delete it; clients do without",
-            Kind::OtherFormat { .. } => "correct it and adopt again; clients only show it",
-            Kind::Unreadable(_) => "check its permissions and the disk, and adopt again",
+            Kind::FullfileMissing { .. } => MAKE_AGAIN,
+            Kind::Content(problem) => match problem {
+                ContentProblem::Archive(_) | ContentProblem::Member { .. } | ContentProblem::ObjectHash { .. } => {
+                    MAKE_AGAIN
+                }
+                ContentProblem::NotADelta | ContentProblem::Patch { .. } | ContentProblem::DeltaResult { .. } => {
+                    "delete it; clients do without"
+                }
+                ContentProblem::OtherFormat { .. } => "correct it and adopt again; clients only show it",
+                ContentProblem::Unreadable(_) => "check its permissions and the disk, and adopt again",
+            },
             Kind::Unknown | Kind::NotInMom => "nothing, if it is not missed: it was left out",
             Kind::PackIncomplete { .. } => "make the pack again if bundles are often installed anew",
             Kind::DiffersFromStore => {
@@ -232,20 +185,7 @@ impl Problem {
     }
 }
 
-impl From<ContentProblem> for ProblemKind {
-    fn from(problem: ContentProblem) -> Self {
-        match problem {
-            ContentProblem::Unreadable(source) => Self::Unreadable(source),
-            ContentProblem::Archive(source) => Self::Archive(source),
-            ContentProblem::Member { expected } => Self::Member { expected },
-            ContentProblem::ObjectHash { expected, found } => Self::ObjectHash { expected, found },
-            ContentProblem::NotADelta => Self::NotADelta,
-            ContentProblem::Patch { to, source } => Self::Patch { to, source },
-            ContentProblem::DeltaResult { expected, found } => Self::DeltaResult { expected, found },
-            ContentProblem::OtherFormat { expected } => Self::OtherFormat { expected },
-        }
-    }
-}
+const MAKE_AGAIN: &str = "delete it if it is there, make it again with mixer or restore it, and adopt again";
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

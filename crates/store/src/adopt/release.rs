@@ -14,6 +14,7 @@ use clearwell_sign::TrustAnchor;
 use super::manifests::ManifestCheck;
 use super::problem::{Problem, ProblemKind};
 use super::{AdoptEvent, AdoptOptions, AdoptReport, source};
+use crate::content::ContentProblem;
 use crate::content::{Inspector, Sound, StoreBases, TreeBases};
 use crate::fan_out::fan_out;
 use crate::throttle::Throttle;
@@ -197,9 +198,9 @@ impl ReleaseCheck {
                 // What the store has was checked when it came.
                 Some(_) => File::open(path)
                     .and_then(prepared::measure)
-                    .map_err(ProblemKind::Unreadable)
+                    .map_err(ContentProblem::Unreadable)
                     .map(|meta| Sound { meta, staged: BTreeSet::new(), unapplied: 0 }),
-                None => inspector.check(artifact, path).map_err(ProblemKind::from),
+                None => inspector.check(artifact, path),
             };
             let bytes = result.as_ref().map_or(0, |sound| sound.meta.size);
             progress(AdoptEvent::Checked { done: done.fetch_add(1, Ordering::Relaxed) + 1, artifacts, bytes });
@@ -213,7 +214,7 @@ impl ReleaseCheck {
                     self.sound.insert(artifact.clone(), sound.meta);
                     staged.insert(artifact, sound.staged);
                 }
-                Err(kind) => self.problem(&artifact.to_string(), kind),
+                Err(content) => self.problem(&artifact.to_string(), content.into()),
             }
         }
         staged

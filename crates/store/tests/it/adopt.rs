@@ -11,7 +11,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Resource};
 use clearwell_sign::{GenerateOptions, KeyBits, TrustAnchor, generate};
 use clearwell_store::adopt::{AdoptEvent, AdoptOptions, AdoptReport, ProblemKind as Kind, Severity, adopt};
-use clearwell_store::{Fault, Store, StoreError, Transfer};
+use clearwell_store::{ContentProblem as Content, Fault, Store, StoreError, Transfer};
 use clearwell_testkit::{Www, cut_off, flip_byte, pointers, sample_releases, sample_www, signer};
 use proptest::prelude::*;
 
@@ -107,23 +107,29 @@ fn each_damage_is_found_reported_and_left_out() {
     let junk: Harm = |path| fs::write(path, b"junk").unwrap();
     let fullfile = fullfile_of_20();
     let cases: Vec<(&str, Harm, Expected)> = vec![
-        (&fullfile, flip_byte, |kind| matches!(kind, Kind::Archive(_) | Kind::ObjectHash { .. })),
-        (&fullfile, cut_off, |kind| matches!(kind, Kind::Archive(_))),
-        (&fullfile, junk, |kind| matches!(kind, Kind::Archive(_))),
+        (&fullfile, flip_byte, |kind| {
+            matches!(kind, Kind::Content(Content::Archive(_)) | Kind::Content(Content::ObjectHash { .. }))
+        }),
+        (&fullfile, cut_off, |kind| matches!(kind, Kind::Content(Content::Archive(_)))),
+        (&fullfile, junk, |kind| matches!(kind, Kind::Content(Content::Archive(_)))),
         (&fullfile, remove, |kind| matches!(kind, Kind::FullfileMissing { .. })),
-        ("pack-editor-from-0.tar", cut_off, |kind| matches!(kind, Kind::Archive(_))),
-        ("pack-editor-from-10.tar", flip_byte, |kind| matches!(kind, Kind::Archive(_) | Kind::ObjectHash { .. })),
-        ("Manifest.editor.tar", flip_byte, |kind| matches!(kind, Kind::Archive(_) | Kind::ManifestHash { .. })),
+        ("pack-editor-from-0.tar", cut_off, |kind| matches!(kind, Kind::Content(Content::Archive(_)))),
+        ("pack-editor-from-10.tar", flip_byte, |kind| {
+            matches!(kind, Kind::Content(Content::Archive(_)) | Kind::Content(Content::ObjectHash { .. }))
+        }),
+        ("Manifest.editor.tar", flip_byte, |kind| {
+            matches!(kind, Kind::Content(Content::Archive(_)) | Kind::ManifestHash { .. })
+        }),
         ("Manifest.editor.tar", remove, |kind| matches!(kind, Kind::ArchiveMissing)),
         ("Manifest.editor", flip_byte, |kind| matches!(kind, Kind::NotAsArchived)),
         ("Manifest.full", cut_off, |kind| matches!(kind, Kind::NotAsArchived)),
-        ("Manifest.MoM.tar", cut_off, |kind| matches!(kind, Kind::Archive(_))),
+        ("Manifest.MoM.tar", cut_off, |kind| matches!(kind, Kind::Content(Content::Archive(_)))),
         ("Manifest.MoM", flip_byte, |kind| matches!(kind, Kind::NotAsArchived)),
         ("Manifest.MoM.sig", cut_off, |kind| matches!(kind, Kind::SignatureInvalid(_))),
-        ("format", junk, |kind| matches!(kind, Kind::OtherFormat { .. })),
+        ("format", junk, |kind| matches!(kind, Kind::Content(Content::OtherFormat { .. }))),
         ("notes.txt", junk, |kind| matches!(kind, Kind::Unknown)),
         ("Manifest.stray", junk, |kind| matches!(kind, Kind::NotInMom)),
-        ("Manifest-editor-delta-from-10", junk, |kind| matches!(kind, Kind::NotADelta)),
+        ("Manifest-editor-delta-from-10", junk, |kind| matches!(kind, Kind::Content(Content::NotADelta))),
     ];
     for (file, harm, expected) in cases {
         let adoption = Adoption::new();
@@ -162,8 +168,8 @@ fn wrong_objects_in_sound_archives_are_found() {
     let mut kinds = report.problems.iter().map(|problem| (problem.path.to_str().unwrap(), &problem.kind));
     let mut find = |path: &str| kinds.find(|(at, _)| *at == path).unwrap_or_else(|| panic!("{path}")).1;
     assert!(matches!(find("20/Manifest.os-core"), Kind::ManifestHash { .. }));
-    assert!(matches!(find("20/Manifest.os-core.tar"), Kind::Member { .. }));
-    assert!(matches!(find(&format!("20/{}", fullfiles[0].0)), Kind::Member { .. }));
+    assert!(matches!(find("20/Manifest.os-core.tar"), Kind::Content(Content::Member { .. })));
+    assert!(matches!(find(&format!("20/{}", fullfiles[0].0)), Kind::Content(Content::Member { .. })));
     assert!(matches!(find("20/pack-editor-from-0.tar"), Kind::PackIncomplete { missing } if *missing > 5));
     assert!(adoption.has("20/pack-editor-from-0.tar"), "clients can still use it");
     assert!(!adoption.has("20/Manifest.os-core.tar"));
@@ -253,7 +259,7 @@ fn a_delta_that_makes_another_file_is_left_out() {
     let report = adoption.run();
     assert!(adoption.has(&format!("20/{good}")) && !adoption.has(&format!("20/{bad}")));
     let kinds: Vec<_> = report.problems.iter().map(|problem| &problem.kind).collect();
-    assert!(matches!(kinds[..], [Kind::DeltaResult { .. }]), "{kinds:?}");
+    assert!(matches!(kinds[..], [Kind::Content(Content::DeltaResult { .. })]), "{kinds:?}");
 }
 
 #[test]
