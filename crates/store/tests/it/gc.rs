@@ -12,21 +12,22 @@ use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, pointers};
 
 use crate::support::{assert_sound, format, version};
 
+/// What os-core holds in a release.
+fn os_core(number: u32) -> Vec<TestObject> {
+    vec![
+        TestObject::directory("/usr"),
+        TestObject::file("/usr/release", format!("{number}")),
+        TestObject::file("/usr/old", "as old as 10"),
+    ]
+}
+
 /// Releases 10 to 50 of format 30. os-core changes in each; `tools` in 10 and 30; one file is as old as 10.
 fn lineage(store: &Store) -> Vec<TestRelease> {
     let mut releases: Vec<TestRelease> = Vec::new();
     for number in [10, 20, 30, 40, 50] {
         let edition = if number < 30 { "first" } else { "second" };
         let release = ReleaseBuilder::new(number, releases.last())
-            .bundle(
-                "os-core",
-                &[],
-                vec![
-                    TestObject::directory("/usr"),
-                    TestObject::file("/usr/release", format!("{number}")),
-                    TestObject::file("/usr/old", "as old as 10"),
-                ],
-            )
+            .bundle("os-core", &[], os_core(number))
             .bundle("tools", &["os-core"], vec![TestObject::file("/usr/tool", edition)])
             .build();
         release_and_publish(store, &release);
@@ -235,17 +236,7 @@ fn a_reader_that_was_open_before_reads_on_through_publications_and_collections()
         reader.index(version).unwrap();
     }
     for number in [60, 70, 80, 90] {
-        let release = ReleaseBuilder::new(number, Some(&last))
-            .bundle(
-                "os-core",
-                &[],
-                vec![
-                    TestObject::directory("/usr"),
-                    TestObject::file("/usr/release", format!("{number}")),
-                    TestObject::file("/usr/old", "as old as 10"),
-                ],
-            )
-            .build();
+        let release = ReleaseBuilder::new(number, Some(&last)).bundle("os-core", &[], os_core(number)).build();
         release_and_publish(&store, &release);
         let generation = reader.generation().unwrap();
         run(&store, &keep(2));
