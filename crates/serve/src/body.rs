@@ -143,6 +143,11 @@ impl Stream {
         }
     }
 
+    /// True of a single piece of at most so many bytes.
+    pub(crate) fn is_one_piece_within(&self, bytes: u64) -> bool {
+        self.segments.len() == 1 && self.left <= bytes
+    }
+
     /// The pieces, for somebody who sends them without copying.
     pub(crate) fn into_segments(self) -> impl Iterator<Item = Segment> + Send {
         self.segments.into_iter()

@@ -10,7 +10,7 @@ use crate::error::ServeError;
 /// Descriptors beside connections and kept files: listening sockets, event queues of workers, logs, files being read.
 const OTHER_DESCRIPTORS: u64 = 256;
 /// What a connection may take at its worst: buffers of a TLS session and of an answer that waits.
-const CONNECTION_BYTES: u64 = 256 * 1024;
+const CONNECTION_BYTES: u64 = 288 * 1024;
 /// At most so many connections are at their worst at the same time; those that rest take next to nothing.
 const BUSY_CONNECTIONS: u64 = 1024;
 /// The program itself.

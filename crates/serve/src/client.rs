@@ -127,6 +127,11 @@ impl Ticket {
         let before = count(client).fetch_add(1, Ordering::Relaxed);
         if limit > 0 && before >= limit { Err(Crowded) } else { Ok(ticket) }
     }
+
+    /// Whose it is.
+    pub(crate) const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
 }
 
 impl Drop for Ticket {

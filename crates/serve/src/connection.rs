@@ -24,8 +24,9 @@ use crate::published::PointerPin;
 pub struct Connection {
     peer: Option<SocketAddr>,
     /// Who a proxy said it is.
-    behind_proxy: OnceLock<SocketAddr>,
-    client: OnceLock<(Arc<Client>, Ticket)>,
+    behind_proxy: OnceLock<Box<SocketAddr>>,
+    /// Its place among the connections of its client.
+    client: OnceLock<Ticket>,
     /// Of the certificate that the client showed.
     subject: OnceLock<Arc<str>>,
     /// Somebody else judges it.
@@ -77,7 +78,8 @@ pub(crate) enum Verdict {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
     written_bytes: u64,
-    at: Duration,
+    /// In milliseconds since the connection was opened.
+    at: u64,
 }
 
 impl Connection {
@@ -105,21 +107,25 @@ impl Connection {
 
     /// The client, as far as the connection tells. `None` on a Unix socket.
     pub(crate) fn address(&self) -> Option<IpAddr> {
-        self.behind_proxy.get().or(self.peer.as_ref()).map(|address| address.ip().to_canonical())
+        self.behind_proxy
+            .get()
+            .map(|address| &**address)
+            .or(self.peer.as_ref())
+            .map(|address| address.ip().to_canonical())
     }
 
     /// A proxy said for whom it speaks.
     pub(crate) fn speaks_for(&self, client: SocketAddr) {
-        let _ = self.behind_proxy.set(client);
+        let _ = self.behind_proxy.set(Box::new(client));
     }
 
     pub(crate) fn client(&self) -> Option<&Arc<Client>> {
-        self.client.get().map(|(client, _)| client)
+        self.client.get().map(Ticket::client)
     }
 
-    /// The client whose connection it is, and its place among the connections of that client.
-    pub(crate) fn belongs_to(&self, client: Arc<Client>, place: Ticket) {
-        let _ = self.client.set((client, place));
+    /// Its place among the connections of the client whose it is.
+    pub(crate) fn belongs_to(&self, place: Ticket) {
+        let _ = self.client.set(place);
     }
 
     pub(crate) fn subject(&self) -> Option<&Arc<str>> {
@@ -198,11 +204,12 @@ impl Connection {
         let turned = Duration::from_millis(self.turned.load(Ordering::Relaxed));
         if self.requests_in_flight.load(Ordering::Relaxed) > 0 {
             let written_bytes = self.written_bytes.load(Ordering::Relaxed);
-            let begun = seen.at < turned && seen.written_bytes != written_bytes;
+            let seen_at = Duration::from_millis(seen.at);
+            let begun = seen_at < turned && seen.written_bytes != written_bytes;
             if begun || written_bytes.saturating_sub(seen.written_bytes) >= patience.least_bytes {
-                *seen = Progress { written_bytes, at: now };
+                *seen = Progress { written_bytes, at: u64::try_from(now.as_millis()).unwrap_or(u64::MAX) };
             }
-            return left(seen.at.max(turned), patience.stall, now, EndReason::Stalled);
+            return left(Duration::from_millis(seen.at).max(turned), patience.stall, now, EndReason::Stalled);
         }
         let header_since = Duration::from_millis(self.header_since.load(Ordering::Relaxed));
         if header_since <= now {

@@ -4,7 +4,7 @@
 //! same one. Sockets that were opened by somebody else, systemd or the server before, are shared by the workers.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -102,9 +102,23 @@ fn open(key: &'static str, door: &Door, workers: usize, inherited: &mut Inherite
         if address.is_some() {
             // Connections inherit it; a call for each of them is saved.
             set_tcp_nodelay(socket, true).map_err(failed)?;
+            wake_with_first_bytes(socket);
         }
     }
     Ok(OpenDoor { key, door: door.clone(), sockets, address })
+}
+
+/// Asks the kernel to hand connections over once their first bytes are there: then a connection can be answered without
+/// having been waited for. One that stays silent comes a second later.
+fn wake_with_first_bytes(socket: &OwnedFd) {
+    let seconds: libc::c_int = 1;
+    let length = size_of_val(&seconds) as libc::socklen_t;
+    // SAFETY: the descriptor is open, and the option is a `c_int` of `length` bytes that outlives the call. A system that
+    // does not know it refuses, and nothing is lost.
+    unsafe {
+        let option = std::ptr::from_ref(&seconds).cast();
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, option, length);
+    }
 }
 
 fn open_tcp(address: SocketAddr, workers: usize) -> Result<Vec<OwnedFd>, Errno> {

@@ -103,7 +103,7 @@ impl Block {
     }
 
     /// What is sent for GET, or for HEAD.
-    pub(crate) fn answer(&self, is_head: bool) -> &[u8] {
+    fn answer(&self, is_head: bool) -> &[u8] {
         if is_head { &self.bytes[..self.head_length] } else { &self.bytes }
     }
 }
@@ -176,6 +176,16 @@ impl Object {
         match &self.source {
             Source::Memory(_) => true,
             Source::File(file) => Stamp::of(&file.file).is_ok_and(|now| now == file.stamp),
+        }
+    }
+
+    /// The whole answer with status 200, but for its first lines, and how much of it is header; `None` if bytes of a file
+    /// belong to it.
+    pub(crate) fn at_once(&self, is_head: bool) -> Option<(&[u8], usize)> {
+        match &self.source {
+            Source::Memory(block) => Some((block.answer(is_head), block.head_length)),
+            Source::File(file) if is_head => Some((&file.head, file.head.len())),
+            Source::File(_) => None,
         }
     }
 

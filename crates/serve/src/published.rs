@@ -79,7 +79,7 @@ const fn format_of(pointer: Pointer) -> Option<FormatNumber> {
 
 /// Which generation a connection sees.
 #[derive(Debug, Default)]
-pub(crate) struct PointerPin(Mutex<Option<Pinned>>);
+pub(crate) struct PointerPin(Mutex<Option<Box<Pinned>>>);
 
 #[derive(Debug)]
 struct Pinned {
@@ -116,7 +116,8 @@ impl PointerPin {
         match &mut *pinned {
             Some(other) if other.since >= now => Arc::clone(&other.published),
             _ => {
-                *pinned = Some(Pinned { published: Arc::clone(&newest), since: Instant::now(), text_read: now });
+                let bound = Pinned { published: Arc::clone(&newest), since: Instant::now(), text_read: now };
+                *pinned = Some(Box::new(bound));
                 newest
             }
         }

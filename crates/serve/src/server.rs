@@ -104,7 +104,7 @@ impl Server {
             taken_over: Arc::new(Notify::new()),
             site: Arc::clone(&site),
         };
-        let shared = Shared::new(Arc::clone(&site), workers);
+        let shared = Shared::new(Arc::clone(&site), workers, watch.clone());
         let mut doors = Vec::new();
         for door in &cleartext {
             doors.push((door, Arc::new(DoorSettings { proxy_protocol: door.door.proxy_protocol, tls: None })));
@@ -121,7 +121,7 @@ impl Server {
                 Ok(WorkerDoor { socket: door.socket_for(at)?, settings: Arc::clone(settings) })
             });
             let own = own.collect::<Result<Vec<_>, ServeError>>()?;
-            running.workers.push(worker::start(at, own, Arc::clone(&shared), watch.clone())?);
+            running.workers.push(worker::start(at, own, Arc::clone(&shared))?);
         }
         for door in &admin {
             tracing::info!(place = %door.door, "answering metrics and health");

@@ -12,9 +12,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use rustix::fs::sendfile;
-use rustix::io::{Errno, read, writev};
+use rustix::io::Errno;
 use rustix::net::sockopt::set_tcp_cork;
-use rustix::net::{Shutdown, shutdown};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, sendmsg, shutdown};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
@@ -23,43 +23,68 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 pub(crate) struct Socket {
     state: State,
     /// Bytes that were read by somebody who did not want them; they come first.
-    unread: Bytes,
+    unread: Option<Box<Bytes>>,
 }
 
 #[derive(Debug)]
 enum State {
     Fresh(OwnedFd),
     Registered(AsyncFd<OwnedFd>),
-    /// Only while it is being registered, or if that failed.
+    /// Only while it is being registered, if that failed, or when somebody else has it.
     Lost,
+}
+
+/// What comes behind bytes that are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// Nothing that is known of.
+    Nothing,
+    /// More bytes, or the end of the connection, and at once: a packet that is not full waits for it.
+    Something,
 }
 
 impl Socket {
     /// Takes a socket that was set not to block.
     pub(crate) const fn new(fd: OwnedFd) -> Self {
-        Self { state: State::Fresh(fd), unread: Bytes::new() }
+        Self { state: State::Fresh(fd), unread: None }
     }
 
     /// Puts bytes back: they are read next.
     pub(crate) fn unread(&mut self, bytes: Bytes) {
-        self.unread = bytes;
+        self.unread = Some(Box::new(bytes));
+    }
+
+    /// The socket, for somebody else; what stays is closed.
+    pub(crate) const fn give_away(&mut self) -> Self {
+        std::mem::replace(self, Self { state: State::Lost, unread: None })
     }
 
     /// Reads what there is.
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.unread.has_remaining() {
-            let length = self.unread.len().min(buffer.len());
-            self.unread.copy_to_slice(&mut buffer[..length]);
+        if let Some(unread) = self.unread.as_mut().filter(|unread| unread.has_remaining()) {
+            let length = unread.len().min(buffer.len());
+            unread.copy_to_slice(&mut buffer[..length]);
             return Poll::Ready(Ok(length));
         }
         let room = buffer.len();
         // Less than there was room for: the socket is empty, and the next bytes bring an event of their own.
-        self.poll_io(cx, Direction::In, |fd| read(fd, &mut *buffer), |length| *length > 0 && *length < room)
+        let receive = |fd: BorrowedFd<'_>| recv(fd, &mut *buffer, RecvFlags::empty()).map(|(length, _)| length);
+        self.poll_io(cx, Direction::In, receive, |length| *length > 0 && *length < room)
     }
 
     /// Writes some of the pieces.
-    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.poll_io(cx, Direction::Out, |fd| writev(fd, pieces), |_| false)
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+        behind: Behind,
+    ) -> Poll<io::Result<usize>> {
+        let flags = match behind {
+            Behind::Nothing => SendFlags::NOSIGNAL,
+            Behind::Something => SendFlags::NOSIGNAL | SendFlags::MORE,
+        };
+        let send = |fd: BorrowedFd<'_>| sendmsg(fd, pieces, &mut SendAncillaryBuffer::default(), flags);
+        self.poll_io(cx, Direction::Out, send, |_| false)
     }
 
     /// Much follows: packets that are not full wait, until this is said to be over.
@@ -166,7 +191,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, &[IoSlice::new(bytes)])
+        self.poll_send(cx, &[IoSlice::new(bytes)], Behind::Nothing)
     }
 
     fn poll_write_vectored(
@@ -174,7 +199,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, pieces)
+        self.poll_send(cx, pieces, Behind::Nothing)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -33,14 +33,14 @@ use crate::config::ServeConfig;
 use crate::connection::{Connection, Progress, Verdict};
 use crate::door::DoorSettings;
 use crate::io::Watched;
-use crate::lane::{Lane, Leaving, Transport, boxed};
-use crate::phase::{Phase, PhaseWatch};
+use crate::lane::{Lane, Leaving, boxed};
+use crate::phase::Phase;
 use crate::proxy::{self, Source};
 use crate::respond;
 use crate::site::Site;
 use crate::socket::{Rewound, Socket};
 use crate::tls;
-use crate::worker::{Place, Shared};
+use crate::worker::Place;
 
 /// An idle connection that is told to close has so long to do it.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -50,10 +50,11 @@ const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n
 
 /// A connection that was accepted.
 pub(crate) struct Visit {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) socket: Socket,
     pub(crate) connection: Arc<Connection>,
     pub(crate) door: Arc<DoorSettings>,
-    pub(crate) phase: PhaseWatch,
+    /// Given back last.
+    pub(crate) place: Place,
 }
 
 /// Puts the connection among those of its client, unless it has enough.
@@ -64,7 +65,7 @@ pub(crate) fn belongs_to_client(site: &Site, connection: &Connection) -> Result<
     let is_proxy = settings.config.trusted_proxies.contains(address);
     let limit = if is_proxy { 0 } else { settings.config.max_connections_per_address };
     let ticket: Ticket = client.connect(limit).map_err(|_| EndReason::Crowded)?;
-    connection.belongs_to(client, ticket);
+    connection.belongs_to(ticket);
     Ok(())
 }
 
@@ -82,40 +83,60 @@ pub(crate) async fn refuse(stream: OwnedFd) {
 }
 
 impl Visit {
-    pub(crate) async fn serve(self, stream: OwnedFd, place: Place) {
-        let _open = self.shared.site.metrics().http.connection(self.door.kind());
-        let mut socket = Socket::new(stream);
-        if self.door.proxy_protocol
-            && let Err(reason) = boxed(|| self.hear_proxy(&mut socket)).await
-        {
-            self.shared.site.metrics().http.ended(reason);
-            return;
+    /// Serves the connection to its end. A block, as in [`Lane::run`].
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` holds what it takes over twice")]
+    pub(crate) fn serve(mut self) -> impl Future<Output = ()> + Send {
+        async move {
+            let _open = self.site().metrics().http.connection(self.door.kind());
+            if self.door.proxy_protocol
+                && let Err(reason) = boxed(|| self.hear_proxy()).await
+            {
+                self.site().metrics().http.ended(reason);
+                return;
+            }
+            if let Some(tls) = &self.door.tls {
+                let acceptor = TlsAcceptor::from(tls.load_full());
+                return boxed(|| self.serve_tls(acceptor)).await;
+            }
+            let lane = Lane { io: &mut self.socket, shared: &self.place.shared, connection: &self.connection };
+            match lane.run().await {
+                // On a plain socket closing it is enough.
+                Ok(Leaving::Closed) => {}
+                Ok(Leaving::HandedOver(unread)) => {
+                    let socket = self.socket.give_away();
+                    boxed(|| self.serve_hyper(Rewound::new(unread, socket))).await;
+                }
+                Err(error) => self.note_end(&error),
+            }
         }
-        match &self.door.tls {
-            None => self.serve_http(socket).await,
-            Some(tls) => boxed(|| self.serve_tls(TlsAcceptor::from(tls.load_full()), socket)).await,
-        }
-        drop(place);
+    }
+
+    fn site(&self) -> &Arc<Site> {
+        &self.place.shared.site
+    }
+
+    fn note_end(&self, error: &std::io::Error) {
+        tracing::debug!(peer = ?self.connection.peer(), %error, "connection ended");
     }
 
     /// Reads what a proxy says about its client.
-    async fn hear_proxy(&self, socket: &mut Socket) -> Result<(), EndReason> {
+    async fn hear_proxy(&mut self) -> Result<(), EndReason> {
         let mut heard = Vec::with_capacity(proxy::LONGEST);
         loop {
             match proxy::parse(&heard) {
                 proxy::Parsed::Complete(source, length) => {
-                    socket.unread(Bytes::from(heard).slice(length..));
+                    self.socket.unread(Bytes::from(heard).slice(length..));
                     if let Source::Client(client) = source {
                         self.connection.speaks_for(client);
                     }
-                    return belongs_to_client(&self.shared.site, &self.connection);
+                    return belongs_to_client(self.site(), &self.connection);
                 }
                 proxy::Parsed::Partial if heard.len() < proxy::LONGEST => {}
                 proxy::Parsed::Partial | proxy::Parsed::Invalid => return Err(EndReason::Proxy),
             }
             let mut room = [0; proxy::LONGEST];
             let wanted = proxy::LONGEST - heard.len();
-            match socket.read(&mut room[..wanted]).await {
+            match self.socket.read(&mut room[..wanted]).await {
                 Ok(length @ 1..) => heard.extend_from_slice(&room[..length]),
                 _ => return Err(EndReason::Proxy),
             }
@@ -123,12 +144,12 @@ impl Visit {
     }
 
     async fn shake_hands(&self, acceptor: TlsAcceptor, socket: Socket) -> Option<TlsStream<Socket>> {
-        let time = Duration::from_secs(self.shared.site.settings().config.handshake_seconds.get().into());
+        let time = Duration::from_secs(self.site().settings().config.handshake_seconds.get().into());
         // The time for a header begins once it can be written.
         self.connection.watch();
         let shaken = timeout(time, acceptor.accept(socket)).await;
         self.connection.unwatch();
-        let metrics = &self.shared.site.metrics().http;
+        let metrics = &self.site().metrics().http;
         match shaken {
             Ok(Ok(stream)) => {
                 let (_, session) = stream.get_ref();
@@ -155,27 +176,20 @@ impl Visit {
         }
     }
 
-    async fn serve_tls(&self, acceptor: TlsAcceptor, socket: Socket) {
-        let Some(stream) = self.shake_hands(acceptor, socket).await else { return };
+    async fn serve_tls(&mut self, acceptor: TlsAcceptor) {
+        let socket = self.socket.give_away();
+        let Some(mut stream) = self.shake_hands(acceptor, socket).await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            self.serve_hyper(stream).await;
-        } else {
-            self.serve_http(stream).await;
+            return self.serve_hyper(stream).await;
         }
-    }
-
-    async fn serve_http<T: Transport>(&self, mut io: T) {
-        let lane =
-            Lane { io: &mut io, site: &self.shared.site, connection: &self.connection, closing: &self.shared.closing };
+        let lane = Lane { io: &mut stream, shared: &self.place.shared, connection: &self.connection };
         match lane.run().await {
             Ok(Leaving::Closed) => {
-                // TLS says goodbye; on a plain socket closing it is enough.
-                if self.door.tls.is_some() {
-                    let _ = io.shutdown().await;
-                }
+                // TLS says goodbye. Whoever is gone does not hear it.
+                let _ = stream.shutdown().await;
             }
-            Ok(Leaving::HandedOver(unread)) => boxed(|| self.serve_hyper(Rewound::new(unread, io))).await,
-            Err(error) => tracing::debug!(peer = ?self.connection.peer(), %error, "connection ended"),
+            Ok(Leaving::HandedOver(unread)) => boxed(|| self.serve_hyper(Rewound::new(unread, stream))).await,
+            Err(error) => self.note_end(&error),
         }
     }
 
@@ -184,7 +198,7 @@ impl Visit {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         self.connection.watch();
-        let (site, peer) = (&self.shared.site, self.connection.peer());
+        let (site, peer) = (self.site(), self.connection.peer());
         let service = service_fn(|request: Request<Incoming>| {
             let (site, connection) = (Arc::clone(site), Arc::clone(&self.connection));
             async move { Ok::<_, Infallible>(answer(&site, &connection, request).await) }
@@ -192,7 +206,7 @@ impl Visit {
         let io = Watched::new(TokioIo::new(stream), Arc::clone(&self.connection));
         let builder = http(&site.settings().config);
         let mut http = pin!(builder.serve_connection(io, service));
-        let mut phase = self.phase.clone();
+        let mut phase = self.place.shared.phase.clone();
         let mut seen = Progress::default();
         let mut said_goodbye = false;
         loop {
@@ -294,4 +308,22 @@ fn http(config: &ServeConfig) -> auto::Builder<TokioExecutor> {
 
 fn is_no_http(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of what a function returns.
+    const fn size_returned<A, F>(_: &fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_rests_is_small() {
+        let visit = size_returned(&(Visit::serve as fn(Visit) -> _));
+        assert!(visit <= 320, "{visit} bytes of task");
+        let connection = size_of::<Connection>();
+        assert!(connection <= 176, "{connection} bytes of state");
+    }
 }

@@ -21,7 +21,7 @@ use crate::door::DoorSettings;
 use crate::error::ServeError;
 use crate::phase::{Phase, PhaseWatch};
 use crate::site::Site;
-use crate::socket::register;
+use crate::socket::{Socket, register};
 use crate::visit::{self, Visit};
 
 /// How often connections are judged: limits are in seconds.
@@ -45,12 +45,14 @@ pub(crate) struct Shared {
     accepting: AtomicUsize,
     /// Connections are to end.
     pub(crate) closing: AtomicBool,
+    /// To be cloned by those who have to hear of phases.
+    pub(crate) phase: PhaseWatch,
 }
 
 impl Shared {
-    pub(crate) fn new(site: Arc<Site>, workers: usize) -> Arc<Self> {
+    pub(crate) fn new(site: Arc<Site>, workers: usize, phase: PhaseWatch) -> Arc<Self> {
         let accepting = AtomicUsize::new(workers);
-        Arc::new(Self { site, open: AtomicUsize::new(0), accepting, closing: AtomicBool::new(false) })
+        Arc::new(Self { site, open: AtomicUsize::new(0), accepting, closing: AtomicBool::new(false), phase })
     }
 }
 
@@ -66,7 +68,6 @@ pub(crate) fn start(
     at: usize,
     doors: Vec<WorkerDoor>,
     shared: Arc<Shared>,
-    phase: PhaseWatch,
 ) -> Result<oneshot::Receiver<usize>, ServeError> {
     let (sender, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -75,7 +76,7 @@ pub(crate) fn start(
         .thread_name(format!("disk-{at}"))
         .build()
         .map_err(ServeError::Thread)?;
-    let worker = Worker { shared, connections: Arc::default(), phase };
+    let worker = Worker { phase: shared.phase.clone(), shared, connections: Arc::default() };
     let run = move || {
         let aborted = runtime.block_on(worker.run(doors));
         // Reading that still waits for a disk must not hold up the end.
@@ -108,7 +109,7 @@ impl Worker {
     async fn run(mut self, doors: Vec<WorkerDoor>) -> usize {
         let mut acceptors = tokio::task::JoinSet::new();
         for door in doors {
-            acceptors.spawn(accept(door, Arc::clone(&self.shared), Arc::clone(&self.connections), self.phase.clone()));
+            acceptors.spawn(accept(door, Arc::clone(&self.shared), Arc::clone(&self.connections)));
         }
         let mut ticks = interval(JUDGED_EACH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -188,7 +189,7 @@ impl Entry {
 
 /// A place among the connections of a worker, given back when it is dropped.
 pub(crate) struct Place {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     connections: Connections,
     key: usize,
 }
@@ -201,7 +202,7 @@ impl Drop for Place {
 }
 
 /// Accepts at a door until it is aborted.
-async fn accept(door: WorkerDoor, shared: Arc<Shared>, connections: Connections, phase: PhaseWatch) {
+async fn accept(door: WorkerDoor, shared: Arc<Shared>, connections: Connections) {
     let refusals = Arc::new(tokio::sync::Semaphore::new(REFUSALS));
     let Ok(socket) = register(door.socket, Interest::READABLE) else {
         tracing::error!("a listening socket cannot be waited for");
@@ -213,7 +214,7 @@ async fn accept(door: WorkerDoor, shared: Arc<Shared>, connections: Connections,
             match acceptfrom_with(socket.get_ref().as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok((stream, peer)) => {
                     let peer = peer.and_then(|peer| std::net::SocketAddr::try_from(peer).ok());
-                    admit(stream, peer, &door.settings, &shared, &connections, &phase, &refusals);
+                    admit(stream, peer, &door.settings, &shared, &connections, &refusals);
                 }
                 Err(Errno::AGAIN) => {
                     ready.clear_ready();
@@ -239,7 +240,6 @@ fn admit(
     door: &Arc<DoorSettings>,
     shared: &Arc<Shared>,
     connections: &Connections,
-    phase: &PhaseWatch,
     refusals: &Arc<tokio::sync::Semaphore>,
 ) {
     let is_full = shared.open.fetch_add(1, Ordering::Relaxed) >= shared.site.settings().config.max_connections.get();
@@ -272,8 +272,8 @@ fn admit(
             drop((place, permit));
         }),
         None => {
-            let visit = Visit { shared: Arc::clone(shared), connection, door: Arc::clone(door), phase: phase.clone() };
-            tokio::spawn(visit.serve(stream, place))
+            let visit = Visit { socket: Socket::new(stream), connection, door: Arc::clone(door), place };
+            tokio::spawn(visit.serve())
         }
     };
     if let Some(entry) = connections.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key) {

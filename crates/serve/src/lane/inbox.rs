@@ -1,9 +1,8 @@
 //! Bytes that came and are not understood yet. A connection that rests holds no memory for them.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -14,21 +13,23 @@ const ROOM_BYTES: usize = 8 * 1024;
 /// Empty buffers that a thread keeps.
 const SPARES: usize = 64;
 
+type Buffer = Box<[u8; ROOM_BYTES]>;
+
 thread_local! {
-    static SPARE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes that came.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    buffer: Option<Box<[u8]>>,
+    buffer: Option<Buffer>,
     start: usize,
     end: usize,
 }
 
 impl Inbox {
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buffer.as_deref().map(|buffer| &buffer[self.start..self.end]).unwrap_or_default()
+        self.buffer.as_ref().map(|buffer| &buffer[self.start..self.end]).unwrap_or_default()
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -56,22 +57,19 @@ impl Inbox {
     }
 
     /// Reads more. 0 is the end.
-    pub(crate) async fn fill(&mut self, io: &mut impl Transport) -> io::Result<usize> {
-        poll_fn(|cx| {
-            let buffer = self.buffer.get_or_insert_with(spare);
-            if self.start > 0 {
-                buffer.copy_within(self.start..self.end, 0);
-                (self.start, self.end) = (0, self.end - self.start);
-            }
-            let read = io.poll_recv(cx, &mut buffer[self.end..]);
-            match &read {
-                Poll::Ready(Ok(length)) => self.end += length,
-                Poll::Pending if self.is_empty() => self.release(),
-                _ => {}
-            }
-            read
-        })
-        .await
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, io: &mut impl Transport) -> Poll<io::Result<usize>> {
+        let buffer = self.buffer.get_or_insert_with(spare);
+        if self.start > 0 {
+            buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let read = io.poll_recv(cx, &mut buffer[self.end..]);
+        match &read {
+            Poll::Ready(Ok(length)) => self.end += length,
+            Poll::Pending if self.is_empty() => self.release(),
+            _ => {}
+        }
+        read
     }
 
     fn release(&mut self) {
@@ -90,6 +88,6 @@ impl Drop for Inbox {
     }
 }
 
-fn spare() -> Box<[u8]> {
-    SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; ROOM_BYTES].into_boxed_slice())
+fn spare() -> Buffer {
+    SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Box::new([0; ROOM_BYTES]))
 }

@@ -6,7 +6,7 @@
 //!              \-> of another shape -> the rest of the connection is hyper's, with the bytes that were read
 //! ```
 //!
-//! Always true: what is decided is decided by [`Site`], for both lanes; the lane knows only how requests and answers look
+//! Always true: what is decided is decided by [`Site`](crate::site::Site), for both lanes; the lane knows only how requests and answers look
 //! on the wire. It never answers what it does not understand.
 
 mod date;
@@ -14,10 +14,11 @@ mod head;
 mod inbox;
 mod transport;
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -35,7 +36,9 @@ use crate::lane::head::{Head, Parsed};
 use crate::lane::inbox::Inbox;
 use crate::object::{FilePart, Object, Segment, Source};
 use crate::respond;
-use crate::site::{Query, Site};
+use crate::site::Query;
+use crate::socket::Behind;
+use crate::worker::Shared;
 
 pub(crate) use transport::Transport;
 
@@ -55,10 +58,8 @@ pub(crate) enum Leaving {
 /// A connection on the lane.
 pub(crate) struct Lane<'c, T> {
     pub(crate) io: &'c mut T,
-    pub(crate) site: &'c Site,
+    pub(crate) shared: &'c Shared,
     pub(crate) connection: &'c Arc<Connection>,
-    /// The server wants connections to end.
-    pub(crate) closing: &'c AtomicBool,
 }
 
 /// What follows an answer.
@@ -85,8 +86,8 @@ enum Quick {
     Answered(Next),
     /// The socket is full.
     Blocked(Box<Blocked>),
-    /// It could not.
-    Otherwise,
+    /// It could not; the object, if the path says all and it is at hand.
+    Otherwise(Option<Arc<Object>>),
 }
 
 /// An answer from memory of which a part was sent.
@@ -100,41 +101,44 @@ struct Blocked {
 impl<T: Transport> Lane<'_, T> {
     /// Serves until the connection ends, or is no longer for the lane.
     ///
-    /// What takes long, or seldom happens, is boxed: ten thousand connections that rest take the memory of this function
-    /// ten thousand times.
-    pub(crate) async fn run(mut self) -> io::Result<Leaving> {
-        let mut inbox = Inbox::default();
-        loop {
-            let head = match self.look(&inbox) {
-                Look::Head(head) => head,
-                Look::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
-                Look::Fill => {
-                    if inbox.fill(self.io).await? == 0 {
-                        return Ok(Leaving::Closed);
+    /// Ten thousand connections that rest take the memory of this future ten thousand times. So what takes long, or
+    /// seldom happens, is boxed; and it is a block, which holds what it takes over once, where an `async fn` does twice.
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` holds what it takes over twice")]
+    pub(crate) fn run(mut self) -> impl Future<Output = io::Result<Leaving>> + Send {
+        async move {
+            let mut inbox = Inbox::default();
+            loop {
+                let head = match self.look(&inbox) {
+                    Look::Head(head) => head,
+                    Look::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
+                    Look::Fill => {
+                        if poll_fn(|cx| inbox.poll_fill(cx, self.io)).await? == 0 {
+                            return Ok(Leaving::Closed);
+                        }
+                        continue;
                     }
-                    continue;
+                };
+                let length = head.length;
+                let quick = poll_fn(|cx| Poll::Ready(self.answer_at_once(cx, &head))).await?;
+                let next = match quick {
+                    Quick::Answered(next) => next,
+                    Quick::Blocked(blocked) => boxed(|| self.finish(&head, blocked)).await?,
+                    Quick::Otherwise(object) => boxed(|| self.answer(&head, object)).await?,
+                };
+                if T::KEEPS_BYTES {
+                    poll_fn(|cx| self.io.poll_finish(cx)).await?;
                 }
-            };
-            let length = head.length;
-            let quick = std::future::poll_fn(|cx| Poll::Ready(self.answer_at_once(cx, &head))).await?;
-            let next = match quick {
-                Quick::Answered(next) => next,
-                Quick::Blocked(blocked) => boxed(|| self.finish(&head, blocked)).await?,
-                Quick::Otherwise => boxed(|| self.answer(&head)).await?,
-            };
-            if T::KEEPS_BYTES {
-                self.io_finished().await?;
-            }
-            match next {
-                Next::Another => inbox.consume(length),
-                Next::End => return Ok(Leaving::Closed),
-                Next::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
+                match next {
+                    Next::Another => inbox.consume(length),
+                    Next::End => return Ok(Leaving::Closed),
+                    Next::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
+                }
             }
         }
     }
 
     fn look<'i>(&self, inbox: &'i Inbox) -> Look<'i> {
-        let limit = self.site.settings().config.max_header_lines.get();
+        let limit = self.shared.site.settings().config.max_header_lines.get();
         match head::parse(inbox.bytes(), limit) {
             Parsed::Head(head) => Look::Head(Box::new(head)),
             Parsed::Unusual => Look::Somebody,
@@ -149,41 +153,45 @@ impl<T: Transport> Lane<'_, T> {
     }
 
     fn closes(&self, head: &Head<'_>) -> bool {
-        head.closes || self.closing.load(Ordering::Relaxed)
+        head.closes || self.shared.closing.load(Ordering::Relaxed)
     }
 
-    /// Answers with the whole of a small object: all of it was prepared but for the first lines.
+    /// Answers with the whole of a small object, or the header of any: all of it was prepared but for the first lines.
     fn answer_at_once(&mut self, cx: &mut Context<'_>, head: &Head<'_>) -> io::Result<Quick> {
         let began = Instant::now();
-        let Some(object) = head.is_plain.then(|| self.site.at_hand(head.target)).flatten() else {
-            return Ok(Quick::Otherwise);
+        let Some(object) = head.is_plain.then(|| self.shared.site.at_hand(head.target)).flatten() else {
+            return Ok(Quick::Otherwise(None));
         };
-        let Source::Memory(block) = &object.source else { return Ok(Quick::Otherwise) };
-        let settings = self.site.settings();
-        if !self.site.may_ask(self.connection, &settings, began) {
-            return Ok(Quick::Otherwise);
+        let Some((bytes, head_length)) = object.at_once(head.is_head) else {
+            return Ok(Quick::Otherwise(Some(object)));
+        };
+        let settings = self.shared.site.settings();
+        if !self.shared.site.may_ask(self.connection, &settings, began) {
+            return Ok(Quick::Otherwise(None));
         }
         let closes = self.closes(head);
         let prefix = Prefix::new(began, closes);
-        let bytes = block.answer(head.is_head);
         let kind = RequestKind::Resource(object.kind);
-        let sent = match self.io.poll_send(cx, &[IoSlice::new(prefix.bytes()), IoSlice::new(bytes)]) {
+        let behind = if closes { Behind::Something } else { Behind::Nothing };
+        let sent = match self.io.poll_send(cx, &[IoSlice::new(prefix.bytes()), IoSlice::new(bytes)], behind) {
             Poll::Ready(sent) => sent?,
             Poll::Pending => 0,
         };
         self.connection.wrote(sent);
-        self.site.count_move(&object);
+        if !head.is_head {
+            self.shared.site.count_move(&object);
+        }
         if sent < prefix.bytes().len() + bytes.len() {
             // Only an answer that does not fit into the socket is a request in flight.
-            let request = self.site.metrics().http.request(kind, began);
+            let request = self.shared.site.metrics().http.request(kind, began);
             let mut exchange = Exchange::begin(request, self.connection, Version::HTTP_11);
             exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
             return Ok(Quick::Blocked(Box::new(Blocked { object, prefix, sent, exchange })));
         }
         let now = Instant::now();
-        let (took, body_bytes) = (now.saturating_duration_since(began), (bytes.len() - block.head_length) as u64);
+        let (took, body_bytes) = (now.saturating_duration_since(began), (bytes.len() - head_length) as u64);
         self.connection.answered_at(now);
-        self.site.metrics().http.request_at_once(kind, StatusClass::Success, body_bytes, took);
+        self.shared.site.metrics().http.request_at_once(kind, StatusClass::Success, body_bytes, took);
         if settings.access.takes(StatusClass::Success) {
             let line = exchange::line(self.connection, StatusCode::OK, &self.asked(head), None);
             settings.access.write(Line { sent_bytes: body_bytes, took, ..line });
@@ -194,20 +202,19 @@ impl<T: Transport> Lane<'_, T> {
     /// Sends the rest of an answer from memory.
     async fn finish(&mut self, head: &Head<'_>, blocked: Box<Blocked>) -> io::Result<Next> {
         let Blocked { object, prefix, sent, mut exchange } = *blocked;
-        if let Source::Memory(block) = &object.source {
-            let bytes = block.answer(head.is_head);
+        let closes = self.closes(head);
+        if let Some((bytes, head_length)) = object.at_once(head.is_head) {
             let (first, second) = unsent(prefix.bytes(), bytes, sent);
-            self.send(first, second).await?;
-            exchange.sent(BytePath::Memory, (bytes.len() - block.head_length) as u64);
+            self.send(first, second, Behind::Nothing).await?;
+            exchange.sent(BytePath::Memory, (bytes.len() - head_length) as u64);
         }
-        Ok(if self.closes(head) { Next::End } else { Next::Another })
+        Ok(if closes { Next::End } else { Next::Another })
     }
 
-    async fn answer(&mut self, head: &Head<'_>) -> io::Result<Next> {
+    async fn answer(&mut self, head: &Head<'_>, object: Option<Arc<Object>>) -> io::Result<Next> {
         let (began, closes) = (Instant::now(), self.closes(head));
-        let object = if head.is_plain { self.site.at_hand(head.target) } else { None };
         if let Some(object) = object
-            && self.site.may_ask(self.connection, &self.site.settings(), began)
+            && self.shared.site.may_ask(self.connection, &self.shared.site.settings(), began)
             && self.answer_from_file(head, &object, began, closes).await?
         {
             return Ok(if closes { Next::End } else { Next::Another });
@@ -224,28 +231,25 @@ impl<T: Transport> Lane<'_, T> {
         closes: bool,
     ) -> io::Result<bool> {
         let Source::File(file) = &object.source else { return Ok(false) };
-        let settings = arc_swap::Guard::into_inner(self.site.settings());
-        let tickets = if head.is_head {
-            Vec::new()
-        } else {
-            // Counted as shed where it is answered.
-            match self.site.begin_download(object, self.connection.client(), &settings.config) {
-                Ok(tickets) => tickets,
-                Err(_) => return Ok(false),
-            }
+        let settings = arc_swap::Guard::into_inner(self.shared.site.settings());
+        // Counted as shed where it is answered.
+        let Ok(tickets) = self.shared.site.begin_download(object, self.connection.client(), &settings.config) else {
+            return Ok(false);
         };
         let kind = RequestKind::Resource(object.kind);
-        let request = self.site.metrics().http.request(kind, began);
+        let request = self.shared.site.metrics().http.request(kind, began);
         let mut exchange = Exchange::begin(request, self.connection, Version::HTTP_11);
         exchange.downloads(tickets);
         exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
-        if head.is_head {
-            self.send(Prefix::new(began, closes).bytes(), &file.head).await?;
-        } else {
-            self.site.count_move(object);
+        self.shared.site.count_move(object);
+        // What goes out in one turn needs no more than to be announced.
+        let is_long = object.meta.size > TURN_BYTES;
+        if is_long {
             self.io.hold_back(true);
-            self.send(Prefix::new(began, closes).bytes(), &file.head).await?;
-            self.send_segment(object.part(0..object.meta.size), &mut exchange).await?;
+        }
+        self.send(Prefix::new(began, closes).bytes(), &file.head, Behind::Something).await?;
+        self.send_segment(object.part(0..object.meta.size), &mut exchange).await?;
+        if is_long {
             self.io.hold_back(false);
         }
         Ok(true)
@@ -265,22 +269,27 @@ impl<T: Transport> Lane<'_, T> {
             version: Version::HTTP_11,
             has_body: false,
         };
-        let (response, mut exchange) = self.site.exchange(self.connection, &query, began).await;
+        let (response, mut exchange) = self.shared.site.exchange(self.connection, &query, began).await;
         let (parts, content) = response.into_parts();
         let text = header_text(&Response::from_parts(parts, ()), began, closes);
         match content {
-            Content::Empty => self.send(&text, &[]).await?,
+            Content::Empty => self.send(&text, &[], Behind::Nothing).await?,
             Content::Memory(bytes) => {
-                self.send(&text, &bytes).await?;
+                self.send(&text, &bytes, Behind::Nothing).await?;
                 exchange.sent(BytePath::Memory, bytes.len() as u64);
             }
             Content::Stream(stream) => {
-                self.io.hold_back(true);
-                self.send(&text, &[]).await?;
+                let is_long = !stream.is_one_piece_within(TURN_BYTES);
+                if is_long {
+                    self.io.hold_back(true);
+                }
+                self.send(&text, &[], Behind::Something).await?;
                 for segment in stream.into_segments() {
                     self.send_segment(segment, &mut exchange).await?;
                 }
-                self.io.hold_back(false);
+                if is_long {
+                    self.io.hold_back(false);
+                }
             }
         }
         Ok(if closes { Next::End } else { Next::Another })
@@ -297,12 +306,12 @@ impl<T: Transport> Lane<'_, T> {
     }
 
     /// Writes both, one behind the other.
-    async fn send(&mut self, first: &[u8], second: &[u8]) -> io::Result<()> {
+    async fn send(&mut self, first: &[u8], second: &[u8], behind: Behind) -> io::Result<()> {
         let (mut sent, whole) = (0, first.len() + second.len());
         while sent < whole {
             let (first, second) = unsent(first, second, sent);
             let pieces = [IoSlice::new(first), IoSlice::new(second)];
-            let length = std::future::poll_fn(|cx| self.io.poll_send(cx, &pieces)).await?;
+            let length = poll_fn(|cx| self.io.poll_send(cx, &pieces, behind)).await?;
             if length == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -315,7 +324,7 @@ impl<T: Transport> Lane<'_, T> {
     async fn send_segment(&mut self, segment: Segment, exchange: &mut Exchange) -> io::Result<()> {
         match segment {
             Segment::Memory(bytes) => {
-                self.send(&bytes, &[]).await?;
+                self.send(&bytes, &[], Behind::Nothing).await?;
                 exchange.sent(BytePath::Memory, bytes.len() as u64);
                 Ok(())
             }
@@ -349,7 +358,7 @@ impl<T: Transport> Lane<'_, T> {
                 }
             }
             let mut waited = false;
-            let sending = std::future::poll_fn(|cx| {
+            let sending = poll_fn(|cx| {
                 let sent = self.io.poll_send_file(cx, &file, &mut turn);
                 waited |= sent.is_pending();
                 sent
@@ -370,10 +379,6 @@ impl<T: Transport> Lane<'_, T> {
             }
         }
         Ok(())
-    }
-
-    async fn io_finished(&mut self) -> io::Result<()> {
-        std::future::poll_fn(|cx| self.io.poll_finish(cx)).await
     }
 }
 

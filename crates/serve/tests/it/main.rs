@@ -8,6 +8,7 @@ mod availability;
 mod client;
 mod draining;
 mod fixture;
+mod http2;
 mod lanes;
 mod limits;
 mod operations;
