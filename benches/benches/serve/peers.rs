@@ -116,7 +116,8 @@ fn free_addresses() -> [SocketAddr; 2] {
     listeners.map(|listener| listener.local_addr().expect("it is bound"))
 }
 
-/// Tuned as for this job: everything the manual recommends for static files, no access log.
+/// Tuned as for this job: everything the manual recommends for static files, connections with their first bytes as ours
+/// has them, no access log.
 fn nginx_config(corpus: &Corpus, address: SocketAddr, tls_address: SocketAddr) -> String {
     let dir = corpus.path("").display().to_string();
     let dir = dir.trim_end_matches('/');
@@ -135,7 +136,8 @@ fn nginx_config(corpus: &Corpus, address: SocketAddr, tls_address: SocketAddr) -
             ssl_session_cache shared:tls:10m; ssl_buffer_size 16k; http2_max_requests 1000000000;
             http2_max_concurrent_streams 128; http2_chunk_size 16k;
             server {{
-                listen {address} reuseport backlog=4096; listen {tls_address} ssl http2 reuseport backlog=4096;
+                listen {address} reuseport deferred backlog=4096;
+                listen {tls_address} ssl http2 reuseport deferred backlog=4096;
                 root {dir}/store/content;
                 location ^~ /version/ {{ add_header Cache-Control \"no-cache\"; }}
                 location / {{ add_header Cache-Control \"public, max-age=31536000, immutable\"; }}
