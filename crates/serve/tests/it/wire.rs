@@ -61,6 +61,26 @@ async fn requests_in_advance_are_answered_in_order() {
 }
 
 #[tokio::test]
+async fn the_last_answer_comes_whole_and_the_connection_ends_with_it() {
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    for (path, bytes) in [fixture.small(), fixture.large()] {
+        // From disk, and from what is at hand then.
+        for _ in 0..2 {
+            for method in ["GET", "HEAD"] {
+                let mut client = connect(&running).await;
+                client.send(format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
+                let answer = if method == "HEAD" { client.answer_to_head().await } else { client.answer().await };
+                assert_eq!((answer.status.as_u16(), answer.header("connection")), (200, "close"));
+                assert_eq!(answer.header("content-length"), bytes.len().to_string());
+                assert!(method == "HEAD" || answer.body == bytes);
+                assert!(client.closes().await);
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn old_and_unusual_requests() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
