@@ -10,7 +10,7 @@ use crate::executable::is_x86;
 /// A compression format for files (content layout 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// xz -6, with the x86 branch filter where it pays.
+    /// xz, with the x86 branch filter where it pays.
     Xz,
     /// gzip -9.
     Gzip,
@@ -63,20 +63,25 @@ pub(crate) fn x86_filter_pays(content: &[u8]) -> bool {
     size(true) < size(false)
 }
 
-/// Plain xz at the preset of mixer: its dictionary of 8 MiB is what small clients can afford.
-pub(crate) const XZ: Codec = Codec::Xz { preset: 6, x86: false };
+/// For one file: the window of 8 MiB is what small clients can afford.
+pub(crate) const XZ: Codec = Codec::OwnXz { window: 8 << 20, nice: 64, x86: false };
 /// The same with the branch filter.
-pub(crate) const XZ_X86: Codec = Codec::Xz { preset: 6, x86: true };
+pub(crate) const XZ_X86: Codec = Codec::OwnXz { window: 8 << 20, nice: 64, x86: true };
 
-/// The same effort with a dictionary of 32 MiB: for packs, in which files stand side by side that are alike.
-pub(crate) const XZ_WIDE: Codec = Codec::XzWide { preset: 6, x86: false };
+/// With a window of 32 MiB: for packs, in which files stand side by side that are alike.
+pub(crate) const XZ_WIDE: Codec = Codec::OwnXz { window: 32 << 20, nice: 64, x86: false };
 /// The same with the branch filter.
-pub(crate) const XZ_WIDE_X86: Codec = Codec::XzWide { preset: 6, x86: true };
+pub(crate) const XZ_WIDE_X86: Codec = Codec::OwnXz { window: 32 << 20, nice: 64, x86: true };
 
 /// For packs for updates: what they hold is much alike.
-pub(crate) const XZ_SOLID: Codec = Codec::XzSolid { x86: false };
+pub(crate) const XZ_SOLID: Codec = Codec::OwnXz { window: 32 << 20, nice: 128, x86: false };
 /// The same with the branch filter.
-pub(crate) const XZ_SOLID_X86: Codec = Codec::XzSolid { x86: true };
+pub(crate) const XZ_SOLID_X86: Codec = Codec::OwnXz { window: 32 << 20, nice: 128, x86: true };
+
+/// For those in a hurry.
+pub(crate) const BRISK_XZ: Codec = Codec::OwnXz { window: 8 << 20, nice: 20, x86: false };
+/// The same with the branch filter.
+pub(crate) const BRISK_XZ_X86: Codec = Codec::OwnXz { window: 8 << 20, nice: 20, x86: true };
 
 /// Up to here trying both filters costs less than being wrong.
 const TRY_BOTH_BYTES: usize = 32 << 10;

@@ -9,10 +9,8 @@
 
 use std::io;
 
-use clearwell_format::archive::TarWriter;
+use clearwell_format::archive::{Codec, TarWriter};
 use clearwell_format::{ManifestName, Owner};
-
-use crate::compression::XZ;
 
 /// The archive of a manifest. `mtime` is in seconds since the epoch.
 ///
@@ -32,7 +30,8 @@ pub(crate) fn archive(
     if let Some(signature) = signature {
         add(format!("Manifest.{name}.sig"), signature)?;
     }
-    XZ.compress(&tar.finish()?)
+    // As the xz tool does: a repair makes it again from nothing but the manifest.
+    Codec::Xz { preset: 6, x86: false }.compress(&tar.finish()?)
 }
 
 #[cfg(test)]

@@ -14,7 +14,9 @@ use std::str::FromStr;
 
 use clearwell_format::archive::Codec;
 
-use crate::compression::{Method, XZ, XZ_SOLID, XZ_SOLID_X86, XZ_WIDE, XZ_WIDE_X86, XZ_X86, x86_filter_pays};
+use crate::compression::{
+    BRISK_XZ, BRISK_XZ_X86, Method, XZ, XZ_SOLID, XZ_SOLID_X86, XZ_WIDE, XZ_WIDE_X86, XZ_X86, x86_filter_pays,
+};
 use crate::executable::is_x86;
 
 /// A trade of time against bytes.
@@ -59,7 +61,7 @@ impl Profile {
     pub(crate) fn file_codecs(self, methods: &[Method], content: &[u8], size: usize) -> Vec<Codec> {
         match self {
             Self::Small => methods.iter().flat_map(|method| method.codecs(content, size)).copied().collect(),
-            Self::Balanced => vec![Codec::Xz { preset: 4, x86: is_x86(content) && x86_filter_pays(content) }],
+            Self::Balanced => vec![if is_x86(content) && x86_filter_pays(content) { BRISK_XZ_X86 } else { BRISK_XZ }],
             Self::Fast => vec![QUICK],
         }
     }
@@ -69,7 +71,8 @@ impl Profile {
         match self {
             Self::Small if x86_filter_pays(content) => XZ_X86,
             Self::Small => XZ,
-            Self::Balanced => Codec::Xz { preset: 4, x86: x86_filter_pays(content) },
+            Self::Balanced if x86_filter_pays(content) => BRISK_XZ_X86,
+            Self::Balanced => BRISK_XZ,
             Self::Fast => QUICK_WIDE,
         }
     }
@@ -98,12 +101,9 @@ impl Profile {
     pub(crate) const fn install_family(self) -> &'static Family {
         match self {
             Self::Small => &Family { name: "xz", plain: XZ, others: &[XZ_WIDE], machine_code: &[XZ_WIDE_X86, XZ_WIDE] },
-            Self::Balanced => &Family {
-                name: "xz",
-                plain: XZ,
-                others: &[Codec::XzWide { preset: 4, x86: false }],
-                machine_code: &[Codec::XzWide { preset: 4, x86: true }, Codec::XzWide { preset: 4, x86: false }],
-            },
+            Self::Balanced => {
+                &Family { name: "xz", plain: XZ, others: &[BRISK_XZ], machine_code: &[BRISK_XZ_X86, BRISK_XZ] }
+            }
             Self::Fast => QUICK_FAMILY,
         }
     }

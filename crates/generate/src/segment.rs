@@ -86,7 +86,7 @@ fn best_guess(codecs: &[Codec], bytes: &[u8]) -> io::Result<Codec> {
     let sample = &bytes[middle..bytes.len().min(middle + SAMPLE_BYTES)];
     for &codec in codecs.iter().filter(|_| codecs.len() > 1) {
         let fast = match codec {
-            Codec::Xz { x86, .. } | Codec::XzWide { x86, .. } | Codec::XzSolid { x86 } => Codec::Xz { preset: 1, x86 },
+            Codec::Xz { x86, .. } | Codec::OwnXz { x86, .. } => Codec::Xz { preset: 1, x86 },
             other => other,
         };
         let size = fast.compress(sample)?.len();

@@ -1,0 +1,216 @@
+//! Where bytes stood before: for each position the nearest earlier places that share so many bytes with it.
+//!
+//! For each of a few lengths there is a table from the hash of so many bytes to the last place that had them. A look into
+//! each gives the matches worth knowing: the nearest of two bytes, the nearest of three, … Unlike in a tree there is no
+//! step that waits for the one before, so the memory that will be needed is asked for ahead of time. Trees spend most of
+//! their time waiting.
+
+use crate::model::LONGEST;
+
+/// Bytes that stood before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Match {
+    pub(crate) length: u32,
+    /// Less one.
+    pub(crate) distance: u32,
+}
+
+/// Where in the tables some bytes are, and the check bits that their entry begins with.
+#[derive(Clone, Copy, Default)]
+struct Hash {
+    place: u32,
+    check: u32,
+}
+
+/// Finds matches from the first position to the last, each once.
+pub(crate) struct Finder<'d> {
+    /// With [`PADDING`] bytes more than there is to find.
+    data: &'d [u8],
+    length: usize,
+    position: usize,
+    /// The farthest that a match may be, in bytes.
+    window: usize,
+    bits: [u32; CLASSES],
+    /// The last position with each hash, and above it seven bits more of the hash: what only looks alike is not looked
+    /// at. For all classes, one after the other.
+    tables: Vec<u32>,
+    offsets: [usize; CLASSES],
+    /// For the positions from here to [`AHEAD`].
+    hashes: [[Hash; CLASSES]; RING],
+    found: [Match; CLASSES],
+}
+
+impl<'d> Finder<'d> {
+    /// For all of `data` but its last [`PADDING`] bytes.
+    pub(crate) fn new(data: &'d [u8], window: usize) -> Self {
+        let length = data.len() - PADDING;
+        let most = (usize::BITS - length.leading_zeros()).clamp(8, MOST_BITS);
+        let bits = std::array::from_fn(|class| most.min(BITS[class]));
+        let mut offsets = [0; CLASSES];
+        for class in 1..CLASSES {
+            offsets[class] = offsets[class - 1] + (1usize << bits[class - 1]);
+        }
+        let tables = vec![0; offsets[CLASSES - 1] + (1usize << bits[CLASSES - 1])];
+        let hashes = [[Hash::default(); CLASSES]; RING];
+        let mut finder = Self {
+            data,
+            length,
+            position: 0,
+            window,
+            bits,
+            tables,
+            offsets,
+            hashes,
+            found: [Match::default(); CLASSES],
+        };
+        for position in 0..AHEAD.min(length) {
+            finder.prepare(position);
+        }
+        finder
+    }
+
+    /// The memory that a finder takes for `length` bytes.
+    pub(crate) fn memory(length: usize) -> usize {
+        let most = (usize::BITS - length.leading_zeros()).clamp(8, MOST_BITS);
+        BITS.iter().map(|&bits| 4usize << bits.min(most)).sum()
+    }
+
+    /// The matches at the next position, each longer and farther than the one before.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> &[Match] {
+        let position = self.advance();
+        let limit = (self.length - position).min(LONGEST as usize);
+        let hashes = self.hashes[position % RING];
+        let (mut count, mut best, mut last) = (0, 1, position);
+        for (class, hash) in hashes.into_iter().enumerate() {
+            let entry = std::mem::replace(&mut self.tables[hash.place as usize], hash.check | position as u32);
+            let candidate = (entry ^ hash.check) as usize;
+            // What is nearer was longer than it had to be, and is known already. An empty table speaks of the beginning.
+            if candidate >= last || LENGTHS[class] > limit || best >= limit {
+                continue;
+            }
+            last = candidate;
+            if position - candidate > self.window || self.data[candidate + best] != self.data[position + best] {
+                continue;
+            }
+            let length = common(self.data, candidate, position, limit);
+            if length > best {
+                best = length;
+                self.found[count] = Match { length: length as u32, distance: (position - candidate - 1) as u32 };
+                count += 1;
+            }
+        }
+        &self.found[..count]
+    }
+
+    /// Passes over `count` positions.
+    pub(crate) fn skip(&mut self, count: usize) {
+        for _ in 0..count {
+            let position = self.advance();
+            for hash in self.hashes[position % RING] {
+                self.tables[hash.place as usize] = hash.check | position as u32;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) -> usize {
+        let position = self.position;
+        self.position += 1;
+        if position + AHEAD < self.length {
+            self.prepare(position + AHEAD);
+        }
+        let near = position + AHEAD / 2;
+        if near < self.length {
+            for hash in self.hashes[near % RING] {
+                let candidate = (self.tables[hash.place as usize] ^ hash.check) as usize;
+                if candidate < near {
+                    prefetch(self.data, candidate);
+                }
+            }
+        }
+        position
+    }
+
+    /// Computes where the tables will be looked into for a position, and asks for that memory.
+    #[inline(always)]
+    fn prepare(&mut self, position: usize) {
+        let word = |at: usize| {
+            let bytes = self.data[position + at..position + at + 8].try_into();
+            u64::from_le_bytes(bytes.expect("eight bytes are eight bytes"))
+        };
+        let (first, second) = (word(0), word(8));
+        let sixteen = mix(first, second);
+        let thirty_two = mix(sixteen, mix(word(16), word(24)));
+        let mixed = [
+            (first << 48).wrapping_mul(FACTOR),
+            (first << 40).wrapping_mul(FACTOR),
+            (first << 32).wrapping_mul(FACTOR),
+            (first << 16).wrapping_mul(FACTOR),
+            first.wrapping_mul(FACTOR),
+            mix(first, second << 32),
+            sixteen,
+            thirty_two,
+        ];
+        let hashes: [Hash; CLASSES] = std::array::from_fn(|class| {
+            let place = self.offsets[class] + (mixed[class] >> (64 - self.bits[class])) as usize;
+            Hash { place: place as u32, check: ((mixed[class] << self.bits[class]) >> 32) as u32 & !POSITION }
+        });
+        for hash in hashes {
+            prefetch(&self.tables, hash.place as usize);
+        }
+        self.hashes[position % RING] = hashes;
+    }
+}
+
+#[inline(always)]
+fn mix(first: u64, second: u64) -> u64 {
+    (first.wrapping_mul(FACTOR).rotate_left(29) ^ second).wrapping_mul(SECOND_FACTOR)
+}
+
+/// How many bytes at `first` and `second` are the same, `limit` at most.
+#[inline(always)]
+pub(crate) fn common(data: &[u8], first: usize, second: usize, limit: usize) -> usize {
+    let (first, second) = (&data[first..], &data[second..second + limit + 8]);
+    let mut length = 0;
+    while length < limit {
+        let word = |bytes: &[u8]| {
+            let bytes = bytes[length..length + 8].try_into();
+            u64::from_le_bytes(bytes.expect("eight bytes are eight bytes"))
+        };
+        let difference = word(first) ^ word(second);
+        if difference != 0 {
+            return limit.min(length + (difference.trailing_zeros() / 8) as usize);
+        }
+        length += 8;
+    }
+    limit
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch<T>(items: &[T], place: usize) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    // SAFETY: a prefetch is a hint and faults at no address; nothing is read.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(items.as_ptr().wrapping_add(place).cast()) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn prefetch<T>(_items: &[T], _place: usize) {}
+
+/// What has to follow the data, so that nothing is read beyond it.
+pub(crate) const PADDING: usize = 32 + 8;
+
+const CLASSES: usize = 8;
+/// The bytes that the classes look for.
+const LENGTHS: [usize; CLASSES] = [2, 3, 4, 6, 8, 12, 16, 32];
+/// The sizes of their tables, for large inputs.
+const BITS: [u32; CLASSES] = [16, 18, 22, 22, 22, 22, 22, 22];
+const MOST_BITS: u32 = 22;
+/// The bits of an entry that are a position, which lies in a block.
+const POSITION: u32 = crate::BLOCK_BYTES as u32 - 1;
+/// So many positions ahead memory is asked for.
+const AHEAD: usize = 24;
+const RING: usize = 32;
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+const SECOND_FACTOR: u64 = 0xc2b2_ae3d_27d4_eb4f;

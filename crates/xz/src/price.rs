@@ -1,0 +1,70 @@
+//! What encoding costs, in sixteenths of a bit.
+
+use crate::range::Probability;
+
+/// Sixteenths of a bit.
+pub(crate) type Price = u32;
+
+/// More than anything costs.
+pub(crate) const INFINITE: Price = 1 << 30;
+
+/// What a bit costs.
+#[inline(always)]
+pub(crate) fn of_bit(probability: Probability, bit: u32) -> Price {
+    let chance = u32::from(probability) ^ (0u32.wrapping_sub(bit) & 0x7ff);
+    Price::from(TABLE[(chance >> STEP_BITS) as usize & (TABLE.len() - 1)])
+}
+
+/// What bits cost that are as likely as not.
+pub(crate) const fn of_direct(count: u32) -> Price {
+    count << SHIFT
+}
+
+/// As [`crate::range::RangeEncoder::tree`] encodes it.
+#[inline(always)]
+pub(crate) fn of_tree(probabilities: &[Probability], value: u32, count: u32) -> Price {
+    let mut node = value | 1 << count;
+    let mut price = 0;
+    while node > 1 {
+        let bit = node & 1;
+        node >>= 1;
+        price += of_bit(probabilities[node as usize], bit);
+    }
+    price
+}
+
+/// As [`crate::range::RangeEncoder::reverse_tree`] encodes it.
+pub(crate) fn of_reverse_tree(probabilities: &[Probability], value: u32, count: u32) -> Price {
+    let (mut node, mut price) = (1, 0);
+    for place in 0..count {
+        let bit = (value >> place) & 1;
+        price += of_bit(probabilities[node - 1], bit);
+        node = node << 1 | bit as usize;
+    }
+    price
+}
+
+/// The price of a bit whose chance is so many times 16 in 2048: its negative logarithm, by repeated squaring.
+static TABLE: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut step = 0;
+    while step < 128 {
+        let mut square = ((step as u32) << STEP_BITS) + (1 << (STEP_BITS - 1));
+        let mut bits = 0;
+        let mut round = 0;
+        while round < SHIFT {
+            square *= square;
+            bits <<= 1;
+            while square >= 1 << 16 {
+                square >>= 1;
+                bits += 1;
+            }
+            round += 1;
+        }
+        table[step] = ((11 << SHIFT) - 15 - bits) as u8;
+        step += 1;
+    }
+    table
+};
+const SHIFT: u32 = 4;
+const STEP_BITS: u32 = 4;

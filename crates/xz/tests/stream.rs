@@ -1,0 +1,119 @@
+//! What the encoder makes, read by liblzma.
+
+use std::io::{Read, Write};
+
+use clearwell_xz::{BLOCK_BYTES, Contexts, Encoder, Options, encode};
+use liblzma::stream::{CONCATENATED, Stream};
+use proptest::prelude::*;
+
+const PLAIN: Options = Options { window: 8 << 20, nice: 64, contexts: None, x86: false };
+
+fn decoded(stream: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let decoder = Stream::new_stream_decoder(u64::MAX, CONCATENATED).expect("a decoder");
+    liblzma::bufread::XzDecoder::new_stream(stream, decoder).read_to_end(&mut bytes).expect("a whole stream");
+    bytes
+}
+
+fn all_options() -> impl Iterator<Item = Options> {
+    [(8 << 20, 64), (4096, 8), (32 << 20, 273)].into_iter().flat_map(|(window, nice)| {
+        [Some(Contexts::BINARY), Some(Contexts::TEXT)]
+            .into_iter()
+            .flat_map(move |contexts| [false, true].into_iter().map(move |x86| Options { window, nice, contexts, x86 }))
+    })
+}
+
+fn comes_back(data: &[u8]) {
+    for options in all_options() {
+        assert!(decoded(&encode(data, options)) == data, "{} bytes with {options:?}", data.len());
+    }
+}
+
+/// Bytes that nothing makes fewer.
+fn noise(count: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let next = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    });
+    next.take(count).collect()
+}
+
+#[test]
+fn short_inputs_come_back() {
+    for count in 0..70 {
+        comes_back(&vec![b'a'; count]);
+        comes_back(&noise(count, 1));
+        comes_back(&b"abcab".repeat(count)[..count]);
+    }
+}
+
+#[test]
+fn long_runs_and_long_matches_come_back() {
+    comes_back(&vec![0; 300_000]);
+    comes_back(&noise(5000, 2).repeat(60));
+    comes_back(&[noise(100_000, 3), vec![7; 100_000], noise(100_000, 3)].concat());
+}
+
+/// Bytes as they are between LZMA, in every order: the model forgets, and what was planned before stays right.
+#[test]
+fn noise_between_text_comes_back() {
+    let text = b"The quick brown fox jumps over the lazy dog, and the dog does not mind. ".repeat(500);
+    comes_back(&[&noise(200_000, 4), &text[..], &noise(70_000, 5), &text[..20_000], &noise(65_537, 6)].concat());
+    comes_back(&[&text[..], &noise(300_000, 7), &text[..]].concat());
+    // Just not worth it, with repeats of every kind in it.
+    let mut mixed = noise(400_000, 8);
+    for place in (0..mixed.len() - 100).step_by(57) {
+        let from = place / 2;
+        mixed.copy_within(from..from + 3, place + 50);
+    }
+    comes_back(&mixed);
+}
+
+#[test]
+fn machine_code_comes_back() {
+    let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    comes_back(&program[..program.len().min(600_000)]);
+    let calls: Vec<u8> =
+        noise(200_000, 9).into_iter().map(|byte| [0xe8, 0xe9, 0, 0xff, byte][byte as usize % 5]).collect();
+    comes_back(&calls);
+}
+
+/// More than a block, in pieces of odd sizes; and nothing depends on the pieces.
+#[test]
+fn several_blocks_come_back() {
+    let data: Vec<u8> = noise(1000, 10).into_iter().cycle().take(BLOCK_BYTES + 70_000).collect();
+    let mut encoder = Encoder::new(Vec::new(), PLAIN);
+    for piece in data.chunks(100_003) {
+        encoder.write_all(piece).unwrap();
+    }
+    let stream = encoder.finish().unwrap();
+    assert!(stream == encode(&data, PLAIN));
+    assert!(decoded(&stream) == data);
+}
+
+#[test]
+fn what_repeats_gets_small() {
+    assert!(encode(&vec![0; 1 << 20], PLAIN).len() < 300);
+    assert!(encode(&noise(1000, 11).repeat(100), PLAIN).len() < 1300);
+    // Noise costs three bytes for each 64 KiB, and the container.
+    assert!(encode(&noise(1 << 20, 12), PLAIN).len() < (1 << 20) + 200);
+}
+
+proptest! {
+    #[test]
+    fn anything_comes_back(
+        pieces in prop::collection::vec((prop::collection::vec(0u8..4, 1..40), 0usize..30, any::<u8>()), 0..60),
+        choice in 0usize..12,
+    ) {
+        let mut data = Vec::new();
+        for (piece, times, byte) in pieces {
+            for _ in 0..times {
+                data.extend_from_slice(&piece);
+            }
+            data.push(byte);
+        }
+        let options = all_options().nth(choice).unwrap();
+        prop_assert!(decoded(&encode(&data, options)) == data);
+    }
+}
