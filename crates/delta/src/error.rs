@@ -136,6 +136,9 @@ impl PatchError {
 /// Why no delta could be made. "Not worth it" is no error, see [`crate::Delta::FullDownload`].
 #[derive(Debug, thiserror::Error)]
 pub enum DiffError {
+    /// What was to be encoded cannot be read.
+    #[error("what was to be encoded is no delta")]
+    NotADelta(#[source] PatchError),
     /// The budget does not even hold the two files and the smallest tables.
     #[error(
         "a delta from {old} to {new} bytes takes at least {needed} bytes of memory, the budget has {budget}; raise it or use the full file"

@@ -31,7 +31,7 @@ mod header;
 mod patch;
 
 pub use decode::XZ_MEMORY_LIMIT;
-pub use diff::{Delta, DiffOptions, FullDownloadReason, MIN_NEW_SIZE, diff};
+pub use diff::{Delta, DiffOptions, FullDownloadReason, MIN_NEW_SIZE, diff, encode};
 pub use encode::AllowedEncodings;
 pub use encoding::{Block, Encoding, Encodings};
 pub use error::{DiffError, PatchError};

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use clearwell_delta::{AllowedEncodings, Delta, DiffOptions, FullDownloadReason, NewFile, diff, header, patch};
+use clearwell_delta::{AllowedEncodings, Delta, DiffOptions, FullDownloadReason, NewFile, diff, encode, header, patch};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -49,7 +49,12 @@ proptest! {
     fn patch_undoes_diff((old, new) in similar_files()) {
         checked(&old, &new, &options(1));
         let raw = DiffOptions { encodings: AllowedEncodings::NONE, ..options(1) };
-        prop_assert_eq!(checked(&old, &new, &raw).is_none(), new.len() < 200);
+        let bare = checked(&old, &new, &raw);
+        prop_assert_eq!(bare.is_none(), new.len() < 200);
+        if let Some(bare) = bare {
+            let later = encode(&bare, &options(1)).expect("there is memory");
+            prop_assert_eq!(later, diff(&old, &new, META, &options(1)).expect("there is memory"));
+        }
     }
 
     #[test]

@@ -43,5 +43,7 @@ mod reuse;
 mod segment;
 mod sign_release;
 pub mod source;
+mod streams;
 pub mod tree;
+mod update;
 mod zero;

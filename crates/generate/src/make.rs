@@ -20,7 +20,6 @@ use clearwell_store::{ArtifactMeta, Draft};
 
 use crate::budget::Budget;
 use crate::compression::XZ;
-use crate::deltas::choice::Choice;
 use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::fan_out::fan_out;
@@ -41,15 +40,13 @@ pub(crate) enum Task<'p> {
     Fullfile(PackItem),
     /// A pack for new installations.
     Zero(&'p PackPlan),
-    /// A pack for updates, and the one for new installations in the same folder.
-    Update { plan: &'p PackPlan, zero: Option<&'p PackPlan>, choice: &'p Choice },
 }
 
 impl<'p> Task<'p> {
     /// The pack that it makes.
     const fn pack(&self) -> Option<&'p PackPlan> {
         match self {
-            Self::Zero(plan) | Self::Update { plan, .. } => Some(plan),
+            Self::Zero(plan) => Some(plan),
             Self::Plain(..) | Self::Manifest { .. } | Self::Fullfile(_) => None,
         }
     }
@@ -85,7 +82,8 @@ impl Workshop<'_> {
     /// # Errors
     /// The first failure by cost. What was made stays in the draft for the next run.
     pub(crate) fn make(&self, phase: Phase, tasks: Vec<Task<'_>>, draft: &Draft<'_>) -> Result<Vec<Made>, BuildError> {
-        let mut made = self.left_over(&tasks, draft)?;
+        let packs: Vec<&PackPlan> = tasks.iter().filter_map(Task::pack).collect();
+        let mut made = self.left_over(&packs, draft)?;
         let there: HashSet<Artifact> = made.iter().map(|made| made.artifact.clone()).collect();
         let is_there = |task: &Task<'_>| task.pack().is_some_and(|plan| there.contains(&pack::artifact(plan)));
         let tasks: Vec<Task<'_>> = tasks.into_iter().filter(|task| !is_there(task)).collect();
@@ -105,9 +103,8 @@ impl Workshop<'_> {
     }
 
     /// Packs that an interrupted run finished.
-    fn left_over(&self, tasks: &[Task<'_>], draft: &Draft<'_>) -> Result<Vec<Made>, BuildError> {
-        let packs: Vec<&PackPlan> = tasks.iter().filter_map(Task::pack).collect();
-        let made = fan_out(&packs, self.workers, |plan| {
+    pub(crate) fn left_over(&self, packs: &[&PackPlan], draft: &Draft<'_>) -> Result<Vec<Made>, BuildError> {
+        let made = fan_out(packs, self.workers, |plan| {
             let artifact = pack::artifact(plan);
             if draft.existing(&artifact)?.is_none_or(|file| !reuse::is_pack(file, plan)) {
                 return Ok(None);
@@ -147,12 +144,6 @@ impl Workshop<'_> {
                 let meta = fullfile::make(*item, self.effort, &self.objects, self.budget, draft)?;
                 vec![new(artifact, meta)]
             }
-            Task::Update { plan, zero, choice } => {
-                let contents = choice.contents(plan);
-                let meta =
-                    pack::make_update(plan, &contents, *zero, self.effort.profile, &self.objects, self.budget, draft)?;
-                vec![new(pack::artifact(plan), meta)]
-            }
             Task::Zero(_) => unreachable!("made of pieces"),
         })
     }
@@ -163,9 +154,7 @@ impl Workshop<'_> {
             Task::Plain(_, bytes) => bytes.len() as u64,
             Task::Manifest { bytes, .. } => bytes.len() as u64,
             Task::Fullfile(item) => self.objects.tar_bytes(*item),
-            Task::Zero(plan) | Task::Update { plan, .. } => {
-                plan.items.iter().map(|&item| self.objects.tar_bytes(item)).sum()
-            }
+            Task::Zero(plan) => plan.items.iter().map(|&item| self.objects.tar_bytes(item)).sum(),
         }
     }
 }

@@ -11,23 +11,20 @@
 //! updates come in the order that was chosen for them. A pack is never held in memory: it runs through the compressor
 //! into the draft.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clearwell_format::archive::{Codec, TarWriter};
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Owner, Resource};
-use clearwell_store::{ArtifactMeta, Draft, Store};
+use clearwell_store::Store;
 
-use crate::budget::Budget;
-use crate::compression::XZ_SOLID;
 use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::executable::{START_BYTES, is_x86};
 use crate::member::{MemberError, Naming, Objects};
 use crate::plan::{Origin, PackItem, PackPlan};
 use crate::profile::{Family, Profile};
-use crate::put::{put, put_within};
 use crate::segment::{SMALL_BYTES, Segment};
 
 /// A binary delta that a pack carries in place of a whole file.
@@ -57,45 +54,20 @@ pub(crate) fn whole(plan: &PackPlan, profile: Profile, objects: &Objects<'_>) ->
     Ok(bytes)
 }
 
-/// Makes the pack of a bundle for an endpoint with an earlier version of it. It is never larger than the pack for new
-/// installations, `zero`, if there is one: that one then takes its place, as it holds all of it.
-pub(crate) fn make_update(
-    plan: &PackPlan,
+/// A whole pack for updates, likewise: the smallest that the families of codecs make.
+pub(crate) fn whole_update(
     contents: &Contents<'_>,
-    zero: Option<&PackPlan>,
     profile: Profile,
     objects: &Objects<'_>,
-    budget: &Budget,
-    draft: &Draft<'_>,
-) -> Result<ArtifactMeta, BuildError> {
-    let artifact = artifact(plan);
-    let zero = zero.map(|zero| Zero::find(zero, draft)).transpose()?.flatten();
-    let same_members = |zero: &Zero<'_>| contents.deltas.is_empty() && zero.plan.items.len() == plan.items.len();
-    if let Some(zero) = zero.as_ref().filter(|zero| same_members(zero)) {
-        return zero.copy_to(&artifact, draft);
+) -> Result<Vec<u8>, MemberError> {
+    let mut smallest = Vec::new();
+    write(contents, objects, profile.update_family(), &mut smallest)?;
+    if let Some(family) = profile.second_update_family() {
+        let mut other = Vec::new();
+        write(contents, objects, family, &mut other)?;
+        smallest = if other.len() < smallest.len() { other } else { smallest };
     }
-    let limit = zero.as_ref().map_or(u64::MAX, |zero| zero.meta.size);
-    let tar_bytes = contents.tar_bytes(objects);
-    let _memory = budget.reserve(memory(XZ_SOLID, tar_bytes));
-    let made = if tar_bytes <= SMALL_BYTES as u64 {
-        put_within(limit, draft, &artifact, |out| {
-            let mut smallest = Vec::new();
-            write(contents, objects, profile.update_family(), &mut smallest)?;
-            if let Some(family) = profile.second_update_family() {
-                let mut other = Vec::new();
-                write(contents, objects, family, &mut other)?;
-                smallest = if other.len() < smallest.len() { other } else { smallest };
-            }
-            out.write_all(&smallest).map_err(MemberError::Write)
-        })
-    } else {
-        put_within(limit, draft, &artifact, |out| write(contents, objects, profile.update_family(), out))
-    };
-    match (made?, zero) {
-        (Some(meta), _) => Ok(meta),
-        (None, Some(zero)) => zero.copy_to(&artifact, draft),
-        (None, None) => unreachable!("nothing exceeds 2^64 bytes"),
-    }
+    Ok(smallest)
 }
 
 /// The name of a pack.
@@ -116,13 +88,6 @@ pub(crate) fn missing_content(plan: &PackPlan, store: &Store) -> Result<Option<R
     Ok(None)
 }
 
-impl Contents<'_> {
-    fn tar_bytes(&self, objects: &Objects<'_>) -> u64 {
-        let deltas = self.deltas.iter().map(|delta| delta.spooled.length() + DELTA_HEADERS);
-        deltas.chain(self.staged.iter().map(|&item| objects.tar_bytes(item))).sum()
-    }
-}
-
 fn write(
     contents: &Contents<'_>,
     objects: &Objects<'_>,
@@ -133,7 +98,7 @@ fn write(
     let (solid, stored): (Vec<_>, Vec<_>) = contents.deltas.iter().partition(|delta| delta.solid);
     let mut streams = vec![Stream { codecs: family.others, deltas: solid, staged: others }];
     streams.push(Stream { codecs: family.machine_code, deltas: Vec::new(), staged: machine_code });
-    streams.push(Stream { codecs: family.others, deltas: stored, staged: Vec::new() });
+    streams.push(Stream { codecs: family.stored, deltas: stored, staged: Vec::new() });
 
     // The tar goes on from stream to stream: only its compression begins anew.
     let last = streams.iter().rposition(|stream| !stream.is_empty()).unwrap_or(0);
@@ -166,7 +131,7 @@ impl Stream<'_> {
     }
 }
 
-fn append_delta<W: Write>(
+pub(crate) fn append_delta<W: Write>(
     delta: &PackedDelta,
     spool: Option<&Spool>,
     tar: &mut TarWriter<W>,
@@ -202,33 +167,12 @@ fn by_content(items: &[PackItem], objects: &Objects<'_>) -> Result<(Vec<PackItem
     Ok((machine_code, others))
 }
 
-/// The pack for new installations beside an update pack.
-struct Zero<'p> {
-    plan: &'p PackPlan,
-    meta: ArtifactMeta,
-}
-
-impl<'p> Zero<'p> {
-    fn find(plan: &'p PackPlan, draft: &Draft<'_>) -> Result<Option<Self>, BuildError> {
-        Ok(draft.contains(&artifact(plan)).map(|meta| Self { plan, meta }))
-    }
-
-    fn copy_to(&self, to: &Artifact, draft: &Draft<'_>) -> Result<ArtifactMeta, BuildError> {
-        let from = artifact(self.plan);
-        let mut file = match draft.existing(&from)? {
-            Some(file) => file,
-            None => draft.store().open_artifact(&Resource::of(draft.version(), from))?.0,
-        };
-        put(draft, to, |out| io::copy(&mut file, out).map_err(MemberError::Write).map(drop))
-    }
-}
-
 /// The compressor, and twice a small segment: as it is, and compressed.
 pub(crate) fn memory(codec: Codec, tar_bytes: u64) -> u64 {
     2 * tar_bytes.min(SMALL_BYTES as u64) + codec.encoder_memory(tar_bytes)
 }
 
 /// The header of a delta, its name, which is too long for a header, and the header of that.
-const DELTA_HEADERS: u64 = 1536;
+pub(crate) const DELTA_HEADERS: u64 = 1536;
 /// Another mode or owner would change the client's own folders (packs 2).
 const FOLDER: Owner = Owner { permissions: 0o700, uid: 0, gid: 0 };

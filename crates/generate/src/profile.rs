@@ -41,6 +41,15 @@ pub(crate) struct Family {
     pub(crate) others: &'static [Codec],
     /// To try for machine code.
     pub(crate) machine_code: &'static [Codec],
+    /// For what is compressed already.
+    pub(crate) stored: &'static [Codec],
+}
+
+impl Family {
+    /// For the few bytes in front of others.
+    pub(crate) const fn head(&'static self) -> &'static [Codec] {
+        std::slice::from_ref(&self.plain)
+    }
 }
 
 impl Profile {
@@ -69,9 +78,9 @@ impl Profile {
     /// The codec of a large program that packs and fullfile share.
     pub(crate) fn shared_codec(self, content: &[u8]) -> Codec {
         match self {
-            Self::Small if x86_filter_pays(content) => XZ_X86,
+            Self::Small if is_x86(content) && x86_filter_pays(content) => XZ_X86,
             Self::Small => XZ,
-            Self::Balanced if x86_filter_pays(content) => BRISK_XZ_X86,
+            Self::Balanced if is_x86(content) && x86_filter_pays(content) => BRISK_XZ_X86,
             Self::Balanced => BRISK_XZ,
             Self::Fast => QUICK_WIDE,
         }
@@ -100,10 +109,20 @@ impl Profile {
     /// Of packs for new installations.
     pub(crate) const fn install_family(self) -> &'static Family {
         match self {
-            Self::Small => &Family { name: "xz", plain: XZ, others: &[XZ_WIDE], machine_code: &[XZ_WIDE_X86, XZ_WIDE] },
-            Self::Balanced => {
-                &Family { name: "xz", plain: XZ, others: &[BRISK_XZ], machine_code: &[BRISK_XZ_X86, BRISK_XZ] }
-            }
+            Self::Small => &Family {
+                name: "xz",
+                plain: XZ,
+                others: &[XZ_WIDE],
+                machine_code: &[XZ_WIDE_X86, XZ_WIDE],
+                stored: XZ_STORED,
+            },
+            Self::Balanced => &Family {
+                name: "xz",
+                plain: XZ,
+                others: &[BRISK_XZ],
+                machine_code: &[BRISK_XZ_X86, BRISK_XZ],
+                stored: XZ_STORED,
+            },
             Self::Fast => QUICK_FAMILY,
         }
     }
@@ -116,6 +135,7 @@ impl Profile {
                 plain: XZ,
                 others: &[XZ_SOLID, XZ],
                 machine_code: &[XZ_SOLID_X86, XZ_X86, XZ_SOLID],
+                stored: XZ_STORED,
             },
             Self::Fast => QUICK_FAMILY,
         }
@@ -129,6 +149,7 @@ impl Profile {
                 plain: Codec::Zstd { level: 19 },
                 others: &[Codec::Zstd { level: 19 }],
                 machine_code: &[Codec::Zstd { level: 19 }],
+                stored: &[Codec::Zstd { level: 19 }],
             }),
             Self::Balanced | Self::Fast => None,
         }
@@ -157,4 +178,6 @@ impl FromStr for Profile {
 const QUICK: Codec = Codec::Zstd { level: 9 };
 const QUICK_WIDE: Codec = Codec::ZstdWide { level: 9 };
 const QUICK_FAMILY: &Family =
-    &Family { name: "zstd", plain: QUICK, others: &[QUICK_WIDE], machine_code: &[QUICK_WIDE] };
+    &Family { name: "zstd", plain: QUICK, others: &[QUICK_WIDE], machine_code: &[QUICK_WIDE], stored: &[QUICK] };
+/// Nothing is to be gained but on headers.
+const XZ_STORED: &[Codec] = &[Codec::Xz { preset: 0, x86: false }];

@@ -23,7 +23,6 @@ use crate::error::BuildError;
 use crate::fullfile::Effort;
 use crate::make::{Task, Workshop};
 use crate::member::Objects;
-use crate::pack;
 use crate::plan::packs::updates;
 use crate::plan::{Origin, Origins, PackPlan, Previous};
 use crate::progress::{Phase, Progress};
@@ -84,7 +83,7 @@ fn remake(
             None => zero(&store, version, bundle)
                 .map_or(Ok(()), |plan| workshop.make(Phase::Make, vec![Task::Zero(&plan)], &draft).map(drop)),
             Some(from) => match update(&store, version, bundle, *from) {
-                Some(lost) => deltas::make(&lost.packs, &[lost.old], &lost.new, &draft, &workshop).map(drop),
+                Some(lost) => deltas::make(&lost.packs, &lost.old, &lost.new, &draft, &workshop).map(drop),
                 None => Ok(()),
             },
         };
@@ -138,28 +137,40 @@ fn out_of_fullfiles(plan: &mut PackPlan, manifest: &Manifest, store: &Store) {
     }
 }
 
-/// A pack for updates, and the two releases it leads from and to.
+/// A pack for updates, and the releases that it leads from and to.
 struct Update {
-    /// It, and the one for new installations beside, which bounds its size.
+    /// It, those from other versions of the bundle, which it shares segments with, and the one for new installations
+    /// beside, which bounds its size. Only what is lost is made.
     packs: Vec<PackPlan>,
-    old: Arc<Previous>,
+    old: Vec<Arc<Previous>>,
     new: Previous,
 }
 
 /// `None` if no two releases are left that it leads from and to.
 fn update(store: &Store, version: Version, bundle: &BundleName, from: Version) -> Option<Update> {
     let new = read(store, version)?;
-    let has_old = |release: &Version| {
-        store.mom(*release).is_ok_and(|mom| mom.bundle(bundle).is_some_and(|entry| entry.version == from))
+    let is_there = |from| {
+        store
+            .lookup(&Resource::of(version, Artifact::Pack { bundle: bundle.clone(), from }))
+            .is_ok_and(|found| found.is_some())
     };
-    let old = store.releases().ok()?.into_iter().rev().filter(|release| *release < version).find(has_old)?;
-    let old = Arc::new(read(store, old)?);
-    let mut packs = updates(&old, &new, &Origins::default());
-    packs.retain(|pack| pack.bundle == *bundle && pack.from == Some(from));
+    let (mut packs, mut old) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    for release in store.releases().ok()?.into_iter().rev().filter(|release| *release < version) {
+        let Some(stood_at) = store.mom(release).ok().and_then(|mom| Some(mom.bundle(bundle)?.version)) else {
+            continue;
+        };
+        if (stood_at == from || is_there(Some(stood_at))) && seen.insert(stood_at) {
+            let release = Arc::new(read(store, release)?);
+            let leads = |pack: &PackPlan| pack.bundle == *bundle && pack.from == Some(stood_at);
+            packs.extend(updates(&release, &new, &Origins::default()).into_iter().filter(leads));
+            old.push(release);
+        }
+    }
     packs.iter_mut().for_each(|pack| out_of_fullfiles(pack, &new.bundles[bundle], store));
-    let zero = zero(store, version, bundle);
-    let is_there =
-        |pack: &PackPlan| store.lookup(&Resource::of(pack.to, pack::artifact(pack))).is_ok_and(|found| found.is_some());
-    packs.extend(zero.filter(is_there));
+    if !seen.contains(&from) {
+        return None;
+    }
+    packs.extend(zero(store, version, bundle).filter(|_| is_there(None)));
     Some(Update { packs, old, new })
 }

@@ -5,7 +5,10 @@
 
 use std::io::{self, Write};
 
-use clearwell_format::archive::{Codec, Encoder};
+use clearwell_format::archive::{Codec, Encoder, TarWriter};
+
+use crate::member::MemberError;
+use crate::profile::Family;
 
 /// Compresses what is written to it. A tiny segment is tried with each codec and the smallest result is kept. Of others a
 /// sample tells which codec suits them; a large one never lies in memory.
@@ -79,17 +82,35 @@ impl<W: Write> Write for Segment<W> {
     }
 }
 
+/// What `write` writes as one segment in memory.
+pub(crate) fn stream(
+    codecs: &'static [Codec],
+    write: impl FnOnce(&mut TarWriter<&mut Segment<Vec<u8>>>) -> Result<(), MemberError>,
+) -> Result<Vec<u8>, MemberError> {
+    let mut segment = Segment::new(codecs, Vec::new());
+    write(&mut TarWriter::new(&mut segment))?;
+    segment.finish().map_err(MemberError::Write)
+}
+
+/// The zero blocks that end a tar, compressed.
+pub(crate) fn tar_end(family: &Family) -> io::Result<Vec<u8>> {
+    family.plain.compress(&TarWriter::new(Vec::new()).finish()?)
+}
+
 /// The codec that makes `bytes` smallest, as far as a sample and a fast preset tell.
 fn best_guess(codecs: &[Codec], bytes: &[u8]) -> io::Result<Codec> {
     let (mut best, mut smallest) = (codecs[0], usize::MAX);
     let middle = bytes.len().saturating_sub(SAMPLE_BYTES) / 2;
     let sample = &bytes[middle..bytes.len().min(middle + SAMPLE_BYTES)];
-    for &codec in codecs.iter().filter(|_| codecs.len() > 1) {
-        let fast = match codec {
-            Codec::Xz { x86, .. } | Codec::OwnXz { x86, .. } => Codec::Xz { preset: 1, x86 },
-            other => other,
-        };
-        let size = fast.compress(sample)?.len();
+    let fast = |codec| match codec {
+        Codec::Xz { x86, .. } | Codec::OwnXz { x86, .. } => Codec::Xz { preset: 1, x86 },
+        other => other,
+    };
+    if codecs.iter().all(|&codec| fast(codec) == fast(best)) {
+        return Ok(best);
+    }
+    for &codec in codecs {
+        let size = fast(codec).compress(sample)?.len();
         if size < smallest {
             (best, smallest) = (codec, size);
         }

@@ -3,8 +3,9 @@
 //! ```text
 //! head       delta/  staged/  staged/<hash>/ …        directories and links, made anew for each pack
 //! kept       staged/<hash> …                          segments of the pack that the bundle had before, as they are
-//! new        staged/<hash> …                          what these lack: all but machine code, then machine code
-//! shared     staged/<hash>                            one large program: header, and the content its fullfile has
+//! new        staged/<hash> …                          what these lack: all but machine code, machine code, and large
+//!                                                     programs that are alike, such as one for several machines
+//! shared     staged/<hash>                            one other large program: header, and the content its fullfile has
 //! end        the zero blocks of the tar
 //! ```
 //!
@@ -22,7 +23,6 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 
-use clearwell_format::archive::{Codec, TarWriter};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Resource, Version};
 use clearwell_store::{ArtifactMeta, Digest, Draft};
@@ -30,15 +30,17 @@ use clearwell_store::{ArtifactMeta, Digest, Draft};
 use crate::budget::Budget;
 use crate::catalogue::{Catalogue, PackedSegment};
 use crate::compression::XZ_WIDE;
+use crate::deltas::content;
+use crate::deltas::sketch::kin;
 use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::executable::{START_BYTES, is_x86};
 use crate::member::{MemberError, Naming, Objects};
 use crate::pack;
 use crate::plan::{PackItem, PackPlan};
-use crate::profile::{Family, Profile};
+use crate::profile::Profile;
 use crate::put::put;
-use crate::segment::Segment;
+use crate::segment::{stream, tar_end};
 
 /// A pack and how it will be made.
 pub(crate) struct ZeroPack<'p> {
@@ -110,18 +112,28 @@ impl<'p> ZeroPack<'p> {
         }
         let bytes = |items: &[PackItem]| items.iter().map(|&item| objects.tar_bytes(item)).sum::<u64>();
         let shared_bytes = profile.shared_bytes(2 * bytes(&missing) > bytes(&plan.items));
-        let (mut machine_code, mut others, mut shared) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut machine_code, mut others, mut large) = (Vec::new(), Vec::new(), Vec::new());
         for item in missing {
             if !is_x86(&objects.start(item, START_BYTES)?) {
                 others.push(item);
-            } else if shares && objects.tar_bytes(item) >= shared_bytes {
-                shared.push(item);
+            } else if objects.tar_bytes(item) >= shared_bytes {
+                large.push((item, content::sketch(item, objects)?));
             } else {
                 machine_code.push(item);
             }
         }
-        pieces.extend(cut(others, false, objects));
-        pieces.extend(cut(machine_code, true, objects));
+        let kin = kin(large.iter().map(|(item, sketch)| (item.hash, sketch)));
+        let (alike, single): (Vec<_>, Vec<_>) =
+            large.into_iter().map(|(item, _)| item).partition(|item| kin.contains(&item.hash));
+        let shared = if shares {
+            single
+        } else {
+            machine_code.extend(single.iter().copied());
+            Vec::new()
+        };
+        pieces.extend(cut(others, false, SEGMENT_BYTES, objects));
+        pieces.extend(cut(machine_code, true, SEGMENT_BYTES, objects));
+        pieces.extend(cut(alike, true, KIN_BYTES, objects));
         pieces.extend(shared.into_iter().map(Piece::Shared));
         Ok(Self { plan, profile, pieces, before })
     }
@@ -164,7 +176,8 @@ impl<'p> ZeroPack<'p> {
                 offset += length;
             }
             if !matches!(self.pieces[..], [Piece::Whole]) {
-                out.write_all(&end(self.profile).map_err(MemberError::Write)?).map_err(MemberError::Write)?;
+                out.write_all(&tar_end(self.profile.install_family()).map_err(MemberError::Write)?)
+                    .map_err(MemberError::Write)?;
             }
             Ok(())
         })?;
@@ -213,39 +226,24 @@ impl Piece {
         spool: &Spool,
     ) -> Result<Spooled, BuildError> {
         let ZeroPack { plan, profile, .. } = *zero;
-        let Family { plain, others, machine_code, .. } = profile.install_family();
-        let small = std::slice::from_ref(plain);
+        let family = profile.install_family();
         let of_pack = |error: MemberError| error.of(&pack::artifact(plan), plan.to);
         let _memory = budget.reserve(pack::memory(XZ_WIDE, self.cost(plan, objects)));
         let bytes = match self {
             Self::Whole => pack::whole(plan, profile, objects),
-            Self::Head(items) => stream(small, |tar| {
+            Self::Head(items) => stream(family.head(), |tar| {
                 pack::write_folders(tar)?;
                 pack::append(items, objects, tar)
             }),
             Self::New(NewSegment { items, machine_code: is_code, .. }) => {
-                let codecs = if *is_code { machine_code } else { others };
+                let codecs = if *is_code { family.machine_code } else { family.others };
                 stream(codecs, |tar| pack::append(items, objects, tar))
             }
-            Self::Shared(item) => stream(small, |tar| objects.append_header(tar, Naming::Staged, *item)),
+            Self::Shared(item) => stream(family.head(), |tar| objects.append_header(tar, Naming::Staged, *item)),
             Self::Kept(_) => unreachable!("kept segments are not made"),
         };
         Ok(spool.keep(&bytes.map_err(of_pack)?)?)
     }
-}
-
-fn stream(
-    codecs: &'static [Codec],
-    write: impl FnOnce(&mut TarWriter<&mut Segment<Vec<u8>>>) -> Result<(), MemberError>,
-) -> Result<Vec<u8>, MemberError> {
-    let mut segment = Segment::new(codecs, Vec::new());
-    write(&mut TarWriter::new(&mut segment))?;
-    segment.finish().map_err(MemberError::Write)
-}
-
-/// The zero blocks that end a tar, compressed.
-fn end(profile: Profile) -> io::Result<Vec<u8>> {
-    profile.install_family().plain.compress(&TarWriter::new(Vec::new()).finish()?)
 }
 
 /// The segments of the pack before that are worth keeping, in their order.
@@ -280,12 +278,12 @@ fn kept(catalogue: Catalogue, wanted: &[PackItem], objects: &Objects<'_>) -> Vec
 }
 
 /// Items in their order, cut into pieces that several workers can make.
-fn cut(items: Vec<PackItem>, machine_code: bool, objects: &Objects<'_>) -> Vec<Piece> {
+fn cut(items: Vec<PackItem>, machine_code: bool, limit: u64, objects: &Objects<'_>) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut segment = NewSegment { items: Vec::new(), machine_code, tar_bytes: 0 };
     for item in items {
         let bytes = objects.tar_bytes(item);
-        if segment.tar_bytes > 0 && segment.tar_bytes + bytes > SEGMENT_BYTES {
+        if segment.tar_bytes > 0 && segment.tar_bytes + bytes > limit {
             let next = NewSegment { items: Vec::new(), machine_code, tar_bytes: 0 };
             pieces.push(Piece::New(std::mem::replace(&mut segment, next)));
         }
@@ -302,6 +300,8 @@ fn cut(items: Vec<PackItem>, machine_code: bool, objects: &Objects<'_>) -> Vec<P
 const SMALL_PACK_BYTES: u64 = 1 << 20;
 /// What is compressed together at most, as the dictionary reaches.
 const SEGMENT_BYTES: u64 = 32 << 20;
+/// Of large programs that are alike: the dictionary reaches from each into the one before.
+pub(crate) const KIN_BYTES: u64 = 128 << 20;
 /// Segments from here on are not counted: most are one program.
 const LARGE_BYTES: u64 = 1 << 20;
 /// One part of so many of a segment may be dead.

@@ -21,7 +21,7 @@ use raw::RawBlocks;
 use scan::Rule;
 
 use crate::encode::{self, AllowedEncodings, Encoded, Means};
-use crate::encoding::{Block, Encodings};
+use crate::encoding::{Block, Encoding, Encodings};
 use crate::error::DiffError;
 use crate::header::{FULL_DOWNLOAD, Header, HeaderVersion, MAX_NEW_SIZE, NewFile};
 
@@ -87,27 +87,58 @@ pub fn diff(old: &[u8], new: &[u8], meta: NewFile, options: &DiffOptions) -> Res
     if let Some(reason) = hopeless(old, new) {
         return Ok(Delta::FullDownload(reason));
     }
-    let memory = Memory::new(old, new, options)?;
+    let memory = Memory::new(old.len(), new.len(), options)?;
     let regions = regions(old, new, options, &memory)?;
     let blocks = RawBlocks::new(old, new, &regions);
     drop(regions);
-    let [control, diff, extra] = encode_blocks(blocks, options, &memory)?;
+    written(blocks, (old.len() as u64, new.len() as u64), meta, options, &memory)
+}
 
+/// Encodes the blocks of a delta that was made with [`AllowedEncodings::NONE`]. What comes out is what [`diff`] makes of
+/// the two files with the same options, without looking for matches again. A delta with encoded blocks stays as it is.
+///
+/// # Errors
+/// [`DiffError::NotADelta`] for other bytes, and those of [`diff`].
+pub fn encode(bare: &[u8], options: &DiffOptions) -> Result<Delta, DiffError> {
+    let header = Header::parse(bare).map_err(DiffError::NotADelta)?;
+    let encodings = header.encodings;
+    if [encodings.control, encodings.diff, encodings.extra] != [Encoding::None; 3] {
+        return Ok(Delta::Bytes(bare.to_vec()));
+    }
+    let block = |block, length: u64| bare[header.start_of(block)..][..length as usize].to_vec();
+    let blocks = RawBlocks {
+        control: block(Block::Control, header.control_len),
+        diff: block(Block::Diff, header.diff_len),
+        extra: block(Block::Extra, header.extra_len),
+    };
+    let memory = Memory::new(header.old_size as usize, header.new_size as usize, options)?;
+    written(blocks, (header.old_size, header.new_size), header.new_file, options, &memory)
+}
+
+/// The delta of some blocks.
+fn written(
+    blocks: RawBlocks,
+    (old_size, new_size): (u64, u64),
+    meta: NewFile,
+    options: &DiffOptions,
+    memory: &Memory,
+) -> Result<Delta, DiffError> {
+    let [control, diff, extra] = encode_blocks(blocks, options, memory)?;
     let lengths = [&control, &diff, &extra].map(|block| block.bytes.len() as u64);
-    let version = HeaderVersion::for_lengths(old.len() as u64, new.len() as u64, lengths[0], lengths[1], lengths[2]);
+    let version = HeaderVersion::for_lengths(old_size, new_size, lengths[0], lengths[1], lengths[2]);
     let header = Header {
         version,
         first_block: version.size() as u8,
         control_len: lengths[0],
         diff_len: lengths[1],
         extra_len: lengths[2],
-        old_size: old.len() as u64,
-        new_size: new.len() as u64,
+        old_size,
+        new_size,
         new_file: meta,
         encodings: Encodings { control: control.encoding, diff: diff.encoding, extra: extra.encoding },
     };
     let delta = [header.to_bytes(), control.bytes, diff.bytes, extra.bytes].concat();
-    if options.encodings != AllowedEncodings::NONE && delta.len() as u64 * 10 > new.len() as u64 * 9 {
+    if options.encodings != AllowedEncodings::NONE && delta.len() as u64 * 10 > new_size * 9 {
         return Ok(Delta::FullDownload(FullDownloadReason::NotSmaller(delta.len() as u64)));
     }
     Ok(Delta::Bytes(delta))
@@ -215,11 +246,11 @@ struct Memory {
 }
 
 impl Memory {
-    fn new(old: &[u8], new: &[u8], options: &DiffOptions) -> Result<Self, DiffError> {
-        let (old_size, new_size) = (old.len() as u64, new.len() as u64);
+    fn new(old_len: usize, new_len: usize, options: &DiffOptions) -> Result<Self, DiffError> {
+        let (old_size, new_size) = (old_len as u64, new_len as u64);
         // Raw blocks and regions come after the index, but the regions of one scan stand beside it.
         let least =
-            |block| PROCESS + old_size + new_size + (BlockIndex::memory(old.len(), block)).max(new_size + new_size / 4);
+            |block| PROCESS + old_size + new_size + (BlockIndex::memory(old_len, block)).max(new_size + new_size / 4);
         let usual = (old_size * 6 + (64 << 20)).max(least(BlockIndex::BLOCK));
         let limit = options.memory.map_or(usual, |budget| budget.min(usual));
         let blocks = (0..8).map(|doublings| BlockIndex::BLOCK << doublings);

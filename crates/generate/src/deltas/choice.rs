@@ -10,7 +10,7 @@
 //! it takes less room in the pack than the file would. The result does not depend on the number of workers, and on the
 //! memory budget only for pairs that it has no room for: these are made by a frugal method.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
-use clearwell_format::{BundleName, FileKind, Version};
+use clearwell_format::{BundleName, FileHash, FileKind, Version};
 use clearwell_store::{ArtifactMeta, Draft};
 
 use super::content;
@@ -52,6 +52,8 @@ struct ChosenPack {
     deltas: Vec<PackedDelta>,
     /// What travels whole, in the order of the pack.
     staged: Vec<PackItem>,
+    /// The versions whose folders have the fullfiles of these.
+    fullfiles: HashMap<FileHash, Version>,
     /// The pack for new installations beside it.
     install: Option<ArtifactMeta>,
     /// Complete but for the pack itself.
@@ -65,6 +67,16 @@ impl Choice {
             Some(pack) => Contents { deltas: &pack.deltas, spool: Some(&self.spool), staged: &pack.staged },
             None => Contents { deltas: &[], spool: None, staged: &plan.items },
         }
+    }
+
+    /// The version whose folder has the fullfile of a file that a pack stages.
+    pub(crate) fn fullfile_version(&self, plan: &PackPlan, hash: FileHash) -> Option<Version> {
+        self.packs.get(&(plan.bundle.clone(), plan.from))?.fullfiles.get(&hash).copied()
+    }
+
+    /// Where the deltas are.
+    pub(crate) const fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     /// The reports of packs that were made, in the order of bundles and old versions.
@@ -222,7 +234,7 @@ impl Bench<'_> {
             }
         }
         let new = content::read(new, objects)?;
-        match pair::make(&old, &new, pair.name.to, limit, threads) {
+        match pair::make(&old, &new, pair.name.to, pair.target.whole, limit, threads) {
             Ok(Outcome::Made(made)) => self.keep(&made),
             Ok(Outcome::Small) => Ok(Tried::Useless(WhyWhole::Small)),
             Ok(Outcome::Large) => Ok(Tried::Useless(WhyWhole::Large)),
@@ -283,11 +295,12 @@ impl Bench<'_> {
     fn compose(&self, subject: &Subject<'_>, draft: &Draft<'_>) -> ChosenPack {
         let mut deltas = Vec::new();
         let mut staged = Vec::new();
+        let mut fullfiles = HashMap::new();
         let mut files = Vec::new();
         for target in &subject.targets {
             let place = Place::of(target.kind, &target.path);
             let (bytes, way) = match self.best(target) {
-                Some((candidate, Tried::Made { spooled, solid, cost })) if cost < target.whole => {
+                Some((candidate, Tried::Made { spooled, solid, cost })) if cost * 100 < target.whole * WORTH => {
                     let base = subject.base(candidate);
                     let delta = PackedDelta { name: name(target, candidate), spooled, solid };
                     deltas.push((place, delta));
@@ -302,6 +315,7 @@ impl Bench<'_> {
                 }
                 best => {
                     staged.push((place, target.item));
+                    fullfiles.insert(target.item.hash, target.version);
                     let why = match best {
                         Some((_, Tried::Useless(why))) => why,
                         Some((_, Tried::Made { .. })) => WhyWhole::NotSmaller,
@@ -333,6 +347,7 @@ impl Bench<'_> {
         ChosenPack {
             deltas: deltas.into_iter().map(|(_, delta)| delta).collect(),
             staged: staged.into_iter().map(|(_, item)| item).collect(),
+            fullfiles,
             install,
             report,
         }
@@ -355,6 +370,9 @@ const LEAST_BYTES: u64 = 4 << 20;
 /// With less memory no engine is asked to do, so that the deltas of all but very large files are the same on every
 /// machine. Where the budget is smaller, such a pair runs alone.
 const FRUGAL_BYTES: u64 = 256 << 20;
+/// A delta takes at most so many hundredths of what the file would: endpoints apply none for less, and what travels whole
+/// is often compressed already.
+const WORTH: u64 = 98;
 /// A delta of at most so many thousandths of the file is good enough not to look further.
 const GOOD: u64 = 300;
 /// Files below take as little room whole as the search would cost time.

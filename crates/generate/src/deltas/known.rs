@@ -38,7 +38,7 @@ pub(crate) fn deltas(
             take(file, &wanted, spool, &mut known);
         }
         let between =
-            releases.iter().filter(|&&version| Some(version) > subject.plan.from && version < subject.plan.to);
+            releases.iter().filter(|&&version| Some(version) > subject.plan.from && version <= subject.plan.to);
         for &version in between {
             let resource = Resource::of(version, artifact.clone());
             if store.lookup(&resource)?.is_some() {

@@ -19,7 +19,7 @@
 
 mod add;
 pub(crate) mod choice;
-mod content;
+pub(crate) mod content;
 pub mod eligible;
 mod history;
 mod known;

@@ -6,7 +6,9 @@
 //! one by one, each with the codec that suits it. That is for large files, which would fill the stream's dictionary by
 //! themselves.
 
-use clearwell_delta::{AllowedEncodings, Delta, DiffError, DiffOptions, FullDownloadReason, NewFile, diff, patch};
+use clearwell_delta::{
+    AllowedEncodings, Delta, DiffError, DiffOptions, FullDownloadReason, NewFile, diff, encode, patch,
+};
 use clearwell_format::archive::Codec;
 use clearwell_format::{FileHash, Owner};
 use std::io;
@@ -34,7 +36,8 @@ pub(crate) enum Outcome {
     NotSmaller,
 }
 
-/// Makes the delta from `old` to `new`. With `memory` in bytes it is made frugally.
+/// Makes the delta from `old` to `new`, which takes about `whole` bytes in a pack. With `memory` in bytes it is made
+/// frugally.
 ///
 /// # Errors
 /// If memory runs out. A delta that makes another file than `new` is an error of this program, and nobody gets it.
@@ -42,34 +45,36 @@ pub(crate) fn make(
     old: &FileContent,
     new: &FileContent,
     to: FileHash,
+    whole: u64,
     memory: Option<u64>,
     threads: NonZeroUsize,
 ) -> Result<Outcome, PairError> {
     let meta = NewFile { mode: REGULAR_FILE | new.owner.permissions, uid: new.owner.uid, gid: new.owner.gid };
-    let attempt = |encodings| {
-        let options = DiffOptions { threads, memory, encodings };
-        diff(&old.bytes, &new.bytes, meta, &options).map_err(PairError::Diff)
-    };
-    let weigh_all = |encodings, solid| match attempt(encodings)? {
-        Delta::Bytes(bytes) => weigh(bytes, solid).map(Ok),
-        Delta::FullDownload(FullDownloadReason::NewSmall) => Ok(Err(Outcome::Small)),
-        Delta::FullDownload(FullDownloadReason::NewTooLarge) => Ok(Err(Outcome::Large)),
-        Delta::FullDownload(_) => Ok(Err(Outcome::NotSmaller)),
-    };
-    let mut best = Err(Outcome::NotSmaller);
-    if new.bytes.len() <= SOLID_BYTES {
-        best = weigh_all(AllowedEncodings::NONE, true)?;
+    let options = |encodings| DiffOptions { threads, memory, encodings };
+    let attempt = |encodings| diff(&old.bytes, &new.bytes, meta, &options(encodings)).map_err(PairError::Diff);
+    if old.bytes.len() * LEAST_BASE < new.bytes.len() {
+        return Ok(Outcome::NotSmaller);
     }
-    if new.bytes.len() > STORED_BYTES {
-        let stored = weigh_all(AllowedEncodings::default(), false)?;
-        best = match (best, stored) {
-            (Ok(solid), Ok(stored)) => Ok(if stored.cost < solid.cost { stored } else { solid }),
-            (best, stored) => best.or(stored),
-        };
-    }
-    let best = match best {
-        Ok(best) => best,
-        Err(outcome) => return Ok(outcome),
+    let bare = match attempt(AllowedEncodings::NONE)? {
+        Delta::Bytes(bytes) => bytes,
+        Delta::FullDownload(FullDownloadReason::NewSmall) => return Ok(Outcome::Small),
+        Delta::FullDownload(FullDownloadReason::NewTooLarge) => return Ok(Outcome::Large),
+        Delta::FullDownload(_) => return Ok(Outcome::NotSmaller),
+    };
+    let solid = weigh(bare, true)?;
+    let best = if new.bytes.len() <= STORED_BYTES {
+        solid
+    } else if solid.cost * 100 > whole * HOPEFUL {
+        return Ok(Outcome::NotSmaller);
+    } else {
+        match (encode(&solid.bytes, &options(AllowedEncodings::default())).map_err(PairError::Diff)?, new.bytes.len()) {
+            (Delta::Bytes(stored), size) => {
+                let stored = weigh(stored, false)?;
+                if size > SOLID_BYTES || stored.cost < solid.cost { stored } else { solid }
+            }
+            (Delta::FullDownload(_), ..=SOLID_BYTES) => solid,
+            (Delta::FullDownload(_), _) => return Ok(Outcome::NotSmaller),
+        }
     };
     if !applies(&best.bytes, old, to) {
         return Err(PairError::WrongResult);
@@ -103,9 +108,13 @@ fn weigh(bytes: Vec<u8>, solid: bool) -> Result<MadeDelta, PairError> {
     Ok(MadeDelta { bytes, solid, cost: worth::delta(compressed) })
 }
 
-/// About what a piece of a solid stream takes, compressed alone and without the container. A fast preset tells: it is only
-/// held against the size of the file, and the stream that takes both costs enough.
+/// About what a piece of a solid stream takes, compressed alone and without the container. A fast preset tells, and of a
+/// large delta every fourth part: it is only held against the size of the file.
 fn compressed(bytes: &[u8]) -> Result<u64, PairError> {
+    if bytes.len() > SAMPLED_BYTES {
+        let sample: Vec<u8> = bytes.chunks(SAMPLE_BYTES).step_by(4).flatten().copied().collect();
+        return Ok(compressed(&sample)? * bytes.len() as u64 / sample.len() as u64);
+    }
     let alone = QUICK.compress(bytes).map_err(PairError::Compress)?;
     Ok((alone.len() as u64).saturating_sub(XZ_CONTAINER) * 1000 / QUICK_EXCESS)
 }
@@ -125,11 +134,19 @@ pub(crate) enum PairError {
 const REGULAR_FILE: u32 = 0o100000;
 /// Larger files are tried in the stored form as well.
 const STORED_BYTES: usize = 8 << 20;
-/// Larger files are only tried in the stored form: the dictionary of the stream is no larger.
+/// Larger files only travel in the stored form: the dictionary of the stream is no larger.
 const SOLID_BYTES: usize = 32 << 20;
+/// The stored form of a large file takes long to make. It is only tried where the solid one, in which machine code
+/// takes more, is no larger than so many hundredths of the file.
+const HOPEFUL: u64 = 97;
+/// A file so many times as large as its base has nearly all of it new.
+const LEAST_BASE: usize = 32;
 /// Headers, index and footer of an xz stream.
 const XZ_CONTAINER: u64 = 60;
 /// For estimates.
 const QUICK: Codec = Codec::Xz { preset: 1, x86: false };
+/// Of larger deltas a sample is weighed, in pieces of [`SAMPLE_BYTES`].
+const SAMPLED_BYTES: usize = 1 << 20;
+const SAMPLE_BYTES: usize = 128 << 10;
 /// What [`QUICK`] makes of deltas, in thousandths of what the stream would alone: measured on deltas of two releases.
 const QUICK_EXCESS: u64 = 1040;

@@ -4,6 +4,8 @@
 //! hashed, and the smallest hashes are kept. Two files share about the part of their smallest hashes that they share of
 //! their pieces, wherever in the files these lie (min-hash). A sketch depends on the bytes alone.
 
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::io::{self, Read};
 
 /// The smallest hashes of a file's pieces, ascending, each once.
@@ -72,6 +74,19 @@ impl Sketch {
         (shared * 1000).checked_div(looked_at).unwrap_or(0)
     }
 }
+
+/// Those of some files that have so much in common with others of them that they compress better together.
+pub(crate) fn kin<'s, K: Copy + Eq + Hash>(files: impl Iterator<Item = (K, &'s Sketch)> + Clone) -> HashSet<K> {
+    let mut with: HashMap<u64, usize> = HashMap::new();
+    for hash in files.clone().flat_map(|(_, sketch)| sketch.minima()) {
+        *with.entry(*hash).or_default() += 1;
+    }
+    let in_common = |sketch: &Sketch| sketch.minima().iter().filter(|hash| with[hash] > 1).count();
+    files.filter(|(_, sketch)| in_common(sketch) * KIN > sketch.minima().len()).map(|(key, _)| key).collect()
+}
+
+/// One part of so many in common makes files kin.
+const KIN: usize = 4;
 
 /// A file while it is cut.
 struct Pieces {
@@ -175,6 +190,14 @@ mod tests {
         assert!((650..950).contains(&old.resemblance(&moved)), "{}", old.resemblance(&moved));
         assert_eq!(old.resemblance(&moved), moved.resemblance(&old));
         assert!(old.resemblance(&other) < 20);
+    }
+
+    #[test]
+    fn files_with_much_in_common_are_kin() {
+        let program = noise(5, 100_000);
+        let other = [&noise(6, 150_000)[..], &program[..50_000]].concat();
+        let sketches = [program, other, noise(7, 100_000)].map(|bytes| Sketch::of(&bytes));
+        assert_eq!(kin(sketches.iter().enumerate()), HashSet::from([0, 1]));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clearwell_format::resource::Artifact;
-use clearwell_format::{Entry, EntryPath, FileHash, FileKind, Manifest, Resource};
+use clearwell_format::{Entry, EntryPath, FileHash, FileKind, Manifest, Resource, Version};
 use clearwell_store::Draft;
 
 use super::eligible::{Base, Bases, eligible};
@@ -30,6 +30,8 @@ pub(crate) struct Target {
     pub(crate) kind: FileKind,
     /// The first path that has it.
     pub(crate) path: EntryPath,
+    /// The version whose folder has its fullfile.
+    pub(crate) version: Version,
     /// About what it takes in the pack as a whole.
     pub(crate) whole: u64,
     /// Bases to try, the likeliest first.
@@ -67,6 +69,7 @@ impl<'p> Subject<'p> {
                 item,
                 kind,
                 path: entry.path.clone(),
+                version: entry.version,
                 whole: worth::whole(fullfile_bytes(entry, draft)?.unwrap_or(UNKNOWN_BYTES)),
                 candidates: if kind == FileKind::File { candidates.of(entry) } else { Vec::new() },
             });

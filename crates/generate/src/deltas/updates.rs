@@ -7,9 +7,9 @@ use clearwell_store::Draft;
 use super::report::PackReport;
 use super::{choice, manifests};
 use crate::error::BuildError;
-use crate::make::{Made, Task, Workshop};
+use crate::make::{Made, Workshop};
 use crate::plan::{PackPlan, Previous};
-use crate::progress::Phase;
+use crate::update::{self, Wanted};
 
 /// What was made for updates.
 pub(crate) struct Updates {
@@ -38,8 +38,8 @@ pub(crate) fn make(
     let choice = choice::choose(updates.clone(), new, draft, workshop)?;
     let zero_of =
         |pack: &PackPlan| packs.iter().filter(here).find(|zero| zero.from.is_none() && zero.bundle == pack.bundle);
-    let tasks = updates.map(|plan| Task::Update { plan, zero: zero_of(plan), choice: &choice }).collect();
-    let mut made = workshop.make(Phase::Deltas, tasks, draft)?;
+    let wanted: Vec<Wanted<'_>> = updates.map(|plan| Wanted { plan, zero: zero_of(plan) }).collect();
+    let mut made = update::make(&wanted, &choice, draft, workshop)?;
     let reports = choice.reports(&made);
     made.extend(manifests::make(earlier, new, draft, workshop)?);
     Ok(Updates { made, reports, warnings: choice.warnings })

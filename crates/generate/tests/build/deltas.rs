@@ -11,7 +11,10 @@ use clearwell_generate::build::BuildError;
 use clearwell_generate::deltas::report::{Found, Way, packs_of};
 use clearwell_generate::deltas::{DeltaOptions, Sources, add_deltas};
 use clearwell_generate::progress::Silent;
+use clearwell_generate::remake::remake_packs;
 use clearwell_store::Store;
+use clearwell_store::check::repair::How;
+use clearwell_store::check::{CheckOptions, check};
 use proptest::prelude::*;
 
 use crate::mix::{Mix, bundle, machine_code, noise, options, pack, snapshot, text, version};
@@ -239,6 +242,63 @@ fn packs_added_later_are_those_that_the_build_would_have_made() {
         // A pack's times are those of the files, which fullfiles keep.
         assert!(packs(&later)[&name] == bytes, "{name}");
     }
+}
+
+/// The xz streams of a pack.
+fn streams(resource: &Resource, store: &Store) -> BTreeSet<Vec<u8>> {
+    let bytes = store.read(resource).unwrap();
+    let mut starts: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(b"\xfd7zXZ\0")).collect();
+    starts.push(bytes.len());
+    starts.windows(2).map(|ends| bytes[ends[0]..ends[1]].to_vec()).collect()
+}
+
+#[test]
+fn packs_from_several_versions_hold_the_same_segments() {
+    let program = machine_code(150_000, 9);
+    let build = |workers: usize| {
+        let (folder, store) = store();
+        let mut mix = Mix::sample();
+        let workers = std::num::NonZeroUsize::new(workers).unwrap();
+        let options = clearwell_generate::build::BuildOptions { workers, ..options() };
+        let library = |number: u32, release: u32| edited(&noise(150_000, 500 + number), release);
+        mix.file("editor", "/usr/share/ballast", &noise(6 << 20, 7));
+        for (release, previous) in [(10, None), (20, Some(10)), (30, Some(20))] {
+            // One changes each time, the others in the last release.
+            mix.file("editor", "/usr/lib/liba.so", &edited(&noise(400_000, 8), release));
+            for number in 0..32 {
+                mix.file("editor", &format!("/usr/lib/lib{number:02}.so"), &library(number, release / 30));
+            }
+            if release == 30 {
+                mix.file("editor", "/usr/bin/program", &program);
+            }
+            mix.build_with(release, previous, &store, None, &options).unwrap();
+        }
+        (folder, store)
+    };
+    let (_folder, store) = build(1);
+    update_everything(&store, 9);
+    let packs = [10, 20].map(|from| pack(30, "editor", Some(from)));
+    let [older, newer] = packs.each_ref().map(|pack| streams(pack, &store));
+    let bytes = |streams: &BTreeSet<Vec<u8>>| streams.iter().map(Vec::len).sum::<usize>();
+    let common: BTreeSet<Vec<u8>> = older.intersection(&newer).cloned().collect();
+    assert!(bytes(&common) * 2 > bytes(&older) && older != newer, "{} of {}", bytes(&common), bytes(&older));
+    let hash = FileHash::of_file(&program, Owner::MANIFEST);
+    let fullfile = streams(&Resource::of(version(30), Artifact::Fullfile(hash)), &store);
+    let zero = streams(&pack(30, "editor", None), &store);
+    assert_eq!(fullfile.intersection(&common).filter(|stream| zero.contains(*stream)).count(), 2, "content and end");
+
+    let (_other, other) = build(5);
+    assert!(snapshot(store.root()) == snapshot(other.root()));
+
+    // A pack that is lost comes back as it was, with what it shared.
+    let lost = other.path(&packs[0]);
+    std::fs::write(&lost, "").unwrap();
+    let report = check(&other, &CheckOptions::new(0), &|_| {}).unwrap();
+    let mut writer = other.writer("test").unwrap();
+    let findings: Vec<_> = report.findings.iter().collect();
+    let back = remake_packs(&mut writer, &findings, false, &DeltaOptions::default(), &Silent).unwrap();
+    assert_eq!(back, [(packs[0].clone(), How::SameBytes)]);
+    assert!(store.read(&packs[0]).unwrap() == other.read(&packs[0]).unwrap());
 }
 
 #[test]
