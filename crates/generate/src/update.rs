@@ -59,6 +59,9 @@ pub(crate) fn make(
     draft: &Draft<'_>,
     workshop: &Workshop<'_>,
 ) -> Result<Vec<Made>, BuildError> {
+    // The order decides on places of segments.
+    let mut packs = packs.to_vec();
+    packs.sort_by_key(|pack| (&pack.plan.bundle, pack.plan.from));
     let plans: Vec<&PackPlan> =
         packs.iter().map(|pack| pack.plan).filter(|plan| draft.contains(&pack::artifact(plan)).is_none()).collect();
     let mut made = workshop.left_over(&plans, draft)?;
@@ -251,6 +254,7 @@ impl Bench<'_> {
     /// Puts a pack together, if it is not larger than it may be.
     fn assemble(&self, recipe: &Recipe<'_>, parts: &[Spooled]) -> Result<ArtifactMeta, BuildError> {
         let family = self.workshop.effort.profile.update_family();
+        #[expect(clippy::redundant_closure, reason = "the function itself is not general enough in its lifetimes")]
         let head = stream(family.head(), |tar| pack::write_folders(tar)).map_err(|error| recipe.failure(error))?;
         let end = tar_end(family).map_err(|error| recipe.failure(MemberError::Write(error)))?;
         let length = parts.iter().map(|part| part.length()).sum::<u64>() + (head.len() + end.len()) as u64;

@@ -41,8 +41,11 @@ pub(crate) fn deltas(
             releases.iter().filter(|&&version| Some(version) > subject.plan.from && version <= subject.plan.to);
         for &version in between {
             let resource = Resource::of(version, artifact.clone());
-            if store.lookup(&resource)?.is_some() {
-                take(store.open_artifact(&resource)?.0, &wanted, spool, &mut known);
+            // One that is damaged or gone is perhaps the one that is made again.
+            if store.lookup(&resource)?.is_some()
+                && let Ok((file, _)) = store.open_artifact(&resource)
+            {
+                take(file, &wanted, spool, &mut known);
             }
         }
     }

@@ -261,7 +261,7 @@ fn packs_from_several_versions_hold_the_same_segments() {
         let workers = std::num::NonZeroUsize::new(workers).unwrap();
         let options = clearwell_generate::build::BuildOptions { workers, ..options() };
         let library = |number: u32, release: u32| edited(&noise(150_000, 500 + number), release);
-        mix.file("editor", "/usr/share/ballast", &noise(6 << 20, 7));
+        mix.file("editor", "/usr/lib/ballast.so", &machine_code(6 << 20, 7));
         for (release, previous) in [(10, None), (20, Some(10)), (30, Some(20))] {
             // One changes each time, the others in the last release.
             mix.file("editor", "/usr/lib/liba.so", &edited(&noise(400_000, 8), release));
