@@ -86,7 +86,7 @@ pub(crate) fn kin<'s, K: Copy + Eq + Hash>(files: impl Iterator<Item = (K, &'s S
 }
 
 /// One part of so many in common makes files kin.
-const KIN: usize = 4;
+const KIN: usize = 20;
 
 /// A file while it is cut.
 struct Pieces {
