@@ -10,7 +10,7 @@
 //! end       0x00
 //! ```
 
-use crate::find::{Finder, PADDING};
+use crate::find::{Finder, PADDING, Tables};
 use crate::model::{Contexts, Distances, Model, State};
 use crate::parse::Parser;
 use crate::range::RangeEncoder;
@@ -18,7 +18,8 @@ use crate::range::RangeEncoder;
 /// Encodes `data` but for its last [`PADDING`] bytes, which are zeros.
 pub(crate) fn encode(data: &[u8], contexts: Contexts, nice: u32, window: usize, out: &mut Vec<u8>) {
     let length = data.len() - PADDING;
-    let mut finder = Finder::new(data, window);
+    let mut tables = Tables::new(length);
+    let mut finder = Finder::new(data, window, &mut tables);
     let mut parser = Parser::new(nice);
     let mut chunk = Chunk { start: 0, reset: Reset::Window };
     let mut model = Model::new(contexts);

@@ -5,6 +5,8 @@
 //! step that waits for the one before, so the memory that will be needed is asked for ahead of time. Trees spend most of
 //! their time waiting.
 
+use memmap2::MmapMut;
+
 use crate::model::LONGEST;
 
 /// Bytes that stood before.
@@ -33,7 +35,7 @@ pub(crate) struct Finder<'d> {
     bits: [u32; CLASSES],
     /// The last position with each hash, and above it seven bits more of the hash: what only looks alike is not looked
     /// at. For all classes, one after the other.
-    tables: Vec<u32>,
+    tables: &'d mut [u32],
     offsets: [usize; CLASSES],
     /// For the positions from here to [`AHEAD`].
     hashes: [[Hash; CLASSES]; RING],
@@ -42,15 +44,14 @@ pub(crate) struct Finder<'d> {
 
 impl<'d> Finder<'d> {
     /// For all of `data` but its last [`PADDING`] bytes.
-    pub(crate) fn new(data: &'d [u8], window: usize) -> Self {
+    pub(crate) fn new(data: &'d [u8], window: usize, tables: &'d mut Tables) -> Self {
         let length = data.len() - PADDING;
-        let most = (usize::BITS - length.leading_zeros()).clamp(8, MOST_BITS);
-        let bits = std::array::from_fn(|class| most.min(BITS[class]));
+        let bits = bits(length);
         let mut offsets = [0; CLASSES];
         for class in 1..CLASSES {
             offsets[class] = offsets[class - 1] + (1usize << bits[class - 1]);
         }
-        let tables = vec![0; offsets[CLASSES - 1] + (1usize << bits[CLASSES - 1])];
+        let tables = tables.entries();
         let hashes = [[Hash::default(); CLASSES]; RING];
         let mut finder = Self {
             data,
@@ -67,12 +68,6 @@ impl<'d> Finder<'d> {
             finder.prepare(position);
         }
         finder
-    }
-
-    /// The memory that a finder takes for `length` bytes.
-    pub(crate) fn memory(length: usize) -> usize {
-        let most = (usize::BITS - length.leading_zeros()).clamp(8, MOST_BITS);
-        BITS.iter().map(|&bits| 4usize << bits.min(most)).sum()
     }
 
     /// The matches at the next position, each longer and farther than the one before.
@@ -157,9 +152,53 @@ impl<'d> Finder<'d> {
             Hash { place: place as u32, check: ((mixed[class] << self.bits[class]) >> 32) as u32 & !POSITION }
         });
         for hash in hashes {
-            prefetch(&self.tables, hash.place as usize);
+            prefetch(self.tables, hash.place as usize);
         }
         self.hashes[position % RING] = hashes;
+    }
+}
+
+/// The sizes of the tables for so many bytes, in bits.
+fn bits(length: usize) -> [u32; CLASSES] {
+    let most = (usize::BITS - length.leading_zeros()).clamp(8, MOST_BITS);
+    BITS.map(|bits| bits.min(most))
+}
+
+/// The memory of a finder's tables.
+pub(crate) enum Tables {
+    Small(Vec<u32>),
+    /// In huge pages where the system gives them: tables are read at random, and so many small pages are slow to find.
+    Large(MmapMut),
+}
+
+impl Tables {
+    /// For so many bytes.
+    pub(crate) fn new(length: usize) -> Self {
+        let bytes = Self::memory(length);
+        if bytes < LARGE_BYTES {
+            return Self::Small(vec![0; bytes / 4]);
+        }
+        match MmapMut::map_anon(bytes) {
+            Ok(map) => {
+                #[cfg(target_os = "linux")]
+                // A system without huge pages refuses, and is only slower.
+                let _ = map.advise(memmap2::Advice::HugePage);
+                Self::Large(map)
+            }
+            Err(_) => Self::Small(vec![0; bytes / 4]),
+        }
+    }
+
+    /// In bytes.
+    pub(crate) fn memory(length: usize) -> usize {
+        bits(length).iter().map(|&bits| 4usize << bits).sum()
+    }
+
+    fn entries(&mut self) -> &mut [u32] {
+        match self {
+            Self::Small(entries) => entries,
+            Self::Large(map) => bytemuck::cast_slice_mut(map),
+        }
     }
 }
 
@@ -212,5 +251,7 @@ const POSITION: u32 = crate::BLOCK_BYTES as u32 - 1;
 /// So many positions ahead memory is asked for.
 const AHEAD: usize = 24;
 const RING: usize = 32;
+/// Some huge pages.
+const LARGE_BYTES: usize = 16 << 20;
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 const SECOND_FACTOR: u64 = 0xc2b2_ae3d_27d4_eb4f;

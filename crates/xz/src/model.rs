@@ -29,7 +29,7 @@ impl Contexts {
             zeros.sort_unstable();
             zeros
         };
-        if most * 16 > data.len().min(SAMPLE_BYTES) / 4 && 2 * most > 3 * least { Self::BINARY } else { Self::TEXT }
+        if most * 16 > data.len().min(SAMPLE_BYTES) / 4 && 4 * most > 5 * least { Self::BINARY } else { Self::TEXT }
     }
 
     /// The byte that tells a decoder.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::branch::encode_x86;
 use crate::chunk;
-use crate::find::{Finder, PADDING};
+use crate::find::{PADDING, Tables};
 use crate::model::Contexts;
 
 /// What decides on the bytes that come out.
@@ -49,7 +49,7 @@ impl<W: Write> Encoder<W> {
     /// About how much memory an encoder takes for an input of `size` bytes.
     pub fn memory(size: u64) -> u64 {
         let size = usize::try_from(size).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
-        (2 * size + Finder::memory(size) + (1 << 20)) as u64
+        (2 * size + Tables::memory(size) + (1 << 20)) as u64
     }
 
     /// Ends the stream and returns the writer behind it.
@@ -100,7 +100,8 @@ impl<W: Write> Encoder<W> {
             encode_x86(&mut self.block);
         }
         self.block.resize(length + PADDING, 0);
-        let contexts = contexts.unwrap_or_else(|| Contexts::guess(&self.block[..length]));
+        let contexts =
+            contexts.unwrap_or_else(|| if x86 { Contexts::BINARY } else { Contexts::guess(&self.block[..length]) });
         chunk::encode(&self.block, contexts, nice, window, &mut out);
         self.block.clear();
         let size = out.len() + CHECK;
