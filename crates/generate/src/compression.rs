@@ -64,14 +64,14 @@ pub(crate) fn x86_filter_pays(content: &[u8]) -> bool {
 }
 
 /// For one file: the window of 8 MiB is what small clients can afford.
-pub(crate) const XZ: Codec = Codec::OwnXz { window: 8 << 20, nice: 64, x86: false };
+pub(crate) const XZ: Codec = Codec::OwnXz { window: 8 << 20, nice: 40, x86: false };
 /// The same with the branch filter.
-pub(crate) const XZ_X86: Codec = Codec::OwnXz { window: 8 << 20, nice: 64, x86: true };
+pub(crate) const XZ_X86: Codec = Codec::OwnXz { window: 8 << 20, nice: 40, x86: true };
 
 /// With a window of 32 MiB: for packs, in which files stand side by side that are alike.
-pub(crate) const XZ_WIDE: Codec = Codec::OwnXz { window: 32 << 20, nice: 64, x86: false };
+pub(crate) const XZ_WIDE: Codec = Codec::OwnXz { window: 32 << 20, nice: 40, x86: false };
 /// The same with the branch filter.
-pub(crate) const XZ_WIDE_X86: Codec = Codec::OwnXz { window: 32 << 20, nice: 64, x86: true };
+pub(crate) const XZ_WIDE_X86: Codec = Codec::OwnXz { window: 32 << 20, nice: 40, x86: true };
 
 /// For packs for updates: what they hold is much alike.
 pub(crate) const XZ_SOLID: Codec = Codec::OwnXz { window: 32 << 20, nice: 128, x86: false };

@@ -147,12 +147,12 @@ impl<'d> Finder<'d> {
             sixteen,
             thirty_two,
         ];
-        let hashes: [Hash; CLASSES] = std::array::from_fn(|class| {
+        let mut hashes = [Hash::default(); CLASSES];
+        for class in 0..CLASSES {
             let place = self.offsets[class] + (mixed[class] >> (64 - self.bits[class])) as usize;
-            Hash { place: place as u32, check: ((mixed[class] << self.bits[class]) >> 32) as u32 & !POSITION }
-        });
-        for hash in hashes {
-            prefetch(self.tables, hash.place as usize);
+            let check = ((mixed[class] << self.bits[class]) >> 32) as u32 & !POSITION;
+            hashes[class] = Hash { place: place as u32, check };
+            prefetch(self.tables, place);
         }
         self.hashes[position % RING] = hashes;
     }

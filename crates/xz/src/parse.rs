@@ -192,8 +192,10 @@ impl Stretch<'_> {
         let Self { data, model, prices, .. } = *self;
         let Node { price, state, last, .. } = self.nodes[at];
         let place = model.position_state(position);
-        let [literal, matched] = [0, 1].map(|bit| price + price::of_bit(model.is_match[state.index()][place], bit));
-        let [fresh, repeat] = [0, 1].map(|bit| matched + price::of_bit(model.is_repeat[state.index()], bit));
+        let is_match = model.is_match[state.index()][place];
+        let (literal, matched) = (price + price::of_bit(is_match, 0), price + price::of_bit(is_match, 1));
+        let is_repeat = model.is_repeat[state.index()];
+        let (fresh, repeat) = (matched + price::of_bit(is_repeat, 0), matched + price::of_bit(is_repeat, 1));
 
         let literal = literal + self.literal(position, state, last[0]);
         self.reach(at + 1, literal, at, Step::One(Operation::Literal));

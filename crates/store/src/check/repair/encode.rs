@@ -36,8 +36,8 @@ pub(super) fn manifest(name: &ManifestName, text: &[u8], signature: Option<&[u8]
 
 /// What the generator tries for files, and what mixer's `COMPRESSION` may name.
 const OF_FILES: [Codec; 8] = [
-    Codec::OwnXz { window: 8 << 20, nice: 64, x86: false },
-    Codec::OwnXz { window: 8 << 20, nice: 64, x86: true },
+    Codec::OwnXz { window: 8 << 20, nice: 40, x86: false },
+    Codec::OwnXz { window: 8 << 20, nice: 40, x86: true },
     Codec::Xz { preset: 6, x86: false },
     Codec::Xz { preset: 6, x86: true },
     Codec::None,
