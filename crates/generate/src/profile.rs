@@ -2,8 +2,8 @@
 //!
 //! | Profile | Fullfiles | Packs for new installations | Packs for updates |
 //! |---|---|---|---|
-//! | `small` | the methods of the mix, by default xz -6 with the branch filter | xz -6, dictionary of 32 MiB | xz, longest matches |
-//! | `balanced` | xz -4 with the branch filter | xz -4, dictionary of 32 MiB | as `small` |
+//! | `small` | the methods of the mix, by default xz with the branch filter, window of 8 MiB | xz, window of 32 MiB | xz, longer matches |
+//! | `balanced` | xz with the branch filter, shorter matches | the same | as `small` |
 //! | `fast` | zstd -9 | zstd -9, window of 32 MiB | zstd -9 |
 //!
 //! Clients of every format read all of these: their archive library finds the filter by content (content layout 3). A
