@@ -17,7 +17,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 fn main() {
     let is_smoke = std::env::args().any(|argument| argument == "--smoke");
-    let mut files: Vec<PathBuf> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
+    let mut files: Vec<PathBuf> =
+        std::env::args().skip(1).filter(|a| !a.starts_with("--")).map(PathBuf::from).collect();
     if files.is_empty() {
         files.extend(std::env::current_exe());
     }
@@ -28,9 +29,8 @@ fn main() {
         data.truncate(if is_smoke { 200_000 } else { 32 << 20 });
         let x86 = data.starts_with(b"\x7fELF");
         let (liblzma, first) = timed(|| liblzma(&data, x86));
-        let (ours, second) = timed(|| {
-            Codec::OwnXz { window: 32 << 20, nice: 64, x86 }.compress(&data).expect("memory")
-        });
+        let (ours, second) =
+            timed(|| Codec::OwnXz { window: 32 << 20, nice: 64, x86 }.compress(&data).expect("memory"));
         for stream in [&liblzma, &ours] {
             let mut back = Vec::new();
             liblzma::read::XzDecoder::new(&stream[..]).read_to_end(&mut back).expect("a whole stream");
