@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Any decoder of xz reads it. It takes about half the time that liblzma takes for as few bytes: matches are found in tables
-//! whose memory is asked for ahead of time ([`find`]), where liblzma waits for the nodes of a tree one after the other.
+//! whose memory is asked for ahead of time, where liblzma waits for the nodes of a tree one after the other.
 //!
 //! Always true: the same input and options give the same bytes, on every machine.
 
