@@ -40,12 +40,17 @@ enum Step {
 }
 
 impl Step {
-    fn apply(self, state: &mut State, last: &mut Distances) {
-        let (first, repeat) = match self {
+    /// The first operation, if it is not the literal, and the length that follows the literal.
+    const fn parts(self) -> (Option<Operation>, Option<u32>) {
+        match self {
             Self::One(operation) => (Some(operation), None),
             Self::LiteralRepeat(length) => (None, Some(length)),
             Self::ThenLiteralRepeat(operation, length) => (Some(operation), Some(length)),
-        };
+        }
+    }
+
+    fn apply(self, state: &mut State, last: &mut Distances) {
+        let (first, repeat) = self.parts();
         if let Some(first) = first {
             first.apply(state, last);
         }
@@ -101,11 +106,7 @@ impl Parser {
         }
         while at > 0 {
             let node = &self.nodes[at];
-            let (first, repeat) = match node.step {
-                Step::One(operation) => (Some(operation), None),
-                Step::LiteralRepeat(length) => (None, Some(length)),
-                Step::ThenLiteralRepeat(operation, length) => (Some(operation), Some(length)),
-            };
+            let (first, repeat) = node.step.parts();
             if let Some(length) = repeat {
                 self.operations.extend([Operation::Repeat { index: 0, length }, Operation::Literal]);
             }

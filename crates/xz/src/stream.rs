@@ -93,12 +93,13 @@ impl<W: Write> Encoder<W> {
         let length = self.block.len();
         let window = length.next_power_of_two().clamp(4096, window as usize);
         let mut out = block_header(window, x86);
-        let header = out.len();
         let mut check = crc64fast::Digest::new();
         check.write(&self.block);
         if x86 {
             encode_x86(&mut self.block);
         }
+        // A full block has grown to just its size: doubled once more for the padding, it would not be what was reserved.
+        self.block.reserve_exact(PADDING);
         self.block.resize(length + PADDING, 0);
         let contexts =
             contexts.unwrap_or_else(|| if x86 { Contexts::BINARY } else { Contexts::guess(&self.block[..length]) });
@@ -106,7 +107,6 @@ impl<W: Write> Encoder<W> {
         self.block.clear();
         let size = out.len() + CHECK;
         pad(&mut out);
-        debug_assert!(header.is_multiple_of(4));
         out.extend_from_slice(&check.sum64().to_le_bytes());
         self.index.push((size as u64, length as u64));
         self.out.write_all(&out)
