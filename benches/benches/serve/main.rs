@@ -95,11 +95,15 @@ fn main() {
             let peak = run(theirs.as_mut().unwrap_or(&mut ours), warm_up, None);
             peak.per_second() * share
         });
-        let pairs = if workload.is_once() { 1 } else { options.pairs };
+        let windows = workload.windows_of_a_pair(options.time);
+        let (pairs, time) = match workload.is_once() {
+            true => (1, options.time),
+            false => (options.pairs * windows as usize, options.time / windows),
+        };
         for _ in 0..pairs {
-            let of_ours = run(&mut ours, options.time, rate);
-            let of_theirs = theirs.as_mut().map(|peer| run(peer, options.time, rate));
-            let of_floor = floor.as_mut().map(|peer| run(peer, options.time, rate));
+            let of_ours = run(&mut ours, time, rate);
+            let of_theirs = theirs.as_mut().map(|peer| run(peer, time, rate));
+            let of_floor = floor.as_mut().map(|peer| run(peer, time, rate));
             table.add(&workload, of_ours, of_theirs, of_floor);
         }
         println!("{}", table.line(&workload));

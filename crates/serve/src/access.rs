@@ -20,7 +20,12 @@ use crate::error::ServeError;
 use crate::trace::TraceContext;
 
 /// Lines that wait to be written.
-const WAITING: usize = 1024;
+const WAITING: usize = 4096;
+/// Between few lines the thread rests, so that a line does not cost its request a wake-up. What comes meanwhile at any
+/// rate this server reaches has room.
+const REST: Duration = Duration::from_millis(10);
+/// More lines at once are not few.
+const FEW: usize = 256;
 
 /// What is said of a request.
 #[derive(Debug)]
@@ -117,9 +122,10 @@ impl Output {
     /// Writes until nobody sends any more. What waits is written together.
     fn write_all(mut self, lines: &Receiver<Line>) {
         while let Ok(first) = lines.recv() {
-            let mut written = self.write(&first);
+            let (mut written, mut count) = (self.write(&first), 1);
             while let Ok(line) = lines.try_recv() {
                 written = written.and_then(|()| self.write(&line));
+                count += 1;
             }
             let flushed = match &mut self {
                 Self::Process => Ok(()),
@@ -127,6 +133,9 @@ impl Output {
             };
             if let Err(error) = written.and(flushed) {
                 tracing::error!(error = &error as &dyn std::error::Error, "the access log cannot be written");
+            }
+            if count < FEW {
+                std::thread::sleep(REST);
             }
         }
     }

@@ -165,6 +165,7 @@ impl<T: Transport> Lane<'_, T> {
         let Some((bytes, head_length)) = object.at_once(head.is_head) else {
             return Ok(Quick::Otherwise(Some(object)));
         };
+        object.prefetch();
         let settings = self.shared.site.settings();
         if !self.shared.site.may_ask(self.connection, &settings, began) {
             return Ok(Quick::Otherwise(None));
