@@ -4,6 +4,9 @@
 //! each gives the matches worth knowing: the nearest of two bytes, the nearest of three, … Unlike in a tree there is no
 //! step that waits for the one before, so the memory that will be needed is asked for ahead of time. Trees spend most of
 //! their time waiting.
+//!
+//! The longer classes stand in pairs in a table, page by page: the hash of the shorter one tells the page, and one half of
+//! it is for each. So a look into both waits for one translation of an address and not for two.
 
 use memmap2::MmapMut;
 
@@ -22,6 +25,15 @@ pub(crate) struct Match {
 struct Hash {
     place: u32,
     check: u32,
+}
+
+impl Hash {
+    /// In the `1 << bits` entries from `start` on, by the highest bits of what is `mixed`.
+    #[inline(always)]
+    fn new(start: usize, mixed: u64, bits: u32) -> Self {
+        let place = start + (mixed >> (64 - bits)) as usize;
+        Self { place: place as u32, check: ((mixed << bits) >> 32) as u32 & !POSITION }
+    }
 }
 
 /// Finds matches from the first position to the last, each once.
@@ -148,11 +160,17 @@ impl<'d> Finder<'d> {
             thirty_two,
         ];
         let mut hashes = [Hash::default(); CLASSES];
-        for class in 0..CLASSES {
-            let place = self.offsets[class] + (mixed[class] >> (64 - self.bits[class])) as usize;
-            let check = ((mixed[class] << self.bits[class]) >> 32) as u32 & !POSITION;
-            hashes[class] = Hash { place: place as u32, check };
-            prefetch(self.tables, place);
+        for class in 0..PAIRS {
+            hashes[class] = Hash::new(self.offsets[class], mixed[class], self.bits[class]);
+        }
+        for class in (PAIRS..CLASSES).step_by(2) {
+            let bits = self.bits[class] - HALF_PAGE_BITS;
+            let page = self.offsets[class] + ((mixed[class] >> (64 - bits)) << (HALF_PAGE_BITS + 1)) as usize;
+            hashes[class] = Hash::new(page, mixed[class] << bits, HALF_PAGE_BITS);
+            hashes[class + 1] = Hash::new(page + (1 << HALF_PAGE_BITS), mixed[class + 1], HALF_PAGE_BITS);
+        }
+        for hash in hashes {
+            prefetch(self.tables, hash.place as usize);
         }
         self.hashes[position % RING] = hashes;
     }
@@ -160,7 +178,7 @@ impl<'d> Finder<'d> {
 
 /// The sizes of the tables for so many bytes, in bits.
 fn bits(length: usize) -> [u32; CLASSES] {
-    let most = (usize::BITS - length.leading_zeros()).clamp(8, MOST_BITS);
+    let most = (usize::BITS - length.leading_zeros()).clamp(HALF_PAGE_BITS + 1, MOST_BITS);
     BITS.map(|bits| bits.min(most))
 }
 
@@ -246,6 +264,10 @@ const LENGTHS: [usize; CLASSES] = [2, 3, 4, 6, 8, 12, 16, 32];
 /// The sizes of their tables, for large inputs.
 const BITS: [u32; CLASSES] = [16, 18, 22, 22, 22, 22, 22, 22];
 const MOST_BITS: u32 = 22;
+/// From this class on two share a table.
+const PAIRS: usize = 2;
+/// Half of a page has so many entries.
+const HALF_PAGE_BITS: u32 = 9;
 /// The bits of an entry that are a position, which lies in a block.
 const POSITION: u32 = crate::BLOCK_BYTES as u32 - 1;
 /// So many positions ahead memory is asked for.

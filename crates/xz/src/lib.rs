@@ -20,6 +20,8 @@ mod parse;
 mod price;
 mod range;
 mod stream;
+mod tariff;
+mod way;
 
 pub use model::Contexts;
 pub use stream::{BLOCK_BYTES, Encoder, Options, encode};

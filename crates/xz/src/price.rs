@@ -5,9 +5,6 @@ use crate::range::Probability;
 /// Sixteenths of a bit.
 pub(crate) type Price = u32;
 
-/// More than anything costs.
-pub(crate) const INFINITE: Price = 1 << 30;
-
 /// What a bit costs.
 #[inline(always)]
 pub(crate) fn of_bit(probability: Probability, bit: u32) -> Price {
