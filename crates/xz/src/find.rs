@@ -271,8 +271,8 @@ const HALF_PAGE_BITS: u32 = 9;
 /// The bits of an entry that are a position, which lies in a block.
 const POSITION: u32 = crate::BLOCK_BYTES as u32 - 1;
 /// So many positions ahead memory is asked for.
-const AHEAD: usize = 24;
-const RING: usize = 32;
+const AHEAD: usize = 15;
+const RING: usize = 16;
 /// Some huge pages.
 const LARGE_BYTES: usize = 16 << 20;
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -4,7 +4,7 @@
 //! all ways meet, where a match is so long that nothing beats it, or at [`STRETCH`].
 
 use crate::find::{Finder, Match, common};
-use crate::model::{Distances, LONGEST, Model, Operation, SHORTEST, State};
+use crate::model::{Distances, LENGTH_STATES, LONGEST, Model, Operation, SHORTEST, State};
 use crate::price::{self, Price};
 use crate::tariff::Tariff;
 use crate::way::{LONGEST_TAIL, Way};
@@ -62,7 +62,10 @@ impl Parser {
             let (state, last) = settled[at];
             let matches = finder.next();
             let limit = (length - position).min(LONGEST as usize);
-            let repeats = last.map(|distance| stretch.repeated(position, distance, limit) as u32);
+            let mut repeats = [0; 4];
+            for (repeat, &distance) in repeats.iter_mut().zip(&last) {
+                *repeat = stretch.repeated(position, distance, limit) as u32;
+            }
             let long = stretch.long(limit, &repeats, matches);
             if long.is_some() {
                 break long;
@@ -219,13 +222,20 @@ impl Stretch<'_> {
             if until < length {
                 continue;
             }
-            let mut base = Way::NONE;
-            while length <= until {
-                base = Way::with_match(fresh + tariff.distance(distance, length as u32), distance, 0);
-                self.reach(at + length, base.and(costs[length]));
+            let step = Way::with_match(fresh, distance, 0);
+            let prices = tariff.distance(distance);
+            while length < until.min(FARTHER as usize) {
+                self.reach(at + length, step.and(costs[length]).and(Way::cost(prices.of(length as u32), 0)));
                 length += 1;
             }
-            self.after_match(at, position, limit, base.and(costs[until]), state.after_match(), distance);
+            // Of all longer ones the distance costs the same.
+            let step = step.and(Way::cost(prices.of(length as u32), 0));
+            let ways = &mut self.ways[at + length..=at + until];
+            for (way, &cost) in ways.iter_mut().zip(&costs[length..=until]) {
+                *way = step.and(cost).min(*way);
+            }
+            length = until + 1;
+            self.after_match(at, position, limit, step.and(costs[until]), state.after_match(), distance);
         }
     }
 
@@ -278,7 +288,7 @@ impl Stretch<'_> {
         }
         let mut expected = u32::from(self.data[position - 1 - distance as usize]);
         let (mut offset, mut symbol, mut price) = (0x100, byte | 0x100, 0);
-        while symbol < 1 << 16 {
+        for _ in 0..8 {
             expected <<= 1;
             let place = offset + (expected & offset) + (symbol >> 8);
             price += price::of_bit(probabilities[place as usize], (symbol >> 7) & 1);
@@ -291,3 +301,5 @@ impl Stretch<'_> {
 
 /// How far a stretch goes at most: ways longer by a thousand bytes would have prices that a [`Way`] does not hold.
 const STRETCH: usize = 2048;
+/// The slots of distances have the same probabilities for all lengths from this one on.
+const FARTHER: u32 = SHORTEST + LENGTH_STATES as u32 - 1;

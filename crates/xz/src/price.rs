@@ -22,7 +22,7 @@ pub(crate) const fn of_direct(count: u32) -> Price {
 pub(crate) fn of_tree(probabilities: &[Probability], value: u32, count: u32) -> Price {
     let mut node = value | 1 << count;
     let mut price = 0;
-    while node > 1 {
+    for _ in 0..count {
         let bit = node & 1;
         node >>= 1;
         price += of_bit(probabilities[node as usize], bit);

@@ -10,8 +10,8 @@ use crate::way::Way;
 pub(crate) struct Tariff {
     pub(crate) match_lengths: LengthPrices,
     pub(crate) repeat_lengths: LengthPrices,
-    slots: [[Price; 64]; LENGTH_STATES],
-    near: [[Price; NEAR as usize]; LENGTH_STATES],
+    slots: [[Price; LENGTH_STATES]; 64],
+    near: [[Price; LENGTH_STATES]; NEAR as usize],
     align: [Price; 16],
     /// From this position on they are too old.
     due: usize,
@@ -22,8 +22,8 @@ impl Tariff {
         Self {
             match_lengths: LengthPrices::new(),
             repeat_lengths: LengthPrices::new(),
-            slots: [[0; 64]; LENGTH_STATES],
-            near: [[0; NEAR as usize]; LENGTH_STATES],
+            slots: [[0; LENGTH_STATES]; 64],
+            near: [[0; LENGTH_STATES]; NEAR as usize],
             align: [0; 16],
             due: 0,
         }
@@ -37,15 +37,13 @@ impl Tariff {
         self.due = position + (position / 4).clamp(SOONEST, REFRESH);
         self.match_lengths.refresh(&model.match_lengths, model, nice);
         self.repeat_lengths.refresh(&model.repeat_lengths, model, nice);
-        for (prices, probabilities) in self.slots.iter_mut().zip(&model.slots) {
-            for (slot, price) in (0..).zip(prices) {
-                *price = price::of_tree(probabilities, slot, 6);
-                if slot >= 14 {
-                    *price += price::of_direct((slot >> 1) - 1 - ALIGN_BITS);
-                }
+        for (slot, prices) in (0..).zip(&mut self.slots) {
+            let direct = if slot < 14 { 0 } else { price::of_direct((slot >> 1) - 1 - ALIGN_BITS) };
+            for (price, probabilities) in prices.iter_mut().zip(&model.slots) {
+                *price = direct + price::of_tree(probabilities, slot, 6);
             }
         }
-        for distance in 0..NEAR {
+        for (distance, prices) in (0..).zip(&mut self.near) {
             let slot = slot(distance);
             let low = if slot < 4 {
                 0
@@ -54,22 +52,23 @@ impl Tariff {
                 let base = (2 | (slot & 1)) << bits;
                 price::of_reverse_tree(&model.near[(base - slot) as usize..], distance - base, bits)
             };
-            for (prices, slots) in self.near.iter_mut().zip(&self.slots) {
-                prices[distance as usize] = slots[slot as usize] + low;
-            }
+            *prices = self.slots[slot as usize].map(|price| price + low);
         }
         for (low, price) in (0..).zip(&mut self.align) {
             *price = price::of_reverse_tree(&model.align, low, ALIGN_BITS);
         }
     }
 
+    /// What a distance less one costs.
     #[inline(always)]
-    pub(crate) fn distance(&self, distance: u32, length: u32) -> Price {
-        let state = length_state(length);
+    pub(crate) fn distance(&self, distance: u32) -> DistancePrices<'_> {
         if distance < NEAR {
-            self.near[state][distance as usize]
+            DistancePrices { slots: &self.near[distance as usize], low: 0 }
         } else {
-            self.slots[state][slot(distance) as usize] + self.align[(distance & 15) as usize]
+            DistancePrices {
+                slots: &self.slots[slot(distance) as usize & 63],
+                low: self.align[(distance & 15) as usize],
+            }
         }
     }
 
@@ -84,6 +83,20 @@ impl Tariff {
             2 => older(0, 1) + older(1, 1) + older(2, 0),
             _ => older(0, 1) + older(1, 1) + older(2, 1),
         }
+    }
+}
+
+/// What a distance costs.
+pub(crate) struct DistancePrices<'t> {
+    slots: &'t [Price; LENGTH_STATES],
+    low: Price,
+}
+
+impl DistancePrices<'_> {
+    /// With a match of so many bytes.
+    #[inline(always)]
+    pub(crate) const fn of(&self, length: u32) -> Price {
+        self.slots[length_state(length)] + self.low
     }
 }
 
