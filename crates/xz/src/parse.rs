@@ -200,9 +200,8 @@ impl Stretch<'_> {
             let length = length as usize;
             self.end = self.end.max(at + length);
             let base = Way::repeat(repeat + tariff.repeat(model, state, place, index), index, 0);
-            let ways = &mut self.ways[at..=at + length][SHORTEST as usize..];
-            for (way, &cost) in ways.iter_mut().zip(&costs[SHORTEST as usize..=length]) {
-                *way = base.and(cost).min(*way);
+            for shorter in SHORTEST as usize..=length {
+                self.reach(at + shorter, base.and(costs[shorter]));
             }
             if index == 0 {
                 shortest = length + 1;
@@ -230,11 +229,10 @@ impl Stretch<'_> {
             }
             // Of all longer ones the distance costs the same.
             let step = step.and(Way::cost(prices.of(length as u32), 0));
-            let ways = &mut self.ways[at + length..=at + until];
-            for (way, &cost) in ways.iter_mut().zip(&costs[length..=until]) {
-                *way = step.and(cost).min(*way);
+            while length <= until {
+                self.reach(at + length, step.and(costs[length]));
+                length += 1;
             }
-            length = until + 1;
             self.after_match(at, position, limit, step.and(costs[until]), state.after_match(), distance);
         }
     }
