@@ -88,16 +88,25 @@ impl<'d> Finder<'d> {
         let position = self.advance();
         let limit = (self.length - position).min(LONGEST as usize);
         let hashes = self.hashes[position % RING];
-        let (mut count, mut best, mut last) = (0, 1, position);
+        let (mut candidates, mut nearest, mut classes) = ([0; CLASSES], position as u32, 0u32);
         for (class, hash) in hashes.into_iter().enumerate() {
             let entry = std::mem::replace(&mut self.tables[hash.place as usize], hash.check | position as u32);
-            let candidate = (entry ^ hash.check) as usize;
             // What is nearer was longer than it had to be, and is known already. An empty table speaks of the beginning.
-            if candidate >= last || LENGTHS[class] > limit || best >= limit {
-                continue;
-            }
-            last = candidate;
-            if position - candidate > self.window || self.data[candidate + best] != self.data[position + best] {
+            let candidate = entry ^ hash.check;
+            classes |= u32::from(candidate < nearest) << class;
+            nearest = nearest.min(candidate);
+            candidates[class] = candidate;
+        }
+        let (mut count, mut best) = (0, 1);
+        while classes != 0 {
+            let class = classes.trailing_zeros() as usize % CLASSES;
+            classes &= classes - 1;
+            let candidate = candidates[class] as usize;
+            if LENGTHS[class] > limit
+                || best >= limit
+                || position - candidate > self.window
+                || self.data[candidate + best] != self.data[position + best]
+            {
                 continue;
             }
             let length = common(self.data, candidate, position, limit);
@@ -131,9 +140,7 @@ impl<'d> Finder<'d> {
         if near < self.length {
             for hash in self.hashes[near % RING] {
                 let candidate = (self.tables[hash.place as usize] ^ hash.check) as usize;
-                if candidate < near {
-                    prefetch(self.data, candidate);
-                }
+                prefetch(self.data, candidate.min(near));
             }
         }
         position

@@ -117,6 +117,9 @@ impl Stretch<'_> {
             return None;
         }
         let longest = matches.last().filter(|longest| longest.length >= nice);
+        if longest.is_none() && repeats.iter().all(|&length| length < nice) {
+            return None;
+        }
         let mut best = None;
         for (index, &length) in (0..).zip(repeats) {
             if length >= nice && best.is_none_or(|(_, best)| length > best) {
