@@ -203,8 +203,9 @@ impl Stretch<'_> {
             let length = length as usize;
             self.end = self.end.max(at + length);
             let base = Way::repeat(repeat + tariff.repeat(model, state, place, index), index, 0);
-            for shorter in SHORTEST as usize..=length {
-                self.reach(at + shorter, base.and(costs[shorter]));
+            let lengths = SHORTEST as usize..=length;
+            for (shorter, &cost) in lengths.clone().zip(&costs[lengths]) {
+                self.reach(at + shorter, base.and(cost));
             }
             if index == 0 {
                 shortest = length + 1;
