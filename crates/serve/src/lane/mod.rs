@@ -70,23 +70,17 @@ enum Next {
     Somebody,
 }
 
-/// What stands in the inbox. Small, as all that is held while a connection rests.
-enum Look<'i> {
-    /// Not enough.
+/// What became of what stands in the inbox. Small, as all that is held while a connection rests.
+enum Turn {
+    /// It is no request yet.
     Fill,
-    /// Nothing for the lane.
+    /// It is nothing for the lane.
     Somebody,
-    /// A request.
-    Head(Box<Head<'i>>),
-}
-
-/// What became of a request that could be answered at once.
-enum Quick {
-    /// It was.
-    Answered(Next),
+    /// It was a request of so many bytes, and is answered.
+    Answered(Next, usize),
     /// The socket is full.
     Blocked(Box<Blocked>),
-    /// It could not; the object, if the path says all and it is at hand.
+    /// A request that could not be answered at once; the object, if the path says all and it is at hand.
     Otherwise(Option<Arc<Object>>),
 }
 
@@ -96,6 +90,10 @@ struct Blocked {
     prefix: Prefix,
     sent: usize,
     exchange: Exchange,
+    is_head: bool,
+    closes: bool,
+    /// Of the request's header, in bytes.
+    length: usize,
 }
 
 impl<T: Transport> Lane<'_, T> {
@@ -108,22 +106,17 @@ impl<T: Transport> Lane<'_, T> {
         async move {
             let mut inbox = Inbox::default();
             loop {
-                let head = match self.look(&inbox) {
-                    Look::Head(head) => head,
-                    Look::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
-                    Look::Fill => {
+                let (next, length) = match poll_fn(|cx| Poll::Ready(self.turn(cx, &inbox))).await? {
+                    Turn::Answered(next, length) => (next, length),
+                    Turn::Fill => {
                         if poll_fn(|cx| inbox.poll_fill(cx, self.io)).await? == 0 {
                             return Ok(Leaving::Closed);
                         }
                         continue;
                     }
-                };
-                let length = head.length;
-                let quick = poll_fn(|cx| Poll::Ready(self.answer_at_once(cx, &head))).await?;
-                let next = match quick {
-                    Quick::Answered(next) => next,
-                    Quick::Blocked(blocked) => boxed(|| self.finish(&head, blocked)).await?,
-                    Quick::Otherwise(object) => boxed(|| self.answer(&head, object)).await?,
+                    Turn::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
+                    Turn::Blocked(blocked) => boxed(|| self.finish(blocked)).await?,
+                    Turn::Otherwise(object) => boxed(|| self.answer(&inbox, object)).await?,
                 };
                 if T::KEEPS_BYTES {
                     poll_fn(|cx| self.io.poll_finish(cx)).await?;
@@ -137,40 +130,37 @@ impl<T: Transport> Lane<'_, T> {
         }
     }
 
-    fn look<'i>(&self, inbox: &'i Inbox) -> Look<'i> {
-        let limit = self.shared.site.settings().config.max_header_lines.get();
-        match head::parse(inbox.bytes(), limit) {
-            Parsed::Head(head) => Look::Head(Box::new(head)),
-            Parsed::Unusual => Look::Somebody,
-            Parsed::Partial if inbox.is_full() => Look::Somebody,
-            Parsed::Partial => {
-                if !inbox.is_empty() {
-                    self.connection.received();
-                }
-                Look::Fill
-            }
-        }
-    }
-
     fn closes(&self, head: &Head<'_>) -> bool {
         head.closes || self.shared.closing.load(Ordering::Relaxed)
     }
 
-    /// Answers with the whole of a small object, or the header of any: all of it was prepared but for the first lines.
-    fn answer_at_once(&mut self, cx: &mut Context<'_>, head: &Head<'_>) -> io::Result<Quick> {
+    /// Looks at the inbox, and answers with the whole of a small object, or the header of any: all of it was prepared but
+    /// for the first lines.
+    fn turn(&mut self, cx: &mut Context<'_>, inbox: &Inbox) -> io::Result<Turn> {
+        let settings = self.shared.site.settings();
+        let head = match head::parse(inbox.bytes(), settings.config.max_header_lines.get()) {
+            Parsed::Head(head) => head,
+            Parsed::Unusual => return Ok(Turn::Somebody),
+            Parsed::Partial if inbox.is_full() => return Ok(Turn::Somebody),
+            Parsed::Partial => {
+                if !inbox.is_empty() {
+                    self.connection.received();
+                }
+                return Ok(Turn::Fill);
+            }
+        };
         let began = Instant::now();
         let Some(object) = head.is_plain.then(|| self.shared.site.at_hand(head.target)).flatten() else {
-            return Ok(Quick::Otherwise(None));
+            return Ok(Turn::Otherwise(None));
         };
         let Some((bytes, head_length)) = object.at_once(head.is_head) else {
-            return Ok(Quick::Otherwise(Some(object)));
+            return Ok(Turn::Otherwise(Some(object)));
         };
         object.prefetch();
-        let settings = self.shared.site.settings();
         if !self.shared.site.may_ask(self.connection, &settings, began) {
-            return Ok(Quick::Otherwise(None));
+            return Ok(Turn::Otherwise(None));
         }
-        let closes = self.closes(head);
+        let closes = self.closes(&head);
         let prefix = Prefix::new(began, closes);
         let kind = RequestKind::Resource(object.kind);
         let behind = if closes { Behind::Something } else { Behind::Nothing };
@@ -186,41 +176,46 @@ impl<T: Transport> Lane<'_, T> {
             // Only an answer that does not fit into the socket is a request in flight.
             let request = self.shared.site.metrics().http.request(kind, began);
             let mut exchange = Exchange::begin(request, self.connection, Version::HTTP_11);
-            exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
-            return Ok(Quick::Blocked(Box::new(Blocked { object, prefix, sent, exchange })));
+            exchange.answered(StatusCode::OK, &self.asked(&head), None, &settings.access);
+            let Head { is_head, length, .. } = head;
+            let blocked = Blocked { object, prefix, sent, exchange, is_head, closes, length };
+            return Ok(Turn::Blocked(Box::new(blocked)));
         }
         let now = Instant::now();
         let (took, body_bytes) = (now.saturating_duration_since(began), (bytes.len() - head_length) as u64);
         self.connection.answered_at(now);
         self.shared.site.metrics().http.request_at_once(kind, StatusClass::Success, body_bytes, took);
         if settings.access.takes(StatusClass::Success) {
-            let line = exchange::line(self.connection, StatusCode::OK, &self.asked(head), None);
+            let line = exchange::line(self.connection, StatusCode::OK, &self.asked(&head), None);
             settings.access.write(Line { sent_bytes: body_bytes, took, ..line });
         }
-        Ok(Quick::Answered(if closes { Next::End } else { Next::Another }))
+        Ok(Turn::Answered(if closes { Next::End } else { Next::Another }, head.length))
     }
 
     /// Sends the rest of an answer from memory.
-    async fn finish(&mut self, head: &Head<'_>, blocked: Box<Blocked>) -> io::Result<Next> {
-        let Blocked { object, prefix, sent, mut exchange } = *blocked;
-        let closes = self.closes(head);
-        if let Some((bytes, head_length)) = object.at_once(head.is_head) {
+    async fn finish(&mut self, blocked: Box<Blocked>) -> io::Result<(Next, usize)> {
+        let Blocked { object, prefix, sent, mut exchange, is_head, closes, length } = *blocked;
+        if let Some((bytes, head_length)) = object.at_once(is_head) {
             let (first, second) = unsent(prefix.bytes(), bytes, sent);
             self.send(first, second, Behind::Nothing).await?;
             exchange.sent(BytePath::Memory, (bytes.len() - head_length) as u64);
         }
-        Ok(if closes { Next::End } else { Next::Another })
+        Ok((if closes { Next::End } else { Next::Another }, length))
     }
 
-    async fn answer(&mut self, head: &Head<'_>, object: Option<Arc<Object>>) -> io::Result<Next> {
-        let (began, closes) = (Instant::now(), self.closes(head));
+    /// Answers the request in the inbox that could not be answered at once.
+    async fn answer(&mut self, inbox: &Inbox, object: Option<Arc<Object>>) -> io::Result<(Next, usize)> {
+        let Parsed::Head(head) = head::parse(inbox.bytes(), usize::MAX) else {
+            return Ok((Next::Somebody, 0));
+        };
+        let (began, closes) = (Instant::now(), self.closes(&head));
         if let Some(object) = object
             && self.shared.site.may_ask(self.connection, &self.shared.site.settings(), began)
-            && self.answer_from_file(head, &object, began, closes).await?
+            && self.answer_from_file(&head, &object, began, closes).await?
         {
-            return Ok(if closes { Next::End } else { Next::Another });
+            return Ok((if closes { Next::End } else { Next::Another }, head.length));
         }
-        self.answer_otherwise(head, began, closes).await
+        Ok((self.answer_otherwise(&head, began, closes).await?, head.length))
     }
 
     /// The whole of a large object. False if as many are on their way as are allowed; nothing was sent then.
