@@ -5,6 +5,7 @@
 
 use clearwell_format::archive::Codec;
 
+use crate::branches::filter_pays;
 use crate::executable::is_x86;
 
 /// A compression format for files (content layout 4).
@@ -35,58 +36,61 @@ impl Method {
         }
     }
 
-    /// The codecs to try for a file of `size` bytes. `content` is all of it, or its beginning if it is large.
-    pub(crate) fn codecs(self, content: &[u8], size: usize) -> &'static [Codec] {
+    /// The codec for a file. `content` is all of it, or its beginning if it is large.
+    pub(crate) fn codec(self, content: &[u8]) -> Codec {
         match self {
-            Self::Xz if !is_x86(content) => &[XZ],
-            Self::Xz if size <= TRY_BOTH_BYTES => &[XZ, XZ_X86],
-            Self::Xz if x86_filter_pays(content) => &[XZ_X86],
-            Self::Xz => &[XZ],
-            Self::Gzip => &[Codec::Gzip { level: 9 }],
-            Self::Bzip2 => &[Codec::Bzip2 { level: 9 }],
-            Self::Zstd => &[Codec::Zstd { level: 19 }],
+            Self::Xz => XZ_FILE.codec(content),
+            Self::Gzip => Codec::Gzip { level: 9 },
+            Self::Bzip2 => Codec::Bzip2 { level: 9 },
+            Self::Zstd => Codec::Zstd { level: 19 },
         }
     }
 }
 
-/// Guesses from samples whether the branch filter makes `content` smaller. Code often stands in the middle of a file, so
-/// the samples are spread over it. A fast preset tells as well as a slow one which of the two is smaller.
-pub(crate) fn x86_filter_pays(content: &[u8]) -> bool {
-    let step = content.len() / (SAMPLES + 1);
-    let sample: Vec<u8> = (1..=SAMPLES)
-        .flat_map(|n| {
-            let start = n * step;
-            content[start..content.len().min(start + step.min(SAMPLE_BYTES))].iter().copied()
-        })
-        .collect();
-    let size = |x86| Codec::Xz { preset: 1, x86 }.compress(&sample).map_or(usize::MAX, |bytes| bytes.len());
-    size(true) < size(false)
+/// A codec for machine code that the x86 branch filter makes smaller, and one for everything else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suit {
+    pub(crate) filtered: Codec,
+    plain: Codec,
 }
 
+impl Suit {
+    /// One codec for everything.
+    pub(crate) const fn of(codec: Codec) -> Self {
+        Self { filtered: codec, plain: codec }
+    }
+
+    /// Own xz with this window and these longest matches.
+    const fn xz(window: u32, nice: u32) -> Self {
+        Self { filtered: Codec::OwnXz { window, nice, x86: true }, plain: Codec::OwnXz { window, nice, x86: false } }
+    }
+
+    /// The same without the filter.
+    pub(crate) const fn without_filter(self) -> Self {
+        Self::of(self.plain)
+    }
+
+    /// What suits a file. `content` is all of it, or its beginning if it is large.
+    pub(crate) fn codec(self, content: &[u8]) -> Codec {
+        if is_x86(content) { self.codec_for_code(content) } else { self.plain }
+    }
+
+    /// What suits machine code, of one file or of many.
+    pub(crate) fn codec_for_code(self, content: &[u8]) -> Codec {
+        if self.filtered != self.plain && filter_pays(content) { self.filtered } else { self.plain }
+    }
+}
+
+/// For the few bytes in front of others.
+pub(crate) const XZ: Codec = XZ_FILE.plain;
 /// For one file: the window of 8 MiB is what small clients can afford.
-pub(crate) const XZ: Codec = Codec::OwnXz { window: 8 << 20, nice: 40, x86: false };
-/// The same with the branch filter.
-pub(crate) const XZ_X86: Codec = Codec::OwnXz { window: 8 << 20, nice: 40, x86: true };
-
+pub(crate) const XZ_FILE: Suit = Suit::xz(8 << 20, 40);
 /// With a window of 32 MiB: for packs, in which files stand side by side that are alike.
-pub(crate) const XZ_WIDE: Codec = Codec::OwnXz { window: 32 << 20, nice: 40, x86: false };
-/// The same with the branch filter.
-pub(crate) const XZ_WIDE_X86: Codec = Codec::OwnXz { window: 32 << 20, nice: 40, x86: true };
-
+pub(crate) const XZ_WIDE: Suit = Suit::xz(32 << 20, 40);
 /// For packs for updates: what they hold is much alike.
-pub(crate) const XZ_SOLID: Codec = Codec::OwnXz { window: 32 << 20, nice: 128, x86: false };
-/// The same with the branch filter.
-pub(crate) const XZ_SOLID_X86: Codec = Codec::OwnXz { window: 32 << 20, nice: 128, x86: true };
-
+pub(crate) const XZ_SOLID: Suit = Suit::xz(32 << 20, 128);
 /// For those in a hurry.
-pub(crate) const BRISK_XZ: Codec = Codec::OwnXz { window: 8 << 20, nice: 20, x86: false };
-/// The same with the branch filter.
-pub(crate) const BRISK_XZ_X86: Codec = Codec::OwnXz { window: 8 << 20, nice: 20, x86: true };
-
-/// Up to here trying both filters costs less than being wrong.
-const TRY_BOTH_BYTES: usize = 32 << 10;
-const SAMPLES: usize = 3;
-const SAMPLE_BYTES: usize = 48 << 10;
+pub(crate) const XZ_BRISK: Suit = Suit::xz(8 << 20, 20);
 
 #[cfg(test)]
 mod tests {
@@ -97,22 +101,5 @@ mod tests {
         assert_eq!(Method::from_mixer("external-xz"), Some(Method::Xz));
         assert_eq!(Method::from_mixer("external-zstd"), Some(Method::Zstd));
         assert_eq!(Method::from_mixer("xz"), None);
-    }
-
-    #[test]
-    fn calls_to_one_function_profit_from_the_filter() {
-        // E8 and a displacement relative to the next instruction: with the filter all the same bytes.
-        let mut code = Vec::new();
-        let mut state = 1u32;
-        while code.len() < 200_000 {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            code.extend(std::iter::repeat_n(0x90, (state >> 24) as usize % 9));
-            let next = code.len() as u32 + 5;
-            code.push(0xe8);
-            code.extend(0x3000u32.wrapping_sub(next).to_le_bytes());
-        }
-        assert!(x86_filter_pays(&code));
-        assert!(!x86_filter_pays(&vec![b'a'; 200_000]));
-        assert!(!x86_filter_pays(&[]));
     }
 }

@@ -31,8 +31,8 @@ pub(crate) struct Effort<'a> {
 }
 
 impl Effort<'_> {
-    fn codecs(self, content: &[u8], size: usize) -> Vec<Codec> {
-        self.profile.file_codecs(self.methods, content, size)
+    fn codecs(self, content: &[u8]) -> Vec<Codec> {
+        self.profile.file_codecs(self.methods, content)
     }
 }
 
@@ -95,7 +95,7 @@ fn smallest(tar: &[u8], is_file: bool, effort: Effort<'_>) -> io::Result<Option<
         return Codec::Gzip { level: 9 }.compress(tar).map(Some);
     }
     let mut smallest: Option<Vec<u8>> = None;
-    for codec in effort.codecs(&tar[HEADER..], tar.len()) {
+    for codec in effort.codecs(&tar[HEADER..]) {
         let compressed = codec.compress(tar)?;
         if compressed.len() < smallest.as_ref().map_or(tar.len(), Vec::len) {
             smallest = Some(compressed);
@@ -120,7 +120,7 @@ fn make_large(
         let encoder = codec.encoder(out, Some(tar_bytes)).map_err(MemberError::Write)?;
         write_tar(item, objects, encoder)?.finish().map_err(MemberError::Write).map(drop)
     };
-    let codecs = effort.codecs(&start, start.len());
+    let codecs = effort.codecs(&start);
     let codec = match codecs[..] {
         [only] => only,
         _ => {

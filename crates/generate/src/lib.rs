@@ -16,6 +16,7 @@
 //! | [`progress`] | what a build is doing, as events |
 //! | [`budget`] | memory that workers share |
 
+mod branches;
 pub mod budget;
 pub mod build;
 mod catalogue;

@@ -13,12 +13,13 @@
 
 use std::io::Write;
 
-use clearwell_format::archive::{Codec, TarWriter};
+use clearwell_format::archive::TarWriter;
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Owner, Resource};
 use clearwell_store::Store;
 
+use crate::compression::{Suit, XZ};
 use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
 use crate::executable::{START_BYTES, is_x86};
@@ -91,19 +92,19 @@ pub(crate) fn missing_content(plan: &PackPlan, store: &Store) -> Result<Option<R
 fn write(
     contents: &Contents<'_>,
     objects: &Objects<'_>,
-    family: &Family,
+    family: Family,
     mut out: &mut dyn Write,
 ) -> Result<(), MemberError> {
     let (machine_code, others) = by_content(contents.staged, objects)?;
     let (solid, stored): (Vec<_>, Vec<_>) = contents.deltas.iter().partition(|delta| delta.solid);
-    let mut streams = vec![Stream { codecs: family.others, deltas: solid, staged: others }];
-    streams.push(Stream { codecs: family.machine_code, deltas: Vec::new(), staged: machine_code });
-    streams.push(Stream { codecs: family.stored, deltas: stored, staged: Vec::new() });
+    let mut streams = vec![Stream { suit: family.others, deltas: solid, staged: others }];
+    streams.push(Stream { suit: family.machine_code, deltas: Vec::new(), staged: machine_code });
+    streams.push(Stream { suit: family.stored, deltas: stored, staged: Vec::new() });
 
     // The tar goes on from stream to stream: only its compression begins anew.
     let last = streams.iter().rposition(|stream| !stream.is_empty()).unwrap_or(0);
     for (index, stream) in streams.iter().enumerate().filter(|(index, stream)| *index == 0 || !stream.is_empty()) {
-        let mut segment = Segment::new(stream.codecs, out);
+        let mut segment = Segment::new(stream.suit, out);
         let mut tar = TarWriter::new(&mut segment);
         if index == 0 {
             write_folders(&mut tar)?;
@@ -120,7 +121,7 @@ fn write(
 
 /// What is compressed together.
 struct Stream<'p> {
-    codecs: &'static [Codec],
+    suit: Suit,
     deltas: Vec<&'p PackedDelta>,
     staged: Vec<PackItem>,
 }
@@ -168,8 +169,8 @@ fn by_content(items: &[PackItem], objects: &Objects<'_>) -> Result<(Vec<PackItem
 }
 
 /// The compressor, and twice a small segment: as it is, and compressed.
-pub(crate) fn memory(codec: Codec, tar_bytes: u64) -> u64 {
-    2 * tar_bytes.min(SMALL_BYTES as u64) + codec.encoder_memory(tar_bytes)
+pub(crate) fn memory(tar_bytes: u64) -> u64 {
+    2 * tar_bytes.min(SMALL_BYTES as u64) + XZ.encoder_memory(tar_bytes)
 }
 
 /// The header of a delta, its name, which is too long for a header, and the header of that.

@@ -14,10 +14,7 @@ use std::str::FromStr;
 
 use clearwell_format::archive::Codec;
 
-use crate::compression::{
-    BRISK_XZ, BRISK_XZ_X86, Method, XZ, XZ_SOLID, XZ_SOLID_X86, XZ_WIDE, XZ_WIDE_X86, XZ_X86, x86_filter_pays,
-};
-use crate::executable::is_x86;
+use crate::compression::{Method, Suit, XZ, XZ_BRISK, XZ_FILE, XZ_SOLID, XZ_WIDE};
 
 /// A trade of time against bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -32,23 +29,27 @@ pub enum Profile {
 }
 
 /// The codecs of a pack's streams, which have to be of one kind.
+#[derive(Clone, Copy)]
 pub(crate) struct Family {
     /// Its name in catalogues.
     pub(crate) name: &'static str,
-    /// For what is small.
-    pub(crate) plain: Codec,
-    /// To try for all but machine code.
-    pub(crate) others: &'static [Codec],
-    /// To try for machine code.
-    pub(crate) machine_code: &'static [Codec],
+    /// For the few bytes in front of others.
+    pub(crate) head: Codec,
+    /// For all but machine code.
+    pub(crate) others: Suit,
+    /// For machine code.
+    pub(crate) machine_code: Suit,
     /// For what is compressed already.
-    pub(crate) stored: &'static [Codec],
+    pub(crate) stored: Suit,
 }
 
 impl Family {
-    /// For the few bytes in front of others.
-    pub(crate) const fn head(&'static self) -> &'static [Codec] {
-        std::slice::from_ref(&self.plain)
+    const fn xz(suit: Suit) -> Self {
+        Self { name: "xz", head: XZ, others: suit.without_filter(), machine_code: suit, stored: XZ_STORED }
+    }
+
+    const fn zstd(head: Codec, codec: Codec) -> Self {
+        Self { name: "zstd", head, others: Suit::of(codec), machine_code: Suit::of(codec), stored: Suit::of(head) }
     }
 }
 
@@ -65,12 +66,12 @@ impl Profile {
         }
     }
 
-    /// The codecs to try for a fullfile of `size` bytes. `content` is all of it, or its beginning if it is large;
-    /// `methods` are those of the mix.
-    pub(crate) fn file_codecs(self, methods: &[Method], content: &[u8], size: usize) -> Vec<Codec> {
+    /// The codecs to try for a fullfile. `content` is all of the file, or its beginning if it is large; `methods` are
+    /// those of the mix.
+    pub(crate) fn file_codecs(self, methods: &[Method], content: &[u8]) -> Vec<Codec> {
         match self {
-            Self::Small => methods.iter().flat_map(|method| method.codecs(content, size)).copied().collect(),
-            Self::Balanced => vec![if is_x86(content) && x86_filter_pays(content) { BRISK_XZ_X86 } else { BRISK_XZ }],
+            Self::Small => methods.iter().map(|method| method.codec(content)).collect(),
+            Self::Balanced => vec![XZ_BRISK.codec(content)],
             Self::Fast => vec![QUICK],
         }
     }
@@ -78,10 +79,8 @@ impl Profile {
     /// The codec of a large program that packs and fullfile share.
     pub(crate) fn shared_codec(self, content: &[u8]) -> Codec {
         match self {
-            Self::Small if is_x86(content) && x86_filter_pays(content) => XZ_X86,
-            Self::Small => XZ,
-            Self::Balanced if is_x86(content) && x86_filter_pays(content) => BRISK_XZ_X86,
-            Self::Balanced => BRISK_XZ,
+            Self::Small => XZ_FILE.codec(content),
+            Self::Balanced => XZ_BRISK.codec(content),
             Self::Fast => QUICK_WIDE,
         }
     }
@@ -107,50 +106,26 @@ impl Profile {
     }
 
     /// Of packs for new installations.
-    pub(crate) const fn install_family(self) -> &'static Family {
+    pub(crate) const fn install_family(self) -> Family {
         match self {
-            Self::Small => &Family {
-                name: "xz",
-                plain: XZ,
-                others: &[XZ_WIDE],
-                machine_code: &[XZ_WIDE_X86, XZ_WIDE],
-                stored: XZ_STORED,
-            },
-            Self::Balanced => &Family {
-                name: "xz",
-                plain: XZ,
-                others: &[BRISK_XZ],
-                machine_code: &[BRISK_XZ_X86, BRISK_XZ],
-                stored: XZ_STORED,
-            },
+            Self::Small => Family::xz(XZ_WIDE),
+            Self::Balanced => Family::xz(XZ_BRISK),
             Self::Fast => QUICK_FAMILY,
         }
     }
 
-    /// Of packs for updates. Where there are few deltas, the plain codecs may do as well.
-    pub(crate) const fn update_family(self) -> &'static Family {
+    /// Of packs for updates.
+    pub(crate) const fn update_family(self) -> Family {
         match self {
-            Self::Small | Self::Balanced => &Family {
-                name: "xz",
-                plain: XZ,
-                others: &[XZ_SOLID, XZ],
-                machine_code: &[XZ_SOLID_X86, XZ_X86, XZ_SOLID],
-                stored: XZ_STORED,
-            },
+            Self::Small | Self::Balanced => Family::xz(XZ_SOLID),
             Self::Fast => QUICK_FAMILY,
         }
     }
 
     /// A second one to try for small packs for updates.
-    pub(crate) const fn second_update_family(self) -> Option<&'static Family> {
+    pub(crate) const fn second_update_family(self) -> Option<Family> {
         match self {
-            Self::Small => Some(&Family {
-                name: "zstd",
-                plain: Codec::Zstd { level: 19 },
-                others: &[Codec::Zstd { level: 19 }],
-                machine_code: &[Codec::Zstd { level: 19 }],
-                stored: &[Codec::Zstd { level: 19 }],
-            }),
+            Self::Small => Some(Family::zstd(Codec::Zstd { level: 19 }, Codec::Zstd { level: 19 })),
             Self::Balanced | Self::Fast => None,
         }
     }
@@ -177,7 +152,6 @@ impl FromStr for Profile {
 
 const QUICK: Codec = Codec::Zstd { level: 9 };
 const QUICK_WIDE: Codec = Codec::ZstdWide { level: 9 };
-const QUICK_FAMILY: &Family =
-    &Family { name: "zstd", plain: QUICK, others: &[QUICK_WIDE], machine_code: &[QUICK_WIDE], stored: &[QUICK] };
+const QUICK_FAMILY: Family = Family::zstd(QUICK, QUICK_WIDE);
 /// Nothing is to be gained but on headers.
-const XZ_STORED: &[Codec] = &[Codec::Xz { preset: 0, x86: false }];
+const XZ_STORED: Suit = Suit::of(Codec::Xz { preset: 0, x86: false });

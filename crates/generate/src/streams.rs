@@ -69,12 +69,13 @@ const HEADER: usize = 12;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compression::{XZ, XZ_WIDE_X86};
+    use crate::compression::{XZ, XZ_WIDE};
 
     #[test]
     fn streams_are_found_and_other_bytes_are_not_taken_for_them() {
         let contents = [vec![7; 512], (0..200_000u32).flat_map(u32::to_le_bytes).collect(), Vec::new()];
-        let streams = [XZ, XZ_WIDE_X86, XZ].iter().zip(&contents).map(|(codec, bytes)| codec.compress(bytes).unwrap());
+        let streams =
+            [XZ, XZ_WIDE.filtered, XZ].iter().zip(&contents).map(|(codec, bytes)| codec.compress(bytes).unwrap());
         let streams: Vec<Vec<u8>> = streams.collect();
         let file = streams.concat();
         let found = xz_streams(&file).unwrap();

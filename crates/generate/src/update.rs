@@ -27,7 +27,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Resource};
 use clearwell_store::{ArtifactMeta, Draft};
 
-use crate::compression::XZ_SOLID;
+use crate::compression::Suit;
 use crate::deltas::choice::Choice;
 use crate::deltas::spool::{Spool, Spooled};
 use crate::error::BuildError;
@@ -211,7 +211,7 @@ impl Bench<'_> {
     fn part(&self, job: &Job<'_>) -> Result<Part, BuildError> {
         let Workshop { objects, budget, effort, .. } = self.workshop;
         let family = effort.profile.update_family();
-        let _memory = budget.reserve(pack::memory(XZ_SOLID, self.cost(job)));
+        let _memory = budget.reserve(pack::memory(self.cost(job)));
         match *job {
             Job::Small(recipe) => {
                 let begun = Instant::now();
@@ -226,13 +226,13 @@ impl Bench<'_> {
             }
             Job::Segment(place) => {
                 let segment = &self.layout.segments[place];
-                let codecs = match segment.kind {
+                let suit = match segment.kind {
                     Kind::Others => family.others,
                     Kind::MachineCode | Kind::Kin => family.machine_code,
                     Kind::Stored => family.stored,
                 };
                 let spool = Some(self.choice.spool());
-                let bytes = stream(codecs, |tar| {
+                let bytes = stream(suit, |tar| {
                     segment.members.iter().try_for_each(|member| match *member {
                         Member::Delta(delta) => pack::append_delta(delta, spool, tar),
                         Member::Staged(item) => objects.append(tar, Naming::Staged, item),
@@ -243,7 +243,7 @@ impl Bench<'_> {
             Job::Shared(item) => {
                 let look = &self.looks[&item.hash];
                 let version = look.shared.expect("only contents that fullfiles have are laid out as shared");
-                let header = stream(family.head(), |tar| objects.append_header(tar, Naming::Staged, item));
+                let header = stream(Suit::of(family.head), |tar| objects.append_header(tar, Naming::Staged, item));
                 let header = header.map_err(|error| self.failure(error))?;
                 let content = shared_content(item.hash, look, version, self.draft)?;
                 Ok(Part::Shared(item.hash, self.spool.keep(&[header, content].concat())?))
@@ -255,7 +255,8 @@ impl Bench<'_> {
     fn assemble(&self, recipe: &Recipe<'_>, parts: &[Spooled]) -> Result<ArtifactMeta, BuildError> {
         let family = self.workshop.effort.profile.update_family();
         #[expect(clippy::redundant_closure, reason = "the function itself is not general enough in its lifetimes")]
-        let head = stream(family.head(), |tar| pack::write_folders(tar)).map_err(|error| recipe.failure(error))?;
+        let head =
+            stream(Suit::of(family.head), |tar| pack::write_folders(tar)).map_err(|error| recipe.failure(error))?;
         let end = tar_end(family).map_err(|error| recipe.failure(MemberError::Write(error)))?;
         let length = parts.iter().map(|part| part.length()).sum::<u64>() + (head.len() + end.len()) as u64;
         if recipe.exceeds(length) {

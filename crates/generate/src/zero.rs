@@ -29,7 +29,7 @@ use clearwell_store::{ArtifactMeta, Digest, Draft};
 
 use crate::budget::Budget;
 use crate::catalogue::{Catalogue, PackedSegment};
-use crate::compression::XZ_WIDE;
+use crate::compression::Suit;
 use crate::deltas::content;
 use crate::deltas::sketch::kin;
 use crate::deltas::spool::{Spool, Spooled};
@@ -228,18 +228,20 @@ impl Piece {
         let ZeroPack { plan, profile, .. } = *zero;
         let family = profile.install_family();
         let of_pack = |error: MemberError| error.of(&pack::artifact(plan), plan.to);
-        let _memory = budget.reserve(pack::memory(XZ_WIDE, self.cost(plan, objects)));
+        let _memory = budget.reserve(pack::memory(self.cost(plan, objects)));
         let bytes = match self {
             Self::Whole => pack::whole(plan, profile, objects),
-            Self::Head(items) => stream(family.head(), |tar| {
+            Self::Head(items) => stream(Suit::of(family.head), |tar| {
                 pack::write_folders(tar)?;
                 pack::append(items, objects, tar)
             }),
             Self::New(NewSegment { items, machine_code: is_code, .. }) => {
-                let codecs = if *is_code { family.machine_code } else { family.others };
-                stream(codecs, |tar| pack::append(items, objects, tar))
+                let suit = if *is_code { family.machine_code } else { family.others };
+                stream(suit, |tar| pack::append(items, objects, tar))
             }
-            Self::Shared(item) => stream(family.head(), |tar| objects.append_header(tar, Naming::Staged, *item)),
+            Self::Shared(item) => {
+                stream(Suit::of(family.head), |tar| objects.append_header(tar, Naming::Staged, *item))
+            }
             Self::Kept(_) => unreachable!("kept segments are not made"),
         };
         Ok(spool.keep(&bytes.map_err(of_pack)?)?)
