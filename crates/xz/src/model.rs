@@ -213,6 +213,18 @@ impl Model {
         *self = Self::new(self.contexts);
     }
 
+    /// Every decision but those of lengths has the same chance.
+    #[cfg(test)]
+    pub(crate) fn expect(&mut self, chance: Probability) {
+        self.literals.fill([chance; LITERAL]);
+        self.is_repeat = [chance; STATES];
+        self.is_older = [[chance; STATES]; 3];
+        self.is_long = [[chance; POSITION_STATES]; STATES];
+        self.slots = [[chance; 64]; LENGTH_STATES];
+        self.near = [chance; NEAR as usize];
+        self.align = [chance; 16];
+    }
+
     pub(crate) const fn position_state(&self, position: usize) -> usize {
         position & ((1 << self.contexts.position_bits) - 1)
     }

@@ -7,7 +7,7 @@ use crate::find::{Finder, Match, common};
 use crate::model::{Distances, LENGTH_STATES, LONGEST, Model, Operation, SHORTEST, State};
 use crate::price::{self, Price};
 use crate::tariff::Tariff;
-use crate::way::{LONGEST_TAIL, Way};
+use crate::way::{self, LONGEST_TAIL, Way};
 
 /// Plans operations stretch by stretch.
 pub(crate) struct Parser {
@@ -301,7 +301,64 @@ impl Stretch<'_> {
     }
 }
 
-/// How far a stretch goes at most: ways longer by a thousand bytes would have prices that a [`Way`] does not hold.
+/// How far a stretch goes at most.
 const STRETCH: usize = 2048;
+/// A literal is so many bits: that it is one, and its own.
+const LITERAL_BITS: Price = 1 + 8;
+/// A match has no more: what it is, its length, the slot of its distance, and what of the distance has probabilities.
+const MATCH_BITS: Price = (1 + 4) + (2 + 8) + 6 + 5;
+// To each position there are literals alone; the last step from there is a match at the worst, a literal and a repeat.
+const _: () = assert!(
+    STRETCH as Price * LITERAL_BITS * price::DEAREST
+        + (MATCH_BITS + LITERAL_BITS + MATCH_BITS) * price::DEAREST
+        + price::of_direct(u32::BITS)
+        < way::DEAREST
+);
 /// The slots of distances have the same probabilities for all lengths from this one on.
 const FARTHER: u32 = SHORTEST + LENGTH_STATES as u32 - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::find::{PADDING, Tables};
+    use crate::model::{Contexts, POSITION_STATES, STATES};
+
+    /// The dearest known way of a stretch in the last third of `data`.
+    fn dearest(data: &[u8], model: &Model) -> Price {
+        let length = data.len() - PADDING;
+        let mut tables = Tables::new(length);
+        let mut finder = Finder::new(data, 1 << 16, &mut tables);
+        finder.skip(length / 3 * 2 + 1);
+        let mut parser = Parser::new(LONGEST);
+        parser.plan(data, length / 3 * 2 + 1, length, model, &mut finder);
+        parser.ways.iter().filter(|&&way| way != Way::NONE).map(|way| way.price()).max().expect("a stretch has ways")
+    }
+
+    /// Noise in which short matches overlap, so that the stretch goes on, and a model that is sure of the contrary: zeros,
+    /// or ones, wherever it may be sure.
+    #[test]
+    fn prices_of_the_worst_inputs_and_models_fit() {
+        let mut seed = 1u32;
+        let next = std::iter::repeat_with(|| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as u8
+        });
+        let noise: Vec<u8> = next.take(2 * STRETCH).collect();
+        // Every fourth byte differs, not the same ones.
+        let other = |from: usize| {
+            let differ = noise.iter().enumerate().map(move |(place, byte)| byte ^ (u8::from(place % 4 == from) << 7));
+            differ.collect::<Vec<u8>>()
+        };
+        let data = [&other(0)[..], &other(2), &noise, &[0; PADDING]].concat();
+        let mut most = 0;
+        for contexts in [Contexts::BINARY, Contexts::TEXT] {
+            for (is_match, others) in [(31, 31), (31, 2017), (2017, 31), (2017, 2017)] {
+                let mut model = Model::new(contexts);
+                model.expect(others);
+                model.is_match = [[is_match; POSITION_STATES]; STATES];
+                most = most.max(dearest(&data, &model));
+            }
+        }
+        assert!(most > STRETCH as Price * price::DEAREST && most < way::DEAREST, "{most}");
+    }
+}

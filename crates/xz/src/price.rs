@@ -63,5 +63,18 @@ static TABLE: [u8; 128] = {
     }
     table
 };
+
+/// No bit costs more.
+pub(crate) const DEAREST: Price = {
+    let (mut dearest, mut step) = (0, 0);
+    while step < TABLE.len() {
+        if TABLE[step] > dearest {
+            dearest = TABLE[step];
+        }
+        step += 1;
+    }
+    dearest as Price
+};
+
 const SHIFT: u32 = 4;
 const STEP_BITS: u32 = 4;

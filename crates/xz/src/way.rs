@@ -9,7 +9,7 @@
 //!
 //! A length of one is a literal, or a short repeat if the choice is 0.
 
-use crate::model::{Distances, Operation, State};
+use crate::model::{Distances, LONGEST, Operation, State};
 use crate::price::Price;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +103,8 @@ impl Way {
     }
 }
 
+/// No way may cost more.
+pub(crate) const DEAREST: Price = (1 << (64 - PRICE_PLACE)) - 1;
 /// What a tail may have at most.
 pub(crate) const LONGEST_TAIL: u32 = 127;
 const LENGTH_BITS: u32 = 9;
@@ -111,3 +113,5 @@ const TAIL_PLACE: u32 = LENGTH_BITS + CHOICE_BITS;
 const PRICE_PLACE: u32 = TAIL_PLACE + 7;
 /// Choices that are one of the last distances.
 const REPEATS: u64 = 4;
+// Any distance in a block is a choice, and any length is a length.
+const _: () = assert!(crate::BLOCK_BYTES as u64 - 1 + REPEATS < 1 << CHOICE_BITS && LONGEST < 1 << LENGTH_BITS);

@@ -48,6 +48,34 @@ fn short_inputs_come_back() {
     }
 }
 
+/// Just below, at and above every size at which something begins or ends: tables, prices, the longest operation, a
+/// stretch of the parser.
+#[test]
+fn limits_come_back() {
+    for limit in [127, 256, 273, 512, 1023, 2048, 2048 + 273] {
+        for count in limit - 2..=limit + 2 {
+            comes_back(&noise(count, 13));
+            comes_back(&[&noise(64, 14)[..], &vec![0; count]].concat());
+            comes_back(&b"abcdefg".repeat(count)[..count]);
+        }
+    }
+}
+
+/// A match, a byte that differs and the match again, ending around the longest of each and where the input ends.
+#[test]
+fn tails_come_back() {
+    let original = noise(700, 15);
+    for first in [1, 63, 64, 145, 146, 272, 273] {
+        for tail in [0, 1, 2, 126, 127, 128, 273] {
+            let mut copy = original[..first + 1 + tail].to_vec();
+            copy[first] ^= 0x55;
+            let data = [&original[..], &copy].concat();
+            comes_back(&data);
+            comes_back(&[&data[..], b"?"].concat());
+        }
+    }
+}
+
 #[test]
 fn long_runs_and_long_matches_come_back() {
     comes_back(&vec![0; 300_000]);
