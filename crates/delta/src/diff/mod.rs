@@ -190,10 +190,7 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     let estimate = |regions: &[Region]| -> Result<usize, DiffError> {
         let RawBlocks { control, diff, extra } = RawBlocks::new(old, new, regions);
         let blocks = [(Block::Control, control), (Block::Diff, diff), (Block::Extra, extra)];
-        blocks
-            .iter()
-            .map(|(block, raw)| encode::estimate(*block, raw, Means { memory: memory.free / 2, threads }))
-            .sum()
+        blocks.iter().map(|(block, raw)| encode::estimate(*block, raw)).sum()
     };
     Ok(if estimate(&classic)? < estimate(&usual)? { classic } else { usual })
 }

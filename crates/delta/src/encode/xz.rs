@@ -82,12 +82,6 @@ pub(super) fn smallest(block: Block, raw: &[u8], density: Option<usize>, means: 
     compress(best.0)
 }
 
-/// About how many bytes the block will take, in a fraction of the time: good for comparing, not for believing.
-pub(super) fn estimate(block: Block, raw: &[u8], means: Means) -> io::Result<usize> {
-    let shape = if block == Block::Control { WORDS } else { PLAIN };
-    compress(raw, shape, QUICK, means).map(|bytes| bytes.len())
-}
-
 /// Differences are long runs of zeros with similar interruptions. The longer the runs, the more long matches and many
 /// candidates save: a tenth where little differs, next to nothing where much does. New bytes have short matches only.
 fn effort(block: Block, raw_size: usize, density: Option<usize>) -> Effort {
