@@ -20,7 +20,7 @@ pub(crate) fn encode(data: &[u8], contexts: Contexts, nice: u32, window: usize, 
     let length = data.len() - PADDING;
     let mut tables = Tables::new(length);
     let mut finder = Finder::new(data, window, &mut tables);
-    let mut parser = Parser::new(nice);
+    let mut parser = Parser::new(nice, contexts);
     let mut chunk = Chunk { start: 0, reset: Reset::Window };
     let mut model = Model::new(contexts);
     let mut coder = RangeEncoder::new();

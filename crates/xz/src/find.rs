@@ -49,6 +49,8 @@ pub(crate) struct Finder<'d> {
     /// at. For all classes, one after the other.
     tables: &'d mut [u32],
     offsets: [usize; CLASSES],
+    /// Memory has to be asked for: data and tables are more than a cache holds.
+    is_far: bool,
     /// For the positions from here to [`AHEAD`].
     hashes: [[Hash; CLASSES]; RING],
     found: [Match; CLASSES],
@@ -73,6 +75,7 @@ impl<'d> Finder<'d> {
             bits,
             tables,
             offsets,
+            is_far: Tables::memory(length) > NEAR_BYTES,
             hashes,
             found: [Match::default(); CLASSES],
         };
@@ -121,10 +124,33 @@ impl<'d> Finder<'d> {
 
     /// Passes over `count` positions.
     pub(crate) fn skip(&mut self, count: usize) {
-        for _ in 0..count {
-            let position = self.advance();
-            for hash in self.hashes[position % RING] {
-                self.tables[hash.place as usize] = hash.check | position as u32;
+        let end = self.position + count;
+        while self.position < end {
+            self.pass_run(end);
+            for _ in self.position..end.min(self.position + RING) {
+                let position = self.advance();
+                for hash in self.hashes[position % RING] {
+                    self.tables[hash.place as usize] = hash.check | position as u32;
+                }
+            }
+        }
+    }
+
+    /// Passes over what has the same entries as the position after it, for its bytes are all the same: that one writes them.
+    #[inline(always)]
+    fn pass_run(&mut self, end: usize) {
+        let position = self.position;
+        let word = |at: usize| &self.data[position + at..position + at + 8];
+        if position + 2 * RING > end || word(0) != word(1) {
+            return;
+        }
+        let longest = LENGTHS[CLASSES - 1];
+        let run = common(self.data, position, position + 1, end - position + longest - 1);
+        let passed = (run + 1).saturating_sub(longest).min(end - 1 - position);
+        if passed > RING {
+            self.position += passed;
+            for position in self.position..self.length.min(self.position + AHEAD) {
+                self.prepare(position);
             }
         }
     }
@@ -137,7 +163,7 @@ impl<'d> Finder<'d> {
             self.prepare(position + AHEAD);
         }
         let near = position + AHEAD / 2;
-        if near < self.length {
+        if self.is_far && near < self.length {
             for hash in self.hashes[near % RING] {
                 let candidate = (self.tables[hash.place as usize] ^ hash.check) as usize;
                 prefetch(self.data, candidate.min(near));
@@ -176,8 +202,10 @@ impl<'d> Finder<'d> {
             hashes[class] = Hash::new(page, mixed[class] << bits, HALF_PAGE_BITS);
             hashes[class + 1] = Hash::new(page + (1 << HALF_PAGE_BITS), mixed[class + 1], HALF_PAGE_BITS);
         }
-        for hash in hashes {
-            prefetch(self.tables, hash.place as usize);
+        if self.is_far {
+            for hash in hashes {
+                prefetch(self.tables, hash.place as usize);
+            }
         }
         self.hashes[position % RING] = hashes;
     }
@@ -280,7 +308,36 @@ const POSITION: u32 = crate::BLOCK_BYTES as u32 - 1;
 /// So many positions ahead memory is asked for.
 const AHEAD: usize = 15;
 const RING: usize = 16;
+/// What a processor has close by.
+const NEAR_BYTES: usize = 1 << 20;
 /// Some huge pages.
 const LARGE_BYTES: usize = 16 << 20;
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 const SECOND_FACTOR: u64 = 0xc2b2_ae3d_27d4_eb4f;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is passed over at once leaves the same tables as what is passed over position by position.
+    #[test]
+    fn runs_are_passed_over_without_a_trace() {
+        for (before, run, after) in [(0, 64, 0), (1, 65, 40), (3, 300, 1), (50, 47, 50), (0, 5000, 31), (33, 79, 33)] {
+            let other = |count: usize| (0..count).map(|place| (place * 7 + 1) as u8).collect::<Vec<u8>>();
+            let data = [other(before), vec![9; run], other(after), vec![0; PADDING]].concat();
+            let length = data.len() - PADDING;
+            let passed = |step: usize| {
+                let mut tables = Tables::new(length);
+                let mut finder = Finder::new(&data, 1 << 16, &mut tables);
+                while finder.position < length {
+                    finder.skip(step.min(length - finder.position));
+                }
+                tables.entries().to_vec()
+            };
+            let expected = passed(1);
+            for step in [31, 32, 33, 63, 64, 272, 5000] {
+                assert!(passed(step) == expected, "{before}, {run}, {after} by {step}");
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! all ways meet, where a match is so long that nothing beats it, or at [`STRETCH`].
 
 use crate::find::{Finder, Match, common};
-use crate::model::{Distances, LENGTH_STATES, LONGEST, Model, Operation, SHORTEST, State};
+use crate::model::{Contexts, Distances, LENGTH_STATES, LONGEST, Model, Operation, SHORTEST, State};
 use crate::price::{self, Price};
 use crate::tariff::Tariff;
 use crate::way::{self, LONGEST_TAIL, Way};
@@ -24,9 +24,9 @@ pub(crate) struct Parser {
 
 impl Parser {
     /// A match of `nice` bytes is taken without looking further.
-    pub(crate) fn new(nice: u32) -> Self {
+    pub(crate) fn new(nice: u32, contexts: Contexts) -> Self {
         Self {
-            tariff: Tariff::new(),
+            tariff: Tariff::new(contexts),
             ways: vec![Way::NONE; STRETCH + 2 * LONGEST as usize + 2],
             end: 0,
             settled: vec![(State::START, [0; 4]); STRETCH + 1],
@@ -321,7 +321,7 @@ const FARTHER: u32 = SHORTEST + LENGTH_STATES as u32 - 1;
 mod tests {
     use super::*;
     use crate::find::{PADDING, Tables};
-    use crate::model::{Contexts, POSITION_STATES, STATES};
+    use crate::model::{POSITION_STATES, STATES};
 
     /// The dearest known way of a stretch in the last third of `data`.
     fn dearest(data: &[u8], model: &Model) -> Price {
@@ -329,7 +329,7 @@ mod tests {
         let mut tables = Tables::new(length);
         let mut finder = Finder::new(data, 1 << 16, &mut tables);
         finder.skip(length / 3 * 2 + 1);
-        let mut parser = Parser::new(LONGEST);
+        let mut parser = Parser::new(LONGEST, model.contexts);
         parser.plan(data, length / 3 * 2 + 1, length, model, &mut finder);
         parser.ways.iter().filter(|&&way| way != Way::NONE).map(|way| way.price()).max().expect("a stretch has ways")
     }

@@ -30,6 +30,22 @@ pub(crate) fn of_tree(probabilities: &[Probability], value: u32, count: u32) -> 
     price
 }
 
+/// The same for all values.
+pub(crate) fn of_leaves<const LEAVES: usize>(probabilities: &[Probability; LEAVES]) -> [Price; LEAVES] {
+    let mut prices = [0; LEAVES];
+    let mut width = 1;
+    while width < LEAVES {
+        // From the last one on, so that what is written was read.
+        for place in (0..width).rev() {
+            let (price, probability) = (prices[place], probabilities[width + place]);
+            prices[2 * place] = price + of_bit(probability, 0);
+            prices[2 * place + 1] = price + of_bit(probability, 1);
+        }
+        width *= 2;
+    }
+    prices
+}
+
 /// As [`crate::range::RangeEncoder::reverse_tree`] encodes it.
 pub(crate) fn of_reverse_tree(probabilities: &[Probability], value: u32, count: u32) -> Price {
     let (mut node, mut price) = (1, 0);

@@ -1,7 +1,7 @@
 //! What lengths and distances cost by the model of some bytes ago.
 
 use crate::model::{
-    ALIGN_BITS, LENGTH_STATES, LONGEST, Lengths, Model, NEAR, POSITION_STATES, SHORTEST, State, length_state, slot,
+    ALIGN_BITS, Contexts, LENGTH_STATES, LONGEST, Lengths, Model, NEAR, SHORTEST, State, length_state, slot,
 };
 use crate::price::{self, Price};
 use crate::way::Way;
@@ -18,10 +18,10 @@ pub(crate) struct Tariff {
 }
 
 impl Tariff {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(contexts: Contexts) -> Self {
         Self {
-            match_lengths: LengthPrices::new(),
-            repeat_lengths: LengthPrices::new(),
+            match_lengths: LengthPrices::new(contexts),
+            repeat_lengths: LengthPrices::new(contexts),
             slots: [[0; LENGTH_STATES]; 64],
             near: [[0; LENGTH_STATES]; NEAR as usize],
             align: [0; 16],
@@ -35,12 +35,13 @@ impl Tariff {
         }
         // Models learn fast at first.
         self.due = position + (position / 4).clamp(SOONEST, REFRESH);
-        self.match_lengths.refresh(&model.match_lengths, model, nice);
-        self.repeat_lengths.refresh(&model.repeat_lengths, model, nice);
-        for (slot, prices) in (0..).zip(&mut self.slots) {
-            let direct = if slot < 14 { 0 } else { price::of_direct((slot >> 1) - 1 - ALIGN_BITS) };
-            for (price, probabilities) in prices.iter_mut().zip(&model.slots) {
-                *price = direct + price::of_tree(probabilities, slot, 6);
+        self.match_lengths.refresh(&model.match_lengths, nice);
+        self.repeat_lengths.refresh(&model.repeat_lengths, nice);
+        for (state, probabilities) in model.slots.iter().enumerate() {
+            let prices = price::of_leaves(probabilities);
+            for ((slot, of_slot), price) in (0..).zip(&mut self.slots).zip(prices) {
+                let direct = if slot < 14 { 0 } else { price::of_direct((slot >> 1) - 1 - ALIGN_BITS) };
+                of_slot[state] = direct + price;
             }
         }
         for (distance, prices) in (0..).zip(&mut self.near) {
@@ -100,25 +101,23 @@ impl DistancePrices<'_> {
     }
 }
 
-/// What all lengths add to a way.
-pub(crate) struct LengthPrices([[u64; (LONGEST + 1) as usize]; POSITION_STATES]);
+/// What all lengths add to a way, by the lowest bits of its position.
+pub(crate) struct LengthPrices(Vec<[u64; (LONGEST + 1) as usize]>);
 
 impl LengthPrices {
-    const fn new() -> Self {
-        Self([[0; (LONGEST + 1) as usize]; POSITION_STATES])
+    fn new(contexts: Contexts) -> Self {
+        Self(vec![[0; (LONGEST + 1) as usize]; 1 << contexts.position_bits])
     }
 
-    fn refresh(&mut self, lengths: &Lengths, model: &Model, nice: u32) {
+    fn refresh(&mut self, lengths: &Lengths, nice: u32) {
         let choice = |index: usize, bit| price::of_bit(lengths.choices[index], bit);
-        for (place, costs) in self.0.iter_mut().enumerate().take(1 << model.contexts.position_bits) {
-            for (length, cost) in (SHORTEST..).zip(&mut costs[SHORTEST as usize..=nice as usize]) {
-                let price = match length - SHORTEST {
-                    length @ 0..8 => choice(0, 0) + price::of_tree(&lengths.low[place], length, 3),
-                    length @ 8..16 => {
-                        choice(0, 1) + choice(1, 0) + price::of_tree(&lengths.middle[place], length - 8, 3)
-                    }
-                    length => choice(0, 1) + choice(1, 1) + price::of_tree(&lengths.high, length - 16, 8),
-                };
+        let (low, middle, high) = (choice(0, 0), choice(0, 1) + choice(1, 0), choice(0, 1) + choice(1, 1));
+        let highest = price::of_leaves(&lengths.high).map(|price| high + price);
+        for (place, costs) in self.0.iter_mut().enumerate() {
+            let lowest = price::of_leaves(&lengths.low[place]).map(|price| low + price);
+            let middle = price::of_leaves(&lengths.middle[place]).map(|price| middle + price);
+            let prices = lowest.iter().chain(&middle).chain(&highest);
+            for ((length, cost), &price) in (SHORTEST..=nice).zip(&mut costs[SHORTEST as usize..]).zip(prices) {
                 *cost = Way::cost(price, length);
             }
         }
