@@ -23,9 +23,11 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let Some(store) = survey.context.store else {
         return Vec::new();
     };
-    store
-        .made
-        .par_iter()
+    // One by one and packs first, as they take longest: nobody is left alone with one in the end.
+    let mut made: Vec<&Resource> = store.made.iter().collect();
+    made.sort_by_key(|resource| !matches!(resource, Resource::Artifact { artifact: Artifact::Pack { .. }, .. }));
+    made.into_iter()
+        .par_bridge()
         .flat_map_iter(|resource| {
             let Resource::Artifact { version, artifact } = resource else {
                 return Vec::new();
