@@ -178,17 +178,21 @@ impl Stretch<'_> {
         let is_repeat = model.is_repeat[state.index()];
         let (fresh, repeat) = (matched + price::of_bit(is_repeat, 0), matched + price::of_bit(is_repeat, 1));
 
-        let literal = literal + self.literal(position, state, last[0]);
         self.end = self.end.max(at + 1);
-        self.reach(at + 1, Way::literal(literal));
         let is_same = position > last[0] as usize && data[position - 1 - last[0] as usize] == data[position];
+        // Inside a match what is known costs less than a literal does before its first bit.
+        if !is_same || literal <= self.ways[at + 1].price() {
+            let literal = literal + self.literal(position, state, last[0]);
+            self.reach(at + 1, Way::literal(literal));
+            if !is_same && let Some(tail) = self.tail(position, limit, last[0]) {
+                self.reach_tail(at, None, position, literal, state.after_literal(), tail);
+            }
+        }
         if is_same {
             let short = repeat
                 + price::of_bit(model.is_older[0][state.index()], 0)
                 + price::of_bit(model.is_long[state.index()][place], 0);
             self.reach(at + 1, Way::short_repeat(short));
-        } else if let Some(tail) = self.tail(position, limit, last[0]) {
-            self.reach_tail(at, None, position, literal, state.after_literal(), tail);
         }
         if limit < SHORTEST as usize {
             return;
