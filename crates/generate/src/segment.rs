@@ -51,16 +51,21 @@ impl<W: Write> Segment<W> {
 
 impl<W: Write> Write for Segment<W> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        if let State::Small { bytes, .. } = &mut self.state {
-            if bytes.len() + piece.len() <= SMALL_BYTES {
-                bytes.extend_from_slice(piece);
-                return Ok(piece.len());
-            }
-            if let State::Small { bytes, out } = std::mem::replace(&mut self.state, State::Broken) {
+        if let State::Small { bytes, .. } = &mut self.state
+            && (bytes.len() < SMALL_BYTES || piece.is_empty())
+        {
+            // Filled to the brim, so that the choice of the codec does not depend on the pieces.
+            let taken = piece.len().min(SMALL_BYTES - bytes.len());
+            bytes.extend_from_slice(&piece[..taken]);
+            return Ok(taken);
+        }
+        match std::mem::replace(&mut self.state, State::Broken) {
+            State::Small { bytes, out } => {
                 let mut encoder = self.suit.codec_for_code(&bytes).encoder(out, None)?;
                 encoder.write_all(&bytes)?;
                 self.state = State::Large(Box::new(encoder));
             }
+            other => self.state = other,
         }
         match &mut self.state {
             State::Large(encoder) => encoder.write(piece),

@@ -90,6 +90,7 @@ pub(crate) fn line(
 ) -> Line {
     let agent = &asked.agent[..asked.agent.len().min(AGENT_LENGTH)];
     Line {
+        time: std::time::SystemTime::now(),
         client: asked.client,
         subject: connection.subject().cloned(),
         method: asked.method.clone(),

@@ -237,6 +237,9 @@ impl Running {
             // A worker that is gone without a word has no connections either.
             aborted += ended.unwrap_or(0);
         }
+        // Lines of those who were the last.
+        let access = Arc::clone(&self.site.settings().access);
+        let _ = tokio::task::spawn_blocking(move || access.flush()).await;
         tracing::info!(aborted, "drained");
         Drained { aborted }
     }

@@ -1,7 +1,8 @@
 //! A connected socket, TCP or Unix, read and written with as few system calls as there are.
 //!
 //! Always true: a fresh socket is tried before it is registered with the runtime. A client that asks once on each
-//! connection has usually asked before we came, and then the connection is never waited for.
+//! connection has usually asked before we came, and then the connection is never waited for. One that asks on and on is
+//! registered: the runtime gives others their turn then.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -28,7 +29,8 @@ pub(crate) struct Socket {
 
 #[derive(Debug)]
 enum State {
-    Fresh(OwnedFd),
+    /// With how often it was read.
+    Fresh(OwnedFd, u8),
     Registered(AsyncFd<OwnedFd>),
     /// Only while it is being registered, if that failed, or when somebody else has it.
     Lost,
@@ -46,7 +48,7 @@ pub(crate) enum Behind {
 impl Socket {
     /// Takes a socket that was set not to block.
     pub(crate) const fn new(fd: OwnedFd) -> Self {
-        Self { state: State::Fresh(fd), unread: None }
+        Self { state: State::Fresh(fd, 0), unread: None }
     }
 
     /// Puts bytes back: they are read next.
@@ -118,15 +120,22 @@ impl Socket {
         is_last: impl Fn(&T) -> bool,
     ) -> Poll<io::Result<T>> {
         loop {
-            let fd = match &self.state {
+            let fd = match &mut self.state {
                 State::Registered(fd) => fd,
-                State::Fresh(fd) => match io(fd.as_fd()) {
+                State::Fresh(_, FRESH_READS) => {
+                    self.register()?;
+                    continue;
+                }
+                State::Fresh(fd, reads) => match io(fd.as_fd()) {
                     Err(Errno::AGAIN) => {
                         self.register()?;
                         continue;
                     }
                     Err(Errno::INTR) => continue,
-                    done => return Poll::Ready(done.map_err(io::Error::from)),
+                    done => {
+                        *reads += u8::from(direction == Direction::In);
+                        return Poll::Ready(done.map_err(io::Error::from));
+                    }
                 },
                 State::Lost => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             };
@@ -149,7 +158,7 @@ impl Socket {
     }
 
     fn register(&mut self) -> io::Result<()> {
-        if let State::Fresh(fd) = std::mem::replace(&mut self.state, State::Lost) {
+        if let State::Fresh(fd, _) = std::mem::replace(&mut self.state, State::Lost) {
             self.state = State::Registered(register(fd, Interest::READABLE | Interest::WRITABLE)?);
         }
         Ok(())
@@ -162,7 +171,7 @@ impl Socket {
 
     fn fd(&self) -> Option<&OwnedFd> {
         match &self.state {
-            State::Fresh(fd) => Some(fd),
+            State::Fresh(fd, _) => Some(fd),
             State::Registered(fd) => Some(fd.get_ref()),
             State::Lost => None,
         }
@@ -175,7 +184,10 @@ pub(crate) fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<Ow
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(|error| error.into_parts().1)
 }
 
-#[derive(Clone, Copy)]
+/// A socket that was read so often is no longer one of a client that asks once.
+const FRESH_READS: u8 = 4;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
     In,
     Out,

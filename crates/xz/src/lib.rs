@@ -7,7 +7,7 @@
 //! stream footer
 //! ```
 //!
-//! Any decoder of xz reads it. It takes about half the time that liblzma takes for as few bytes: matches are found in tables
+//! Any decoder of xz reads it. It takes half the time that liblzma takes for as few bytes, or less: matches are found in tables
 //! whose memory is asked for ahead of time, where liblzma waits for the nodes of a tree one after the other.
 //!
 //! Always true: the same input and options give the same bytes, on every machine.

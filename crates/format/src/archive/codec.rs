@@ -24,7 +24,7 @@ pub enum Codec {
         /// With the x86 branch filter, which pays for executables; every client's liblzma reads it.
         x86: bool,
     },
-    /// The same format by our own encoder: in about half the time of preset 6, for one or two hundredths more
+    /// The same format by our own encoder: in half the time of preset 6 or less, for one or two hundredths more
     /// bytes.
     OwnXz {
         /// The largest distance of a match, in bytes; a power of two, 32 MiB at most.
