@@ -138,7 +138,7 @@ fn synthesize(store: &Store, files_per_bundle: u64) -> usize {
                     entries
                 }
             };
-            let manifest = Manifest { header: header(version, files_per_bundle), entries: manifest };
+            let manifest = Manifest::new(header(version, files_per_bundle), manifest);
             for entry in manifest.entries.iter().filter(|entry| entry.version == version) {
                 artifacts.insert(Artifact::Fullfile(entry.hash), meta(b""));
                 files += 1;
@@ -159,7 +159,7 @@ fn synthesize(store: &Store, files_per_bundle: u64) -> usize {
             .zip(&hashes)
             .enumerate()
             .map(|(at, (manifest, hash))| MomEntry::new(bundle(at as u64), manifest.header.version, *hash, false));
-        let mom = Mom { header: header(version, BUNDLES), entries: entries.collect() };
+        let mom = Mom::new(header(version, BUNDLES), entries.collect());
         write(&folder, Artifact::Manifest(ManifestName::Mom), &mom.to_bytes(), &mut artifacts);
         Index::write(version, &artifacts, &layout.index(version)).expect("room on the disk");
         let record = serde_record(version);

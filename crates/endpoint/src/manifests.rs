@@ -228,6 +228,10 @@ impl Endpoint {
         let problem = match loaded {
             Ok(loaded) if loaded.manifest.header.version == entry.version => {
                 self.library.write(entry.version, &file, &loaded.bytes)?;
+                let unusable = &loaded.manifest.ignored().entries;
+                if let Some(first) = unusable.first().map(|error| reason(error)) {
+                    run.note(Problem::UnusableEntry { resource: whole.clone(), entries: unusable.len(), first });
+                }
                 let loaded = Arc::new(loaded);
                 if let Some(pool) = &self.options.pool {
                     pool.add_manifest(entry.hash, &loaded);

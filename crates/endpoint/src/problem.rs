@@ -209,6 +209,18 @@ pub enum Problem {
         /// The flag character.
         modifier: char,
     },
+    /// A manifest has entries of which nobody can say what a client makes of them (manifest 3.2).
+    #[error(
+        "{resource} has entries that are not a file, a directory, a link or a deletion: {entries}, the first is {first}"
+    )]
+    UnusableEntry {
+        /// The manifest.
+        resource: Resource,
+        /// How many.
+        entries: usize,
+        /// The first of them.
+        first: String,
+    },
     /// A file could not be put in its place.
     #[error("{path} could not be installed: {reason}")]
     Install {
@@ -255,6 +267,7 @@ impl Problem {
             Self::DirectoryNotEmpty { .. } => "directory-not-empty",
             Self::NoTrackingFile { .. } => "no-tracking-file",
             Self::UnknownModifier { .. } => "unknown-modifier",
+            Self::UnusableEntry { .. } => "unusable-entry",
             Self::Install { .. } => "install",
             Self::VersionMismatch { .. } => "version-mismatch",
         }

@@ -3,6 +3,10 @@
 //! ```text
 //! F . e x     type, status, optimisation modifier, misc
 //! ```
+//!
+//! Clients give every byte a meaning, also those that no generator of today writes: older ones put `C` (configuration),
+//! `s` (state) or `b` (boot) into byte 3. What is read here is that meaning. A manifest keeps the bytes that it was read
+//! from ([`Manifest::parse`](crate::Manifest::parse)).
 
 use crate::hash::FileKind;
 
@@ -30,14 +34,23 @@ impl Flags {
         Self { kind, status: Status::Present, modifier: Modifier::NONE, misc: Misc::None }
     }
 
-    /// Reads the four bytes; `None` if one of them has no meaning.
-    pub fn parse(bytes: [u8; 4]) -> Option<Self> {
-        Some(Self {
-            kind: EntryKind::parse(bytes[0])?,
-            status: Status::parse(bytes[1])?,
-            modifier: Modifier::parse(bytes[2])?,
-            misc: Misc::parse(bytes[3])?,
-        })
+    /// Reads the four bytes as a client does. Bytes without a meaning are no type, present, the baseline and no mark.
+    pub const fn parse(bytes: [u8; 4]) -> Self {
+        Self {
+            kind: EntryKind::parse(bytes[0]),
+            status: Status::parse(bytes[1]),
+            modifier: Modifier::parse(bytes[2]),
+            misc: Misc::parse(bytes[3]),
+        }
+    }
+
+    /// The flags of an entry that a later manifest takes over: without the mark of a rename, as the reference does.
+    #[must_use]
+    pub const fn carried(self) -> Self {
+        match self.misc {
+            Misc::Renamed => Self { misc: Misc::None, ..self },
+            _ => self,
+        }
     }
 
     /// The four bytes.
@@ -47,13 +60,13 @@ impl Flags {
 }
 
 macro_rules! flag_byte {
-    ($type:ident: $($variant:ident = $byte:literal),+ $(,)?) => {
+    ($type:ident: $($variant:ident = $byte:literal),+; other: $other:ident) => {
         impl $type {
-            /// Reads the byte; `None` if it has no meaning.
-            pub const fn parse(byte: u8) -> Option<Self> {
+            /// Reads the byte. Another than those of the variants is the same as none of them.
+            pub const fn parse(byte: u8) -> Self {
                 match byte {
-                    $($byte => Some(Self::$variant),)+
-                    _ => None,
+                    $($byte => Self::$variant,)+
+                    _ => Self::$other,
                 }
             }
 
@@ -84,7 +97,7 @@ pub enum EntryKind {
     Absent,
 }
 
-flag_byte!(EntryKind: File = b'F', Directory = b'D', Link = b'L', Manifest = b'M', IterativeManifest = b'I', Absent = b'.');
+flag_byte!(EntryKind: File = b'F', Directory = b'D', Link = b'L', Manifest = b'M', IterativeManifest = b'I', Absent = b'.'; other: Absent);
 
 impl EntryKind {
     /// The kind of object on disk, if the entry stands for one.
@@ -111,22 +124,29 @@ pub enum Status {
     Experimental,
 }
 
-flag_byte!(Status: Present = b'.', Deleted = b'd', Ghosted = b'g', Experimental = b'e');
+flag_byte!(Status: Present = b'.', Deleted = b'd', Ghosted = b'g', Experimental = b'e'; other: Present);
+
+impl Status {
+    /// True for an entry that a client does not install.
+    pub const fn is_gone(self) -> bool {
+        matches!(self, Self::Deleted | Self::Ghosted)
+    }
+}
 
 /// Byte 4: marks beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Misc {
     /// `.`
     None,
-    /// `r`, deprecated; read and kept, never made.
+    /// `r`, deprecated: another mark than none to a generator that compares, and none in what it writes.
     Renamed,
-    /// `m`, made by a mix; historical.
+    /// `m`, made by a mix; historical, kept.
     Mix,
     /// `x`, an executable that third-party installations wrap in a script.
     Exported,
 }
 
-flag_byte!(Misc: None = b'.', Renamed = b'r', Mix = b'm', Exported = b'x');
+flag_byte!(Misc: None = b'.', Renamed = b'r', Mix = b'm', Exported = b'x'; other: None);
 
 /// Byte 3: which optimised build of a path this entry is, and which builds the path has (manifest 2.3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,10 +163,9 @@ impl Modifier {
         Some(Self(u8::try_from(index).expect("twenty meanings")))
     }
 
-    /// Reads the byte; `None` if it is not in the table of 64.
-    pub fn parse(byte: u8) -> Option<Self> {
-        let index = TABLE.iter().position(|entry| *entry == byte)?;
-        Some(Self(u8::try_from(index).expect("64 entries")))
+    /// Reads the byte. One that is not in the table of 64 is the baseline's, as `C`, `s` and `b` of older generators.
+    pub const fn parse(byte: u8) -> Self {
+        Self(INDICES[byte as usize])
     }
 
     /// The byte.
@@ -238,6 +257,17 @@ impl VariantSet {
 /// Index to byte. `b`, `s` and `C` are not in it.
 const TABLE: &[u8; 64] = b".acdefghijklmnopqrtuvwxyzABDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#^*";
 
+/// Byte to index; 0 for bytes that are not in the table.
+const INDICES: [u8; 256] = {
+    let mut indices = [0; 256];
+    let mut index = 0;
+    while index < TABLE.len() {
+        indices[TABLE[index] as usize] = index as u8;
+        index += 1;
+    }
+    indices
+};
+
 /// Index to meaning, for the twenty indices that have one.
 const MEANINGS: [(Variant, VariantSet); 20] = {
     use Variant::{Apx, Avx2, Avx512, Sse};
@@ -275,7 +305,7 @@ mod tests {
         for (variant, set) in MEANINGS {
             let modifier = Modifier::new(variant, set).unwrap();
             assert_eq!(modifier.meaning(), Some((variant, set)));
-            assert_eq!(Modifier::parse(modifier.to_byte()), Some(modifier));
+            assert_eq!(Modifier::parse(modifier.to_byte()), modifier);
             bytes.push(modifier.to_byte());
         }
         assert_eq!(bytes, b".acdefghijklmnopqrtu");
@@ -288,17 +318,20 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_byte_comes_back_or_is_refused() {
-        let legal =
-            |parse: fn(u8) -> Option<u8>| (0..=255).filter(|byte| parse(*byte) == Some(*byte)).collect::<Vec<u8>>();
-        assert_eq!(legal(|byte| EntryKind::parse(byte).map(EntryKind::to_byte)), b".DFILM");
-        assert_eq!(legal(|byte| Status::parse(byte).map(Status::to_byte)), b".deg");
-        assert_eq!(legal(|byte| Misc::parse(byte).map(Misc::to_byte)), b".mrx");
-        assert_eq!(legal(|byte| Modifier::parse(byte).map(Modifier::to_byte)).len(), 64);
-        for missing in *b"bsC" {
-            assert_eq!(Modifier::parse(missing), None);
+    fn bytes_with_a_meaning_come_back_and_others_have_none() {
+        let own = |written: fn(u8) -> u8| (0..=255).filter(|byte| written(*byte) == *byte).collect::<Vec<u8>>();
+        assert_eq!(own(|byte| EntryKind::parse(byte).to_byte()), b".DFILM");
+        assert_eq!(own(|byte| Status::parse(byte).to_byte()), b".deg");
+        assert_eq!(own(|byte| Misc::parse(byte).to_byte()), b".mrx");
+        assert_eq!(own(|byte| Modifier::parse(byte).to_byte()).len(), 64);
+        for missing in *b"bsC&\0\xff" {
+            assert_eq!(Modifier::parse(missing), Modifier::NONE);
         }
-        assert_eq!(Modifier::parse(b'v').unwrap().meaning(), None);
+        assert_eq!(Modifier::parse(b'v').meaning(), None);
+        assert_eq!(Flags::parse(*b"XzC?").to_bytes(), *b"....");
+        assert_eq!(Flags::parse(*b"FdCr").to_bytes(), *b"Fd.r");
+        assert_eq!(Flags::parse(*b"FdCr").carried().to_bytes(), *b"Fd..");
+        assert_eq!(Flags::parse(*b"F..m").carried().to_bytes(), *b"F..m");
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::version::decimal;
 pub struct FormatNumber(u16);
 
 impl FormatNumber {
+    /// The largest format.
+    pub const MAX: Self = Self(u16::MAX);
+
     /// `None` for 0.
     pub const fn new(number: u16) -> Option<Self> {
         if number == 0 { None } else { Some(Self(number)) }

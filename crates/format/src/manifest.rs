@@ -14,14 +14,17 @@
 //! D...<TAB><64 hex digits><TAB>10<TAB>/usr/bin
 //! ```
 //!
-//! What is parsed is written back byte for byte. Entries keep the order they came in.
+//! What is parsed is written back byte for byte, in the order it came in, whoever wrote it.
 
+mod number;
 mod parse;
-mod write;
+mod verbatim;
+pub(crate) mod write;
 
 pub use parse::ParseError;
+pub use verbatim::Ignored;
 
-use crate::flags::{EntryKind, Flags, Status};
+use crate::flags::{EntryKind, Flags};
 use crate::{BundleName, EntryPath, FileHash, FormatNumber, Version};
 
 /// The lines above the blank one.
@@ -31,13 +34,14 @@ pub struct Header {
     pub format: FormatNumber,
     /// `version:`, the version of this manifest.
     pub version: Version,
-    /// `previous:`, the version of the manifest before; written as 0 where there is none.
+    /// `previous:`, the version of the manifest before; written as 0 where there is none. Clients do not read it.
     pub previous: Option<Version>,
     /// `minversion:`. Only written where the format has it.
     pub min_version: Option<Version>,
     /// `filecount:`. The reference counts lines that it later leaves out, so it may exceed the entries (manifest 5.8).
+    /// Like `timestamp:` and `contentsize:` it may be missing in what is read, and is 0 then.
     pub file_count: u32,
-    /// `timestamp:`, seconds since the epoch.
+    /// `timestamp:`, seconds since the epoch. Clients do not read it.
     pub timestamp: i64,
     /// `contentsize:`, bytes.
     pub content_size: u64,
@@ -70,7 +74,7 @@ pub struct Entry {
 impl Entry {
     /// True if a client installs the entry.
     pub fn is_present(&self) -> bool {
-        !matches!(self.flags.status, Status::Deleted | Status::Ghosted) && self.flags.kind != EntryKind::Absent
+        !self.flags.status.is_gone() && self.flags.kind != EntryKind::Absent
     }
 
     /// True for a present regular file.
@@ -86,13 +90,19 @@ pub struct Manifest {
     pub header: Header,
     /// The lines below it.
     pub entries: Vec<Entry>,
+    verbatim: Option<Box<Verbatim>>,
 }
 
 impl Manifest {
     /// The longest line a stock client reads, with its line feed (manifest 3.3).
     pub const MAX_LINE: usize = 8191;
 
-    /// Reads a manifest. Stricter than the client: what is read can be written back byte for byte.
+    /// A new manifest.
+    pub const fn new(header: Header, entries: Vec<Entry>) -> Self {
+        Self { header, entries, verbatim: None }
+    }
+
+    /// Reads what the stock client reads, and keeps what it needs to write it back byte for byte.
     ///
     /// # Errors
     /// The first thing wrong, with its line. Nothing is allocated from a number in the text.
@@ -100,9 +110,20 @@ impl Manifest {
         parse::manifest(text)
     }
 
-    /// The manifest's bytes.
+    fn read(header: Header, entries: Vec<Entry>, text: &[u8], ignored: Ignored) -> Self {
+        let verbatim = Verbatim::of(text, ignored, |out| write::anew(&header, &entries, out));
+        Self { header, entries, verbatim }
+    }
+
+    /// The manifest's bytes: those that were read, or what the reference writes if there are none or the manifest was
+    /// changed since.
     pub fn to_bytes(&self) -> Vec<u8> {
-        write::manifest(self)
+        write::text(&self.header, &self.entries, self.verbatim.as_deref())
+    }
+
+    /// What was read without becoming header or entry.
+    pub fn ignored(&self) -> &Ignored {
+        self.verbatim.as_ref().map_or(Ignored::NONE, |verbatim| &verbatim.ignored)
     }
 
     /// The entries that a client installs.
@@ -112,7 +133,7 @@ impl Manifest {
 }
 
 pub(crate) use parse::mom as parse_mom;
-pub(crate) use write::mom as write_mom;
+pub(crate) use verbatim::Verbatim;
 
 #[cfg(test)]
 mod tests;

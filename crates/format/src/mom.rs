@@ -4,7 +4,7 @@
 //! others are trusted through the hashes in it.
 
 use crate::flags::{EntryKind, Flags, Misc, Modifier, Status};
-use crate::manifest::{Header, ParseError, parse_mom, write_mom};
+use crate::manifest::{Header, Ignored, ParseError, Verbatim, parse_mom, write};
 use crate::{BundleName, FileHash, Version};
 
 /// A manifest of manifests.
@@ -14,6 +14,7 @@ pub struct Mom {
     pub header: Header,
     /// The lines below it.
     pub entries: Vec<MomEntry>,
+    verbatim: Option<Box<Verbatim>>,
 }
 
 /// One bundle of a release.
@@ -37,14 +38,19 @@ impl MomEntry {
         Self { flags, hash, version, bundle }
     }
 
-    /// True for what a client takes as a bundle: neither deleted nor an iterative manifest (manifest 2.1, 3.2).
+    /// True for what a client takes as a bundle: of type `M`, and neither deleted nor ghosted (manifest 2.1, 3.2).
     pub fn is_bundle(&self) -> bool {
         self.flags.kind == EntryKind::Manifest && matches!(self.flags.status, Status::Present | Status::Experimental)
     }
 }
 
 impl Mom {
-    /// Reads a MoM.
+    /// A new MoM.
+    pub const fn new(header: Header, entries: Vec<MomEntry>) -> Self {
+        Self { header, entries, verbatim: None }
+    }
+
+    /// Reads what the stock client reads, and keeps what it needs to write it back byte for byte.
     ///
     /// # Errors
     /// The first thing wrong, with its line.
@@ -52,9 +58,20 @@ impl Mom {
         parse_mom(text)
     }
 
-    /// The MoM's bytes.
+    pub(crate) fn read(header: Header, entries: Vec<MomEntry>, text: &[u8], ignored: Ignored) -> Self {
+        let verbatim = Verbatim::of(text, ignored, |out| write::anew(&header, &entries, out));
+        Self { header, entries, verbatim }
+    }
+
+    /// The MoM's bytes: those that were read, or what the reference writes if there are none or the MoM was changed
+    /// since.
     pub fn to_bytes(&self) -> Vec<u8> {
-        write_mom(self)
+        write::text(&self.header, &self.entries, self.verbatim.as_deref())
+    }
+
+    /// What was read without becoming header or entry.
+    pub fn ignored(&self) -> &Ignored {
+        self.verbatim.as_ref().map_or(Ignored::NONE, |verbatim| &verbatim.ignored)
     }
 
     /// The bundles of the release.

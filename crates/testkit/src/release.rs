@@ -60,7 +60,7 @@ impl<'p> ReleaseBuilder<'p> {
     pub fn build(self) -> TestRelease {
         let mut release = TestRelease {
             version: self.version,
-            mom: Mom { header: self.header(Vec::new()), entries: Vec::new() },
+            mom: Mom::new(self.header(Vec::new()), Vec::new()),
             manifests: BTreeMap::new(),
             objects: BTreeMap::new(),
             artifacts: BTreeMap::new(),
@@ -107,7 +107,7 @@ impl<'p> ReleaseBuilder<'p> {
                 header.previous = old.map(|old| old.header.version);
                 header.file_count = u32::try_from(entries.len()).unwrap();
                 header.content_size = objects.iter().map(TestObject::size).sum();
-                Manifest { header, entries }
+                Manifest::new(header, entries)
             }
         }
     }
@@ -147,6 +147,25 @@ impl TestRelease {
         draft.prepare(self.record()).unwrap().release().unwrap()
     }
 
+    /// Rewrites the manifests of this version as another generator may have written them. The MoM is given with the hashes
+    /// of those that were rewritten; it comes last, and is signed.
+    pub fn rewrite(&mut self, edit: impl Fn(&ManifestName, String) -> String) {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let version = self.version;
+        for entry in self.mom.entries.clone().into_iter().filter(|entry| entry.version == version) {
+            let name = ManifestName::Bundle(entry.bundle.clone());
+            let bytes = edit(&name, text(self.manifests[&entry.bundle].to_bytes())).into_bytes();
+            let rewritten = self.mom.entries.iter_mut().find(|other| other.bundle == entry.bundle).unwrap();
+            rewritten.hash = FileHash::of_manifest(&bytes);
+            self.manifests.insert(entry.bundle, Manifest::parse(&bytes).unwrap());
+            self.add_manifest(name, &bytes);
+        }
+        let full = self.artifacts[&Artifact::Manifest(ManifestName::Full)].clone();
+        self.add_manifest(ManifestName::Full, edit(&ManifestName::Full, text(full)).as_bytes());
+        self.mom = Mom::parse(edit(&ManifestName::Mom, text(self.mom.to_bytes())).as_bytes()).unwrap();
+        self.add_mom();
+    }
+
     fn bundle_record(&self, entry: &MomEntry) -> BundleRecord {
         BundleRecord {
             name: entry.bundle.clone(),
@@ -183,7 +202,7 @@ impl TestRelease {
             .collect();
         header.file_count = u32::try_from(entries.len()).unwrap();
         header.content_size = self.objects.values().flatten().map(TestObject::size).sum();
-        let full = Manifest { header, entries: entries.into_values().collect() };
+        let full = Manifest::new(header, entries.into_values().collect());
         self.add_manifest(ManifestName::Full, &full.to_bytes());
     }
 

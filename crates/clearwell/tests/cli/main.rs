@@ -20,6 +20,7 @@ mod help;
 mod init;
 mod kill;
 mod mix;
+mod older;
 mod options;
 mod releases;
 mod reproducible;

@@ -1,16 +1,40 @@
 //! Bytes to manifests.
+//!
+//! Whatever the stock client takes is read, as the client understands it (manifest 3.2). Where client and reference
+//! generator differ:
+//!
+//! | In the text | Client | Generator | Here |
+//! |---|---|---|---|
+//! | bytes 2 to 4 of the flags other than those of the table | as `.` | refused, but for `C`, `s`, `b` and `r` | as the client |
+//! | flags of fewer or more than four bytes | the first four bytes of the line | refused | as the client |
+//! | no or other type, and present; `M` or `I` among files | no file | refused; `M` as a file, `I` skipped | ignored |
+//! | unknown header keys | skipped | skipped | ignored |
+//! | a header key twice | the last counts | refused | the last counts, the others are ignored |
+//! | no `previous:`, `timestamp:`, `filecount:`, `contentsize:` | 0 | refused | 0 |
+//! | `previous:`, `minversion:`, `timestamp:` that are no numbers | skipped | refused | ignored |
+//! | `filecount:` and `contentsize:` that are no numbers | 0 | refused | 0 |
+//! | signs, leading zeros, white space around numbers | taken | some refused | taken |
+//! | `minversion:` and `also-add:` in formats that have none | the second is followed | both are | as the generator |
+//! | a format above 65535 | taken in bundle manifests | refused | 65535; refused in a MoM, whose format is in URLs |
+//! | a hash of other than 64 lower-case digits | no file has it | no file has it | ignored; [`FileHash::ZERO`] of a deleted entry |
+//! | names that are not a path, or not a bundle's | taken | taken | ignored |
+//! | no entries, or no blank line | taken | refused | taken |
+//!
+//! *Ignored* lines are neither header nor entry, are listed by [`Manifest::ignored`], and come back with the text. What
+//! the client rejects (manifest 3.1) is an error, also where the generator takes it: NULs, CRLF line ends, a last line
+//! without a line feed, header lines without a TAB, lines of 8192 bytes and more.
 
-use super::{Entry, Header, Manifest};
+use super::{Entry, Header, Ignored, Manifest, number};
 use crate::bundle::InvalidBundleName;
 use crate::flags::{EntryKind, Flags};
 use crate::format_number::InvalidFormat;
 use crate::hash::InvalidHash;
 use crate::mom::{Mom, MomEntry};
 use crate::path::InvalidPath;
-use crate::version::{InvalidVersion, decimal};
+use crate::version::InvalidVersion;
 use crate::{BundleName, EntryPath, FileHash, FormatNumber, Version};
 
-/// Why a manifest cannot be read, and in which line (counted from 1).
+/// Why a manifest cannot be read, or a line of it is ignored, and which line (counted from 1).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}")]
 pub struct ParseError {
@@ -26,12 +50,12 @@ pub struct ParseError {
 pub enum ParseErrorKind {
     #[error("the manifest does not start with MANIFEST and its format")]
     NoMagic,
-    #[error("the manifest ends before its blank line")]
-    NoBlankLine,
     #[error("the last line does not end with a line feed")]
     Truncated,
     #[error("the line is longer than a client reads (8191 bytes)")]
     LineTooLong,
+    #[error("the line contains a NUL")]
+    Nul,
     #[error("the header line is not a key, a TAB and a value")]
     HeaderLine,
     #[error("unknown header key \"{0}\"")]
@@ -40,15 +64,13 @@ pub enum ParseErrorKind {
     RepeatedKey(&'static str),
     #[error("the header key {0} is missing")]
     MissingKey(&'static str),
-    #[error("the header key {0} does not exist in format {1}")]
-    NotInFormat(&'static str, FormatNumber),
     #[error("the value of {0} is not a number a client accepts")]
     Number(&'static str),
     #[error("a blank line among the entries")]
     BlankLine,
     #[error("the entry is not flags, hash, version and path with a TAB between")]
     EntryLine,
-    #[error("the flags \"{0}\" have no meaning here")]
+    #[error("the flags \"{0}\" are not a file's")]
     Flags(String),
     #[error(transparent)]
     Format(#[from] InvalidFormat),
@@ -65,102 +87,145 @@ pub enum ParseErrorKind {
 use ParseErrorKind as Kind;
 
 pub(super) fn manifest(text: &[u8]) -> Result<Manifest, ParseError> {
-    let mut lines = Lines { rest: text, number: 0 };
-    let header = header(&mut lines)?;
-    let mut entries = Vec::new();
-    while let Some(line) = lines.next()? {
-        let entry = fields(line).and_then(|fields| {
-            let entry = Entry {
-                flags: fields.flags,
-                hash: fields.hash,
-                version: fields.version,
-                path: EntryPath::parse(fields.name)?,
-            };
-            match entry.flags.kind {
-                EntryKind::Manifest | EntryKind::IterativeManifest => Err(flags_error(line)),
-                EntryKind::Absent if entry.is_absent_without_reason() => Err(flags_error(line)),
-                _ => Ok(entry),
-            }
-        });
-        entries.push(entry.map_err(|kind| lines.error(kind))?);
-    }
-    Ok(Manifest { header, entries })
+    let mut reader = Reader::new(text);
+    // Clients do not compare the format of a bundle manifest with anything.
+    let header =
+        reader.header(|digits| match number::integer(digits).and_then(|format| u32::try_from(format).ok()) {
+            Some(format) if format > u32::from(u16::MAX) => Ok(FormatNumber::MAX),
+            _ => format(digits),
+        })?;
+    let entries = reader.entries(|columns| {
+        let entry = Entry {
+            flags: columns.flags,
+            hash: columns.hash()?,
+            version: columns.version,
+            path: EntryPath::parse(columns.name)?,
+        };
+        match entry.flags.kind {
+            EntryKind::Manifest | EntryKind::IterativeManifest => Err(columns.flags_error()),
+            EntryKind::Absent if !entry.flags.status.is_gone() => Err(columns.flags_error()),
+            _ => Ok(entry),
+        }
+    })?;
+    Ok(Manifest::read(header, entries, text, reader.ignored))
 }
 
 pub(crate) fn mom(text: &[u8]) -> Result<Mom, ParseError> {
-    let mut lines = Lines { rest: text, number: 0 };
-    let header = header(&mut lines)?;
-    let mut entries = Vec::new();
-    while let Some(line) = lines.next()? {
-        let entry = fields(line).and_then(|fields| match fields.flags.kind {
-            EntryKind::Manifest | EntryKind::IterativeManifest => Ok(MomEntry {
-                flags: fields.flags,
-                hash: fields.hash,
-                version: fields.version,
-                bundle: BundleName::parse(fields.name)?,
-            }),
-            _ => Err(flags_error(line)),
-        });
-        entries.push(entry.map_err(|kind| lines.error(kind))?);
-    }
-    Ok(Mom { header, entries })
+    let mut reader = Reader::new(text);
+    let header = reader.header(format)?;
+    let entries = reader.entries(|columns| {
+        Ok(MomEntry {
+            flags: columns.flags,
+            hash: columns.hash()?,
+            version: columns.version,
+            bundle: BundleName::parse(columns.name)?,
+        })
+    })?;
+    Ok(Mom::read(header, entries, text, reader.ignored))
 }
 
-impl Entry {
-    /// `.` as type is for deleted and ghosted entries only; the reference cannot write another (manifest 2.1).
-    fn is_absent_without_reason(&self) -> bool {
-        use crate::flags::Status;
-        !matches!(self.flags.status, Status::Deleted | Status::Ghosted)
-    }
+fn format(digits: &[u8]) -> Result<FormatNumber, Kind> {
+    let number = number::integer(digits).and_then(|number| u16::try_from(number).ok()).and_then(FormatNumber::new);
+    number.map_or_else(|| Ok(FormatNumber::parse(digits)?), Ok)
 }
 
-struct Fields<'a> {
+fn version(digits: &[u8]) -> Result<Version, InvalidVersion> {
+    let number = number::integer(digits).and_then(|number| u32::try_from(number).ok()).and_then(Version::new);
+    number.map_or_else(|| Version::parse(digits), Ok)
+}
+
+/// The columns of an entry.
+struct Columns<'a> {
+    line: &'a [u8],
     flags: Flags,
-    hash: FileHash,
+    hash: &'a [u8],
     version: Version,
     name: &'a [u8],
 }
 
-fn fields(line: &[u8]) -> Result<Fields<'_>, Kind> {
-    if line.is_empty() {
-        return Err(Kind::BlankLine);
+impl<'a> Columns<'a> {
+    fn split(line: &'a [u8]) -> Result<Self, Kind> {
+        if line.is_empty() {
+            return Err(Kind::BlankLine);
+        }
+        let mut columns = line.splitn(4, |&byte| byte == b'\t').skip(1);
+        let (Some(flags), Some(hash), Some(digits), Some(name)) =
+            (line.first_chunk(), columns.next(), columns.next(), columns.next())
+        else {
+            return Err(Kind::EntryLine);
+        };
+        Ok(Self { line, flags: Flags::parse(*flags), hash, version: version(digits)?, name })
     }
-    let mut columns = line.splitn(4, |&byte| byte == b'\t');
-    let (Some(flags), Some(hash), Some(version), Some(name)) =
-        (columns.next(), columns.next(), columns.next(), columns.next())
-    else {
-        return Err(Kind::EntryLine);
-    };
-    let flags = flags.try_into().ok().and_then(Flags::parse).ok_or_else(|| flags_error(line))?;
-    Ok(Fields { flags, hash: FileHash::parse(hash)?, version: Version::parse(version)?, name })
-}
 
-fn flags_error(line: &[u8]) -> Kind {
-    let flags = line.split(|&byte| byte == b'\t').next().unwrap_or_default();
-    Kind::Flags(flags[..flags.len().min(16)].escape_ascii().to_string())
-}
-
-fn header(lines: &mut Lines<'_>) -> Result<Header, ParseError> {
-    let format = match lines.next()?.and_then(|line| line.strip_prefix(b"MANIFEST\t")) {
-        Some(digits) => FormatNumber::parse(digits).map_err(|kind| lines.error(kind.into()))?,
-        None => return Err(ParseError { line: 1, kind: Kind::NoMagic }),
-    };
-    let mut fields = HeaderFields::default();
-    loop {
-        match lines.next()? {
-            None => return Err(lines.error(Kind::NoBlankLine)),
-            Some(b"") => break,
-            Some(line) => fields.read(line, format).map_err(|kind| lines.error(kind))?,
+    /// Clients copy 64 bytes. What is gone has no content, whatever they are.
+    fn hash(&self) -> Result<FileHash, InvalidHash> {
+        match FileHash::parse(self.hash.get(..64).unwrap_or(self.hash)) {
+            Err(_) if self.flags.status.is_gone() => Ok(FileHash::ZERO),
+            parsed => parsed,
         }
     }
-    fields.finish(format).map_err(|kind| lines.error(kind))
+
+    fn flags_error(&self) -> Kind {
+        let flags = self.line.split(|&byte| byte == b'\t').next().unwrap_or_default();
+        Kind::Flags(shown(flags))
+    }
+}
+
+fn shown(text: &[u8]) -> String {
+    text[..text.len().min(40)].escape_ascii().to_string()
+}
+
+struct Reader<'a> {
+    lines: Lines<'a>,
+    ignored: Ignored,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self { lines: Lines { rest: text, number: 0 }, ignored: Ignored::default() }
+    }
+
+    fn header(&mut self, format: impl Fn(&[u8]) -> Result<FormatNumber, Kind>) -> Result<Header, ParseError> {
+        let format = match self.lines.next()?.and_then(|line| line.strip_prefix(b"MANIFEST\t")) {
+            Some(digits) => format(digits).map_err(|kind| self.lines.error(kind))?,
+            None => return Err(ParseError { line: 1, kind: Kind::NoMagic }),
+        };
+        let mut fields = HeaderFields::default();
+        while let Some(line) = self.lines.next()?.filter(|line| !line.is_empty()) {
+            match fields.read(line) {
+                Ok(Taken::Whole) => {}
+                Ok(Taken::Without(kind)) => self.ignored.header.push(self.lines.error(kind)),
+                Err(kind) => return Err(self.lines.error(kind)),
+            }
+        }
+        fields.finish(format).map_err(|kind| self.lines.error(kind))
+    }
+
+    fn entries<E>(&mut self, entry: impl Fn(&Columns<'a>) -> Result<E, Kind>) -> Result<Vec<E>, ParseError> {
+        let mut entries = Vec::new();
+        while let Some(line) = self.lines.next()? {
+            let columns = Columns::split(line).map_err(|kind| self.lines.error(kind))?;
+            match entry(&columns) {
+                Ok(entry) => entries.push(entry),
+                Err(kind) => self.ignored.entries.push(self.lines.error(kind)),
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// What became of a header line that a client takes.
+enum Taken {
+    Whole,
+    /// A line is ignored: this one, or an earlier one with the same key.
+    Without(Kind),
 }
 
 #[derive(Default)]
 struct HeaderFields {
     version: Option<Version>,
     previous: Option<Option<Version>>,
-    min_version: Option<Version>,
+    min_version: Option<Option<Version>>,
     file_count: Option<u32>,
     timestamp: Option<i64>,
     content_size: Option<u64>,
@@ -169,74 +234,77 @@ struct HeaderFields {
 }
 
 impl HeaderFields {
-    fn read(&mut self, line: &[u8], format: FormatNumber) -> Result<(), Kind> {
+    fn read(&mut self, line: &[u8]) -> Result<Taken, Kind> {
         let tab = line.iter().position(|&byte| byte == b'\t').ok_or(Kind::HeaderLine)?;
         let (key, value) = (&line[..tab], &line[tab + 1..]);
-        match key {
-            b"version:" => once(&mut self.version, "version:", Version::parse(value)?),
-            b"previous:" => {
-                let previous = if value == b"0" { None } else { Some(Version::parse(value)?) };
-                once(&mut self.previous, "previous:", previous)
-            }
-            b"minversion:" if !format.has_min_version() => Err(Kind::NotInFormat("minversion:", format)),
-            b"minversion:" => once(&mut self.min_version, "minversion:", Version::parse(value)?),
+        Ok(match key {
+            b"version:" => set(&mut self.version, "version:", version(value)?),
+            b"previous:" => optional(&mut self.previous, "previous:", version_or_none(value)),
+            b"minversion:" => optional(&mut self.min_version, "minversion:", version_or_none(value)),
             b"filecount:" => {
-                let count = number(value, "filecount:", u64::from(Header::MAX_FILE_COUNT))?;
-                let count = u32::try_from(count).map_err(|_| Kind::Number("filecount:"))?;
-                once(&mut self.file_count, "filecount:", count)
+                let count = number::count(value, Header::MAX_FILE_COUNT.into()).ok_or(Kind::Number("filecount:"))?;
+                set(&mut self.file_count, "filecount:", u32::try_from(count).expect("a limit of 32 bits"))
             }
-            b"timestamp:" => once(&mut self.timestamp, "timestamp:", timestamp(value)?),
+            b"timestamp:" => {
+                let seconds = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                optional(&mut self.timestamp, "timestamp:", seconds)
+            }
             b"contentsize:" => {
-                once(&mut self.content_size, "contentsize:", number(value, "contentsize:", Header::MAX_CONTENT_SIZE)?)
+                let size = number::count(value, Header::MAX_CONTENT_SIZE).ok_or(Kind::Number("contentsize:"))?;
+                set(&mut self.content_size, "contentsize:", size)
             }
-            b"includes:" => {
-                self.includes.push(BundleName::parse(value)?);
-                Ok(())
-            }
-            b"also-add:" if !format.has_also_add() => Err(Kind::NotInFormat("also-add:", format)),
-            b"also-add:" => {
-                self.also_add.push(BundleName::parse(value)?);
-                Ok(())
-            }
-            unknown => Err(Kind::UnknownKey(unknown[..unknown.len().min(40)].escape_ascii().to_string())),
-        }
+            b"includes:" => add(&mut self.includes, value),
+            b"also-add:" => add(&mut self.also_add, value),
+            unknown => Taken::Without(Kind::UnknownKey(shown(unknown))),
+        })
     }
 
     fn finish(self, format: FormatNumber) -> Result<Header, Kind> {
         Ok(Header {
             format,
             version: self.version.ok_or(Kind::MissingKey("version:"))?,
-            previous: self.previous.ok_or(Kind::MissingKey("previous:"))?,
-            min_version: self.min_version,
-            file_count: self.file_count.ok_or(Kind::MissingKey("filecount:"))?,
-            timestamp: self.timestamp.ok_or(Kind::MissingKey("timestamp:"))?,
-            content_size: self.content_size.ok_or(Kind::MissingKey("contentsize:"))?,
+            previous: self.previous.flatten(),
+            min_version: self.min_version.flatten(),
+            file_count: self.file_count.unwrap_or_default(),
+            timestamp: self.timestamp.unwrap_or_default(),
+            content_size: self.content_size.unwrap_or_default(),
             includes: self.includes,
             also_add: self.also_add,
         })
     }
 }
 
-fn once<T>(field: &mut Option<T>, key: &'static str, value: T) -> Result<(), Kind> {
+fn set<T>(field: &mut Option<T>, key: &'static str, value: T) -> Taken {
     match field.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(Kind::RepeatedKey(key)),
+        None => Taken::Whole,
+        Some(_) => Taken::Without(Kind::RepeatedKey(key)),
     }
 }
 
-fn number(digits: &[u8], key: &'static str, largest: u64) -> Result<u64, Kind> {
-    decimal(digits).filter(|number| *number <= largest).ok_or(Kind::Number(key))
+/// A value that clients do not look at.
+fn optional<T>(field: &mut Option<T>, key: &'static str, value: Option<T>) -> Taken {
+    match value {
+        Some(value) => set(field, key, value),
+        None => Taken::Without(Kind::Number(key)),
+    }
 }
 
-fn timestamp(digits: &[u8]) -> Result<i64, Kind> {
-    let invalid = Kind::Number("timestamp:");
-    let (negative, digits) = match digits.strip_prefix(b"-") {
-        Some(b"0") => return Err(invalid),
-        Some(digits) => (true, digits),
-        None => (false, digits),
-    };
-    let seconds = decimal(digits).and_then(|seconds| i64::try_from(seconds).ok()).ok_or(invalid)?;
-    Ok(if negative { -seconds } else { seconds })
+fn add(bundles: &mut Vec<BundleName>, name: &[u8]) -> Taken {
+    match BundleName::parse(name) {
+        Ok(bundle) => {
+            bundles.push(bundle);
+            Taken::Whole
+        }
+        Err(error) => Taken::Without(error.into()),
+    }
+}
+
+/// A version, or 0 for none.
+fn version_or_none(digits: &[u8]) -> Option<Option<Version>> {
+    match number::integer(digits)? {
+        0 if digits.is_empty() => None,
+        number => u32::try_from(number).ok().map(Version::new),
+    }
 }
 
 /// Lines with their numbers; each must end with a line feed and be short enough for a client.
@@ -252,7 +320,8 @@ impl<'a> Lines<'a> {
         }
         self.number += 1;
         let window = &self.rest[..self.rest.len().min(Manifest::MAX_LINE)];
-        match window.iter().position(|&byte| byte == b'\n') {
+        match window.iter().position(|&byte| matches!(byte, b'\n' | 0)) {
+            Some(end) if window[end] == 0 => Err(self.error(Kind::Nul)),
             Some(end) => {
                 let line = &self.rest[..end];
                 self.rest = &self.rest[end + 1..];

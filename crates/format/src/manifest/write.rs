@@ -1,58 +1,79 @@
 //! Manifests to bytes.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use super::{Entry, Header, Manifest};
+use super::{Entry, Header, Verbatim};
 use crate::flags::Flags;
-use crate::mom::Mom;
+use crate::mom::MomEntry;
 use crate::{FileHash, Version};
 
-pub(super) fn manifest(manifest: &Manifest) -> Vec<u8> {
-    let paths: usize = manifest.entries.iter().map(|entry| entry.path.as_bytes().len() + 84).sum();
-    let mut out = Vec::with_capacity(512 + paths);
-    header(&manifest.header, &mut out);
-    for Entry { flags, hash, version, path } in &manifest.entries {
-        line(*flags, hash, *version, path.as_bytes(), &mut out);
+/// The text that was read, if header and entries still say the same; else what the reference writes of them.
+pub(crate) fn text<E: WriteLine>(header: &Header, entries: &[E], verbatim: Option<&Verbatim>) -> Vec<u8> {
+    let write = |out: &mut dyn Write| anew(header, entries, out);
+    if let Some(text) = verbatim.and_then(|verbatim| verbatim.text(write)) {
+        return text.to_vec();
     }
+    let mut out = Vec::with_capacity(512 + entries.iter().map(|entry| 84 + entry.name().len()).sum::<usize>());
+    write(&mut out).expect("writing to memory does not fail");
     out
 }
 
-pub(crate) fn mom(mom: &Mom) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512 + mom.entries.len() * 120);
-    header(&mom.header, &mut out);
-    for entry in &mom.entries {
-        line(entry.flags, &entry.hash, entry.version, entry.bundle.as_str().as_bytes(), &mut out);
-    }
-    out
+pub(crate) fn anew<E: WriteLine>(header: &Header, entries: &[E], out: &mut dyn Write) -> io::Result<()> {
+    write_header(header, out)?;
+    entries.iter().try_for_each(|entry| entry.write(out))
 }
 
-fn header(header: &Header, out: &mut Vec<u8>) {
-    let mut field = |key: &str, value: &dyn std::fmt::Display| {
-        writeln!(out, "{key}\t{value}").expect("writing to memory does not fail");
-    };
-    field("MANIFEST", &header.format);
-    field("version:", &header.version);
-    field("previous:", &header.previous.map_or(0, Version::number));
+/// An entry of a bundle manifest or of a MoM.
+pub(crate) trait WriteLine {
+    fn name(&self) -> &[u8];
+    fn write(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+impl WriteLine for Entry {
+    fn name(&self) -> &[u8] {
+        self.path.as_bytes()
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        line(self.flags, &self.hash, self.version, self.name(), out)
+    }
+}
+
+impl WriteLine for MomEntry {
+    fn name(&self) -> &[u8] {
+        self.bundle.as_str().as_bytes()
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        line(self.flags, &self.hash, self.version, self.name(), out)
+    }
+}
+
+fn write_header(header: &Header, out: &mut dyn Write) -> io::Result<()> {
+    let mut field = |key: &str, value: &dyn std::fmt::Display| writeln!(out, "{key}\t{value}");
+    field("MANIFEST", &header.format)?;
+    field("version:", &header.version)?;
+    field("previous:", &header.previous.map_or(0, Version::number))?;
     if let Some(min_version) = header.min_version.filter(|_| header.format.has_min_version()) {
-        field("minversion:", &min_version);
+        field("minversion:", &min_version)?;
     }
-    field("filecount:", &header.file_count);
-    field("timestamp:", &header.timestamp);
-    field("contentsize:", &header.content_size);
+    field("filecount:", &header.file_count)?;
+    field("timestamp:", &header.timestamp)?;
+    field("contentsize:", &header.content_size)?;
     for bundle in &header.includes {
-        field("includes:", bundle);
+        field("includes:", bundle)?;
     }
     for bundle in header.also_add.iter().filter(|_| header.format.has_also_add()) {
-        field("also-add:", bundle);
+        field("also-add:", bundle)?;
     }
-    out.push(b'\n');
+    out.write_all(b"\n")
 }
 
-fn line(flags: Flags, hash: &FileHash, version: Version, name: &[u8], out: &mut Vec<u8>) {
-    out.extend(flags.to_bytes());
-    out.push(b'\t');
-    out.extend(hash.to_hex());
-    write!(out, "\t{version}\t").expect("writing to memory does not fail");
-    out.extend(name);
-    out.push(b'\n');
+fn line(flags: Flags, hash: &FileHash, version: Version, name: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(&flags.to_bytes())?;
+    out.write_all(b"\t")?;
+    out.write_all(&hash.to_hex())?;
+    write!(out, "\t{version}\t")?;
+    out.write_all(name)?;
+    out.write_all(b"\n")
 }

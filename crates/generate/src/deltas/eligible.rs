@@ -172,11 +172,8 @@ mod tests {
     type TestBundle<'a> = (&'a str, u32, &'a [&'a str], &'a [(&'a str, &'a str)]);
 
     fn release(number: u32, previous: u32, bundles: &[TestBundle<'_>]) -> Arc<Previous> {
-        let mut release = Previous {
-            mom: Mom { header: header(number, previous, &[]), entries: Vec::new() },
-            bundles: BTreeMap::new(),
-            full: None,
-        };
+        let mut release =
+            Previous { mom: Mom::new(header(number, previous, &[]), Vec::new()), bundles: BTreeMap::new(), full: None };
         for (name, at, includes, files) in bundles {
             let name: BundleName = name.parse().unwrap();
             let entry = |(path, content): &(&str, &str)| Entry {
@@ -185,7 +182,7 @@ mod tests {
                 version: version(*at),
                 path: path.parse().unwrap(),
             };
-            let manifest = Manifest { header: header(*at, 0, includes), entries: files.iter().map(entry).collect() };
+            let manifest = Manifest::new(header(*at, 0, includes), files.iter().map(entry).collect());
             release.mom.entries.push(MomEntry::new(name.clone(), version(*at), FileHash::ZERO, false));
             release.bundles.insert(name, Arc::new(manifest));
         }
@@ -275,7 +272,7 @@ mod tests {
         );
         let previous = Arc::get_mut(&mut with_variant).unwrap();
         let manifest = Arc::get_mut(previous.bundles.get_mut(&BundleName::os_core()).unwrap()).unwrap();
-        manifest.entries[1].flags.modifier = Modifier::parse(b'a').unwrap();
+        manifest.entries[1].flags.modifier = Modifier::parse(b'a');
         let mut link = manifest.entries[2].clone();
         link.flags = Flags::present(FileKind::Link);
         link.path = "/usr/lib/link".parse().unwrap();

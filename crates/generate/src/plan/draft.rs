@@ -85,7 +85,7 @@ impl Draft {
 
     /// The manifest as it is, with nothing left out.
     pub(super) fn into_manifest(self) -> Manifest {
-        Manifest { header: self.header, entries: self.entries.into_iter().map(|placed| placed.entry).collect() }
+        Manifest::new(self.header, self.entries.into_iter().map(|placed| placed.entry).collect())
     }
 
     /// The manifest of a bundle, hashed.

@@ -65,7 +65,9 @@ impl History {
             Status::Deleted if keeps_deletions => {
                 let moved = deletions == OldDeletions::ObeyMinimum && below_minimum(entry.version);
                 let version = if moved { release.version } else { entry.version };
-                history.lines.push(Line::gone(&path, entry, entry.flags, version));
+                history
+                    .lines
+                    .push(Line { hash: entry.hash, ..Line::gone(&path, entry, entry.flags.carried(), version) });
             }
             Status::Deleted => {}
             Status::Present | Status::Experimental => {
@@ -74,7 +76,7 @@ impl History {
                     kind: EntryKind::Absent,
                     status: if ghost { Status::Ghosted } else { Status::Deleted },
                     modifier: Modifier::NONE,
-                    misc: entry.flags.misc,
+                    misc: entry.flags.carried().misc,
                 };
                 history.changed = true;
                 history.lines.push(Line::gone(&path, entry, flags, release.version));

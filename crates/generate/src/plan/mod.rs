@@ -293,7 +293,7 @@ fn mom(
         .into_iter()
         .flat_map(|previous| previous.mom.bundles())
         .filter(|entry| carried.contains_key(&entry.bundle))
-        .cloned();
+        .map(|entry| MomEntry { flags: entry.flags.carried(), ..entry.clone() });
     let mut entries: Vec<MomEntry> = new.chain(old).collect();
     entries.sort_by(|a, b| (a.version, &a.bundle).cmp(&(b.version, &b.bundle)));
     let inherited = previous.and_then(|previous| previous.mom.header.min_version);
@@ -308,7 +308,7 @@ fn mom(
         includes: Vec::new(),
         also_add: Vec::new(),
     };
-    Mom { header, entries }
+    Mom::new(header, entries)
 }
 
 /// One fullfile for each hash that is new in this version.

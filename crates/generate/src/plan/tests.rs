@@ -311,3 +311,88 @@ fn what_is_too_large_for_clients_is_refused() {
     large.tree = Tree::new(nodes).unwrap();
     assert!(refusal(&large, None).contains("clients take at most 2000000000000"), "{}", refusal(&large, None));
 }
+
+/// A release before with flags and header lines of older generators. The expected lines are the reference generator's,
+/// of the same two manifests and the same tree.
+#[test]
+fn old_flags_and_headers_are_carried_as_the_reference_does() {
+    const PATHS: [&str; 9] = ["/b", "/boot", "/boot/k", "/c", "/m", "/new", "/quiet", "/r", "/s"];
+    let node = |path: &str| match path {
+        "/boot" => Node::directory(path.parse().unwrap(), Owner { permissions: 0o755, uid: 0, gid: 0 }, 0),
+        _ => Node::file(path.parse().unwrap(), Owner::MANIFEST, 0, path.as_bytes().into()),
+    };
+    let (zero, other) = (FileHash::ZERO, FileHash::from_bytes([0xbb; 32]));
+    let line = |flags: &str, hash: FileHash, version: u32, path: &str| format!("{flags}\t{hash}\t{version}\t{path}\n");
+    let of = |flags: &str, version: u32, path: &str| line(flags, node(path).hash, version, path);
+    let gone = |flags: &str, version: u32, path: &str| line(flags, zero, version, path);
+
+    let before: String = [
+        "MANIFEST\t30\nversion:\t10\nfilecount:\t9\ntimestamp:\t1\nactions:\tx\nprevious:\t0\n\n".to_owned(),
+        [of("F.b.", 10, "/b"), of("D...", 10, "/boot"), of("F.b.", 10, "/boot/k"), of("F.C.", 10, "/c")].concat(),
+        [of("F..m", 10, "/m"), of("F..r", 10, "/r"), of("F.s.", 10, "/s")].concat(),
+        [of("F.C.", 10, "/goneC"), of("F..m", 10, "/gonem"), of("F..r", 10, "/goner")].concat(),
+        [gone(".dC.", 5, "/old1"), gone("Fd.r", 5, "/old2"), gone(".d.m", 5, "/old3"), gone(".g..", 5, "/old4")]
+            .concat(),
+        [line(".d..", other, 5, "/old5"), gone("Dds.", 5, "/old6"), line("I...", other, 5, "index")].concat(),
+    ]
+    .concat();
+    let manifest = Manifest::parse(before.as_bytes()).unwrap();
+    let mom = [
+        "MANIFEST\t30\nversion:\t10\nfilecount:\t3\ntimestamp:\t1\nactions:\tx\n\n".to_owned(),
+        [line("I...", other, 10, "index"), line("M..r", other, 10, "marked")].concat(),
+        line("M...", FileHash::of_manifest(&manifest.to_bytes()), 10, "os-core"),
+        line("M.Cm", other, 10, "quiet"),
+    ]
+    .concat();
+    let unchanged = [
+        "MANIFEST\t30\nversion:\t10\nincludes:\tos-core\nfilecount:\t1\nactions:\tx\n\n".to_owned(),
+        of("F.b.", 10, "/quiet"),
+    ]
+    .concat();
+    let unchanged = Arc::new(Manifest::parse(unchanged.as_bytes()).unwrap());
+    let previous = Previous {
+        mom: Mom::parse(mom.as_bytes()).unwrap(),
+        bundles: [("os-core", Arc::new(manifest)), ("marked", Arc::clone(&unchanged)), ("quiet", unchanged)]
+            .map(|(name, manifest)| (name.parse().unwrap(), manifest))
+            .into(),
+        full: None,
+    };
+
+    let mut inputs = inputs(20, Version::new(10), &PLAIN);
+    inputs.tree = Tree::new(PATHS.map(node).into()).unwrap();
+    let index = inputs.tree.index();
+    let bundle = |name: &str, paths: &[&str]| {
+        let name: BundleName = name.parse().unwrap();
+        let mut list = PathList::default();
+        paths.iter().for_each(|path| list.add(path.as_bytes(), false));
+        let files = list.resolve(&index, &name, &mut Vec::new());
+        BundleInput { name, status: BundleStatus::Active, includes: Vec::new(), also_add: Vec::new(), files }
+    };
+    let os_core: Vec<&str> = PATHS.into_iter().filter(|path| *path != "/quiet").collect();
+    let bundles = vec![bundle("os-core", &os_core), bundle("marked", &["/quiet"]), bundle("quiet", &["/quiet"])];
+    drop(index);
+    inputs.bundles = bundles;
+    let plan = plan(&inputs, Some(&previous), &PlanOptions::default()).unwrap();
+    let entries = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().split_once("\n\n").unwrap().1.to_owned();
+    assert_eq!(
+        entries(plan.bundles[0].manifest.to_bytes()),
+        [
+            [gone(".d..", 5, "/old1"), gone("Fd..", 5, "/old2"), gone(".d.m", 5, "/old3")].concat(),
+            [line(".d..", other, 5, "/old5"), gone("Dd..", 5, "/old6")].concat(),
+            [of("F...", 10, "/b"), of("D...", 10, "/boot"), of("F...", 10, "/boot/k"), of("F...", 10, "/c")].concat(),
+            of("F...", 10, "/s"),
+            [gone(".d..", 20, "/goneC"), gone(".d.m", 20, "/gonem"), gone(".d..", 20, "/goner")].concat(),
+            [of("F...", 20, "/m"), of("F...", 20, "/new"), of("F...", 20, "/r")].concat(),
+        ]
+        .concat()
+    );
+    assert_eq!(
+        entries(plan.mom.to_bytes()),
+        [
+            line("M...", other, 10, "marked"),
+            line("M..m", other, 10, "quiet"),
+            line("M...", plan.bundles[0].hash, 20, "os-core"),
+        ]
+        .concat()
+    );
+}

@@ -120,7 +120,7 @@ fn builds_that_are_promised_and_not_listed() {
 fn an_unknown_modifier_hides_a_file() {
     let mut mix = Mix::signed();
     let mut release = mix.plan(10, &mix.system(10));
-    release.entry("editors", "/usr/bin/ed").flags.modifier = Modifier::parse(b'*').unwrap();
+    release.entry("editors", "/usr/bin/ed").flags.modifier = Modifier::parse(b'*');
     mix.make(release, |_| {});
     assert_refused(&mix, Rule::IncompleteVariants, &["/usr/bin/ed in bundle editors"]);
 }
@@ -318,7 +318,7 @@ fn a_mom_that_names_a_bundle_twice() {
 fn a_mom_that_hides_a_bundle() {
     let mut mix = Mix::signed();
     let release = mix.plan(10, &mix.system(10));
-    mix.make(release, |mom| mom.entries[1].flags.modifier = Modifier::parse(b'e').unwrap());
+    mix.make(release, |mom| mom.entries[1].flags.modifier = Modifier::parse(b'e'));
     assert_refused(&mix, Rule::HiddenBundle, &["bundle games"]);
 }
 

@@ -267,7 +267,7 @@ impl Mix {
         let objects = content.0.values().flat_map(|of| of.objects.clone()).collect();
         let all = BundleContent { objects, ..BundleContent::default() };
         let full = manifest(self.format, this, previous.map(|previous| &previous.full), &all);
-        let mom = Mom { header: header(self.format, this, previous.map(Release::version)), entries: Vec::new() };
+        let mom = Mom::new(header(self.format, this, previous.map(Release::version)), Vec::new());
         Release { mom, manifests, full, made, content: content.clone() }
     }
 
@@ -431,7 +431,7 @@ fn manifest(format: FormatNumber, this: Version, old: Option<&Manifest>, of: &Bu
         also_add: of.also_add.clone(),
         ..header(format, this, old.map(|old| old.header.version))
     };
-    Manifest { header, entries }
+    Manifest::new(header, entries)
 }
 
 pub(crate) fn fullfile(object: &Object) -> Vec<u8> {

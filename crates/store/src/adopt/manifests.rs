@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clearwell_format::manifest::Ignored;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, MomEntry, Owner, Version};
 use clearwell_sign::{TrustAnchor, verify};
@@ -53,7 +54,9 @@ impl<'a> ManifestCheck<'a> {
                 Err(kind) => self.problem(&Artifact::MomSignature, kind),
             }
         }
-        Mom::parse(&text).ok()
+        let mom = Mom::parse(&text).ok()?;
+        self.note_ignored(&ManifestName::Mom, mom.ignored());
+        Some(mom)
     }
 
     /// The manifest of a bundle that changed in this version, if it is the one that the MoM names.
@@ -78,6 +81,7 @@ impl<'a> ManifestCheck<'a> {
                 if found != self.version {
                     self.problem(&archive, ProblemKind::OtherVersion { found });
                 }
+                self.note_ignored(&name, manifest.ignored());
                 Some(manifest)
             }
             Err(source) => {
@@ -95,7 +99,16 @@ impl<'a> ManifestCheck<'a> {
             Ok(manifest) => Err(ProblemKind::OtherVersion { found: manifest.header.version }),
             Err(source) => Err(ProblemKind::Manifest(source)),
         })?;
-        Manifest::parse(&text).ok()
+        let full = Manifest::parse(&text).ok()?;
+        self.note_ignored(&ManifestName::Full, full.ignored());
+        Some(full)
+    }
+
+    fn note_ignored(&mut self, name: &ManifestName, ignored: &Ignored) {
+        let lines = ignored.header.len() + ignored.entries.len();
+        if let Some(first) = ignored.header.first().or(ignored.entries.first()).cloned() {
+            self.problem(&Artifact::ManifestTar(name.clone()), ProblemKind::LinesIgnored { lines, first });
+        }
     }
 
     /// Leaves out the manifests that the MoM does not name in this version.

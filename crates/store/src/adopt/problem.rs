@@ -53,6 +53,15 @@ pub enum ProblemKind {
     /// Not a manifest that clients can read.
     #[error("it is no manifest that clients can read")]
     Manifest(#[source] ParseError),
+    /// A manifest with lines that clients take and that mean nothing here.
+    #[error("lines that mean nothing to this program: {lines}, the first is")]
+    LinesIgnored {
+        /// How many.
+        lines: usize,
+        /// The first of them.
+        #[source]
+        first: ParseError,
+    },
     /// Not the manifest that the MoM names.
     #[error("its hash is {found} where the MoM says {expected}")]
     ManifestHash {
@@ -132,7 +141,11 @@ impl Problem {
             | Kind::PointerUnreadable
             | Kind::PointerToNothing { .. }
             | Kind::VersionMissing { .. } => Severity::Release,
-            Kind::Unknown | Kind::NotInMom | Kind::PackIncomplete { .. } | Kind::PointerBehind { .. } => Severity::Note,
+            Kind::Unknown
+            | Kind::NotInMom
+            | Kind::LinesIgnored { .. }
+            | Kind::PackIncomplete { .. }
+            | Kind::PointerBehind { .. } => Severity::Note,
             Kind::SignatureMissing
             | Kind::SignatureInvalid(_)
             | Kind::OtherVersion { .. }
@@ -162,6 +175,7 @@ impl Problem {
             | Kind::ManifestMissing { .. }
             | Kind::ArchiveMissing
             | Kind::VersionMissing { .. } => "restore it from a backup and adopt again",
+            Kind::LinesIgnored { .. } => "nothing: it was taken as it is; later releases are without them",
             Kind::NotAsArchived => "nothing is lost: clients read the archive, which was taken",
             Kind::FullfileMissing { .. } => MAKE_AGAIN,
             Kind::Content(problem) => match problem {
