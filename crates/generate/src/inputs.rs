@@ -167,10 +167,16 @@ pub enum Warning {
         /// What it names.
         also_add: String,
     },
+    /// Includes or also-adds that os-core declares.
+    #[error("os-core declares {} as includes or also-adds: ignored, as every bundle includes os-core", list(.bundles))]
+    OsCoreIncludes {
+        /// What it names, by name.
+        bundles: Vec<BundleName>,
+    },
     /// Bundles that include each other. What several of them list is kept in the first by name.
     #[error("the bundles {} include each other: what several list is kept in the first", list(.bundles))]
     IncludeCycle {
-        /// The bundles, os-core first, then by name.
+        /// The bundles, by name.
         bundles: Vec<BundleName>,
     },
     /// A link or directory with content below /V3, /V4 or /VA: only regular files have optimised builds (manifest 5.6).

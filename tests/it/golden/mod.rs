@@ -43,7 +43,7 @@ const NOT_REPEATED: [&str; 6] = [
 #[test]
 fn golden_scenarios_are_reproduced() {
     let folders = scenario_folders();
-    assert!(folders.len() >= 26, "the fixtures have 26 scenarios, found {}", folders.len());
+    assert!(folders.len() >= 27, "the fixtures have 27 scenarios, found {}", folders.len());
     let mut compared = 0;
     let mut failures = Vec::new();
     for folder in folders {
@@ -58,7 +58,7 @@ fn golden_scenarios_are_reproduced() {
             failures.push(format!("{} ({}):\n  {}", scenario.name, folder.display(), differences.join("\n  ")));
         }
     }
-    assert!(compared >= 20, "only {compared} scenarios were compared");
+    assert!(compared >= 21, "only {compared} scenarios were compared");
     assert!(failures.is_empty(), "{} of {compared} scenarios differ\n\n{}", failures.len(), failures.join("\n\n"));
 }
 

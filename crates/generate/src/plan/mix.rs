@@ -1,10 +1,12 @@
 //! The bundles of a mix: who includes whom, and what takes precedence.
 //!
 //! Includes as a manifest states them (manifest 5.2): os-core first, declared or not, then the declared ones in order,
-//! each once, if they are in the mix. The index bundle may be named whether or not it is (content layout 7).
+//! each once, if they are in the mix. The index bundle may be included whether or not it is (content layout 7); as an
+//! also-add it has to be in the mix. os-core itself includes and adds nothing, whatever it declares: every bundle
+//! includes it, so an include of its own would be a cycle. The reference does not read what it declares (golden 021).
 //!
 //! Bundles that include each other are installed together or not at all, so each file that several of them list needs
-//! to be in one of their manifests, and one is enough. It is kept in the first: os-core, then by name. The reference
+//! to be in one of their manifests, and one is enough. It is kept in the first by name. The reference
 //! subtracts each from the other and loses the file (manifest 6, quirk 4).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,15 +43,16 @@ impl<'a> Mix<'a> {
             }
         }
         let os_core = *places.get(&BundleName::os_core()).ok_or(PlanError::NoOsCore)?;
-        let known = |name: &BundleName| places.contains_key(name) || *name == BundleName::index();
         let mut bundles: Vec<Member<'a>> = Vec::with_capacity(inputs.len());
         for (place, input) in inputs.iter().enumerate() {
-            let mut includes = Vec::new();
-            if place != os_core {
-                includes.push(BundleName::os_core());
+            if place == os_core {
+                warn_of_os_core(input, warnings);
+                bundles.push(Member { input, includes: Vec::new(), also_add: Vec::new(), subtracts: Vec::new() });
+                continue;
             }
+            let mut includes = vec![BundleName::os_core()];
             for include in &input.includes {
-                if !known(include) {
+                if !places.contains_key(include) && *include != BundleName::index() {
                     warnings.push(Warning::UnknownInclude {
                         bundle: input.name.clone(),
                         include: include.as_str().to_owned(),
@@ -60,12 +63,12 @@ impl<'a> Mix<'a> {
             }
             let mut also_add = Vec::new();
             for name in &input.also_add {
-                if !known(name) {
+                if !places.contains_key(name) {
                     warnings.push(Warning::UnknownAlsoAdd {
                         bundle: input.name.clone(),
                         also_add: name.as_str().to_owned(),
                     });
-                } else if *name != BundleName::os_core() && !also_add.contains(name) {
+                } else if !also_add.contains(name) {
                     also_add.push(name.clone());
                 }
             }
@@ -76,17 +79,26 @@ impl<'a> Mix<'a> {
             .map(|bundle| bundle.includes.iter().filter_map(|name| places.get(name).copied()).collect())
             .collect();
         let closures: Vec<BTreeSet<usize>> = (0..bundles.len()).map(|place| reachable(&direct, place)).collect();
-        warn_of_cycles(&bundles, &closures, os_core, warnings);
+        warn_of_cycles(&bundles, &closures, warnings);
         for (place, closure) in closures.iter().enumerate() {
-            let rank = |other: usize| (other != os_core, &inputs[other].name);
+            let name = |other: usize| &inputs[other].name;
             let subtracts = closure
                 .iter()
                 .copied()
-                .filter(|&other| other != place && (!closures[other].contains(&place) || rank(other) < rank(place)))
+                .filter(|&other| other != place && (!closures[other].contains(&place) || name(other) < name(place)))
                 .collect();
             bundles[place].subtracts = subtracts;
         }
         Ok(Self { bundles, os_core })
+    }
+}
+
+fn warn_of_os_core(input: &BundleInput, warnings: &mut Vec<Warning>) {
+    let mut bundles: BTreeSet<BundleName> = input.includes.iter().chain(&input.also_add).cloned().collect();
+    bundles.remove(&BundleName::os_core());
+    if !bundles.is_empty() {
+        let bundles = bundles.into_iter().collect();
+        warnings.push(Warning::OsCoreIncludes { bundles });
     }
 }
 
@@ -102,7 +114,7 @@ fn reachable(direct: &[Vec<usize>], from: usize) -> BTreeSet<usize> {
     seen
 }
 
-fn warn_of_cycles(bundles: &[Member<'_>], closures: &[BTreeSet<usize>], os_core: usize, warnings: &mut Vec<Warning>) {
+fn warn_of_cycles(bundles: &[Member<'_>], closures: &[BTreeSet<usize>], warnings: &mut Vec<Warning>) {
     let mut told: BTreeSet<usize> = BTreeSet::new();
     for (place, closure) in closures.iter().enumerate() {
         if !closure.contains(&place) || told.contains(&place) {
@@ -112,7 +124,7 @@ fn warn_of_cycles(bundles: &[Member<'_>], closures: &[BTreeSet<usize>], os_core:
         told.extend(&cycle);
         // A bundle that includes itself only loses nothing.
         if cycle.len() > 1 {
-            cycle.sort_by_key(|&other| (other != os_core, &bundles[other].input.name));
+            cycle.sort_by_key(|&other| &bundles[other].input.name);
             let bundles = cycle.iter().map(|&other| bundles[other].input.name.clone()).collect();
             warnings.push(Warning::IncludeCycle { bundles });
         }
@@ -154,11 +166,32 @@ mod tests {
     }
 
     #[test]
-    fn os_core_comes_first_in_a_cycle() {
-        let inputs = [bundle("a", &[]), bundle("os-core", &["a", "os-core"])];
-        let mix = Mix::new(&inputs, &mut Vec::new()).unwrap();
+    fn os_core_includes_nothing() {
+        let mut os_core = bundle("os-core", &["a", "os-core", "nobody"]);
+        os_core.also_add = vec!["a".parse().unwrap()];
+        let mut warnings = Vec::new();
+        let inputs = [bundle("a", &[]), os_core];
+        let mix = Mix::new(&inputs, &mut warnings).unwrap();
         assert_eq!(mix.bundles[0].subtracts, [1]);
         assert!(mix.bundles[1].subtracts.is_empty());
+        assert!(mix.bundles[1].includes.is_empty() && mix.bundles[1].also_add.is_empty());
+        let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            ["os-core declares a, nobody as includes or also-adds: ignored, as every bundle includes os-core"]
+        );
+    }
+
+    #[test]
+    fn also_adds_name_bundles_of_the_mix_each_once() {
+        let mut input = bundle("a", &[]);
+        input.also_add =
+            ["os-core", "a", "os-core", "os-core-update-index"].iter().map(|name| name.parse().unwrap()).collect();
+        let mut warnings = Vec::new();
+        let inputs = [bundle("os-core", &[]), input];
+        let mix = Mix::new(&inputs, &mut warnings).unwrap();
+        assert_eq!(mix.bundles[1].also_add, ["os-core", "a"].map(|name| name.parse().unwrap()));
+        assert!(matches!(&warnings[..], [Warning::UnknownAlsoAdd { .. }]), "{warnings:?}");
     }
 
     #[test]
