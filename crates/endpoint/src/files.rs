@@ -153,14 +153,14 @@ pub(crate) struct Changes {
     pub compare: Vec<Listed>,
     /// To be removed, by path.
     pub remove: Vec<EntryPath>,
-    /// Changed, but not seen by clients.
+    /// Changed or deleted, but not seen by clients.
     pub overlooked: Vec<Problem>,
+    /// New, changed or gone, and none of an update's business.
+    pub left_alone: Vec<EntryPath>,
 }
 
 /// Compares two lists as an update does (manifest 3.4). Paths that are left alone are not in the result.
 pub(crate) fn changes(old: &FileList, new: &FileList) -> Changes {
-    use crate::heuristics::{is_left_alone, is_never_removed};
-
     let mut changes = Changes::default();
     let mut olds = old.files.iter().peekable();
     let mut news = new.files.iter().peekable();
@@ -173,33 +173,45 @@ pub(crate) fn changes(old: &FileList, new: &FileList) -> Changes {
         };
         let before = if order.is_le() { olds.next() } else { None };
         let after = if order.is_ge() { news.next() } else { None };
+        let Some(path) = before.or(after).map(|listed| &listed.entry.path) else { continue };
+        let hash = |listed: Option<&Listed>| {
+            listed.map(|listed| &listed.entry).filter(|entry| entry.is_present()).map(|entry| entry.hash)
+        };
+        if path.upkeep().is_left_alone() {
+            changes.left_alone.extend((hash(before) != hash(after)).then(|| path.clone()));
+            continue;
+        }
         match (before, after) {
-            (Some(before), None) if before.entry.is_present() && !is_never_removed(&before.entry.path) => {
-                changes.remove.push(before.entry.path.clone());
+            (Some(before), None) if before.entry.is_present() && !path.upkeep().is_never_removed() => {
+                changes.remove.push(path.clone());
             }
             (before, Some(after)) if !after.entry.is_present() => {
-                let unchanged = before.is_some_and(|before| before.entry == after.entry);
+                let before = before.map(|before| &before.entry);
                 let ghosted = after.entry.flags.status == Status::Ghosted;
-                if !unchanged && !ghosted && !is_never_removed(&after.entry.path) {
-                    changes.remove.push(after.entry.path.clone());
+                if before == Some(&after.entry) || ghosted || path.upkeep().is_never_removed() {
+                    continue;
+                }
+                match before.filter(|before| before.is_present() && before.version >= after.entry.version) {
+                    Some(before) => changes.overlooked.push(not_raised(before, &after.entry)),
+                    None => changes.remove.push(path.clone()),
                 }
             }
-            (before, Some(after)) if !is_left_alone(&after.entry.path) => {
+            (before, Some(after)) => {
                 match before.filter(|before| before.entry.is_present()).map(|before| &before.entry) {
                     None => changes.install.push(after.clone()),
                     Some(before) if *before == after.entry => {}
                     Some(before) if before.hash == after.entry.hash => changes.compare.push(after.clone()),
                     Some(before) if after.entry.version > before.version => changes.install.push(after.clone()),
-                    Some(before) => changes.overlooked.push(Problem::VersionNotRaised {
-                        path: after.entry.path.clone(),
-                        old: before.version,
-                        new: after.entry.version,
-                    }),
+                    Some(before) => changes.overlooked.push(not_raised(before, &after.entry)),
                 }
             }
             _ => {}
         }
     }
+}
+
+fn not_raised(before: &Entry, after: &Entry) -> Problem {
+    Problem::VersionNotRaised { path: after.path.clone(), old: before.version, new: after.version }
 }
 
 #[cfg(test)]
@@ -289,29 +301,41 @@ mod tests {
             listed("a", "/etc/x", 1, 10),
             listed("a", "/u/changed", 1, 10),
             listed("a", "/u/gone", 1, 10),
+            listed("a", "/u/kept", 1, 30),
             listed("a", "/u/lower", 1, 10),
             listed("a", "/u/moved", 1, 10),
             listed("a", "/u/same", 1, 10),
             listed("a", "/u/wasgone", 0, 10),
             listed("a", "/u/zapped", 1, 10),
+            listed("a", "/var/gone", 1, 10),
+            listed("a", "/var/same", 1, 10),
         ]);
         let new = list(vec![
             listed("a", "/boot/k", 0, 20),
             listed("a", "/etc/x", 2, 20),
             listed("a", "/u/changed", 2, 20),
             listed("a", "/u/gone", 0, 20),
+            listed("a", "/u/kept", 0, 20),
             listed("a", "/u/lower", 2, 10),
             listed("a", "/u/moved", 1, 20),
             listed("a", "/u/new", 3, 20),
             listed("a", "/u/same", 1, 10),
             listed("a", "/u/wasgone", 0, 10),
+            listed("a", "/var/gone", 0, 20),
+            listed("a", "/var/new", 1, 20),
+            listed("a", "/var/same", 1, 20),
         ]);
         let changes = changes(&old, &new);
         let paths = |files: &[Listed]| files.iter().map(|file| file.entry.path.to_string()).collect::<Vec<_>>();
         assert_eq!(paths(&changes.install), ["/u/changed", "/u/new"]);
         assert_eq!(paths(&changes.compare), ["/u/moved"]);
-        let removed: Vec<_> = changes.remove.iter().map(ToString::to_string).collect();
-        assert_eq!(removed, ["/u/gone", "/u/zapped"]);
-        assert!(matches!(&changes.overlooked[..], [Problem::VersionNotRaised { .. }]));
+        let texts = |paths: &[EntryPath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(&changes.remove), ["/u/gone", "/u/zapped"]);
+        assert_eq!(texts(&changes.left_alone), ["/etc/x", "/var/gone", "/var/new"]);
+        let overlooked = changes.overlooked.iter().map(|problem| match problem {
+            Problem::VersionNotRaised { path, .. } => path.to_string(),
+            other => panic!("{other}"),
+        });
+        assert_eq!(overlooked.collect::<Vec<_>>(), ["/u/kept", "/u/lower"]);
     }
 }

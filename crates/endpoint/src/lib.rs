@@ -24,7 +24,6 @@ mod exit;
 mod fetch;
 mod files;
 mod fullfiles;
-mod heuristics;
 mod manifests;
 mod operation;
 mod packs;

@@ -46,6 +46,10 @@ pub struct Report {
     pub checked: u64,
     /// Installed files that are missing, changed or should not be there; of diagnose and repair.
     pub faulty: Vec<FaultyFile>,
+    /// Paths that no update and no added bundle touches (manifest 3.4): of an installation, those it put there; of an
+    /// update, those that are new, changed or gone, and that it left as they were.
+    #[serde(serialize_with = "shown_list")]
+    pub left_alone: Vec<EntryPath>,
     /// Everything that is wrong, in the order it was met.
     pub problems: Vec<Problem>,
 }
@@ -68,6 +72,7 @@ impl Report {
             removed: 0,
             checked: 0,
             faulty: Vec::new(),
+            left_alone: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -192,6 +197,11 @@ impl Serialize for Traffic {
 /// Serializes as its text.
 pub(crate) fn shown<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+/// Serializes as a list of texts.
+fn shown_list<T: fmt::Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(ToString::to_string))
 }
 
 /// Serializes as its text, or as null.

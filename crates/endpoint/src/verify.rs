@@ -255,7 +255,7 @@ impl Verifier<'_> {
             let diagnosed = endpoint.diagnose().await?;
             // An update installs no configuration, and diagnosis misses it: no fault of the release.
             report.faulty = diagnosed.faulty;
-            report.faulty.retain(|faulty| !crate::heuristics::is_left_alone(&faulty.path));
+            report.faulty.retain(|faulty| !faulty.path.upkeep().is_left_alone());
         }
         self.report.add(check, report);
         Ok(())

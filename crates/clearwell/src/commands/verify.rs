@@ -141,6 +141,13 @@ fn text(report: &VerifyReport) -> String {
     if left > 0 {
         let _ = writeln!(text, "  and {left} more; --json lists all");
     }
+    for outcome in report.checks.iter().filter(|outcome| !outcome.report.left_alone.is_empty()) {
+        let paths = &outcome.report.left_alone;
+        let named: Vec<String> = paths.iter().take(SHOWN).map(ToString::to_string).collect();
+        let more = if paths.len() > SHOWN { ", … --json lists all" } else { "" };
+        let (check, count, named) = (&outcome.check, paths.len(), named.join(", "));
+        let _ = writeln!(text, "  WARNING {check}: {count} paths that updates do not touch: {named}{more}");
+    }
     for problem in report.problems() {
         let _ = writeln!(text, "  PROBLEM {problem}");
     }
@@ -152,5 +159,5 @@ fn text(report: &VerifyReport) -> String {
     text
 }
 
-/// How many single files a person is shown.
+/// How many files or paths of a kind a person is shown.
 const SHOWN: usize = 20;

@@ -8,7 +8,6 @@ use super::zero_pack;
 use crate::disk::WhenFull;
 use crate::endpoint::{Endpoint, Run, Stop};
 use crate::files::{FileList, Listed};
-use crate::heuristics::{is_left_alone, is_never_removed};
 use crate::manifests::{Follow, Loaded};
 use crate::problem::Problem;
 use crate::{EndpointError, ExitCode, Report};
@@ -73,7 +72,9 @@ impl Endpoint {
         let paths: BTreeSet<&EntryPath> =
             added.iter().flat_map(|(_, loaded)| loaded.manifest.present()).map(|entry| &entry.path).collect();
         let mut files = Vec::new();
-        for file in list.present().filter(|file| paths.contains(&file.entry.path) && !is_left_alone(&file.entry.path)) {
+        for file in
+            list.present().filter(|file| paths.contains(&file.entry.path) && !file.entry.path.upkeep().is_left_alone())
+        {
             if !self.disk.look(&file.entry.path)?.is(file.entry.hash) {
                 files.push(file.clone());
             }
@@ -110,8 +111,9 @@ impl Endpoint {
         }
         let removed: Vec<_> = leaving.iter().filter_map(|bundle| manifests.remove(*bundle)).collect();
         let rest = self.list(&manifests, run);
+        // Configuration, state and kernels as well: here the client makes no exceptions (observed).
         let paths = removed.iter().flat_map(|loaded| loaded.manifest.present()).map(|entry| &entry.path);
-        let gone: BTreeSet<_> = paths.filter(|path| rest.find(path).is_none() && !is_never_removed(path)).collect();
+        let gone: BTreeSet<_> = paths.filter(|path| rest.find(path).is_none()).collect();
         self.remove_all(run, gone, WhenFull::Keep)?;
         for bundle in leaving {
             self.state.installed.remove(bundle);

@@ -5,7 +5,6 @@ use clearwell_format::Status;
 use crate::disk::{Found, WhenFull};
 use crate::endpoint::{Endpoint, Run, Stop};
 use crate::files::{FileList, Listed};
-use crate::heuristics::{is_left_alone, is_never_removed};
 use crate::report::{FaultyFile, FileFault};
 use crate::{EndpointError, ExitCode, Report};
 
@@ -60,11 +59,11 @@ impl Endpoint {
                 run.report.checked += 1;
                 match self.disk.look(path)? {
                     Found::Missing => Some(FileFault::Missing),
-                    found if found.is(file.entry.hash) || is_left_alone(path) => None,
+                    found if found.is(file.entry.hash) || path.upkeep().is_left_alone() => None,
                     _ => Some(FileFault::Mismatch),
                 }
             } else {
-                let should_be_gone = file.entry.flags.status == Status::Deleted && !is_never_removed(path);
+                let should_be_gone = file.entry.flags.status == Status::Deleted && !path.upkeep().is_never_removed();
                 (should_be_gone && self.disk.look(path)? != Found::Missing).then_some(FileFault::Extraneous)
             };
             run.report.faulty.extend(fault.map(|fault| FaultyFile { path: path.clone(), fault }));
