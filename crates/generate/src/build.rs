@@ -31,7 +31,7 @@ use crate::deltas::report::{self, PackReport};
 use crate::deltas::{self, Updates};
 use crate::earlier::{StoredManifests, lineage};
 use crate::fullfile::Effort;
-use crate::guard::{Stored, Verdict};
+use crate::guard::{Past, Stored, Verdict};
 use crate::inputs::Inputs;
 use crate::make::{Made, Workshop};
 use crate::member::Objects;
@@ -70,6 +70,7 @@ pub fn build(
     let plan = run.plan()?;
     let release = plan.release();
     let previous = run.surroundings.previous.clone();
+    run.surroundings.look_back(&release, &store)?;
     run.stopwatch.phase(Phase::Guard, || run.surroundings.inspection(&release).pass(None, None))?;
     let mom_signature = run.sign_mom(&plan)?;
 
@@ -125,14 +126,22 @@ struct Surroundings<'a> {
     previous: Option<Arc<Previous>>,
     /// The MoMs of all other releases of the store.
     kept: BTreeMap<Version, Mom>,
+    /// What endpoints may have; known once the release is.
+    past: Arc<Past>,
 }
 
 impl Surroundings<'_> {
+    fn look_back(&mut self, release: &Previous, store: &Store) -> Result<(), StoreError> {
+        self.past = Arc::new(inspect::past(release, self.previous.as_deref(), &self.kept, store)?);
+        Ok(())
+    }
+
     fn inspection<'i>(&'i self, release: &'i Previous) -> Inspection<'i> {
         Inspection {
             release,
             previous: self.previous.as_deref(),
             kept: &self.kept,
+            past: Arc::clone(&self.past),
             wanted: inspect::wanted(self.inputs),
             signer: self.signer,
             now: self.options.now,
@@ -161,7 +170,7 @@ impl<'a> Run<'a> {
             options,
             signer,
             progress,
-            surroundings: Surroundings { inputs, options, signer, previous, kept },
+            surroundings: Surroundings { inputs, options, signer, previous, kept, past: Arc::default() },
             earlier,
             fingerprint: fingerprint::fingerprint(inputs, options),
             stopwatch: Stopwatch::new(options.phases.clone(), progress),
@@ -180,6 +189,7 @@ impl<'a> Run<'a> {
             return Err(StoreError::VersionExists { version }.into());
         }
         self.outcome.resumed = true;
+        self.surroundings.look_back(&release, writer.store())?;
         for kind in ResourceKind::ALL {
             let counts = record.counts(kind);
             let counts = MadeCounts { number: counts.number, bytes: counts.bytes, reused: counts.number };

@@ -24,21 +24,25 @@ mod boot_removed;
 mod bundle_removed;
 mod certificate;
 mod certificate_in_content;
+mod client_data;
 mod conflicting_entries;
 mod content;
 mod directory_replaced;
 mod duplicate_bundle;
 mod duplicate_path;
 mod entry_from_future;
+mod foreign_tracking_file;
 mod format_boundary;
 mod hidden_bundle;
 mod illegal_name;
 mod include_cycle;
 mod includes;
 mod incomplete_variants;
+mod left_alone;
 mod listed;
 mod long_name;
 mod lost_path;
+mod machine_directory;
 mod manifest_mismatch;
 mod manifest_still_needed;
 mod missing_fullfile;
@@ -48,9 +52,11 @@ mod missing_os_core;
 mod missing_parent;
 mod missing_tracking_file;
 mod missing_zero_pack;
+mod past;
 mod pointers;
 mod signatures;
 mod signer_unknown;
+mod staging_names;
 mod survey;
 mod third_party_add;
 mod unnoticed_change;
@@ -63,6 +69,7 @@ mod version_stamp;
 
 pub use context::{Artifacts, Context, Listing, PointerMove, Signing, Stored};
 pub use finding::{Finding, Object, Severity};
+pub use past::Past;
 pub use rule::{InvalidRule, Rule};
 pub use verdict::Verdict;
 
@@ -77,15 +84,20 @@ pub fn check(context: &Context<'_>) -> Vec<Finding> {
         incomplete_variants::check,
         missing_parent::check,
         missing_tracking_file::check,
+        foreign_tracking_file::check,
         lost_path::check,
         include_cycle::check,
         missing_include::check,
         missing_os_core::check,
         illegal_name::check,
         long_name::check,
+        staging_names::check,
+        client_data::check,
+        left_alone::check,
         entry_from_future::check,
         unnoticed_change::check,
         directory_replaced::check,
+        machine_directory::check,
         boot_removed::check,
         bundle_removed::check,
         unreadable_manifest::check,

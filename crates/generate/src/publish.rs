@@ -68,6 +68,7 @@ pub fn publish(
         release: &release,
         previous: previous.as_ref(),
         kept: &kept,
+        past: inspect::past(&release, previous.as_ref(), &kept, store)?.into(),
         wanted: BTreeMap::new(),
         signer,
         now: options.now,

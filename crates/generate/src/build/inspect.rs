@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::sync::Arc;
 
-use clearwell_format::{BundleName, EntryPath, Mom, Resource, Version};
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, EntryPath, ManifestName, Mom, MomEntry, Resource, Version};
 use clearwell_sign::Signer;
 use clearwell_store::{Store, StoreError};
 
 use crate::error::BuildError;
-use crate::guard::{self, Artifacts, Context, Listing, PointerMove, Rule, Signing, Stored, Verdict};
+use crate::guard::{self, Artifacts, Context, Listing, Past, PointerMove, Rule, Signing, Stored, Verdict};
 use crate::inputs::Inputs;
 use crate::plan::Previous;
 
@@ -18,6 +20,7 @@ pub(crate) struct Inspection<'a> {
     pub(crate) release: &'a Previous,
     pub(crate) previous: Option<&'a Previous>,
     pub(crate) kept: &'a BTreeMap<Version, Mom>,
+    pub(crate) past: Arc<Past>,
     pub(crate) wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,
     pub(crate) signer: Option<&'a Signer>,
     pub(crate) now: i64,
@@ -34,6 +37,7 @@ impl Inspection<'_> {
             release: listing(self.release),
             previous: self.previous.map(listing),
             kept: self.kept.iter().map(|(&version, mom)| (version, mom)).collect(),
+            past: Arc::clone(&self.past),
             wanted: self.wanted.clone(),
             signing: match self.signer {
                 Some(signer) => Signing::On { anchor: signer.anchor(), now: self.now },
@@ -63,6 +67,41 @@ pub(crate) fn wanted(inputs: &Inputs) -> BTreeMap<BundleName, BTreeSet<&EntryPat
 /// The store's.
 pub(crate) fn kept(store: &Store) -> Result<BTreeMap<Version, Mom>, StoreError> {
     store.releases()?.into_iter().map(|version| Ok((version, store.mom(version)?))).collect()
+}
+
+/// What endpoints may have when they come to `release`: that of every release of its format that was published, and of
+/// the one it is built on.
+///
+/// # Errors
+/// The store's, for its pointers and records. Manifests that cannot be read are passed over.
+pub(crate) fn past(
+    release: &Previous,
+    previous: Option<&Previous>,
+    kept: &BTreeMap<Version, Mom>,
+    store: &Store,
+) -> Result<Past, StoreError> {
+    let header = &release.mom.header;
+    let latest = store.latest(header.format)?;
+    let mut moms = Vec::new();
+    for (version, mom) in kept.range(..header.version).filter(|(_, mom)| mom.header.format == header.format) {
+        let is_staged = latest.is_none_or(|latest| *version > latest) && store.record(*version)?.retracted.is_none();
+        moms.extend((!is_staged).then_some(mom));
+    }
+    let previous = previous.map(|previous| &previous.mom);
+    moms.extend(previous.filter(|previous| moms.iter().all(|mom| mom.header.version != previous.header.version)));
+    Ok(Past::read(&listing(release), moms, |entry| manifest_text(store, entry)))
+}
+
+/// The text of a manifest. It is not compared with its digest: that is what `check` does, and takes longer than all
+/// that is done with it here.
+fn manifest_text(store: &Store, entry: &MomEntry) -> Option<Vec<u8>> {
+    let plain = Artifact::Manifest(ManifestName::Bundle(entry.bundle.clone()));
+    let Ok((mut file, meta)) = store.open_artifact(&Resource::of(entry.version, plain)) else {
+        return store.bundle_manifest(entry).ok().map(|manifest| manifest.to_bytes());
+    };
+    let mut text = Vec::with_capacity(usize::try_from(meta.size).ok()?);
+    file.read_to_end(&mut text).ok()?;
+    Some(text)
 }
 
 /// A store, a draft in it included, as the guard reads it.

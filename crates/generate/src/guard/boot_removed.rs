@@ -1,37 +1,40 @@
-//! A directory is not deleted while what it holds is left alone.
+//! A directory is not deleted while kernels in it are left alone.
 //!
-//! Source: manifest 6.1, quirk 26. When `/boot` itself is deleted, its files are ghosts that endpoints do not touch; the
-//! directory cannot go and stays as `.deleted.*.boot`.
+//! Source: manifest 6.1, quirk 26. When `/boot` or `/usr/lib/modules` itself is deleted, the files in it are not: an
+//! update leaves them to the program that manages kernels. The directory cannot go, and stays as
+//! `.deleted.<time>.boot` with the kernels in it (observed, exit code 0).
 
-use clearwell_format::{EntryPath, Status};
+use std::collections::BTreeSet;
 
-use super::survey::Survey;
-use super::{Finding, Object, Rule};
+use clearwell_format::Upkeep;
+
+use super::past::endpoints_on;
+use super::survey::{Lost, Survey};
+use super::{Finding, Object, Rule, machine_directory};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
-    let Some(previous) = &survey.previous else {
-        return Vec::new();
-    };
     let mut findings = Vec::new();
-    for bundle in survey.bundles.iter() {
-        let of = |status| move |entry: &&clearwell_format::Entry| entry.flags.status == status;
-        let mut ghosts: Vec<&EntryPath> =
-            bundle.manifest.entries.iter().filter(of(Status::Ghosted)).map(|entry| &entry.path).collect();
-        ghosts.sort();
-        for entry in bundle.manifest.entries.iter().filter(of(Status::Deleted)) {
-            let is_news = !previous.listed.at(entry.path.as_bytes()).is_empty();
-            let is_gone = survey.listed.at(entry.path.as_bytes()).is_empty();
-            let next = ghosts.partition_point(|ghost| **ghost <= entry.path);
-            let below = ghosts[next..].iter().take_while(|ghost| ghost.as_bytes().starts_with(entry.path.as_bytes()));
-            let ghost = below.into_iter().find(|ghost| ghost.is_within(entry.path.as_bytes()));
-            if let Some(ghost) = ghost.filter(|_| is_news && is_gone) {
-                findings.push(Finding::warning(
-                    Rule::BootRemoved,
-                    Object::Entry(bundle.name.clone(), entry.path.clone()),
-                    format!("it is deleted while {ghost} stays on endpoints; they rename it to .deleted.*"),
-                    "keep the directory in a bundle",
-                ));
-            }
+    for Lost { path, had, now } in survey.lost_directories() {
+        if !now.is_empty() || path.upkeep() != Upkeep::Managed || machine_directory::is_one(path) {
+            continue;
+        }
+        let had = survey.news(had, |previous| previous.listed.at(path.as_bytes()).is_empty());
+        let mut stay = survey.past.below(path).iter().filter(|child| child.entry.path.upkeep() == Upkeep::Boot);
+        let found = stay.find_map(|child| {
+            let releases: BTreeSet<_> = &survey.past.releases_of(child) & &had;
+            (child.entry.is_present() && !releases.is_empty()).then_some((child, releases))
+        });
+        if let Some((child, releases)) = found {
+            findings.push(Finding::warning(
+                Rule::BootRemoved,
+                Object::Path(path.clone()),
+                format!(
+                    "it is deleted while {} stays; {} rename it to .deleted.* with that in it",
+                    child.entry.path,
+                    endpoints_on(&releases)
+                ),
+                "keep the directory in a bundle",
+            ));
         }
     }
     findings

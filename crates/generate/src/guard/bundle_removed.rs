@@ -1,24 +1,30 @@
-//! A bundle of the previous release is not in this one.
+//! A bundle that endpoints have is not in this release.
 //!
-//! Source: manifest 4 and 6, quirk 10. Endpoints that have it remove its files at the update, without a warning.
+//! Source: manifest 4 and 6, quirk 10. Endpoints that have it remove its files at the update, without a warning. Told
+//! when it goes, and not again with every release after that.
 
+use std::collections::HashSet;
+
+use super::past::endpoints_on;
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
-    let Some(previous) = &survey.previous else {
-        return Vec::new();
-    };
-    let mom = survey.context.release.mom;
-    let now: std::collections::HashSet<_> = mom.bundles().map(|entry| &entry.bundle).collect();
-    let gone = previous.listing.mom.bundles().filter(|entry| !now.contains(&entry.bundle));
-    gone.map(|entry| {
-        Finding::warning(
-            Rule::BundleRemoved,
-            Object::Bundle(entry.bundle.clone()),
-            "it is no longer in the release; endpoints that have it remove its files without a word",
-            "tell its users, or keep the bundle",
-        )
+    let now: HashSet<_> = survey.context.release.mom.bundles().map(|entry| &entry.bundle).collect();
+    let gone = survey.past.bundles().filter(|(bundle, _)| !now.contains(bundle));
+    gone.filter_map(|(bundle, releases)| {
+        let releases = survey.news(releases, |previous| previous.listing.mom.bundle(bundle).is_none());
+        (!releases.is_empty()).then(|| {
+            Finding::warning(
+                Rule::BundleRemoved,
+                Object::Bundle(bundle.clone()),
+                format!(
+                    "it is no longer in the release; {} that have it remove its files without a word",
+                    endpoints_on(&releases)
+                ),
+                "tell its users, or keep the bundle",
+            )
+        })
     })
     .collect()
 }

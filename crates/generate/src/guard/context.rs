@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
+use std::sync::Arc;
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{BundleName, EntryPath, Manifest, Mom, Resource, Version};
 use clearwell_sign::TrustAnchor;
+
+use super::Past;
 
 /// A release and its surroundings. Only [`Context::release`] is a must; each rule looks at what is there.
 pub struct Context<'a> {
@@ -15,6 +18,8 @@ pub struct Context<'a> {
     pub previous: Option<Listing<'a>>,
     /// The MoMs of all releases that the store keeps, older and newer ones, without this one.
     pub kept: BTreeMap<Version, &'a Mom>,
+    /// What the releases list that endpoints may come from. Empty: not known.
+    pub past: Arc<Past>,
     /// Paths that each bundle was asked to hold, as far as they are in the tree. Empty: not known.
     pub wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,
     /// Whether and by whom the release is signed.
@@ -32,6 +37,7 @@ impl<'a> Context<'a> {
             release,
             previous: None,
             kept: BTreeMap::new(),
+            past: Arc::default(),
             wanted: BTreeMap::new(),
             signing: Signing::Off,
             store: None,

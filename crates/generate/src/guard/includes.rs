@@ -1,4 +1,4 @@
-//! Who includes whom (manifest 3.4): `includes:` of the headers, and os-core for everyone.
+//! Who includes whom (manifest 3.4): `includes:` of the headers, and os-core for everyone; and who adds whom.
 
 use clearwell_format::BundleName;
 
@@ -7,19 +7,29 @@ use super::survey::Bundles;
 /// The include graph over the numbers of [`Bundles`].
 pub(super) struct Includes {
     closures: Vec<Vec<usize>>,
-    /// By bundle: which others it reaches.
-    reach: Vec<Vec<bool>>,
+    cycles: Vec<Vec<usize>>,
+    circles: Vec<Vec<usize>>,
 }
 
 impl Includes {
     pub(super) fn of(bundles: &Bundles<'_>) -> Self {
+        let numbers =
+            |names: &[BundleName]| -> Vec<usize> { names.iter().filter_map(|name| bundles.index(name)).collect() };
+        let headers = || bundles.iter().map(|bundle| &bundle.manifest.header);
+        let includes: Vec<Vec<usize>> = headers().map(|header| numbers(&header.includes)).collect();
+        let also: Vec<Vec<usize>> =
+            headers().map(|header| [numbers(&header.includes), numbers(&header.also_add)].concat()).collect();
+
         let os_core = bundles.index(&BundleName::os_core());
-        let direct: Vec<Vec<usize>> = bundles
-            .iter()
-            .map(|bundle| bundle.manifest.header.includes.iter().filter_map(|name| bundles.index(name)).collect())
+        let closures: Vec<Vec<usize>> = (0..includes.len())
+            .map(|bundle| reachable(os_core.into_iter().chain([bundle]).collect(), &includes))
             .collect();
-        let (closures, reach) = (0..direct.len()).map(|bundle| closure(bundle, os_core, &direct)).unzip();
-        Self { closures, reach }
+        let mut cycles = mutual(&closures);
+        cycles.retain(|cycle| cycle.len() > 1);
+        let reached: Vec<Vec<usize>> = (0..also.len()).map(|bundle| reachable(vec![bundle], &also)).collect();
+        let mut circles = mutual(&reached);
+        circles.retain(|circle| circle.len() > 1 || also[circle[0]].contains(&circle[0]));
+        Self { closures, cycles, circles }
     }
 
     /// What is on every endpoint that has the bundle: itself first, os-core, and all it includes.
@@ -28,36 +38,52 @@ impl Includes {
     }
 
     /// The bundles that include each other, in groups of two or more.
-    pub(super) fn cycles(&self) -> Vec<Vec<usize>> {
-        let mut grouped = vec![false; self.closures.len()];
-        let mut cycles = Vec::new();
-        for first in 0..self.closures.len() {
-            if grouped[first] {
-                continue;
-            }
-            let mut group: Vec<usize> =
-                self.closures[first].iter().copied().filter(|&other| self.reach[other][first]).collect();
-            group.sort_unstable();
-            for &member in &group {
-                grouped[member] = true;
-            }
-            if group.len() > 1 {
-                cycles.push(group);
-            }
-        }
-        cycles
+    pub(super) fn cycles(&self) -> &[Vec<usize>] {
+        &self.cycles
+    }
+
+    /// The bundles that include or add each other, in groups, and each that includes or adds itself.
+    pub(super) fn circles(&self) -> &[Vec<usize>] {
+        &self.circles
     }
 }
 
-fn closure(bundle: usize, os_core: Option<usize>, direct: &[Vec<usize>]) -> (Vec<usize>, Vec<bool>) {
-    let mut seen = vec![false; direct.len()];
+/// All that the last of `open` leads to, itself first, and the others.
+fn reachable(mut open: Vec<usize>, edges: &[Vec<usize>]) -> Vec<usize> {
+    let mut seen = vec![false; edges.len()];
     let mut found = Vec::new();
-    let mut open: Vec<usize> = os_core.into_iter().chain([bundle]).collect();
     while let Some(next) = open.pop() {
         if !std::mem::replace(&mut seen[next], true) {
             found.push(next);
-            open.extend(direct[next].iter().rev());
+            open.extend(edges[next].iter().rev());
         }
     }
-    (found, seen)
+    found
+}
+
+/// Every bundle once, with those that it reaches and that reach it.
+fn mutual(reached: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let reaches: Vec<Vec<bool>> = reached
+        .iter()
+        .map(|found| {
+            let mut row = vec![false; reached.len()];
+            found.iter().for_each(|&other| row[other] = true);
+            row
+        })
+        .collect();
+    let mut grouped = vec![false; reached.len()];
+    let mut groups = Vec::new();
+    for first in 0..reached.len() {
+        if grouped[first] {
+            continue;
+        }
+        let mut group = reached[first].clone();
+        group.retain(|&other| reaches[other][first]);
+        group.sort_unstable();
+        for &member in &group {
+            grouped[member] = true;
+        }
+        groups.push(group);
+    }
+    groups
 }

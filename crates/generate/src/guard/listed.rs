@@ -1,13 +1,13 @@
-//! The present entries of a release, by path.
+//! The entries of a release, by path: those that endpoints install, or those that they remove.
 //!
 //! A path may have several builds (manifest 2.3). Of each bundle's entries for it an endpoint keeps the one that suits
 //! its processor best, so rules that compare what endpoints get ask for each [`Level`].
 
-use clearwell_format::{Entry, EntryPath, Variant};
+use clearwell_format::{Entry, Status, Variant};
 
 use super::survey::Bundles;
 
-/// Present entries sorted by path, then bundle.
+/// Entries sorted by path, then bundle.
 pub(super) struct Listed<'a>(Vec<Item<'a>>);
 
 /// An entry with its bundle.
@@ -19,12 +19,22 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Listed<'a> {
+    /// What is present.
     pub(super) fn of(bundles: &Bundles<'a>) -> Self {
-        let mut items: Vec<Item<'a>> = bundles
-            .iter()
-            .enumerate()
-            .flat_map(|(bundle, of)| of.manifest.present().map(move |entry| Item { entry, bundle }))
-            .collect();
+        Self::select(bundles, Entry::is_present)
+    }
+
+    /// What is deleted.
+    pub(super) fn deleted(bundles: &Bundles<'a>) -> Self {
+        Self::select(bundles, |entry| entry.flags.status == Status::Deleted)
+    }
+
+    fn select(bundles: &Bundles<'a>, is_one: impl Fn(&Entry) -> bool) -> Self {
+        let entries = bundles.iter().enumerate().flat_map(|(bundle, of)| {
+            let entries = of.manifest.entries.iter();
+            entries.map(move |entry| Item { entry, bundle })
+        });
+        let mut items: Vec<Item<'a>> = entries.filter(|item| is_one(item.entry)).collect();
         items.sort_by(|a, b| (&a.entry.path, a.bundle).cmp(&(&b.entry.path, b.bundle)));
         Self(items)
     }
@@ -44,14 +54,6 @@ impl<'a> Listed<'a> {
         let start = self.0.partition_point(|item| item.entry.path.as_bytes() < path);
         let end = start + self.0[start..].partition_point(|item| item.entry.path.as_bytes() == path);
         &self.0[start..end]
-    }
-
-    /// An entry below a directory, if there is one.
-    pub(super) fn first_below(&self, directory: &EntryPath) -> Option<&Item<'a>> {
-        let mut below = directory.as_bytes().to_vec();
-        below.push(b'/');
-        let start = self.0.partition_point(|item| item.entry.path.as_bytes() < below.as_slice());
-        self.0.get(start).filter(|item| item.entry.path.as_bytes().starts_with(&below))
     }
 }
 

@@ -1,31 +1,33 @@
-//! A bundle lists the empty file by which endpoints know that they have it.
+//! A bundle lists the file by which endpoints know that they have it.
 //!
-//! Source: README (glossary, "bundle") and mixer workspace (files of a bundle). Without
-//! `/usr/share/clear/bundles/<name>` the bundle is installed once and never updated: to the client it is not there.
+//! Source: README (glossary, "bundle") and mixer workspace (files of a bundle). Without the regular file
+//! `/usr/share/clear/bundles/<name>` the bundle is installed once and never updated: to the client it is not there. A
+//! directory or a link of that name does not count, nor does a name that begins with a dot (observed).
 
+use super::foreign_tracking_file::FOLDER;
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
-    survey
-        .bundles
-        .iter()
+    let with_content = survey.bundles.iter().filter(|bundle| bundle.manifest.present().next().is_some());
+    with_content
         .filter_map(|bundle| {
-            let path = format!("/usr/share/clear/bundles/{}", bundle.name);
-            let mut present = bundle.manifest.present().peekable();
-            // A deprecated bundle has nothing but deletions.
-            present.peek()?;
-            let tracked = present.any(|entry| entry.path.as_bytes() == path.as_bytes());
-            (!tracked).then(|| {
-                Finding::refusal(
-                    Rule::MissingTrackingFile,
-                    Object::Bundle(bundle.name.clone()),
-                    format!(
-                        "it does not list {path}, so endpoints would install it and then not know that they have it"
-                    ),
-                    "add that empty file to the bundle",
-                )
-            })
+            let path = format!("{FOLDER}/{}", bundle.name);
+            let entry = bundle.manifest.present().find(|entry| entry.path.as_bytes() == path.as_bytes());
+            let (problem, remedy) = match entry {
+                _ if bundle.name.as_str().starts_with('.') => {
+                    ("its name begins with a dot, which endpoints overlook".to_owned(), "give it another name")
+                }
+                None => (format!("it does not list {path}"), "add that empty file to the bundle"),
+                Some(entry) if !entry.is_file() => (format!("{path} is no regular file"), "make it an empty file"),
+                Some(_) => return None,
+            };
+            Some(Finding::refusal(
+                Rule::MissingTrackingFile,
+                Object::Bundle(bundle.name.clone()),
+                format!("{problem}, so endpoints would install it and then not know that they have it"),
+                remedy,
+            ))
         })
         .collect()
 }

@@ -36,6 +36,8 @@ rules! {
     MissingParent = "missing-parent",
     /// A bundle does not list the file by which endpoints know that they have it (README, glossary; client behaviour 7).
     MissingTrackingFile = "missing-tracking-file",
+    /// A bundle lists the file by which endpoints know that they have another (README, glossary).
+    ForeignTrackingFile = "foreign-tracking-file",
     /// A bundle asked for a path and its users do not get it (manifest 6, quirk 4).
     LostPath = "lost-path",
     /// Bundles include each other (manifest 6, quirk 4).
@@ -48,15 +50,25 @@ rules! {
     IllegalName = "illegal-name",
     /// A name or path that an endpoint cannot stage (manifest 3.3).
     LongName = "long-name",
+    /// A path, and another under whose name endpoints stage it (manifest 3.3).
+    StagingClash = "staging-clash",
+    /// A name that endpoints use for what they stage and move aside (manifest 3.3; 6.1, quirk 25).
+    StagingName = "staging-name",
+    /// Content where clients keep their own data (client behaviour 7, content layout 8).
+    ClientData = "client-data",
+    /// Content that endpoints leave alone comes, changes or goes (manifest 3.4).
+    LeftAlone = "left-alone",
     /// An entry is newer than its manifest (manifest 3.2).
     EntryFromFuture = "entry-from-future",
-    /// An object changed and its version did not, so that endpoints keep the old one (manifest 3.4).
+    /// An object changed or went without a higher version, so that endpoints keep the old one (manifest 3.4).
     UnnoticedChange = "unnoticed-change",
     /// A directory with content became a file or link (manifest 6.1, quirk 25).
     DirectoryReplaced = "directory-replaced",
-    /// A directory is deleted while what it holds is left alone (manifest 6.1, quirk 26).
+    /// A directory in which endpoints keep what is theirs is taken away (manifest 3.4).
+    MachineDirectory = "machine-directory",
+    /// A directory is deleted while kernels in it are left alone (manifest 6.1, quirk 26).
     BootRemoved = "boot-removed",
-    /// A bundle of the previous release is gone (manifest 4).
+    /// A bundle that endpoints have is gone (manifest 4).
     BundleRemoved = "bundle-removed",
     /// A manifest that endpoints or generators cannot read (manifest 3.1, 3.3, must-keep 7).
     UnreadableManifest = "unreadable-manifest",
@@ -127,12 +139,24 @@ impl Rule {
         match self {
             // Endpoints install these names; only other generators skip them.
             Self::IllegalName
+            // Nobody is harmed until a path is listed that is staged under it.
+            | Self::StagingName
+            // Endpoints that nobody diagnoses update as before.
+            | Self::ForeignTrackingFile
+            // Nobody may be on the release that was taken back.
+            | Self::UnnoticedChange
+            // Somebody may want endpoints to begin with repositories.
+            | Self::ClientData
+            // Nobody removes bundles from an appliance.
+            | Self::IncludeCycle
             // Endpoints that have the directory from elsewhere install the path.
             | Self::MissingParent
             // Harmless as long as nobody relies on what the missing bundle would have brought.
             | Self::MissingInclude
             // The update ends with an error, but what it should install is there.
             | Self::DirectoryReplaced
+            // What is there is moved, and not lost.
+            | Self::MachineDirectory
             // Nothing that is published now could bring the old manifest back.
             | Self::ManifestStillNeeded
             // While certificates are changed, one release is signed by one and carries the other.
@@ -152,11 +176,11 @@ impl Rule {
             | Self::IncompleteVariants
             | Self::MissingTrackingFile
             | Self::LostPath
-            | Self::IncludeCycle
             | Self::MissingOsCore
             | Self::LongName
+            | Self::StagingClash
+            | Self::LeftAlone
             | Self::EntryFromFuture
-            | Self::UnnoticedChange
             | Self::BootRemoved
             | Self::BundleRemoved
             | Self::UnreadableManifest
@@ -236,7 +260,7 @@ mod tests {
             assert!(rule.name().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{rule}");
         }
         let allowable: Vec<_> = Rule::ALL.iter().filter(|rule| rule.allowable()).collect();
-        assert_eq!(allowable.len(), 12);
+        assert_eq!(allowable.len(), 18);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! What several rules look at, computed once.
 
-use clearwell_format::{BundleName, Manifest};
+use std::collections::BTreeSet;
+
+use clearwell_format::flags::EntryKind;
+use clearwell_format::{BundleName, EntryPath, Manifest, Version};
 
 use super::includes::Includes;
-use super::listed::Listed;
+use super::listed::{Item, Listed};
+use super::past::Past;
 use super::{Context, Listing};
 
 /// A [`Context`] with its bundles numbered and its paths sorted.
@@ -14,6 +18,17 @@ pub(super) struct Survey<'a> {
     /// Present entries of all bundles.
     pub(super) listed: Listed<'a>,
     pub(super) previous: Option<Before<'a>>,
+    /// What endpoints may have; empty where it is not known.
+    pub(super) past: &'a Past,
+}
+
+/// A directory that some endpoints have and that this release lists nowhere as one.
+pub(super) struct Lost<'s> {
+    pub(super) path: &'s EntryPath,
+    /// The releases that have it.
+    pub(super) had: BTreeSet<Version>,
+    /// What stands in its place, if anything does.
+    pub(super) now: &'s [Item<'s>],
 }
 
 /// The release before, likewise.
@@ -29,7 +44,37 @@ impl<'a> Survey<'a> {
         let listed = Listed::of(&bundles);
         let previous =
             context.previous.as_ref().map(|listing| Before { listing, listed: Listed::of(&Bundles::of(listing)) });
-        Self { context, bundles, includes, listed, previous }
+        Self { context, bundles, includes, listed, previous, past: &context.past }
+    }
+
+    /// Of releases that this one would harm, those for which that is news. Those before the previous release do not
+    /// count if it does the same to them: nothing is won by refusing what they meet already.
+    pub(super) fn news(
+        &self,
+        mut releases: BTreeSet<Version>,
+        is_same: impl FnOnce(&Before<'_>) -> bool,
+    ) -> BTreeSet<Version> {
+        match &self.previous {
+            Some(previous) if !releases.is_empty() && is_same(previous) => {
+                releases.split_off(&previous.listing.version())
+            }
+            _ => releases,
+        }
+    }
+
+    /// The directories that endpoints lose, by path.
+    pub(super) fn lost_directories(&self) -> impl Iterator<Item = Lost<'_>> {
+        self.past.by_path().filter_map(|past| {
+            let path = &past[0].entry.path;
+            let is_directory = |kind: EntryKind| kind == EntryKind::Directory;
+            let had = past.iter().filter(|past| past.entry.is_present() && is_directory(past.entry.flags.kind));
+            let now = self.listed.at(path.as_bytes());
+            if now.iter().any(|item| is_directory(item.entry.flags.kind)) {
+                return None;
+            }
+            let had: BTreeSet<Version> = had.flat_map(|past| self.past.releases_of(past)).collect();
+            (!had.is_empty()).then_some(Lost { path, had, now })
+        })
     }
 }
 

@@ -1,40 +1,122 @@
-//! What changed has a higher version than before.
+//! What changed has a higher version than endpoints have.
 //!
 //! Source: manifest 3.4 (update list). An endpoint downloads an entry that is new or has a higher version; one that
-//! changed its hash and not its version stays as it was, and `diagnose` reports it ever after.
+//! changed its hash and not its version stays as it was, and one that is deleted in a version that is not higher than
+//! what the endpoint has is not removed (observed; `diagnose` reports both ever after). It happens when a release is
+//! not built on what endpoints have: most of all on the release before one that was taken back. And a deletion is not
+//! seen where a file moved from one bundle to another and the other leaves the mix: the first still lists the old
+//! deletion, and endpoints with both compare with that.
 
-use super::listed::{Item, Level};
+use std::collections::BTreeSet;
+
+use clearwell_format::{BundleName, Entry, Version};
+
+use super::listed::{Item, Level, Listed};
+use super::past::{PastEntry, endpoints_on};
 use super::survey::Survey;
-use super::{Finding, Object, Rule};
+use super::{Finding, Object, Rule, Severity};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
-    let Some(previous) = &survey.previous else {
-        return Vec::new();
-    };
-    survey
-        .listed
-        .by_path()
-        .filter_map(|items| {
-            let before = previous.listed.at(items[0].entry.path.as_bytes());
-            let item = Level::ALL.into_iter().find_map(|level| unnoticed(level, before, items))?;
-            Some(Finding::refusal(
-                Rule::UnnoticedChange,
-                Object::Entry(survey.bundles.get(item.bundle).name.clone(), item.entry.path.clone()),
-                format!(
-                    "it changed, but its version is still {}; endpoints would keep the old one",
-                    item.entry.version
-                ),
-                "build the release again from its true predecessor",
-            ))
-        })
-        .collect()
+    let changed = survey.past.by_path().filter_map(|past| changed(survey, past));
+    changed.chain(deleted(survey)).collect()
 }
 
-/// An entry whose hash no bundle had before, with a version that is not above all that were there.
-fn unnoticed<'i, 'a>(level: Level, before: &[Item<'a>], now: &'i [Item<'a>]) -> Option<&'i Item<'a>> {
-    let old = || before.iter().map(|item| item.entry).filter(|entry| level.keeps(entry));
-    let newest = old().map(|entry| entry.version).max()?;
-    now.iter()
-        .filter(|item| level.keeps(item.entry))
-        .find(|item| item.entry.version <= newest && old().all(|entry| entry.hash != item.entry.hash))
+/// An entry whose hash some endpoints do not have, with a version that is not above what they have.
+fn changed(survey: &Survey<'_>, past: &[PastEntry]) -> Option<Finding> {
+    let now = survey.listed.at(past[0].entry.path.as_bytes());
+    let is_behind = |item: &Item<'_>| {
+        let is_ahead = |past: &PastEntry| past.entry.is_present() && past.entry.version >= item.entry.version;
+        past.iter().any(|past| is_ahead(past) && past.entry.hash != item.entry.hash)
+    };
+    let behind: Vec<&Item<'_>> = now.iter().filter(|item| is_behind(item)).collect();
+    if behind.is_empty() {
+        return None;
+    }
+    let old = past.iter().filter(|past| past.entry.is_present());
+    let old = old.map(|past| (&past.entry, survey.past.releases_of(past)));
+    let unchanged = now.iter().map(|item| (item.entry, survey.past.releases_with(item, &survey.bundles)));
+    let old: Vec<(&Entry, BTreeSet<Version>)> = old.chain(unchanged).collect();
+    let releases = |level: Level, is_one: &dyn Fn(&Entry) -> bool| -> BTreeSet<Version> {
+        let found = old.iter().filter(|(entry, _)| level.keeps(entry) && is_one(entry));
+        found.flat_map(|(_, releases)| releases).copied().collect()
+    };
+    Level::ALL.into_iter().flat_map(|level| behind.iter().map(move |item| (level, item))).find_map(|(level, item)| {
+        let entry = item.entry;
+        if !level.keeps(entry) {
+            return None;
+        }
+        let ahead = releases(level, &|old| old.version >= entry.version);
+        let overlooking = &ahead - &releases(level, &|old| old.hash == entry.hash);
+        let overlooking = survey.news(overlooking, |previous| {
+            previous.listed.at(entry.path.as_bytes()).iter().any(|before| before.entry == entry)
+        });
+        let problem =
+            |on: &str| format!("it changed, but its version is still {}; {on} keep the old one", entry.version);
+        finding(survey.bundles.get(item.bundle).name, entry, &overlooking, problem)
+    })
+}
+
+/// Deletions in a version that some endpoints are beyond. Of the deletions of several bundles the highest counts.
+fn deleted(survey: &Survey<'_>) -> Vec<Finding> {
+    let deleted = Listed::deleted(&survey.bundles);
+    let mut findings = Vec::new();
+    for items in deleted.by_path() {
+        let path = &items[0].entry.path;
+        let present = survey.listed.at(path.as_bytes());
+        for past in survey.past.at(path).iter().filter(|past| past.entry.is_present()) {
+            let is_behind = |item: &&Item<'_>| item.entry.version <= past.entry.version;
+            let own = items.iter().find(|item| *survey.bundles.get(item.bundle).name == past.bundle);
+            let releases = || survey.past.releases_of(past);
+            let version = |item: &Item<'_>| item.entry.version;
+            if let Some(own) = own.filter(is_behind) {
+                let together = survey.includes.closure(own.bundle);
+                let is_told = present.iter().chain(items.iter().filter(|item| !is_behind(item)));
+                if is_told.into_iter().any(|item| together.contains(&item.bundle)) {
+                    continue;
+                }
+                let releases = survey.news(releases(), |previous| {
+                    let before = previous.listing.manifests.get(&past.bundle);
+                    before.is_some_and(|manifest| manifest.entries.contains(own.entry))
+                });
+                let problem =
+                    |on: &str| format!("it is deleted as of {}; {on} have a later one and keep it", version(own));
+                findings.extend(finding(&past.bundle, own.entry, &releases, problem));
+            } else if own.is_none() && present.is_empty() {
+                // The bundle is gone, and with it the deletion; that of another bundle stands in its place.
+                let Some(other) = items.iter().find(is_behind) else { continue };
+                let releases = survey.news(releases(), |previous| previous.listing.mom.bundle(&past.bundle).is_none());
+                let problem = |on: &str| {
+                    let name = survey.bundles.get(other.bundle).name;
+                    format!(
+                        "the bundle is gone, and bundle {name} deletes the path as of {}; {on} that have both keep it",
+                        version(other)
+                    )
+                };
+                findings.extend(finding(&past.bundle, &past.entry, &releases, problem).map(|finding| Finding {
+                    severity: Severity::Warning,
+                    remedy:
+                        "keep the bundle with nothing but its tracking file, so that its manifest deletes it".into(),
+                    ..finding
+                }));
+            }
+        }
+    }
+    findings
+}
+
+fn finding(
+    bundle: &BundleName,
+    entry: &Entry,
+    releases: &BTreeSet<Version>,
+    problem: impl FnOnce(&str) -> String,
+) -> Option<Finding> {
+    (!releases.is_empty()).then(|| {
+        Finding::refusal(
+            Rule::UnnoticedChange,
+            Object::Entry(bundle.clone(), entry.path.clone()),
+            problem(&endpoints_on(releases)),
+            "build on the newest release that endpoints have (--previous) or with --min-version, or allow the rule if \
+             nobody is on those releases",
+        )
+    })
 }

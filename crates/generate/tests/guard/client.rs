@@ -80,8 +80,31 @@ impl Client {
 
     /// Updates to what `latest` of the mix says.
     pub(crate) fn update(&self, mix: &Mix) -> Outcome {
+        self.command(mix, "update", &[])
+    }
+
+    /// Any other command, such as `diagnose` or `bundle-remove`.
+    pub(crate) fn command(&self, mix: &Mix, command: &str, arguments: &[&str]) -> Outcome {
         let root = self.root();
-        self.run(mix, "update", &[], &["--path".as_ref(), root.as_os_str()])
+        self.run(mix, command, arguments, &["--path".as_ref(), root.as_os_str()])
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Option<String> {
+        fs::read_to_string(self.root().join(&path[1..])).ok()
+    }
+
+    /// Something that a user puts there.
+    pub(crate) fn put(&self, path: &str, text: &str) {
+        let file = self.root().join(&path[1..]);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    /// Names in a folder that begin so.
+    pub(crate) fn names(&self, folder: &str, prefix: &str) -> Vec<String> {
+        let names = fs::read_dir(self.root().join(&folder[1..])).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(prefix)).collect()
     }
 
     fn run(&self, mix: &Mix, command: &str, arguments: &[&str], place: &[&OsStr]) -> Outcome {

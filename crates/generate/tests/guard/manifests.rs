@@ -2,7 +2,7 @@
 
 use clearwell_format::flags::VariantSet;
 use clearwell_format::{Entry, EntryPath, FileHash, Header, Modifier, Owner, Variant};
-use clearwell_generate::guard::Rule;
+use clearwell_generate::guard::{Rule, Severity, Verdict};
 
 use super::mix::{Mix, Object, bundle, path, version};
 use super::{assert_refused, assert_warned, findings, found};
@@ -21,10 +21,10 @@ fn one_path_with_two_hashes() {
 fn a_conflict_in_the_last_path_is_called_what_it_is() {
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
-    content.bundle("editors").directory("/var").file("/var/zzz", "of editors");
-    content.bundle("games").directory("/var").file("/var/zzz", "of games");
+    content.bundle("editors").file("/zzz", "of editors");
+    content.bundle("games").file("/zzz", "of games");
     mix.release(10, &content);
-    assert_refused(&mix, Rule::ConflictingEntries, &["/var/zzz"]);
+    assert_refused(&mix, Rule::ConflictingEntries, &["/zzz"]);
     assert!(findings(&mix)[0].problem.contains("every file"), "{}", findings(&mix)[0]);
 }
 
@@ -183,7 +183,158 @@ fn a_bundle_without_its_tracking_file() {
 }
 
 #[test]
-fn a_cycle_is_a_warning_and_what_it_loses_is_refused() {
+fn a_tracking_file_is_a_regular_file() {
+    for object in [Object::Link("os-core".into()), Object::Directory { mode: 0o755 }] {
+        let mut mix = Mix::signed();
+        let mut content = mix.system(10);
+        content.bundle("games").put("/usr/share/clear/bundles/games", object);
+        mix.release(10, &content);
+        assert_refused(&mix, Rule::MissingTrackingFile, &["bundle games"]);
+    }
+}
+
+#[test]
+fn a_bundle_whose_tracking_file_is_hidden() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle(".games").file("/usr/bin/go", "g");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::MissingTrackingFile, &["bundle .games"]);
+}
+
+#[test]
+fn tracking_files_of_bundles_that_there_are_not() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    let os_core = content.bundle("os-core");
+    for name in ["music", "no bundle", "full", "sub", ".MoM"] {
+        os_core.file(&format!("/usr/share/clear/bundles/{name}"), "");
+    }
+    os_core.directory("/usr/share/clear/bundles/sub").file("/usr/share/clear/bundles/sub/x", "x");
+    os_core.directory("/usr/share/clear/allbundles").file("/usr/share/clear/allbundles/music", "a definition");
+    mix.release(10, &content);
+    let objects =
+        ["full", "music", "no bundle", "sub"].map(|name| format!("/usr/share/clear/bundles/{name} in bundle os-core"));
+    assert_refused(&mix, Rule::ForeignTrackingFile, &objects.each_ref().map(String::as_str));
+}
+
+#[test]
+fn tracking_files_of_bundles_that_are_elsewhere() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    let empty = Object::File { content: Vec::new(), mode: 0o644 };
+    content.bundle("os-core").put("/usr/share/clear/bundles/games", empty.clone());
+    content.bundle("editors").put("/usr/share/clear/bundles/games", empty.clone()).also_adds("games");
+    // What comes along may say so.
+    content.bundle("music").includes("games").put("/usr/share/clear/bundles/games", empty);
+    mix.release(10, &content);
+    let at = "/usr/share/clear/bundles/games in bundle";
+    assert_refused(&mix, Rule::ForeignTrackingFile, &[&format!("{at} editors"), &format!("{at} os-core")]);
+}
+
+#[test]
+fn names_under_which_endpoints_stage() {
+    for target in [Object::File { content: b"g".into(), mode: 0o755 }, Object::Directory { mode: 0o755 }] {
+        for of in ["games", "editors"] {
+            let mut mix = Mix::signed();
+            let mut content = mix.system(10);
+            content.bundle("games").put("/usr/bin/go", target.clone());
+            content.bundle(of).file("/usr/bin/.update.go", "another");
+            mix.release(10, &content);
+            assert_refused(&mix, Rule::StagingClash, &["/usr/bin/.update.go"]);
+        }
+    }
+}
+
+#[test]
+fn names_of_the_client_that_clash_with_nothing_yet() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    let names = [".deleted.1700000000.thing", ".update..update.go", ".update.go", ".update.no"];
+    let others = [".update.", ".update", ".updated.go", ".deleted.go", ".deleted.17", ".deleted.17.", "x.update.go"];
+    for name in names.iter().chain(&others) {
+        content.bundle("games").file(&format!("/usr/bin/{name}"), "x");
+    }
+    content.bundle("games").directory("/usr/share/.update.d").file("/usr/share/.update.d/fine", "x");
+    mix.release(10, &content);
+    let found: Vec<_> = found(&mix).into_iter().map(|(rule, object)| format!("{rule} {object}")).collect();
+    assert_eq!(
+        found,
+        [
+            "staging-clash /usr/bin/.update..update.go",
+            "staging-name /usr/bin/.deleted.1700000000.thing",
+            "staging-name /usr/bin/.update.go",
+            "staging-name /usr/bin/.update.no",
+            "staging-name /usr/share/.update.d",
+        ]
+    );
+}
+
+#[test]
+fn data_of_the_client() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    let os_core = content.bundle("os-core");
+    for directory in ["/opt", "/opt/3rd-party", "/opt/3rd-party-tools", "/var", "/usr/lib/swupd"] {
+        os_core.directory(directory);
+    }
+    mix.release(10, &content);
+    assert_eq!(found(&mix), []);
+    let os_core = content.bundle("os-core");
+    os_core.file("/opt/3rd-party/repo.ini", "").directory("/opt/3rd-party/bin");
+    mix.release(20, &content);
+    let findings: Vec<_> = findings(&mix).into_iter().filter(|found| found.rule == Rule::ClientData).collect();
+    super::assert_found(&findings, Severity::Refusal, Rule::ClientData, &["/opt/3rd-party"]);
+    assert!(findings[0].problem.contains("/opt/3rd-party/bin and 1 more"), "{}", findings[0]);
+}
+
+#[test]
+fn content_that_endpoints_leave_alone() {
+    let with = |mix: &Mix, number, files: &[(&str, &str)]| {
+        let mut content = mix.system(number);
+        for directory in ["/etc", "/var", "/var/lib", "/usr/src"] {
+            content.bundle("os-core").directory(directory);
+        }
+        for (at, text) in files {
+            content.bundle("games").file(at, text);
+        }
+        content
+    };
+    let told = |mix: &Mix| -> Vec<String> {
+        let findings = findings(mix);
+        assert!(findings.iter().all(|found| (found.rule, found.severity) == (Rule::LeftAlone, Severity::Warning)));
+        findings.into_iter().map(|found| found.problem).collect()
+    };
+    let mut mix = Mix::signed();
+    mix.release(10, &with(&mix, 10, &[("/etc/hosts", "1"), ("/database", "1"), ("/usr/src/linux", "1")]));
+    let first = told(&mix);
+    assert_eq!(first.len(), 1);
+    assert!(first[0].contains("come with it: /database, /etc/hosts, /usr/src/linux, /var/lib;"), "{first:?}");
+    mix.release(20, &with(&mix, 20, &[("/etc/hosts", "1"), ("/database", "1"), ("/usr/src/linux", "1")]));
+    assert_eq!(told(&mix), [] as [String; 0]);
+    mix.release(30, &with(&mix, 30, &[("/etc/hosts", "2"), ("/database", "1"), ("/var/lib/new", "1")]));
+    let third = told(&mix);
+    assert_eq!(third.len(), 3);
+    assert!(third[0].contains("change with it: /etc/hosts;"), "{third:?}");
+    assert!(third[1].contains("come with it: /var/lib/new;"), "{third:?}");
+    assert!(third[2].contains("go with it: /usr/src/linux;"), "{third:?}");
+}
+
+#[test]
+fn many_paths_that_endpoints_leave_alone_are_one_line() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("os-core").directory("/etc");
+    for number in 0..300 {
+        content.bundle("os-core").file(&format!("/etc/{number:03}"), "x");
+    }
+    mix.release(10, &content);
+    assert_warned(&mix, Rule::LeftAlone, &["release 10"]);
+    assert!(findings(&mix)[0].problem.contains("/etc/009 and 290 more;"), "{}", findings(&mix)[0]);
+}
+
+#[test]
+fn a_cycle_is_refused_and_so_is_what_it_loses() {
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
     content.bundle("editors").includes("games").file("/usr/bin/shared", "s");
@@ -191,7 +342,8 @@ fn a_cycle_is_a_warning_and_what_it_loses_is_refused() {
     let mut release = mix.plan(10, &content);
     release.manifest("editors").entries.retain(|entry| entry.path != path("/usr/bin/shared"));
     mix.make(release, |_| {});
-    assert_warned(&mix, Rule::IncludeCycle, &["bundle editors"]);
+    assert_refused(&mix, Rule::IncludeCycle, &["bundle editors"]);
+    assert!(Verdict::new(findings(&mix), &[Rule::IncludeCycle].into()).may_publish());
 
     let mut release = mix.plan(20, &content);
     for name in ["editors", "games"] {
@@ -203,13 +355,52 @@ fn a_cycle_is_a_warning_and_what_it_loses_is_refused() {
     assert!(found.contains(&(Rule::LostPath, "/usr/bin/shared in bundle games".to_owned())), "{found:?}");
 }
 
+/// As older generators wrote it: every bundle includes os-core.
 #[test]
-fn a_bundle_that_includes_itself_is_no_cycle() {
+fn a_cycle_through_os_core_is_refused() {
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
-    content.bundle("games").includes("games");
+    content.bundle("os-core").includes("games");
     mix.release(10, &content);
-    assert_eq!(found(&mix), []);
+    assert_refused(&mix, Rule::IncludeCycle, &["bundle games"]);
+    assert!(findings(&mix)[0].problem.starts_with("games, os-core include each other"));
+}
+
+#[test]
+fn a_circle_that_needs_an_also_add_and_a_bundle_that_names_itself_are_warnings() {
+    type Names = &'static [(&'static str, &'static str)];
+    let circles: [(Names, Names, &str); 4] = [
+        (&[("games", "games")], &[], "it includes or adds itself"),
+        (&[], &[("games", "games")], "it includes or adds itself"),
+        (&[], &[("games", "editors"), ("editors", "games")], "editors, games include or add each other"),
+        (&[("games", "editors")], &[("editors", "games")], "editors, games include or add each other"),
+    ];
+    for (includes, adds, text) in circles {
+        let mut mix = Mix::signed();
+        let mut content = mix.system(10);
+        for (bundle, other) in includes {
+            content.bundle(bundle).includes(other);
+        }
+        for (bundle, other) in adds {
+            content.bundle(bundle).also_adds(other);
+        }
+        mix.release(10, &content);
+        let findings = findings(&mix);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!((findings[0].rule, findings[0].severity), (Rule::IncludeCycle, Severity::Warning));
+        assert!(findings[0].problem.contains(text), "{}", findings[0]);
+    }
+}
+
+#[test]
+fn two_cycles_are_two_findings() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    for (one, other) in [("a", "b"), ("b", "a"), ("c", "d"), ("d", "e"), ("e", "c"), ("f", "a")] {
+        content.bundle(one).includes(other);
+    }
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::IncludeCycle, &["bundle a", "bundle c"]);
 }
 
 #[test]
@@ -353,10 +544,5 @@ fn a_thousand_bundles_with_half_a_million_paths_are_checked_in_one_sweep() {
         context.store = None;
         context.pointers = None;
     });
-    super::assert_found(
-        &findings,
-        clearwell_generate::guard::Severity::Refusal,
-        Rule::ConflictingEntries,
-        &["/usr/bin/same"],
-    );
+    super::assert_found(&findings, Severity::Refusal, Rule::ConflictingEntries, &["/usr/bin/same"]);
 }

@@ -12,7 +12,7 @@ use clearwell_format::{
     BundleName, Entry, EntryPath, FileHash, FileKind, Flags, FormatNumber, Header, Manifest, ManifestName, Misc,
     Modifier, Mom, MomEntry, Owner, Resource, Status, Version, flags::EntryKind, pointer,
 };
-use clearwell_generate::guard::{Artifacts, Context, Finding, Listing, PointerMove, Signing, Stored, check};
+use clearwell_generate::guard::{Artifacts, Context, Finding, Listing, Past, PointerMove, Signing, Stored, check};
 use clearwell_sign::{GenerateOptions, KeyBits, PrivateKey, Signer, TrustAnchor, generate};
 
 /// Unix seconds of every release, signature and check.
@@ -232,6 +232,19 @@ impl Mix {
         content
     }
 
+    /// A release on top of the one before the last, which endpoints have all the same: it was taken back.
+    pub(crate) fn release_beside(&mut self, number: u32, content: &Content) {
+        let retracted = self.releases.pop().unwrap();
+        self.release(number, content);
+        self.releases.insert(self.releases.len() - 1, retracted);
+    }
+
+    /// What the guard says of the newest release, made by [`Mix::release_beside`].
+    pub(crate) fn check_beside(&self) -> Vec<Finding> {
+        let previous = &self.releases[self.releases.len() - 3];
+        self.check(|context| context.previous = Some(previous.listing()))
+    }
+
     /// Plans, makes and publishes a release.
     pub(crate) fn release(&mut self, number: u32, content: &Content) {
         let release = self.plan(number, content);
@@ -344,6 +357,11 @@ impl Mix {
         let mut context = Context::new(newest.listing());
         context.previous = older.last().map(Release::listing);
         context.kept = older.iter().map(|release| (release.version(), &release.mom)).collect();
+        context.past = Past::read(&context.release, older.iter().map(|release| &release.mom), |entry| {
+            let manifest = Artifact::Manifest(ManifestName::Bundle(entry.bundle.clone()));
+            self.tree.get(&Resource::of(entry.version, manifest)).cloned()
+        })
+        .into();
         let wanted = newest.content.0.iter();
         context.wanted = wanted.map(|(name, of)| (name.clone(), of.objects.keys().collect::<BTreeSet<_>>())).collect();
         if let Some(signer) = &self.signer {
@@ -368,7 +386,7 @@ impl Mix {
 }
 
 impl Release {
-    fn listing(&self) -> Listing<'_> {
+    pub(crate) fn listing(&self) -> Listing<'_> {
         let manifests = self.manifests.iter().map(|(name, manifest)| (name.clone(), manifest)).collect();
         Listing { mom: &self.mom, manifests, full: Some(&self.full) }
     }

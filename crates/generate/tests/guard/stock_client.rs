@@ -8,7 +8,7 @@ use clearwell_generate::guard::Rule;
 use super::archives::{USER_NAME, pax_link, with_field};
 use super::client::{Client, count};
 use super::mix::{Content, Mix, Object, path, version};
-use super::{assert_refused, found};
+use super::{assert_refused, assert_warned, found};
 
 /// Two bundles that had a file in peace, and then do not.
 fn conflict(at: &str) -> Mix {
@@ -87,19 +87,196 @@ fn a_path_without_its_directory_is_not_installed() {
     client.install(&mix, 20, "games").ends_with(35);
 }
 
+/// At once, and by endpoints that skip the release in between, in which nothing is there.
 #[test]
 fn a_directory_replaced_by_a_file_ends_the_update() {
+    for between in [&[][..], &[20]] {
+        let mut mix = Mix::signed();
+        let mut content = mix.system(10);
+        content.bundle("games").directory("/usr/share/maps").file("/usr/share/maps/one", "1");
+        mix.release(10, &content);
+        for &number in between {
+            mix.release(number, &mix.system(number));
+        }
+        let mut content = mix.system(30);
+        content.bundle("games").file("/usr/share/maps", "all");
+        mix.release(30, &content);
+        assert_refused(&mix, Rule::DirectoryReplaced, &["/usr/share/maps"]);
+        let Some(client) = Client::find("directory-replaced") else { return };
+        client.install(&first_of(&mix), 10, "games").ends_with(0);
+        client.update(&mix).ends_with(10);
+        assert_eq!(client.read("/usr/share/maps").as_deref(), Some("all"));
+        assert_eq!(client.names("/usr/share", ".deleted.").len(), 1);
+    }
+}
+
+#[test]
+fn a_home_that_becomes_a_link_is_moved_aside() {
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
-    content.bundle("games").directory("/usr/share/maps").file("/usr/share/maps/one", "1");
+    content.bundle("os-core").directory("/home");
     mix.release(10, &content);
     let mut content = mix.system(20);
-    content.bundle("games").file("/usr/share/maps", "all");
+    content.bundle("os-core").link("/home", "usr/home").directory("/usr/home");
     mix.release(20, &content);
-    assert_refused(&mix, Rule::DirectoryReplaced, &["/usr/share/maps"]);
-    let Some(client) = Client::find("directory-replaced") else { return };
+    assert_refused(&mix, Rule::MachineDirectory, &["/home"]);
+    let Some(client) = Client::find("machine-directory") else { return };
+    client.install(&first_of(&mix), 10, "").ends_with(0);
+    client.put("/home/me/letter", "dear");
+    client.update(&mix).ends_with(0);
+    assert!(!client.has("/home/me/letter"));
+    let moved = client.names("/", ".deleted.").pop().unwrap();
+    assert_eq!(client.read(&format!("/{moved}/me/letter")).as_deref(), Some("dear"));
+}
+
+#[test]
+fn a_tracking_file_of_no_bundle_spoils_diagnosis() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("os-core").file("/usr/share/clear/bundles/music", "");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::ForeignTrackingFile, &["/usr/share/clear/bundles/music in bundle os-core"]);
+    let Some(client) = Client::find("foreign-tracking-file, no bundle") else { return };
+    client.install(&mix, 10, "").ends_with(0);
+    for command in ["diagnose", "repair"] {
+        client.command(&mix, command, &[]).ends_with(3);
+    }
+}
+
+#[test]
+fn a_tracking_file_of_another_bundle_makes_it_look_installed() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    let tracking = Object::File { content: Vec::new(), mode: 0o644 };
+    content.bundle("os-core").put("/usr/share/clear/bundles/games", tracking);
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::ForeignTrackingFile, &["/usr/share/clear/bundles/games in bundle os-core"]);
+    let Some(client) = Client::find("foreign-tracking-file, another bundle") else { return };
+    client.install(&mix, 10, "").ends_with(0);
+    client.command(&mix, "bundle-add", &["games"]).ends_with(0);
+    assert!(!client.has("/usr/bin/chess"));
+    client.command(&mix, "diagnose", &[]).ends_with(1);
+}
+
+#[test]
+fn a_file_and_the_name_it_is_staged_under_are_swapped() {
+    let content = |mix: &Mix, number: u32| {
+        let mut content = mix.system(number);
+        for name in ["go", ".update.go"] {
+            content.bundle("games").file(&format!("/usr/bin/{name}"), &format!("{name} {number}"));
+        }
+        content
+    };
+    let mut mix = Mix::signed();
+    mix.release(10, &content(&mix, 10));
+    mix.release(20, &content(&mix, 20));
+    assert_refused(&mix, Rule::StagingClash, &["/usr/bin/.update.go"]);
+    let Some(client) = Client::find("staging-clash") else { return };
+    client.install(&first_of(&mix), 10, "games").ends_with(0);
+    assert!(!client.has("/usr/bin/.update.go"));
+    client.update(&mix).ends_with(0);
+    assert_eq!(client.read("/usr/bin/go").as_deref(), Some(".update.go 20"));
+}
+
+#[test]
+fn a_file_that_comes_while_its_staging_name_goes_is_lost() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("games").file("/usr/bin/.update.go", "trace");
+    mix.release(10, &content);
+    let mut content = mix.system(20);
+    content.bundle("games").file("/usr/bin/go", "go");
+    mix.release(20, &content);
+    assert_refused(&mix, Rule::StagingClash, &["/usr/bin/go"]);
+    let Some(client) = Client::find("staging-clash, one comes") else { return };
     client.install(&first_of(&mix), 10, "games").ends_with(0);
     client.update(&mix).ends_with(10);
+    assert!(!client.has("/usr/bin/go"));
+}
+
+#[test]
+fn members_of_a_cycle_cannot_be_removed() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("editors").includes("games").includes("music");
+    content.bundle("games").includes("editors");
+    content.bundle("music").file("/usr/bin/play", "p");
+    mix.release(10, &content);
+    assert_refused(&mix, Rule::IncludeCycle, &["bundle editors"]);
+    let Some(client) = Client::find("include-cycle") else { return };
+    client.install(&mix, 10, "editors").ends_with(0);
+    client.command(&mix, "diagnose", &[]).ends_with(0);
+    for bundle in ["editors", "games", "music"] {
+        let outcome = client.command(&mix, "bundle-remove", &[bundle]);
+        assert_eq!(outcome.code, None, "killed by a signal: {}", outcome.text);
+    }
+}
+
+#[test]
+fn configuration_and_state_are_left_alone() {
+    let content = |mix: &Mix, number: u32| {
+        let mut content = mix.system(number);
+        content.bundle("os-core").directory("/etc").directory("/var").file("/etc/hosts", &number.to_string());
+        content.bundle("games").file("/var/scores", &number.to_string());
+        content
+    };
+    let mut mix = Mix::signed();
+    mix.release(10, &content(&mix, 10));
+    mix.release(20, &content(&mix, 20));
+    assert_warned(&mix, Rule::LeftAlone, &["release 20"]);
+    let Some(client) = Client::find("left-alone") else { return };
+    let first = first_of(&mix);
+    client.install(&first, 10, "").ends_with(0);
+    client.command(&first, "bundle-add", &["games"]).ends_with(0);
+    assert!(client.has("/usr/bin/chess") && !client.has("/var/scores"));
+    client.update(&mix).ends_with(0);
+    assert_eq!(client.read("/etc/hosts").as_deref(), Some("10"));
+    assert!(!client.has("/var/scores"));
+    client.command(&mix, "diagnose", &[]).ends_with(1);
+    client.command(&mix, "repair", &[]).ends_with(0);
+    assert_eq!(client.read("/etc/hosts").as_deref(), Some("10"));
+    assert_eq!(client.read("/var/scores").as_deref(), Some("20"));
+    client.command(&mix, "bundle-remove", &["games"]).ends_with(0);
+    assert!(!client.has("/var/scores"));
+}
+
+#[test]
+fn a_list_of_repositories_is_replaced() {
+    let content = |mix: &Mix, number: u32| {
+        let mut content = mix.system(number);
+        content.bundle("os-core").directory("/opt").directory("/opt/3rd-party");
+        content.bundle("os-core").file("/opt/3rd-party/repo.ini", &"\n".repeat(number as usize));
+        content
+    };
+    let mut mix = Mix::signed();
+    mix.release(10, &content(&mix, 10));
+    mix.release(20, &content(&mix, 20));
+    assert_refused(&mix, Rule::ClientData, &["/opt/3rd-party"]);
+    let Some(client) = Client::find("client-data") else { return };
+    client.install(&first_of(&mix), 10, "").ends_with(0);
+    client.put("/opt/3rd-party/repo.ini", "[mine]\nurl=https://example.org\n");
+    client.update(&mix).ends_with(0);
+    assert!(!client.read("/opt/3rd-party/repo.ini").unwrap().contains("mine"));
+}
+
+#[test]
+fn a_deletion_that_is_older_than_what_an_endpoint_has_is_not_noticed() {
+    let with_go = |mix: &Mix, number| {
+        let mut content = mix.system(number);
+        content.bundle("games").file("/usr/bin/go", "g");
+        content
+    };
+    let mut mix = Mix::signed();
+    mix.release(10, &with_go(&mix, 10));
+    mix.release(20, &mix.system(20));
+    mix.release(30, &with_go(&mix, 30));
+    mix.release_beside(40, &mix.system(40));
+    assert_eq!(mix.check_beside()[0].rule, Rule::UnnoticedChange);
+    let Some(client) = Client::find("unnoticed-change, deleted") else { return };
+    client.install(&mix, 30, "games").ends_with(0);
+    client.update(&mix).ends_with(0);
+    assert!(client.has("/usr/bin/go"));
+    client.command(&mix, "diagnose", &[]).ends_with(1);
 }
 
 /// A release in which one object can only be had as a fullfile, and that as `archive`.

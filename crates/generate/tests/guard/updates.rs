@@ -1,9 +1,189 @@
-//! Rules that compare a release with the one before.
+//! Rules that compare a release with what endpoints have: all releases they may come from.
 
-use clearwell_generate::guard::Rule;
+use clearwell_generate::guard::{Finding, Rule, Severity};
 
-use super::mix::{Mix, bundle, version};
-use super::{assert_refused, assert_warned, findings, found};
+use super::mix::{BundleContent, Mix, bundle, version};
+use super::{assert_found, assert_refused, assert_warned, findings, found};
+
+/// Releases 10, 20 and so on, of the system with what each adds to its games.
+fn releases(steps: &[fn(&mut BundleContent)]) -> Mix {
+    let mut mix = Mix::signed();
+    for (number, step) in (10..).step_by(10).zip(steps) {
+        let mut content = mix.system(number);
+        step(content.bundle("games"));
+        mix.release(number, &content);
+    }
+    mix
+}
+
+fn nothing(_: &mut BundleContent) {}
+
+fn full_folder(games: &mut BundleContent) {
+    games.directory("/usr/share/maps").file("/usr/share/maps/one", "1");
+}
+
+fn empty_folder(games: &mut BundleContent) {
+    games.directory("/usr/share/maps");
+}
+
+fn file(games: &mut BundleContent) {
+    games.file("/usr/share/maps", "all");
+}
+
+fn link(games: &mut BundleContent) {
+    games.link("/usr/share/maps", "clear");
+}
+
+#[track_caller]
+fn assert_tells(findings: &[Finding], text: &str) {
+    assert!(findings.len() == 1 && findings[0].problem.contains(text), "{findings:?}");
+}
+
+#[test]
+fn a_directory_is_replaced_for_those_who_skip_releases() {
+    for between in [nothing, empty_folder] {
+        let mix = releases(&[full_folder, between, file]);
+        assert_refused(&mix, Rule::DirectoryReplaced, &["/usr/share/maps"]);
+        assert_tells(&findings(&mix), "the update of endpoints on 10 ends with exit code 10");
+        let mix = releases(&[full_folder, between, between, link]);
+        assert_warned(&mix, Rule::DirectoryReplaced, &["/usr/share/maps"]);
+        assert_tells(&findings(&mix), "endpoints on 10 keep it");
+    }
+    assert_eq!(found(&releases(&[empty_folder, nothing, file])), []);
+    assert_eq!(found(&releases(&[file, nothing, full_folder])), []);
+    let mix = releases(&[full_folder, full_folder, nothing, full_folder, file]);
+    assert_tells(&findings(&mix), "endpoints on 10, 20 and 40 ends");
+}
+
+#[test]
+fn what_an_earlier_release_did_already_is_not_told_again() {
+    assert_eq!(found(&releases(&[full_folder, nothing, file, file])), []);
+    assert_eq!(found(&releases(&[full_folder, file, file])), []);
+    // But once more where the file went in between.
+    let mix = releases(&[full_folder, file, nothing, file]);
+    assert_refused(&mix, Rule::DirectoryReplaced, &["/usr/share/maps"]);
+}
+
+#[test]
+fn kernels_that_stay_do_not_end_an_update() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("os-core").directory("/usr/lib/modules").directory("/usr/lib/modules/5");
+    content.bundle("os-core").file("/usr/lib/modules/5/driver", "d");
+    mix.release(10, &content);
+    let mut content = mix.system(20);
+    content.bundle("os-core").directory("/usr/lib/modules").file("/usr/lib/modules/5", "f");
+    mix.release(20, &content);
+    assert_warned(&mix, Rule::DirectoryReplaced, &["/usr/lib/modules/5"]);
+}
+
+#[test]
+fn directories_of_the_machine_stay_directories() {
+    for path in ["/home", "/etc", "/var", "/usr/src", "/opt", "/usr/local/bin"] {
+        for replacement in [None, Some("usr")] {
+            let mut mix = Mix::signed();
+            let mut content = mix.system(10);
+            content.bundle("os-core").directory("/usr/local").directory(path);
+            mix.release(10, &content);
+            mix.release(20, &content);
+            let mut content = mix.system(30);
+            let os_core = content.bundle("os-core").directory("/usr/local");
+            if let Some(target) = replacement {
+                os_core.link(path, target);
+            }
+            mix.release(30, &content);
+            assert_refused(&mix, Rule::MachineDirectory, &[path]);
+            assert_tells(&findings(&mix), "endpoints on 10 and 20 rename it");
+        }
+    }
+}
+
+#[test]
+fn a_bundle_that_is_gone_is_told_once_and_to_those_who_have_it() {
+    let mut mix = Mix::signed();
+    mix.release(10, &mix.system(10));
+    for number in [20, 30] {
+        let mut content = mix.system(number);
+        content.0.remove(&bundle("games"));
+        mix.release(number, &content);
+    }
+    assert_eq!(found(&mix), []);
+
+    let mut mix = Mix::signed();
+    mix.release(10, &mix.system(10));
+    let mut content = mix.system(20);
+    content.bundle("music").file("/usr/bin/play", "p");
+    mix.release(20, &content);
+    mix.release_beside(30, &mix.system(30));
+    let found = mix.check_beside();
+    assert_found(&found, Severity::Warning, Rule::BundleRemoved, &["bundle music"]);
+    assert_tells(&found, "endpoints on 20 that have it");
+}
+
+#[test]
+fn what_a_retracted_release_changed_is_changed_back_unnoticed() {
+    let mut mix = Mix::signed();
+    mix.release(10, &mix.system(10));
+    let mut content = mix.system(20);
+    content.bundle("editors").file("/usr/bin/ed", "broken");
+    mix.release(20, &content);
+    mix.release_beside(30, &mix.system(30));
+    let found = mix.check_beside();
+    assert_found(&found, Severity::Refusal, Rule::UnnoticedChange, &["/usr/bin/ed in bundle editors"]);
+    assert_tells(&found, "its version is still 10; endpoints on 20 keep");
+    // Built on the one that was taken back, its version is 40.
+    mix.releases.remove(2);
+    mix.release(40, &mix.system(40));
+    assert_eq!(super::found(&mix), []);
+}
+
+#[test]
+fn a_file_that_moved_to_another_bundle_and_back_is_unnoticed() {
+    let mut mix = Mix::signed();
+    mix.release(10, &mix.system(10));
+    let mut content = mix.system(20);
+    content.bundle("editors").remove("/usr/bin/ed");
+    content.bundle("games").file("/usr/bin/ed", "of games");
+    mix.release(20, &content);
+    mix.release_beside(30, &mix.system(30));
+    let found = mix.check_beside();
+    assert_found(&found, Severity::Refusal, Rule::UnnoticedChange, &["/usr/bin/ed in bundle editors"]);
+}
+
+#[test]
+fn what_a_retracted_release_brought_back_is_deleted_unnoticed() {
+    let with_go = |mix: &Mix, number| {
+        let mut content = mix.system(number);
+        content.bundle("games").file("/usr/bin/go", "g");
+        content
+    };
+    let mut mix = Mix::signed();
+    mix.release(10, &with_go(&mix, 10));
+    mix.release(20, &mix.system(20));
+    mix.release(30, &with_go(&mix, 30));
+    mix.release_beside(40, &mix.system(40));
+    let found = mix.check_beside();
+    assert_found(&found, Severity::Refusal, Rule::UnnoticedChange, &["/usr/bin/go in bundle games"]);
+    assert_tells(&found, "it is deleted as of 20; endpoints on 30 have a later one");
+}
+
+#[test]
+fn a_file_that_moved_to_a_bundle_that_goes_stays() {
+    let mut mix = Mix::signed();
+    mix.release(10, &mix.system(10));
+    let mut content = mix.system(20);
+    content.bundle("editors").remove("/usr/bin/ed");
+    content.bundle("games").file("/usr/bin/ed", "of games");
+    mix.release(20, &content);
+    content = mix.system(30);
+    content.bundle("editors").remove("/usr/bin/ed");
+    content.0.remove(&bundle("games"));
+    mix.release(30, &content);
+    let found = found(&mix);
+    let expected = [(Rule::UnnoticedChange, "/usr/bin/ed in bundle games"), (Rule::BundleRemoved, "bundle games")];
+    assert_eq!(found, expected.map(|(rule, object)| (rule, object.to_owned())));
+    assert!(findings(&mix)[0].problem.contains("endpoints on 20 that have both keep it"), "{}", findings(&mix)[0]);
+}
 
 #[test]
 fn a_change_that_endpoints_would_not_notice() {
@@ -62,7 +242,10 @@ fn a_directory_goes_while_its_ghosts_stay() {
     content.bundle("os-core").directory("/boot").file("/boot/kernel", "k");
     mix.release(10, &content);
     mix.release(20, &mix.system(20));
-    assert_warned(&mix, Rule::BootRemoved, &["/boot in bundle os-core"]);
+    assert_warned(&mix, Rule::BootRemoved, &["/boot"]);
+    // Who skipped 20 meets it with 30 as well, and was told with 20.
+    mix.release(30, &mix.system(30));
+    assert_eq!(found(&mix), []);
 
     let mut mix = Mix::signed();
     mix.release(10, &content);
