@@ -31,7 +31,8 @@ pub(crate) struct Exchange {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
-    pub(crate) path: &'a str,
+    /// As the request line has it.
+    pub(crate) target: &'a str,
     pub(crate) version: Version,
     pub(crate) agent: &'a [u8],
     pub(crate) client: Option<IpAddr>,
@@ -94,7 +95,7 @@ pub(crate) fn line(
         client: asked.client,
         subject: connection.subject().cloned(),
         method: asked.method.clone(),
-        path: asked.path.to_owned(),
+        target: asked.target.to_owned(),
         version: asked.version,
         status,
         agent: String::from_utf8_lossy(agent).into_owned(),

@@ -9,7 +9,7 @@
 //! | Module | Noun |
 //! |---|---|
 //! | [`config`], `settings` | what an operator chooses, and what is made of it |
-//! | `target` | what a request path names |
+//! | `uri`, `target` | spellings of a request path, and what it names |
 //! | `catalog`, `published` | what is there, what is not there *yet*, and which pointers a connection sees |
 //! | `etag`, `range`, `decide` | the conditions of RFC 9110, without I/O |
 //! | `object`, `objects`, `check` | bytes that were compared with the index, in memory or as open files |
@@ -60,6 +60,7 @@ mod takeover;
 mod target;
 mod tls;
 mod trace;
+mod uri;
 mod visit;
 mod worker;
 

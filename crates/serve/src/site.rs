@@ -55,6 +55,8 @@ pub struct Site {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Query<'a> {
     pub(crate) method: &'a Method,
+    /// As the request line has it, for logs.
+    pub(crate) target: &'a str,
     /// Without query.
     pub(crate) path: &'a str,
     pub(crate) headers: &'a HeaderMap,
@@ -160,9 +162,16 @@ impl Site {
         connection: &Arc<Connection>,
         request: &Request<B>,
     ) -> Response<Body> {
+        let uri = request.uri();
+        let target = match uri.path_and_query() {
+            // HTTP/2 has scheme and host in fields of their own.
+            Some(target) if uri.scheme().is_none() || request.version() >= Version::HTTP_2 => target.as_str(),
+            _ => &uri.to_string(),
+        };
         let query = Query {
             method: request.method(),
-            path: request.uri().path(),
+            target,
+            path: uri.path(),
             headers: request.headers(),
             version: request.version(),
             has_body: !request.body().is_end_stream(),
@@ -197,7 +206,7 @@ impl Site {
         }
         let asked = Asked {
             method: query.method,
-            path: query.path,
+            target: query.target,
             version: query.version,
             agent: Asked::agent_of(query.headers),
             client: asker.address,
@@ -244,6 +253,7 @@ impl Site {
             Target::Ready => self.respond_ready(),
             Target::Root => respond::text(StatusCode::OK, "Clearwell\n"),
             Target::Unknown => respond::plain(StatusCode::NOT_FOUND),
+            Target::Malformed => respond::plain(StatusCode::BAD_REQUEST),
             Target::Resource(Resource::Pointer(pointer)) => {
                 self.respond_pointer(connection, pointer, query, &settings.config).await
             }

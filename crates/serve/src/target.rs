@@ -6,6 +6,8 @@ use std::str::FromStr;
 use clearwell_format::Resource;
 use clearwell_metrics::RequestKind;
 
+use crate::uri;
+
 /// What a request path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -19,19 +21,23 @@ pub(crate) enum Target {
     Resource(Resource),
     /// Nothing, ever.
     Unknown,
+    /// Not a path: it has a broken escape.
+    Malformed,
 }
 
 impl Target {
-    /// Reads the path of a request, without query. `base` is the path below which the content tree is shown.
+    /// Reads the path of a request, without query, in any spelling. `base` is the path below which the content tree is
+    /// shown.
     pub(crate) fn parse(path: &str, base: &BasePath) -> Self {
-        match path {
+        let Ok(path) = uri::normal(path) else { return Self::Malformed };
+        match &*path {
             "/healthz" => return Self::Live,
             "/readyz" => return Self::Ready,
             _ => {}
         }
-        match base.strip(path) {
+        match base.strip(&path) {
             None => Self::Unknown,
-            Some(path) if path.bytes().all(|byte| byte == b'/') => Self::Root,
+            Some("" | "/") => Self::Root,
             Some(path) => Resource::from_request_path(path).map_or(Self::Unknown, Self::Resource),
         }
     }
@@ -42,7 +48,7 @@ impl Target {
             Self::Live | Self::Ready => RequestKind::Health,
             Self::Root => RequestKind::Root,
             Self::Resource(resource) => RequestKind::Resource(resource.kind()),
-            Self::Unknown => RequestKind::Unknown,
+            Self::Unknown | Self::Malformed => RequestKind::Unknown,
         }
     }
 }
@@ -60,7 +66,7 @@ impl BasePath {
         if self.0.is_empty() {
             return Some(path);
         }
-        let inner = path.strip_prefix('/')?.trim_start_matches('/').strip_prefix(self.0.as_str())?;
+        let inner = path.strip_prefix('/')?.strip_prefix(self.0.as_str())?;
         (inner.is_empty() || inner.starts_with('/')).then_some(inner)
     }
 }
@@ -113,6 +119,11 @@ mod tests {
             ("/30/pack-os-core-from-0.tar", "zero_pack"),
             ("/../30/format", "unknown"),
             ("/30/%2e%2e/format", "unknown"),
+            ("/30/%66ormat", "note"),
+            ("/./30/Manifest.c%2B%2B.tar", "manifest"),
+            ("/%68ealthz", "health"),
+            ("/30%2Fformat", "unknown"),
+            ("/30/format%", "unknown"),
             ("/30/", "unknown"),
             ("/favicon.ico", "unknown"),
         ] {
@@ -125,6 +136,7 @@ mod tests {
         for (path, expected) in [
             ("/update/30/format", "note"),
             ("//update//30/format", "note"),
+            ("/./up%64ate/30/format", "note"),
             ("/update", "root"),
             ("/update/", "root"),
             ("/updates/30/format", "unknown"),
@@ -137,6 +149,7 @@ mod tests {
             assert_eq!(kind(path, "/update"), expected, "{path}");
         }
         assert_eq!(kind("/a/b/30/format", "/a/b"), "note");
+        assert_eq!(kind("//a//b//30/format", "/a/b"), "note");
     }
 
     #[test]

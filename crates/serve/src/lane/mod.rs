@@ -260,6 +260,7 @@ impl<T: Transport> Lane<'_, T> {
         let method = head.method();
         let query = Query {
             method: &method,
+            target: head.target,
             path: target.path(),
             headers: &headers,
             version: Version::HTTP_11,
@@ -294,7 +295,7 @@ impl<T: Transport> Lane<'_, T> {
     fn asked<'a>(&self, head: &Head<'a>) -> Asked<'a> {
         Asked {
             method: if head.is_head { &http::Method::HEAD } else { &http::Method::GET },
-            path: head.target,
+            target: head.target,
             version: Version::HTTP_11,
             agent: head.agent,
             client: self.connection.address(),

@@ -12,12 +12,12 @@ use crate::client::Client;
 use crate::fixture::{Answer, Fixture, connect};
 
 #[derive(Clone, Copy, Debug)]
-enum LaneKind {
+pub(crate) enum LaneKind {
     Fast,
     Hyper,
 }
 
-async fn connect_to(running: &Running, lane: LaneKind) -> Client<TcpStream> {
+pub(crate) async fn connect_to(running: &Running, lane: LaneKind) -> Client<TcpStream> {
     let mut client = connect(running).await;
     if matches!(lane, LaneKind::Hyper) {
         client.send("GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
@@ -107,7 +107,8 @@ fn table(fixture: &Fixture) -> Vec<(&'static str, String, String, u16)> {
         ("/30/Manifest.MoM.tar", 503),
         ("/1/Manifest.MoM.tar", 404),
         ("/20/../20/format", 404),
-        ("/20/%66ormat", 404),
+        ("/20/%66ormat", 200),
+        ("/20/form%zz", 400),
         ("/nothing", 404),
         ("/metrics", 404),
     ] {

@@ -14,5 +14,6 @@ mod limits;
 mod operations;
 mod pointers;
 mod soak;
+mod spellings;
 mod tls;
 mod wire;

@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::fixture::{Fixture, config, connect, wait_for_metric};
 
 /// Waits for a line in a file.
-async fn wait_for_line(path: &std::path::Path, wanted: impl Fn(&str) -> bool) -> String {
+pub(crate) async fn wait_for_line(path: &std::path::Path, wanted: impl Fn(&str) -> bool) -> String {
     tokio::time::timeout(crate::client::LIMIT, async {
         loop {
             let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -49,7 +49,7 @@ async fn several_places_at_once() {
     assert!(matches!(error.await, Err(ServeError::Listen { key: "listen", .. })), "a socket that is answered stays");
 }
 
-fn logged(fixture: &Fixture, form: LogFormat) -> ServeConfig {
+pub(crate) fn logged(fixture: &Fixture, form: LogFormat) -> ServeConfig {
     ServeConfig {
         access_log: AccessLog::Full,
         access_log_format: form,

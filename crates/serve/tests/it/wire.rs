@@ -148,7 +148,7 @@ async fn what_is_no_http_is_told_so_and_closed() {
     wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"protocol\"} 7").await;
 }
 
-async fn prior_knowledge(running: &Running) -> http2::SendRequest<Empty<Bytes>> {
+pub(crate) async fn prior_knowledge(running: &Running) -> http2::SendRequest<Empty<Bytes>> {
     let stream = TcpStream::connect(running.addr().unwrap()).await.unwrap();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     // Ends with the server or the sender, and how does not matter here.
