@@ -134,6 +134,33 @@ impl TlsVersion {
 }
 label_value!(TlsVersion);
 
+/// What a reload cannot use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReloadKind {
+    /// The configuration.
+    Configuration,
+    /// The files of certificates and keys that it names.
+    Certificates,
+}
+
+impl ReloadKind {
+    const ALL: [Self; 2] = [Self::Configuration, Self::Certificates];
+
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Certificates => "certificates",
+        }
+    }
+}
+label_value!(ReloadKind);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    kind: ReloadKind,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabels {
     listener: ListenerKind,
@@ -186,8 +213,7 @@ pub struct HttpMetrics {
     pub log_lines_lost: Counter,
     /// Configurations and certificates that were taken over while the server ran.
     pub reloads: Counter,
-    /// Those that were refused; what was there before stayed.
-    pub reloads_refused: Counter,
+    reloads_refused: [Counter; ReloadKind::ALL.len()],
 }
 
 impl HttpMetrics {
@@ -206,6 +232,9 @@ impl HttpMetrics {
         registry.register("connections_ended_early", "Connections that the server ended, by reason", ended.clone());
         registry.register("requests_shed", "Requests told to come again later, by reason", shed.clone());
         registry.register("tls_handshakes", "TLS handshakes, by version and resumption", handshakes.clone());
+        let refused = Family::<ReloadLabels, Counter>::default();
+        let help = "Reloads refused while the server ran, by what cannot be used; what was there before stayed";
+        registry.register("reloads_refused", help, refused.clone());
 
         let metrics = Self {
             requests,
@@ -219,14 +248,12 @@ impl HttpMetrics {
             }),
             log_lines_lost: Counter::default(),
             reloads: Counter::default(),
-            reloads_refused: Counter::default(),
+            reloads_refused: ReloadKind::ALL.map(|kind| refused.get_or_create_owned(&ReloadLabels { kind })),
         };
         let lost = "Lines of the access log lost because it could not be written fast enough";
         registry.register("access_log_lines_lost", lost, metrics.log_lines_lost.clone());
         let taken = "Configurations and certificates taken over while the server ran";
         registry.register("reloads", taken, metrics.reloads.clone());
-        let refused = "Configurations and certificates refused while the server ran";
-        registry.register("reloads_refused", refused, metrics.reloads_refused.clone());
         metrics
     }
 
@@ -259,6 +286,11 @@ impl HttpMetrics {
         self.shed[reason as usize].inc();
     }
 
+    /// A reload was refused; what was there before stayed.
+    pub fn reload_refused(&self, kind: ReloadKind) {
+        self.reloads_refused[kind as usize].inc();
+    }
+
     /// A TLS handshake came to its end.
     pub fn handshake(&self, version: TlsVersion, is_resumed: bool) {
         self.handshakes[version as usize][usize::from(is_resumed)].inc();
@@ -286,6 +318,7 @@ mod tests {
         assert!(ListenerKind::ALL.iter().enumerate().all(|(at, kind)| *kind as usize == at));
         assert!(EndReason::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
         assert!(ShedReason::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
+        assert!(ReloadKind::ALL.iter().enumerate().all(|(at, kind)| *kind as usize == at));
         assert!(TlsVersion::ALL.iter().enumerate().all(|(at, version)| *version as usize == at));
     }
 }

@@ -9,6 +9,7 @@
 //! | [`objects`] | what the server reads from the store | `clearwell_object_…` |
 //! | [`store`] | what is released | `clearwell_released_version`, `clearwell_pointer_generation`, `clearwell_store_…` |
 //! | [`certificate`] | expiry | `clearwell_certificate_…` |
+//! | `process` | the process, and what it was built from | `process_…`, `clearwell_build_info` |
 //!
 //! Labels are small sets that are known beforehand: kinds, classes, reasons, formats. Never a path or a hash; versions
 //! only in `fleet`, so many at most.
@@ -20,18 +21,18 @@ pub mod fleet;
 pub mod http;
 pub mod objects;
 mod per_core;
+mod process;
 pub mod requests;
 pub mod store;
+pub mod text;
 
 pub use certificate::{CertificateMetrics, CertificateUse};
 pub use fleet::FleetMetrics;
-pub use http::{ConnectionGuard, EndReason, HttpMetrics, ListenerKind, ShedReason, TlsVersion};
+pub use http::{ConnectionGuard, EndReason, HttpMetrics, ListenerKind, ReloadKind, ShedReason, TlsVersion};
 pub use objects::{CacheResult, ObjectMetrics};
 pub use requests::{BytePath, RequestGuard, RequestKind, StatusClass};
 pub use store::{FormatState, StoreMetrics};
-
-/// The content type of [`Metrics::expose`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub use text::TextFormat;
 
 /// All metrics of a process.
 #[derive(Debug)]
@@ -52,23 +53,34 @@ pub struct Metrics {
 impl Metrics {
     /// Everything registered, everything at zero.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("clearwell");
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(process::ProcessCollector));
+        let own = registry.sub_registry_with_prefix("clearwell");
+        process::register_build(own);
         Self {
-            http: HttpMetrics::register(&mut registry),
-            fleet: FleetMetrics::register(&mut registry),
-            objects: ObjectMetrics::register(&mut registry),
-            store: StoreMetrics::register(&mut registry),
-            certificates: CertificateMetrics::register(&mut registry),
+            http: HttpMetrics::register(own),
+            fleet: FleetMetrics::register(own),
+            objects: ObjectMetrics::register(own),
+            store: StoreMetrics::register(own),
+            certificates: CertificateMetrics::register(own),
             registry,
         }
     }
 
-    /// The text that Prometheus reads; see [`CONTENT_TYPE`].
+    /// The text that Prometheus reads, in its own format.
     pub fn expose(&self) -> String {
+        self.expose_as(TextFormat::Prometheus)
+    }
+
+    /// The text in the format that was asked for.
+    pub fn expose_as(&self, format: TextFormat) -> String {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)
             .expect("writing to a string does not fail");
-        text
+        match format {
+            TextFormat::OpenMetrics => text,
+            TextFormat::Prometheus => text::to_prometheus(&text),
+        }
     }
 }
 
@@ -194,13 +206,14 @@ mod tests {
 
     #[test]
     fn every_name_has_the_prefix_and_a_help_text() {
-        let text = Metrics::new().expose();
+        let text = Metrics::new().expose_as(TextFormat::OpenMetrics);
         let named = |keyword: &str| -> BTreeSet<String> {
             text.lines().filter_map(|line| line.strip_prefix(keyword)?.split(' ').next().map(str::to_owned)).collect()
         };
         let (typed, helped) = (named("# TYPE "), named("# HELP "));
         assert!(!typed.is_empty());
         assert_eq!(typed, helped);
-        assert!(typed.iter().all(|name| name.starts_with("clearwell_")), "{typed:?}");
+        let is_known = |name: &String| name.starts_with("clearwell_") || name.starts_with("process_");
+        assert!(typed.iter().all(is_known), "{typed:?}");
     }
 }

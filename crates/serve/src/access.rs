@@ -2,22 +2,24 @@
 //!
 //! Always true: a request never waits for its line. When the thread is behind, lines are lost and counted.
 
+mod line;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clearwell_metrics::{Metrics, StatusClass};
-use http::{Method, StatusCode, Version};
+use jiff::tz::TimeZone;
 
 use crate::config::{self, LogFormat, ServeConfig};
-use crate::error::ServeError;
-use crate::trace::TraceContext;
+use crate::error::{ServeError, chain};
+
+pub(crate) use line::{Line, LoggedHeaders};
 
 /// Lines that wait to be written.
 const WAITING: usize = 4096;
@@ -28,25 +30,6 @@ const REST: Duration = Duration::from_millis(10);
 const FEW: usize = 256;
 /// How long the end of a server waits for lines that are not written yet.
 const LAST_LINES: Duration = Duration::from_secs(1);
-
-/// What is said of a request.
-#[derive(Debug)]
-pub(crate) struct Line {
-    /// When the answer was decided on.
-    pub(crate) time: SystemTime,
-    pub(crate) client: Option<IpAddr>,
-    /// Of the client's certificate.
-    pub(crate) subject: Option<Arc<str>>,
-    pub(crate) method: Method,
-    /// As the request line has it.
-    pub(crate) target: String,
-    pub(crate) version: Version,
-    pub(crate) status: StatusCode,
-    pub(crate) agent: String,
-    pub(crate) trace: Option<TraceContext>,
-    pub(crate) sent_bytes: u64,
-    pub(crate) took: Duration,
-}
 
 /// What the thread is sent.
 #[derive(Debug)]
@@ -165,7 +148,7 @@ impl Output {
                 Self::Json(file) | Self::Combined(file) => file.flush(),
             };
             if let Err(error) = written.and(flushed) {
-                tracing::error!(error = &error as &dyn std::error::Error, "the access log cannot be written");
+                tracing::error!(error = chain(&error), "the access log cannot be written");
             }
             for flushed in flushes {
                 // Who has waited long enough does not hear it.
@@ -184,107 +167,15 @@ impl Output {
                 Ok(())
             }
             Self::Json(file) => line.write_json(file),
-            Self::Combined(file) => line.write_combined(file),
+            Self::Combined(file) => line.write_combined(&TimeZone::system(), file),
         }
     }
-}
-
-impl Line {
-    fn microseconds(&self) -> u64 {
-        u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX)
-    }
-
-    fn trace_event(&self) {
-        tracing::info!(
-            target: "clearwell::access",
-            client = self.client.map(tracing::field::display),
-            subject = self.subject.as_deref(),
-            method = %self.method,
-            path = self.target,
-            version = ?self.version,
-            status = self.status.as_u16(),
-            bytes = self.sent_bytes,
-            microseconds = self.microseconds(),
-            agent = ?self.agent,
-            trace_id = self.trace.as_ref().map(|trace| &*trace.trace_id),
-            parent_id = self.trace.as_ref().map(|trace| &*trace.parent_id),
-        );
-    }
-
-    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
-        let line = serde_json::json!({
-            "time": self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-            "client": self.client,
-            "subject": self.subject.as_deref(),
-            "method": self.method.as_str(),
-            "path": self.target,
-            "version": format!("{:?}", self.version),
-            "status": self.status.as_u16(),
-            "bytes": self.sent_bytes,
-            "microseconds": self.microseconds(),
-            "agent": self.agent,
-            "trace-id": self.trace.as_ref().map(|trace| &*trace.trace_id),
-            "parent-id": self.trace.as_ref().map(|trace| &*trace.parent_id),
-        });
-        writeln!(out, "{line}")
-    }
-
-    fn write_combined(&self, out: &mut impl Write) -> io::Result<()> {
-        match self.client {
-            Some(client) => write!(out, "{client}")?,
-            None => write!(out, "-")?,
-        }
-        let time = jiff::Timestamp::try_from(self.time)
-            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-            .strftime("%d/%b/%Y:%H:%M:%S +0000");
-        writeln!(
-            out,
-            " - {} [{time}] \"{} {} {:?}\" {} {} \"-\" \"{}\" {}",
-            quoted(self.subject.as_deref().unwrap_or("-"), true),
-            self.method,
-            quoted(&self.target, false),
-            self.version,
-            self.status.as_u16(),
-            self.sent_bytes,
-            quoted(&self.agent, false),
-            self.microseconds(),
-        )
-    }
-}
-
-/// Text that ends no field before its time: quotes, controls and, where fields end with them, spaces are escaped.
-fn quoted(text: &str, is_word: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => out.extend(['\\', character]),
-            ' ' if is_word => out.push('_'),
-            character if character.is_control() => out.extend(character.escape_default()),
-            character => out.push(character),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
 mod tests {
+    use super::line::tests::line;
     use super::*;
-
-    fn line() -> Line {
-        Line {
-            time: SystemTime::UNIX_EPOCH,
-            client: Some("192.0.2.7".parse().unwrap()),
-            subject: Some("CN=fleet \"1\"".into()),
-            method: Method::GET,
-            target: "/30/format".to_owned(),
-            version: Version::HTTP_11,
-            status: StatusCode::OK,
-            agent: "swupd \"x\"\u{1b}".to_owned(),
-            trace: None,
-            sent_bytes: 2,
-            took: Duration::from_micros(15),
-        }
-    }
 
     #[test]
     fn a_sample_is_one_in_so_many_and_every_failure() {
@@ -302,23 +193,6 @@ mod tests {
         assert_eq!(taken(config::AccessLog::Sampled, StatusClass::ServerError), 9);
         assert_eq!(taken(config::AccessLog::Off, StatusClass::ServerError), 0);
         assert_eq!(taken(config::AccessLog::Full, StatusClass::Success), 9);
-    }
-
-    #[test]
-    fn both_forms_say_the_same() {
-        let mut combined = Vec::new();
-        line().write_combined(&mut combined).unwrap();
-        let combined = String::from_utf8(combined).unwrap();
-        assert!(combined.starts_with("192.0.2.7 - CN=fleet_\\\"1\\\" ["), "{combined}");
-        assert!(
-            combined.ends_with("] \"GET /30/format HTTP/1.1\" 200 2 \"-\" \"swupd \\\"x\\\"\\u{1b}\" 15\n"),
-            "{combined}"
-        );
-        let mut json = Vec::new();
-        line().write_json(&mut json).unwrap();
-        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-        assert_eq!((&json["client"], &json["status"]), (&"192.0.2.7".into(), &200.into()));
-        assert_eq!(json["agent"], "swupd \"x\"\u{1b}");
     }
 
     #[test]

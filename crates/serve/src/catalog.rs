@@ -22,6 +22,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_metrics::Metrics;
 use clearwell_store::{ArtifactMeta, Index, Store, StoreError};
 
+use crate::error::chain;
 use crate::published::Published;
 
 /// The store as the server sees it.
@@ -122,7 +123,7 @@ impl Catalog {
             }
             Err(error) => {
                 if self.readable.swap(false, Ordering::Relaxed) {
-                    let error = &error as &dyn std::error::Error;
+                    let error = chain(&error);
                     tracing::error!(error, "the pointers cannot be read; the last ones are still served");
                 }
             }

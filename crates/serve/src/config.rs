@@ -192,7 +192,7 @@ pub enum LogFormat {
     Process,
     /// One JSON object for each request.
     Json,
-    /// The combined format of other web servers, with the microseconds behind it.
+    /// The combined format, as nginx writes it.
     Combined,
 }
 

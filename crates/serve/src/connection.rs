@@ -107,11 +107,12 @@ impl Connection {
 
     /// The client, as far as the connection tells. `None` on a Unix socket.
     pub(crate) fn address(&self) -> Option<IpAddr> {
-        self.behind_proxy
-            .get()
-            .map(|address| &**address)
-            .or(self.peer.as_ref())
-            .map(|address| address.ip().to_canonical())
+        self.client_socket().map(|address| address.ip().to_canonical())
+    }
+
+    /// The same with its port.
+    pub(crate) fn client_socket(&self) -> Option<SocketAddr> {
+        self.behind_proxy.get().map(|address| **address).or(self.peer)
     }
 
     /// A proxy said for whom it speaks.

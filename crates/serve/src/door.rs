@@ -43,8 +43,31 @@ pub(crate) struct OpenDoor {
     pub(crate) key: &'static str,
     pub(crate) door: Door,
     pub(crate) sockets: Vec<OwnedFd>,
+    pub(crate) origin: Origin,
     /// Where it is; `None` for a Unix socket.
     pub(crate) address: Option<SocketAddr>,
+}
+
+/// Who opened the sockets of a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// This server.
+    Own,
+    /// systemd.
+    Systemd,
+    /// The server that ran before.
+    TakenOver,
+}
+
+impl Origin {
+    /// As a word of logs.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Systemd => "systemd",
+            Self::TakenOver => "taken over",
+        }
+    }
 }
 
 impl OpenDoor {
@@ -59,8 +82,28 @@ impl OpenDoor {
         socket.try_clone().map_err(|source| self.failed(source))
     }
 
+    /// Every address that clients reach it at, with the port that the kernel chose: several sockets of systemd may have
+    /// one name.
+    pub(crate) fn bound(&self) -> Vec<String> {
+        let mut bound: Vec<String> = self.sockets.iter().filter_map(bound_to).collect();
+        bound.dedup();
+        bound
+    }
+
     fn failed(&self, source: std::io::Error) -> ServeError {
         ServeError::Listen { key: self.key, place: self.door.place.clone(), source }
+    }
+}
+
+fn bound_to(socket: &OwnedFd) -> Option<String> {
+    let address = getsockname(socket).ok()?;
+    if let Ok(address) = SocketAddr::try_from(address.clone()) {
+        return Some(address.to_string());
+    }
+    let address = SocketAddrUnix::try_from(address).ok()?;
+    match address.abstract_name() {
+        Some(name) => Some(format!("unix:@{}", String::from_utf8_lossy(name))),
+        None => Some(format!("unix:{}", address.path()?.to_string_lossy())),
     }
 }
 
@@ -81,18 +124,18 @@ pub(crate) fn open_all(
 fn open(key: &'static str, door: &Door, workers: usize, inherited: &mut Inherited) -> Result<OpenDoor, ServeError> {
     let failed = |error: Errno| ServeError::Listen { key, place: door.place.clone(), source: error.into() };
     let taken_over = inherited.take_over(&name(key, door));
-    let sockets = if !taken_over.is_empty() {
-        taken_over
+    let (origin, sockets) = if !taken_over.is_empty() {
+        (Origin::TakenOver, taken_over)
     } else {
         match &door.place {
-            Place::Tcp(address) => open_tcp(*address, workers).map_err(failed)?,
-            Place::Unix(path) => vec![open_unix(path).map_err(failed)?],
+            Place::Tcp(address) => (Origin::Own, open_tcp(*address, workers).map_err(failed)?),
+            Place::Unix(path) => (Origin::Own, vec![open_unix(path).map_err(failed)?]),
             Place::Systemd(name) => {
                 let sockets = inherited.of_systemd(name);
                 if sockets.is_empty() {
                     return Err(ServeError::NoSystemdSocket { key, name: name.clone() });
                 }
-                sockets
+                (Origin::Systemd, sockets)
             }
         }
     };
@@ -105,7 +148,7 @@ fn open(key: &'static str, door: &Door, workers: usize, inherited: &mut Inherite
             wake_with_first_bytes(socket);
         }
     }
-    Ok(OpenDoor { key, door: door.clone(), sockets, address })
+    Ok(OpenDoor { key, door: door.clone(), sockets, origin, address })
 }
 
 /// Asks the kernel to hand connections over once their first bytes are there: then a connection can be answered without

@@ -1,8 +1,11 @@
 //! What keeps the server from starting.
 
+use std::error::Error;
+use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
+use clearwell_metrics::ReloadKind;
 use clearwell_store::StoreError;
 
 use crate::config::Place;
@@ -111,4 +114,35 @@ pub enum ServeError {
     /// Certificate and key do not make a TLS server.
     #[error("tls-certificate and tls-key cannot be used together; are they a pair?")]
     Tls(#[source] rustls::Error),
+}
+
+impl ServeError {
+    /// Which kind of reload it refuses.
+    pub(crate) const fn refused_reload(&self) -> ReloadKind {
+        match self {
+            Self::ReadFile { .. } | Self::Pem { .. } | Self::Tls(_) => ReloadKind::Certificates,
+            Self::Missing { .. }
+            | Self::Store(_)
+            | Self::NoListener
+            | Self::Listen { .. }
+            | Self::NoSystemdSocket { .. }
+            | Self::Takeover { .. }
+            | Self::TooFewDescriptors { .. }
+            | Self::TooLittleMemory { .. }
+            | Self::AccessLog { .. }
+            | Self::Thread(_)
+            | Self::FixedKeys(_) => ReloadKind::Configuration,
+        }
+    }
+}
+
+/// An error and its causes, as one text for a log.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -6,16 +6,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use clearwell_metrics::{BytePath, RequestGuard, StatusClass};
-use http::header::USER_AGENT;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
-use crate::access::{AccessLog, Line};
+use crate::access::{AccessLog, Line, LoggedHeaders};
 use crate::client::Ticket;
 use crate::connection::Connection;
+use crate::error::chain;
 use crate::trace::TraceContext;
-
-/// Longer user agents are cut off in logs.
-const AGENT_LENGTH: usize = 200;
 
 /// A request whose answer is not complete. Ends when it is dropped.
 #[derive(Debug)]
@@ -34,14 +31,8 @@ pub(crate) struct Asked<'a> {
     /// As the request line has it.
     pub(crate) target: &'a str,
     pub(crate) version: Version,
-    pub(crate) agent: &'a [u8],
+    pub(crate) headers: LoggedHeaders<'a>,
     pub(crate) client: Option<IpAddr>,
-}
-
-impl<'a> Asked<'a> {
-    pub(crate) fn agent_of(headers: &'a HeaderMap) -> &'a [u8] {
-        headers.get(USER_AGENT).map(|agent| agent.as_bytes()).unwrap_or_default()
-    }
 }
 
 impl Exchange {
@@ -78,7 +69,7 @@ impl Exchange {
     /// The body could not be read to its end. The connection closes, so the client sees it.
     pub(crate) fn broke(&mut self, error: &io::Error) {
         self.request.answered(StatusClass::ServerError);
-        tracing::error!(error = error as &dyn std::error::Error, "an object could not be read while it was served");
+        tracing::error!(error = chain(error), "an object could not be read while it was served");
     }
 }
 
@@ -89,7 +80,6 @@ pub(crate) fn line(
     asked: &Asked<'_>,
     trace: Option<TraceContext>,
 ) -> Line {
-    let agent = &asked.agent[..asked.agent.len().min(AGENT_LENGTH)];
     Line {
         time: std::time::SystemTime::now(),
         client: asked.client,
@@ -98,7 +88,9 @@ pub(crate) fn line(
         target: asked.target.to_owned(),
         version: asked.version,
         status,
-        agent: String::from_utf8_lossy(agent).into_owned(),
+        user: asked.headers.user(),
+        referer: asked.headers.referer.map(<[u8]>::to_vec),
+        agent: asked.headers.agent.map(<[u8]>::to_vec),
         trace,
         sent_bytes: 0,
         took: std::time::Duration::ZERO,

@@ -15,7 +15,7 @@
 //! | `object`, `objects`, `check` | bytes that were compared with the index, in memory or as open files |
 //! | `respond`, `body` | status, headers and bytes |
 //! | `client`, `connection` | who asks, how often; whether a connection still moves |
-//! | `exchange`, `access`, `trace` | one request for logs, metrics and traces |
+//! | `exchange`, `access`, `trace`, `line_limit` | one request for logs, metrics and traces; lines that clients cause |
 //! | [`site`](Site) | all of that together; everything but sockets |
 //! | `lane` | requests of the usual shape on the wire; hyper has the others |
 //! | `socket`, `proxy`, `tls`, `visit` | the life of a connection |
@@ -44,6 +44,7 @@ mod health;
 mod inherit;
 mod io;
 mod lane;
+mod line_limit;
 mod object;
 mod objects;
 mod phase;
@@ -70,6 +71,6 @@ pub use connection::Connection;
 pub use error::ServeError;
 pub use health::NotReady;
 pub use reload::Reloader;
-pub use server::{Drained, Running, Server};
+pub use server::{Drained, Listening, Running, Server};
 pub use site::Site;
 pub use target::{BasePath, InvalidBasePath};

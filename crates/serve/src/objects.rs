@@ -24,6 +24,7 @@ use quick_cache::{UnitWeighter, Weighter};
 use tokio::sync::Semaphore;
 
 use crate::check::{self, Check, Checker};
+use crate::error::chain;
 use crate::object::{Object, ObjectFile, ObjectMeta, Stamp};
 
 /// How long a damaged object is refused before it is looked at again: a repair shall show soon.
@@ -203,7 +204,7 @@ fn refuse(refused: &Cache<Resource, Instant>, metrics: &Metrics, resource: &Reso
     if matches!(error, StoreError::ArtifactDamaged { .. } | StoreError::ArtifactSize { .. }) {
         metrics.objects.damaged.inc();
     }
-    tracing::error!(%resource, error = error as &dyn std::error::Error, "refused");
+    tracing::error!(%resource, error = chain(error), "refused");
 }
 
 /// One who waits for the disk, until it is dropped.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use clearwell_metrics::ReloadKind;
 
 use crate::config::{ClientCertificates, ServeConfig};
 use crate::error::ServeError;
@@ -52,10 +53,17 @@ impl Reloader {
         let metrics = self.site.metrics();
         let reloaded = self.try_reload(config);
         match &reloaded {
-            Ok(()) => metrics.http.reloads.inc(),
-            Err(_) => metrics.http.reloads_refused.inc(),
-        };
+            Ok(()) => {
+                metrics.http.reloads.inc();
+            }
+            Err(error) => metrics.http.reload_refused(error.refused_reload()),
+        }
         reloaded
+    }
+
+    /// Counts a configuration that is refused because it cannot even be read.
+    pub fn refuse(&self) {
+        self.site.metrics().http.reload_refused(ReloadKind::Configuration);
     }
 
     fn try_reload(&self, config: ServeConfig) -> Result<(), ServeError> {

@@ -97,6 +97,7 @@ impl Server {
             address: address(&cleartext),
             tls_address: address(&encrypted),
             admin_address: address(&admin),
+            listening: Vec::new(),
             phase,
             workers: Vec::new(),
             helpers: Vec::new(),
@@ -113,9 +114,6 @@ impl Server {
             let tls = Some(Arc::clone(&tls.current));
             doors.push((door, Arc::new(DoorSettings { proxy_protocol: door.door.proxy_protocol, tls })));
         }
-        for (door, settings) in &doors {
-            tracing::info!(place = %door.door, address = door.address.map(tracing::field::display), tls = settings.tls.is_some(), "listening");
-        }
         for at in 0..workers {
             let own = doors.iter().map(|(door, settings)| {
                 Ok(WorkerDoor { socket: door.socket_for(at)?, settings: Arc::clone(settings) })
@@ -124,9 +122,11 @@ impl Server {
             running.workers.push(worker::start(at, own, Arc::clone(&shared))?);
         }
         for door in &admin {
-            tracing::info!(place = %door.door, "answering metrics and health");
             let socket = register(door.socket_for(0)?, Interest::READABLE).map_err(ServeError::Thread)?;
             running.helpers.push(tokio::spawn(admin::run(socket, Arc::clone(&site))));
+        }
+        for (doors, tls) in [(&cleartext, false), (&encrypted, true), (&admin, false)] {
+            running.listening.extend(doors.iter().flat_map(|door| listening(door, tls)));
         }
         running.helpers.push(tokio::spawn(refresh(Arc::clone(&site), watch)));
         running.reloader = Reloader::new(site, tls_doors);
@@ -139,6 +139,16 @@ impl Server {
         }
         Ok(running)
     }
+}
+
+/// Where a door is open, which the log says too.
+fn listening(door: &OpenDoor, tls: bool) -> Vec<Listening> {
+    let (listener, socket) = (door.key, door.origin.as_str());
+    let say = |address: String| {
+        tracing::info!(address, listener, tls, place = %door.door, socket, "listening");
+        Listening { listener, address, tls }
+    };
+    door.bound().into_iter().map(say).collect()
 }
 
 /// Handles of a door's sockets for the next server.
@@ -158,12 +168,31 @@ async fn refresh(site: Arc<Site>, mut phase: PhaseWatch) {
     }
 }
 
+/// An address that a server listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// The key of the configuration that names it: `listen`, `listen-tls` or `admin`.
+    pub listener: &'static str,
+    /// As it is: address and port, or `unix:` and a path.
+    pub address: String,
+    /// With TLS.
+    pub tls: bool,
+}
+
+impl Listening {
+    /// As a URL; that of a Unix socket as other servers write it.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.address)
+    }
+}
+
 /// A server that runs. Dropped, it ends at once; [`Running::drain`] ends it gently.
 #[derive(Debug)]
 pub struct Running {
     address: Option<SocketAddr>,
     tls_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
+    listening: Vec<Listening>,
     site: Arc<Site>,
     phase: watch::Sender<Phase>,
     /// Each says in the end how many of its connections it had to abort.
@@ -194,6 +223,11 @@ impl Running {
     /// Where metrics and health are answered.
     pub const fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin_address
+    }
+
+    /// Every address, in the order of the configuration: for clients without TLS, with it, for metrics and health.
+    pub fn listening(&self) -> &[Listening] {
+        &self.listening
     }
 
     /// What is served.

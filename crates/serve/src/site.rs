@@ -18,6 +18,7 @@ use http::header::{CONNECTION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tracing::Instrument as _;
 
+use crate::access::LoggedHeaders;
 use crate::body::{Body, Content};
 use crate::catalog::{Catalog, Found};
 use crate::client::{Client, Clients, Ticket, forwarded_for};
@@ -208,7 +209,7 @@ impl Site {
             method: query.method,
             target: query.target,
             version: query.version,
-            agent: Asked::agent_of(query.headers),
+            headers: LoggedHeaders::of(query.headers),
             client: asker.address,
         };
         exchange.answered(response.status(), &asked, trace, &settings.access);

@@ -22,6 +22,7 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 
+use crate::error::chain;
 use crate::inherit::Inherited;
 
 /// Neither side waits longer for the other.
@@ -94,7 +95,7 @@ pub(crate) fn offer(
             match give(stream, &sockets) {
                 Ok(()) => return done(),
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the next server did not take over");
+                    tracing::warn!(error = chain(&error), "the next server did not take over");
                 }
             }
         }

@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clearwell_metrics::{EndReason, TlsVersion};
@@ -26,12 +26,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tracing::field::display;
 
 use crate::body::Body;
 use crate::client::Ticket;
 use crate::config::ServeConfig;
 use crate::connection::{Connection, Progress, Verdict};
 use crate::door::DoorSettings;
+use crate::error::chain;
 use crate::io::Watched;
 use crate::lane::{Lane, Leaving, boxed};
 use crate::phase::Phase;
@@ -116,7 +118,7 @@ impl Visit {
     }
 
     fn note_end(&self, error: &std::io::Error) {
-        tracing::debug!(peer = ?self.connection.peer(), %error, "connection ended");
+        tracing::debug!(peer = self.connection.peer().map(display), %error, "connection ended");
     }
 
     /// Reads what a proxy says about its client.
@@ -164,15 +166,21 @@ impl Visit {
                 Some(stream)
             }
             Ok(Err(error)) => {
-                metrics.ended(EndReason::Handshake);
-                tracing::debug!(peer = ?self.connection.peer(), %error, "tls handshake failed");
+                self.note_failed_handshake(&chain(&error));
                 None
             }
             Err(_) => {
-                metrics.ended(EndReason::Handshake);
-                tracing::debug!(peer = ?self.connection.peer(), "tls handshake took too long");
+                self.note_failed_handshake(&format!("not done within {} s", time.as_secs()));
                 None
             }
+        }
+    }
+
+    fn note_failed_handshake(&self, reason: &str) {
+        self.site().metrics().http.ended(EndReason::Handshake);
+        if let Some(unwritten) = self.place.shared.handshake_lines.take(Instant::now()) {
+            let client = self.connection.client_socket().map(display);
+            tracing::info!(client, reason, unwritten, "TLS handshake failed");
         }
     }
 
@@ -198,7 +206,7 @@ impl Visit {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         self.connection.watch();
-        let (site, peer) = (self.site(), self.connection.peer());
+        let (site, peer) = (self.site(), self.connection.peer().map(display));
         let service = service_fn(|request: Request<Incoming>| {
             let (site, connection) = (Arc::clone(site), Arc::clone(&self.connection));
             async move { Ok::<_, Infallible>(answer(&site, &connection, request).await) }
@@ -223,7 +231,7 @@ impl Visit {
                     if !said_goodbye {
                         site.metrics().http.ended(reason);
                     }
-                    tracing::debug!(?peer, reason = reason.as_str(), "connection ended");
+                    tracing::debug!(peer, reason = reason.as_str(), "connection ended");
                     return;
                 }
             };
@@ -234,7 +242,7 @@ impl Visit {
                         if is_no_http(&*error) {
                             site.metrics().http.ended(EndReason::Protocol);
                         }
-                        tracing::debug!(?peer, error, "connection ended");
+                        tracing::debug!(peer, error = chain(&*error), "connection ended");
                     }
                     return;
                 }

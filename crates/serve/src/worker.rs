@@ -18,7 +18,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::connection::{Connection, Patience, Progress, Verdict};
 use crate::door::DoorSettings;
-use crate::error::ServeError;
+use crate::error::{ServeError, chain};
+use crate::line_limit::LineLimit;
 use crate::phase::{Phase, PhaseWatch};
 use crate::site::Site;
 use crate::socket::{Socket, register};
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     accepting: AtomicUsize,
     /// Connections are to end.
     pub(crate) closing: AtomicBool,
+    /// For TLS handshakes that fail.
+    pub(crate) handshake_lines: LineLimit,
     /// To be cloned by those who have to hear of phases.
     pub(crate) phase: PhaseWatch,
 }
@@ -52,7 +55,14 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(site: Arc<Site>, workers: usize, phase: PhaseWatch) -> Arc<Self> {
         let accepting = AtomicUsize::new(workers);
-        Arc::new(Self { site, open: AtomicUsize::new(0), accepting, closing: AtomicBool::new(false), phase })
+        Arc::new(Self {
+            site,
+            open: AtomicUsize::new(0),
+            accepting,
+            closing: AtomicBool::new(false),
+            handshake_lines: LineLimit::default(),
+            phase,
+        })
     }
 }
 
@@ -224,7 +234,7 @@ async fn accept(door: WorkerDoor, shared: Arc<Shared>, connections: Connections)
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 Err(error) => {
                     let error = std::io::Error::from(error);
-                    tracing::warn!(error = &error as &dyn std::error::Error, "no connection can be accepted");
+                    tracing::warn!(error = chain(&error), "no connection can be accepted");
                     sleep(ACCEPT_PAUSE).await;
                     break;
                 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use clearwell_serve::config::KEYS;
-use clearwell_serve::{Reloader, Running, ServeConfig, ServeError, Server};
+use clearwell_serve::{Listening, Reloader, Running, ServeConfig, ServeError, Server};
 use clearwell_store::Store;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -93,11 +93,16 @@ impl Serve {
                 }
             }
             settled = true;
-            let config = self.config();
-            let reloaded = config.and_then(|config| reloader.reload(config).map_err(CliError::from));
+            let reloaded = match self.config() {
+                Ok(config) => reloader.reload(config).map_err(CliError::from),
+                Err(error) => {
+                    reloader.refuse();
+                    Err(error)
+                }
+            };
             if let Err(error) = reloaded {
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error = crate::ui::chain(&error),
                     "the new configuration is refused; the old one stays"
                 );
             }
@@ -134,21 +139,22 @@ struct Addresses {
     listen: Option<String>,
     listen_tls: Option<String>,
     admin: Option<String>,
+    all: Vec<String>,
 }
 
-/// Prints where the server listens: with port 0 the kernel chose.
+/// Prints where the server listens: with port 0 the kernel chose. The first of each kind has a name, and all have URLs.
 pub(crate) fn announce(running: &Running, ui: &Ui) -> Result<(), CliError> {
     let addresses = Addresses {
         listen: running.addr().map(|address| address.to_string()),
         listen_tls: running.tls_addr().map(|address| address.to_string()),
         admin: running.admin_addr().map(|address| address.to_string()),
+        all: running.listening().iter().map(Listening::url).collect(),
     };
-    let lines = [
-        addresses.listen.as_ref().map(|address| format!("serving http://{address}\n")),
-        addresses.listen_tls.as_ref().map(|address| format!("serving https://{address}\n")),
-        addresses.admin.as_ref().map(|address| format!("metrics and health at http://{address}/metrics\n")),
-    ];
-    ui.result(&addresses, &lines.into_iter().flatten().collect::<String>())
+    let line = |found: &Listening| match found.listener {
+        "admin" => format!("metrics and health at {}/metrics\n", found.url()),
+        _ => format!("serving {}\n", found.url()),
+    };
+    ui.result(&addresses, &running.listening().iter().map(line).collect::<String>())
 }
 
 /// Waits for SIGTERM or SIGINT.

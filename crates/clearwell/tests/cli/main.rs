@@ -19,6 +19,7 @@ mod disk;
 mod help;
 mod init;
 mod kill;
+mod logs;
 mod mix;
 mod older;
 mod options;

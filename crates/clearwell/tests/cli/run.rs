@@ -89,7 +89,13 @@ impl Running {
 
     /// Starts the binary with a pipe for its result.
     pub(crate) fn start_read(mut command: Command) -> (Self, BufReader<ChildStdout>) {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command.stderr(Stdio::null());
+        Self::start_logged(command)
+    }
+
+    /// The same, and its log goes where the command says.
+    pub(crate) fn start_logged(mut command: Command) -> (Self, BufReader<ChildStdout>) {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         (Self { child }, stdout)
     }

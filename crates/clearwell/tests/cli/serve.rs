@@ -9,7 +9,7 @@ use crate::mix::Mix;
 use crate::run::{Running, Server, clearwell};
 
 /// The answer to one GET, head and body.
-fn get(address: &str, path: &str) -> (u16, String) {
+pub(crate) fn get(address: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = Vec::new();
@@ -31,7 +31,7 @@ fn a_store_is_served_until_the_signal() {
         assert_eq!(get(address, "/readyz").0, 200);
     }
     let (status, metrics) = get(&server.admin, "/metrics");
-    assert!(status == 200 && metrics.contains("# EOF"), "{metrics}");
+    assert!(status == 200 && metrics.ends_with("# EOF\n"), "{metrics}");
     assert_eq!(get(&server.listen, "/metrics").0, 404, "not for clients");
 
     // A release that is published meanwhile is served at once to those who come anew.
@@ -81,7 +81,7 @@ fn options_win_over_the_environment_and_both_over_the_file() {
 }
 
 /// Waits until an answer has changed; the test harness bounds it.
-fn wait_for(mut changed: impl FnMut() -> bool) {
+pub(crate) fn wait_for(mut changed: impl FnMut() -> bool) {
     for _ in 0..2000 {
         if changed() {
             return;

@@ -5,10 +5,11 @@
 
 use std::mem::MaybeUninit;
 
-use http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE, USER_AGENT};
+use http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use httparse::{Header, Request, Status};
 
+use crate::access::LoggedHeaders;
 use crate::client::FORWARDED_FOR;
 use crate::trace::TRACEPARENT;
 
@@ -34,7 +35,7 @@ pub(crate) struct Head<'a> {
     pub(crate) is_head: bool,
     /// As it stands there, with its query.
     pub(crate) target: &'a str,
-    pub(crate) agent: &'a [u8],
+    pub(crate) logged: LoggedHeaders<'a>,
     /// The client wants no further answer.
     pub(crate) closes: bool,
     /// No condition, no range, nothing to be passed on: the path says all.
@@ -64,7 +65,8 @@ pub(crate) fn parse(bytes: &[u8], limit: usize) -> Parsed<'_> {
     if !target.starts_with('/') || request.headers.len() > limit {
         return Parsed::Unusual;
     }
-    let mut head = Head { length, is_head, target, agent: b"", closes: false, is_plain: true, lines: Vec::new() };
+    let logged = LoggedHeaders::default();
+    let mut head = Head { length, is_head, target, logged, closes: false, is_plain: true, lines: Vec::new() };
     let mut hosts = 0;
     for line in &*request.headers {
         let is = |name: &str| line.name.eq_ignore_ascii_case(name);
@@ -77,15 +79,19 @@ pub(crate) fn parse(bytes: &[u8], limit: usize) -> Parsed<'_> {
             4 if is("host") => hosts += 1,
             5 if is("range") => keep(RANGE),
             6 if is("expect") => return Parsed::Unusual,
+            7 if is("referer") => head.logged.referer = head.logged.referer.or(Some(line.value)),
             8 if is("if-match") => keep(IF_MATCH),
             8 if is("if-range") => keep(IF_RANGE),
-            10 if is("user-agent") => head.agent = line.value,
+            10 if is("user-agent") => head.logged.agent = head.logged.agent.or(Some(line.value)),
             10 if is("connection") => match connection(line.value) {
                 Some(closes) => head.closes |= closes,
                 None => return Parsed::Unusual,
             },
             11 if is("traceparent") => keep(TRACEPARENT),
             13 if is("if-none-match") => keep(IF_NONE_MATCH),
+            13 if is("authorization") => {
+                head.logged.authorization = head.logged.authorization.or(Some(line.value));
+            }
             14 if is("content-length") => return Parsed::Unusual,
             15 if is("x-forwarded-for") => keep(FORWARDED_FOR),
             17 if is("transfer-encoding") => return Parsed::Unusual,
@@ -106,14 +112,11 @@ impl Head<'_> {
         if self.is_head { Method::HEAD } else { Method::GET }
     }
 
-    /// The lines that an answer depends on; `None` if one is no header text.
+    /// The lines that an answer or its log depend on; `None` if one is no header text.
     pub(crate) fn headers(&self) -> Option<HeaderMap> {
-        let mut headers = HeaderMap::with_capacity(self.lines.len() + 1);
-        for (name, value) in &self.lines {
-            headers.append(name.clone(), HeaderValue::from_bytes(value).ok()?);
-        }
-        if !self.agent.is_empty() {
-            headers.append(USER_AGENT, HeaderValue::from_bytes(self.agent).ok()?);
+        let mut headers = HeaderMap::with_capacity(self.lines.len() + 3);
+        for (name, value) in self.lines.iter().cloned().chain(self.logged.lines()) {
+            headers.append(name, HeaderValue::from_bytes(value).ok()?);
         }
         Some(headers)
     }

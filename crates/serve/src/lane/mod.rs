@@ -297,7 +297,7 @@ impl<T: Transport> Lane<'_, T> {
             method: if head.is_head { &http::Method::HEAD } else { &http::Method::GET },
             target: head.target,
             version: Version::HTTP_11,
-            agent: head.agent,
+            headers: head.logged,
             client: self.connection.address(),
         }
     }

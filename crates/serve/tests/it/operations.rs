@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 
 use crate::client::Client;
 use crate::fixture::{Fixture, config, connect, wait_for_metric};
+use crate::lanes::{LaneKind, connect_to};
 
 /// Waits for a line in a file.
 pub(crate) async fn wait_for_line(path: &std::path::Path, wanted: impl Fn(&str) -> bool) -> String {
@@ -116,6 +117,70 @@ async fn only_trusted_proxies_are_believed() {
 }
 
 #[tokio::test]
+async fn the_combined_log_is_that_of_nginx_on_both_lanes() {
+    let fixture = Fixture::new();
+    let running = fixture.serve_with(logged(&fixture, LogFormat::Combined)).await;
+    let odd = "User-Agent: a\"b\\c\td\u{e4}\r\nReferer: \"\\\"\r\nUser-Agent: two\r\nAuthorization: Basic Ym9iOnNlY3JldA==\r\n";
+    let (name, seen) = ("/20/form%61t?x", "\"\\x22\\x5C\\x22\" \"a\\x22b\\x5Cc\\x09d\\xC3\\xA4\"");
+    let mut expected = Vec::new();
+    for lane in [LaneKind::Fast, LaneKind::Hyper] {
+        for (request, user, line) in [
+            (
+                format!("GET /20/format HTTP/1.1\r\nHost: x\r\n{odd}"),
+                "bob",
+                format!("\"GET /20/format HTTP/1.1\" 200 2 {seen}"),
+            ),
+            (format!("GET {name} HTTP/1.1\r\nHost: x\r\n"), "-", format!("\"GET {name} HTTP/1.1\" 200 2 \"-\" \"-\"")),
+            (
+                format!("HEAD {name} HTTP/1.1\r\nHost: x\r\nUser-Agent:\r\n"),
+                "-",
+                format!("\"HEAD {name} HTTP/1.1\" 200 0 \"-\" \"\""),
+            ),
+            (
+                "GET /20/format HTTP/1.1\r\nHost: x\r\nRange: bytes=1-\r\n".into(),
+                "-",
+                "\"GET /20/format HTTP/1.1\" 206 1 \"-\" \"-\"".into(),
+            ),
+            ("GET /20/format HTTP/1.0\r\n".into(), "-", "\"GET /20/format HTTP/1.0\" 200 2 \"-\" \"-\"".into()),
+            (
+                "GET http://x/20/format HTTP/1.1\r\nHost: x\r\n".into(),
+                "-",
+                "\"GET http://x/20/format HTTP/1.1\" 200 2 \"-\" \"-\"".into(),
+            ),
+            ("GET /nothing HTTP/1.1\r\nHost: x\r\n".into(), "-", "\"GET /nothing HTTP/1.1\" 404 10 \"-\" \"-\"".into()),
+        ] {
+            let mut client = connect_to(&running, lane).await;
+            client.send(format!("{request}Connection: close\r\n\r\n")).await;
+            client.end().await;
+            expected.push(format!("127.0.0.1 - {user} [] {line}"));
+        }
+    }
+    // The request that brings a connection to the other lane has a line, too.
+    let requests = expected.len() + expected.len() / 2;
+    wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
+    let log = fixture.path("access.log");
+    let all_are_there = async {
+        while std::fs::read_to_string(&log).unwrap().lines().count() < requests {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(crate::client::LIMIT, all_are_there).await.unwrap();
+    let text = std::fs::read_to_string(&log).unwrap();
+    let found: Vec<String> = text
+        .lines()
+        .filter(|line| !line.contains("/healthz"))
+        .map(|line| {
+            let ((before, rest), now) = (line.split_once('[').unwrap(), jiff::Zoned::now());
+            let (time, behind) = rest.split_once(']').unwrap();
+            let time = jiff::Zoned::strptime("%d/%b/%Y:%H:%M:%S %z", time).unwrap();
+            assert!(now.duration_since(&time).as_secs().abs() < 3600 && time.offset() == now.offset(), "{line}");
+            format!("{before}[]{behind}")
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
 async fn traces_go_on_in_the_log() {
     let fixture = Fixture::new();
     let running = fixture.serve_with(logged(&fixture, LogFormat::Json)).await;
@@ -156,7 +221,7 @@ async fn settings_change_while_the_server_runs() {
         "what is refused changes nothing"
     );
     wait_for_metric(&running, "clearwell_http_reloads_total 1").await;
-    wait_for_metric(&running, "clearwell_http_reloads_refused_total 2").await;
+    wait_for_metric(&running, "clearwell_http_reloads_refused_total{kind=\"configuration\"} 2").await;
 }
 
 #[tokio::test]

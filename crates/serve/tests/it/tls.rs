@@ -240,7 +240,7 @@ async fn certificates_change_while_connections_go_on() {
     assert!(refused.contains("tls-certificate") && refused.contains("tls.pem"), "{refused}");
     let mut later = Client::over(connect(&running, client(&second)).await.unwrap());
     assert_eq!(later.get("/20/format").await.body, "30");
-    wait_for_metric(&running, "clearwell_http_reloads_refused_total 1").await;
+    wait_for_metric(&running, "clearwell_http_reloads_refused_total{kind=\"certificates\"} 1").await;
 }
 
 #[tokio::test]

@@ -213,7 +213,12 @@ async fn the_admin_address_shows_metrics_and_health() {
     wait_for_metric(&running, "clearwell_http_requests_total{kind=\"unknown\",class=\"4xx\"} 1").await;
     wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
     let metrics = admin.get("/metrics").await;
-    assert!(metrics.header("content-type").starts_with("application/openmetrics-text"));
+    assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    let ask = |accept: &str| format!("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n");
+    admin.send(ask("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")).await;
+    assert!(admin.answer().await.header("content-type").starts_with("application/openmetrics-text"));
+    admin.send(ask("*/*")).await;
+    assert!(admin.answer().await.header("content-type").starts_with("text/plain"));
     let text = String::from_utf8(metrics.body.to_vec()).unwrap();
     for line in [
         "clearwell_http_requests_total{kind=\"manifest\",class=\"2xx\"} 1",

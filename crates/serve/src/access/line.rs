@@ -1,0 +1,295 @@
+//! One request as a line, in three forms.
+//!
+//! ```text
+//! process    an event of the process's log, with fields
+//! json       {"agent":"swupd-client/7.0.0","bytes":2,"client":"192.0.2.7",…}
+//! combined   192.0.2.7 - - [28/Nov/2026:14:52:27 +0000] "GET /30/format HTTP/1.1" 200 2 "-" "swupd-client/7.0.0"
+//! ```
+//!
+//! The combined form is nginx's, byte by byte: the user of Basic authentication, the end of the request in local time, the
+//! bytes of the body; `-` where there is nothing; `\xHH` for quotes, backslashes and all that is not printable ASCII.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::header::{AUTHORIZATION, HeaderName, REFERER, USER_AGENT};
+use http::{HeaderMap, Method, StatusCode, Version};
+use jiff::tz::TimeZone;
+
+use crate::trace::TraceContext;
+
+/// What is said of a request.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// When the answer was decided on.
+    pub(crate) time: SystemTime,
+    /// `None` for a Unix socket.
+    pub(crate) client: Option<IpAddr>,
+    /// Of the client's certificate.
+    pub(crate) subject: Option<Arc<str>>,
+    pub(crate) method: Method,
+    /// As the request line has it.
+    pub(crate) target: String,
+    pub(crate) version: Version,
+    pub(crate) status: StatusCode,
+    pub(crate) user: Option<Vec<u8>>,
+    pub(crate) referer: Option<Vec<u8>>,
+    pub(crate) agent: Option<Vec<u8>>,
+    pub(crate) trace: Option<TraceContext>,
+    /// Of the body.
+    pub(crate) sent_bytes: u64,
+    pub(crate) took: Duration,
+}
+
+/// Headers of a request that are logged, and change nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LoggedHeaders<'a> {
+    pub(crate) authorization: Option<&'a [u8]>,
+    pub(crate) referer: Option<&'a [u8]>,
+    pub(crate) agent: Option<&'a [u8]>,
+}
+
+impl<'a> LoggedHeaders<'a> {
+    /// Of several lines the first.
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+        let first = |name: HeaderName| headers.get(name).map(|value| value.as_bytes());
+        Self { authorization: first(AUTHORIZATION), referer: first(REFERER), agent: first(USER_AGENT) }
+    }
+
+    /// The other way round: those that are there, for an answer that looks at headers.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (HeaderName, &'a [u8])> {
+        let lines = [(AUTHORIZATION, self.authorization), (REFERER, self.referer), (USER_AGENT, self.agent)];
+        lines.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    /// The user of Basic authentication (RFC 7617, 2): nobody checks who it is here.
+    pub(crate) fn user(&self) -> Option<Vec<u8>> {
+        let (scheme, credentials) = self.authorization?.split_at_checked(6)?;
+        if !scheme.eq_ignore_ascii_case(b"basic ") {
+            return None;
+        }
+        let mut user = decode_base64(credentials.trim_ascii())?;
+        user.truncate(user.iter().position(|byte| *byte == b':')?);
+        Some(user).filter(|user| !user.is_empty())
+    }
+}
+
+/// RFC 4648, 4; padding may be missing.
+fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let (mut bits, mut count) = (0_u32, 0);
+    for byte in text.iter().take_while(|byte| **byte != b'=') {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6) | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            decoded.push((bits >> count).to_le_bytes()[0]);
+        }
+    }
+    Some(decoded)
+}
+
+impl Line {
+    fn microseconds(&self) -> u64 {
+        u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// "HTTP/1.1" and so on.
+    fn protocol(&self) -> String {
+        format!("{:?}", self.version)
+    }
+
+    /// Writes an event of the process's log.
+    pub(crate) fn trace_event(&self) {
+        let [user, referer, agent] = self.texts();
+        tracing::info!(
+            target: "clearwell::access",
+            client = self.client.map(tracing::field::display),
+            subject = self.subject.as_deref(),
+            user,
+            method = self.method.as_str(),
+            path = self.target,
+            version = self.protocol(),
+            status = self.status.as_u16(),
+            bytes = self.sent_bytes,
+            microseconds = self.microseconds(),
+            referer,
+            agent,
+            trace_id = self.trace.as_ref().map(|trace| &*trace.trace_id),
+            parent_id = self.trace.as_ref().map(|trace| &*trace.parent_id),
+        );
+    }
+
+    /// Writes a JSON object and a line end.
+    pub(crate) fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        let [user, referer, agent] = self.texts();
+        let line = serde_json::json!({
+            "time": self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            "client": self.client,
+            "subject": self.subject.as_deref(),
+            "user": user,
+            "method": self.method.as_str(),
+            "path": self.target,
+            "version": self.protocol(),
+            "status": self.status.as_u16(),
+            "bytes": self.sent_bytes,
+            "microseconds": self.microseconds(),
+            "referer": referer,
+            "agent": agent,
+            "trace-id": self.trace.as_ref().map(|trace| &*trace.trace_id),
+            "parent-id": self.trace.as_ref().map(|trace| &*trace.parent_id),
+        });
+        writeln!(out, "{line}")
+    }
+
+    /// User, referer and agent as text; what is not UTF-8 is replaced.
+    fn texts(&self) -> [Option<String>; 3] {
+        let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        [text(&self.user), text(&self.referer), text(&self.agent)]
+    }
+
+    /// Writes the combined form, with times of `zone`, and a line end.
+    pub(crate) fn write_combined(&self, zone: &TimeZone, out: &mut impl Write) -> io::Result<()> {
+        match self.client {
+            Some(client) => write!(out, "{client}")?,
+            None => write!(out, "unix:")?,
+        }
+        write!(out, " - ")?;
+        write_escaped(self.user.as_deref(), out)?;
+        let end = jiff::Timestamp::try_from(self.time + self.took).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let end = end.to_zoned(zone.clone());
+        write!(out, " [{}] \"{} ", end.strftime("%d/%b/%Y:%H:%M:%S %z"), self.method)?;
+        write_escaped(Some(self.target.as_bytes()), out)?;
+        write!(out, " {:?}\" {} {} \"", self.version, self.status.as_u16(), self.sent_bytes)?;
+        write_escaped(self.referer.as_deref(), out)?;
+        write!(out, "\" \"")?;
+        write_escaped(self.agent.as_deref(), out)?;
+        writeln!(out, "\"")
+    }
+}
+
+fn write_escaped(value: Option<&[u8]>, out: &mut impl Write) -> io::Result<()> {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    for run in value.unwrap_or(b"-").chunk_by(|left, right| is_plain(left) == is_plain(right)) {
+        if is_plain(&run[0]) {
+            out.write_all(run)?;
+        } else {
+            run.iter().try_for_each(|byte| write!(out, "\\x{byte:02X}"))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn line() -> Line {
+        Line {
+            time: SystemTime::UNIX_EPOCH,
+            client: Some("192.0.2.7".parse().unwrap()),
+            subject: Some("CN=fleet \"1\"".into()),
+            method: Method::GET,
+            target: "/30/form%61t?x".to_owned(),
+            version: Version::HTTP_11,
+            status: StatusCode::OK,
+            user: None,
+            referer: None,
+            agent: Some(b"swupd \"x\"\x1b".to_vec()),
+            trace: None,
+            sent_bytes: 2,
+            took: Duration::from_secs(61),
+        }
+    }
+
+    fn combined(line: &Line, zone: &TimeZone) -> String {
+        let mut written = Vec::new();
+        line.write_combined(zone, &mut written).unwrap();
+        String::from_utf8(written).unwrap()
+    }
+
+    /// What nginx 1.22 wrote for such requests.
+    #[test]
+    fn the_combined_form_is_that_of_nginx() {
+        let with = |user: Option<&[u8]>, referer: Option<&[u8]>, agent: Option<&[u8]>| {
+            let bytes = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);
+            combined(
+                &Line { user: bytes(user), referer: bytes(referer), agent: bytes(agent), ..line() },
+                &TimeZone::UTC,
+            )
+        };
+        let start = "[01/Jan/1970:00:01:01 +0000] \"GET /30/form%61t?x HTTP/1.1\" 200 2";
+        for (user, referer, agent, expected) in [
+            (None, None, None, format!("192.0.2.7 - - {start} \"-\" \"-\"\n")),
+            (None, Some(&b""[..]), Some(&b""[..]), format!("192.0.2.7 - - {start} \"\" \"\"\n")),
+            (
+                Some(&b"bob"[..]),
+                Some(b"http://r/"),
+                Some(b"a"),
+                format!("192.0.2.7 - bob {start} \"http://r/\" \"a\"\n"),
+            ),
+            (
+                Some(b"bo \"\\\nb"),
+                Some(b"\"\\\""),
+                Some(b"a\"b\\c\td\x7f\xc3\xa4\xff~"),
+                format!(
+                    "192.0.2.7 - bo \\x22\\x5C\\x0Ab {start} \"\\x22\\x5C\\x22\" \"a\\x22b\\x5Cc\\x09d\\x7F\\xC3\\xA4\\xFF~\"\n"
+                ),
+            ),
+        ] {
+            assert_eq!(with(user, referer, agent), expected);
+        }
+        let zone = TimeZone::fixed(jiff::tz::offset(-5).saturating_sub(jiff::SignedDuration::from_mins(30)));
+        assert!(combined(&line(), &zone).contains(" [31/Dec/1969:18:31:01 -0530] "));
+        let http_2 = Line { client: None, version: Version::HTTP_2, ..line() };
+        let text = combined(&http_2, &TimeZone::UTC);
+        assert!(text.starts_with("unix: - - [") && text.contains(" HTTP/2.0\" "), "{text}");
+        let six = Line { client: Some("2001:db8::1".parse().unwrap()), ..line() };
+        assert!(combined(&six, &TimeZone::UTC).starts_with("2001:db8::1 - - ["));
+    }
+
+    #[test]
+    fn json_has_the_same_without_marks() {
+        let mut json = Vec::new();
+        line().write_json(&mut json).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!((&json["client"], &json["status"]), (&"192.0.2.7".into(), &200.into()));
+        assert_eq!((&json["path"], &json["version"]), (&"/30/form%61t?x".into(), &"HTTP/1.1".into()));
+        assert_eq!(json["agent"], "swupd \"x\"\u{1b}");
+        assert_eq!(json["subject"], "CN=fleet \"1\"");
+        assert_eq!(json["referer"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn users_of_basic_authentication() {
+        let user = |text: &str| {
+            let headers = LoggedHeaders { authorization: Some(text.as_bytes()), ..LoggedHeaders::default() };
+            headers.user().map(|user| String::from_utf8(user).unwrap())
+        };
+        for (text, expected) in [
+            ("Basic Ym9iOnNlY3JldA==", Some("bob")),
+            ("basic Ym9iOnNlY3JldA", Some("bob")),
+            ("Basic   Ym9iOnNlY3JldA==", Some("bob")),
+            ("Basic Ym8gIlwKYjpzZWNyZXQ=", Some("bo \"\\\nb")),
+            ("Basic Om5vbmFtZQ==", None),
+            ("Basic bm9jb2xvbg==", None),
+            ("Basic !!!", None),
+            ("Basic ", None),
+            ("Basic", None),
+            ("Bearer Ym9iOnNlY3JldA==", None),
+            ("", None),
+        ] {
+            assert_eq!(user(text).as_deref(), expected, "{text}");
+        }
+    }
+}
