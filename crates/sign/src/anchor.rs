@@ -12,7 +12,7 @@
 use crate::SignError;
 use crate::certificate::Certificate;
 
-/// The certificates of one PEM file, in order; at least one.
+/// The certificates of one PEM file, in order, each once; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustAnchor {
     first: Certificate,
@@ -36,6 +36,7 @@ impl TrustAnchor {
                     .map_err(|source| SignError::MalformedCertificate { position: index + 1, source })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let certificates = each_once(certificates);
         let first = certificates.first().ok_or(SignError::NoCertificate)?.clone();
         Ok(Self { first, certificates })
     }
@@ -50,6 +51,13 @@ impl TrustAnchor {
         &self.certificates
     }
 
+    /// What signatures of the first certificate include, that certificate first: all of the file that is not self-signed.
+    /// So clients that have only the root find the way to it.
+    pub fn included(&self) -> impl Iterator<Item = &Certificate> {
+        let others = self.certificates[1..].iter().filter(|certificate| !certificate.is_self_signed());
+        [&self.first].into_iter().chain(others)
+    }
+
     /// PEM text of all certificates in order.
     pub fn pem(&self) -> String {
         self.certificates.iter().map(Certificate::pem).collect()
@@ -60,4 +68,14 @@ impl From<Certificate> for TrustAnchor {
     fn from(certificate: Certificate) -> Self {
         Self { certificates: vec![certificate.clone()], first: certificate }
     }
+}
+
+fn each_once(certificates: Vec<Certificate>) -> Vec<Certificate> {
+    let mut seen: Vec<Certificate> = Vec::with_capacity(certificates.len());
+    for certificate in certificates {
+        if !seen.contains(&certificate) {
+            seen.push(certificate);
+        }
+    }
+    seen
 }

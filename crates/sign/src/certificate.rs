@@ -7,13 +7,17 @@
 use std::fmt;
 use std::ops::Range;
 
+use aws_lc_rs::digest;
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode, Header, Reader, SliceReader};
 use pem::{EncodeConfig, LineEnding, Pem};
-use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier};
 
 use crate::SignError;
+use crate::algorithm::{KeyKind, signs_with};
 use crate::anchor::TrustAnchor;
+use crate::name;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -64,7 +68,7 @@ impl Certificate {
         seconds(self.fields.tbs_certificate.validity.not_before)
     }
 
-    /// Last second of validity, Unix seconds.
+    /// End of validity, Unix seconds. To clients it has expired at this second.
     pub fn not_after(&self) -> i64 {
         seconds(self.fields.tbs_certificate.validity.not_after)
     }
@@ -89,9 +93,53 @@ impl Certificate {
         self.fields.tbs_certificate.serial_number.to_string()
     }
 
-    /// True when subject and issuer are the same name, which is how OpenSSL decides that a chain ends here.
-    pub fn is_self_issued(&self) -> bool {
-        self.fields.tbs_certificate.subject == self.fields.tbs_certificate.issuer
+    /// Kind and size of the key, such as `RSA 4096` or `EC P-256`.
+    pub fn key(&self) -> String {
+        self.key_kind().to_string()
+    }
+
+    /// SHA-256 of the certificate as lower-case hexadecimal digits; `openssl x509 -fingerprint -sha256` shows the same.
+    pub fn fingerprint(&self) -> String {
+        digest::digest(&digest::SHA256, &self.der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub(crate) fn key_kind(&self) -> KeyKind {
+        KeyKind::of(&self.fields().subject_public_key_info)
+    }
+
+    /// True when subject and issuer are the same name.
+    pub(crate) fn is_self_issued(&self) -> bool {
+        name::same(&self.fields().subject, &self.fields().issuer)
+    }
+
+    /// True when it says of itself that its own key signed it, which is how OpenSSL decides that a chain ends here. The
+    /// signature is not looked at.
+    pub(crate) fn is_self_signed(&self) -> bool {
+        self.is_self_issued() && self.was_likely_issued_by(self)
+    }
+
+    /// True when names, key identifiers and the kind of the key leave it open that `issuer` signed this certificate.
+    pub(crate) fn was_likely_issued_by(&self, issuer: &Self) -> bool {
+        name::same(&issuer.fields().subject, &self.fields().issuer)
+            && self.names_as_issuer(issuer)
+            && signs_with(issuer.key_kind(), &self.whole().signature_algorithm)
+    }
+
+    /// What the authority key identifier says, as far as it is there.
+    fn names_as_issuer(&self, issuer: &Self) -> bool {
+        let Ok(Some((_, named))) = self.fields().get::<AuthorityKeyIdentifier>() else { return true };
+        let key = match issuer.fields().get::<SubjectKeyIdentifier>() {
+            Ok(Some((_, key))) => Some(key.0),
+            _ => None,
+        };
+        let serial = &issuer.fields().serial_number;
+        let directory = named.authority_cert_issuer.iter().flatten().find_map(|name| match name {
+            GeneralName::DirectoryName(name) => Some(name),
+            _ => None,
+        });
+        named.key_identifier.is_none_or(|named| key.is_none_or(|key| key == named))
+            && named.authority_cert_serial_number.as_ref().is_none_or(|named| named == serial)
+            && directory.is_none_or(|named| name::same(named, &issuer.fields().issuer))
     }
 
     pub(crate) fn fields(&self) -> &x509_cert::TbsCertificate {
@@ -108,18 +156,21 @@ impl Certificate {
     }
 
     /// May this certificate issue others? The rules OpenSSL applies to everything but the first of a chain.
-    pub(crate) fn is_authority(&self) -> bool {
+    pub(crate) fn authority(&self) -> Authority {
         let fields = self.fields();
         let (Ok(constraints), Ok(usage)) = (fields.get::<BasicConstraints>(), fields.get::<KeyUsage>()) else {
-            return false;
+            return Authority::No;
         };
         let may_sign = usage.as_ref().is_none_or(|(_, usage)| usage.key_cert_sign());
-        let is_ca = match &constraints {
-            Some((_, constraints)) => constraints.ca,
+        match constraints {
+            _ if !may_sign => Authority::No,
+            Some((_, constraints)) if constraints.ca => Authority::Yes,
+            Some(_) => Authority::No,
             // Without them a key usage will do, or a root of version 1, which has no extensions at all.
-            None => usage.is_some() || (fields.version == x509_cert::Version::V1 && self.is_self_issued()),
-        };
-        may_sign && is_ca
+            None if usage.is_some() => Authority::OnlyAsRoot,
+            None if fields.version == x509_cert::Version::V1 && self.is_self_signed() => Authority::OnlyAsRoot,
+            None => Authority::No,
+        }
     }
 
     /// How many certificates may stand between this authority and the end of the chain.
@@ -131,6 +182,17 @@ impl Certificate {
     pub(crate) fn extension(&self, id: ObjectIdentifier) -> Option<&x509_cert::ext::Extension> {
         self.fields().extensions.iter().flatten().find(|extension| extension.extn_id == id)
     }
+}
+
+/// Whether a certificate may issue others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// By its basic constraints.
+    Yes,
+    /// For lack of basic constraints, at the end of a chain only.
+    OnlyAsRoot,
+    /// It may not.
+    No,
 }
 
 impl fmt::Debug for Certificate {

@@ -4,24 +4,27 @@
 //! signer ──issued by──> authority ──issued by──> self-signed authority of the PEM file
 //! ```
 //!
-//! Issuers are looked for among the trusted certificates first, then among those that came with the signature. A
-//! self-signed certificate ends the chain and must itself be a trusted one; a trusted one that is not self-signed does
-//! not end it.
+//! Issuers are looked for among the trusted certificates first, then among those that came with the signature; once a
+//! trusted one was found, only among the trusted. A self-signed certificate ends the chain and must itself be a trusted
+//! one; a trusted one that is not self-signed does not end it.
+//!
+//! Among several that could be the issuer, the first that is valid in time is it. So of two self-signed certificates of
+//! one name, and without key identifiers, clients find the first for both, and trust the second never.
 
-use der::asn1::{ObjectIdentifier, OctetString};
+use der::asn1::ObjectIdentifier;
 use der::oid::AssociatedOid;
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage,
-    InhibitAnyPolicy, KeyUsage, NameConstraints, PolicyConstraints, PolicyMappings, SubjectAltName,
-    SubjectKeyIdentifier,
+    BasicConstraints, CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage, InhibitAnyPolicy, KeyUsage,
+    NameConstraints, PolicyConstraints, PolicyMappings, SubjectAltName,
 };
 
 use crate::algorithm::{CheckFailure, check, combined_digest};
-use crate::certificate::Certificate;
+use crate::certificate::{Authority, Certificate};
+use crate::dates::Dates;
 use crate::fitness::Problem;
 
-/// Longer chains are refused; real ones have one to three certificates.
-const MAX_CHAIN: usize = 8;
+/// The number of certificates above the first at which OpenSSL gives up.
+const MAX_DEPTH: usize = 100;
 
 const NETSCAPE_CERT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.113730.1.1");
 const IP_ADDRESS_BLOCKS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.7");
@@ -56,52 +59,85 @@ pub(crate) struct Chain<'a> {
     pub(crate) problems: Vec<Problem>,
 }
 
-/// Follows the issuers of `leaf`. Without `time` (Unix seconds), dates are not looked at.
+/// Follows the issuers of `leaf`.
 pub(crate) fn follow<'a>(
     leaf: &'a Certificate,
     included: &'a [Certificate],
     trusted: &'a [Certificate],
-    time: Option<i64>,
+    dates: Dates,
 ) -> Chain<'a> {
-    let mut problems = Vec::new();
-    let mut certificates = Vec::new();
-    let mut current = leaf;
-    loop {
-        own_problems(current, time, &mut problems);
-        let below = certificates.len();
-        certificates.push(current);
-        if current.is_self_issued() {
-            if !trusted.iter().any(|certificate| certificate.der() == current.der()) {
-                problems.push(Problem::NotTrusted { subject: current.subject() });
-            }
-            break;
+    let (certificates, gap) = build(leaf, included, trusted, dates);
+    let mut problems: Vec<_> = gap.into_iter().collect();
+    for certificate in &certificates {
+        own_problems(certificate, dates, &mut problems);
+    }
+    let mut below = 0;
+    for (position, pair) in certificates.windows(2).enumerate() {
+        let is_last = position + 2 == certificates.len();
+        issue_problems(pair[0], pair[1], is_last, &mut problems);
+        if pair[1].path_length().is_some_and(|allowed| below > usize::from(allowed)) {
+            problems.push(Problem::ChainTooLong { subject: leaf.subject(), issuer: pair[1].subject() });
         }
-        let Some(issuer) = issuer_of(current, trusted).or_else(|| issuer_of(current, included)) else {
-            problems.push(Problem::IssuerMissing { subject: current.subject(), issuer: current.issuer() });
-            break;
-        };
-        issue_problems(current, issuer, &mut problems);
-        let too_long = issuer.path_length().is_some_and(|allowed| below > usize::from(allowed));
-        if too_long || below == MAX_CHAIN {
-            problems.push(Problem::ChainTooLong { subject: leaf.subject(), issuer: issuer.subject() });
-            break;
-        }
-        current = issuer;
+        below += usize::from(!pair[1].is_self_issued());
     }
     Chain { certificates, problems }
 }
 
-/// What is wrong with one certificate, whoever issued it.
-fn own_problems(certificate: &Certificate, time: Option<i64>, problems: &mut Vec<Problem>) {
-    let subject = || certificate.subject();
-    if let Some(time) = time {
-        if time < certificate.not_before() {
-            problems.push(Problem::NotYetValid { subject: subject(), not_before: certificate.not_before() });
+/// The chain as far as issuers are found, and what it lacks to end in trust.
+fn build<'a>(
+    leaf: &'a Certificate,
+    included: &'a [Certificate],
+    trusted: &'a [Certificate],
+    dates: Dates,
+) -> (Vec<&'a Certificate>, Option<Problem>) {
+    let mut chain = vec![leaf];
+    let mut among_trusted = false;
+    loop {
+        let current = chain[chain.len() - 1];
+        if chain.len() > MAX_DEPTH + 1 {
+            return (chain, Some(Problem::ChainTooLong { subject: leaf.subject(), issuer: current.subject() }));
         }
-        if time > certificate.not_after() {
-            problems.push(Problem::Expired { subject: subject(), not_after: certificate.not_after() });
+        let found = issuer_of(current, trusted.iter(), dates);
+        if current.is_self_signed() {
+            let gap = match found {
+                Some(found) if found == current => None,
+                Some(_) if trusted.contains(current) => Some(Problem::Shadowed { subject: current.subject() }),
+                _ => Some(Problem::NotTrusted { subject: current.subject() }),
+            };
+            return (chain, gap);
+        }
+        among_trusted |= found.is_some();
+        let elsewhere = included.iter().filter(|candidate| !among_trusted && !chain.contains(candidate));
+        match found.or_else(|| issuer_of(current, elsewhere, dates)) {
+            Some(issuer) => chain.push(issuer),
+            None => {
+                let gap = Problem::IssuerMissing { subject: current.subject(), issuer: current.issuer() };
+                return (chain, Some(gap));
+            }
+        }
+        if found.is_some_and(Certificate::is_self_signed) {
+            return (chain, None);
         }
     }
+}
+
+/// What is wrong with one certificate, whoever issued it.
+fn own_problems(certificate: &Certificate, dates: Dates, problems: &mut Vec<Problem>) {
+    let subject = || certificate.subject();
+    let (Dates::Valid(now) | Dates::Begun(now)) = dates else {
+        return extension_problems(certificate, problems);
+    };
+    if now < certificate.not_before() {
+        problems.push(Problem::NotYetValid { subject: subject(), not_before: certificate.not_before(), now });
+    }
+    if now >= certificate.not_after() && matches!(dates, Dates::Valid(_)) {
+        problems.push(Problem::Expired { subject: subject(), not_after: certificate.not_after(), now });
+    }
+    extension_problems(certificate, problems);
+}
+
+fn extension_problems(certificate: &Certificate, problems: &mut Vec<Problem>) {
+    let subject = || certificate.subject();
     for extension in certificate.fields().extensions.iter().flatten() {
         if extension.critical && !HANDLED_CRITICAL.contains(&extension.extn_id) {
             problems
@@ -122,9 +158,14 @@ fn own_problems(certificate: &Certificate, time: Option<i64>, problems: &mut Vec
 }
 
 /// What is wrong between a certificate and its issuer.
-fn issue_problems(certificate: &Certificate, issuer: &Certificate, problems: &mut Vec<Problem>) {
+fn issue_problems(certificate: &Certificate, issuer: &Certificate, is_last: bool, problems: &mut Vec<Problem>) {
     let subject = certificate.subject();
-    if !issuer.is_authority() {
+    let may_issue = match issuer.authority() {
+        Authority::Yes => true,
+        Authority::OnlyAsRoot => is_last,
+        Authority::No => false,
+    };
+    if !may_issue {
         problems.push(Problem::IssuerNotAuthority { subject: subject.clone(), issuer: issuer.subject() });
     }
     let algorithm = &certificate.whole().signature_algorithm;
@@ -149,24 +190,24 @@ fn issue_problems(certificate: &Certificate, issuer: &Certificate, problems: &mu
     }
 }
 
-/// The first certificate with the issuer's name and, where both sides carry key identifiers, the issuer's key.
-fn issuer_of<'a>(certificate: &Certificate, among: &'a [Certificate]) -> Option<&'a Certificate> {
-    let wanted = authority_key(certificate);
-    among.iter().find(|candidate| {
-        candidate.fields().subject == certificate.fields().issuer
-            && match (&wanted, subject_key(candidate)) {
-                (Some(wanted), Some(key)) => *wanted == key,
-                _ => true,
-            }
-    })
-}
-
-fn authority_key(certificate: &Certificate) -> Option<OctetString> {
-    let (_, identifier) = certificate.fields().get::<AuthorityKeyIdentifier>().ok()??;
-    identifier.key_identifier
-}
-
-fn subject_key(certificate: &Certificate) -> Option<OctetString> {
-    let (_, identifier) = certificate.fields().get::<SubjectKeyIdentifier>().ok()??;
-    Some(identifier.0)
+/// The first certificate that can be the issuer and is valid in time, else the one that ends last.
+fn issuer_of<'a>(
+    certificate: &Certificate,
+    among: impl Iterator<Item = &'a Certificate>,
+    dates: Dates,
+) -> Option<&'a Certificate> {
+    let is_valid = |candidate: &Certificate| match dates {
+        Dates::Valid(now) | Dates::Begun(now) => (candidate.not_before()..candidate.not_after()).contains(&now),
+        Dates::Ignored => true,
+    };
+    let mut best: Option<&Certificate> = None;
+    for candidate in among.filter(|candidate| certificate.was_likely_issued_by(candidate)) {
+        if is_valid(candidate) {
+            return Some(candidate);
+        }
+        if best.is_none_or(|best| candidate.not_after() > best.not_after()) {
+            best = Some(candidate);
+        }
+    }
+    best
 }

@@ -53,7 +53,7 @@ pub enum SignError {
     )]
     NoPrivateKey,
     /// The key is damaged, too small (RSA below 2048 bits) or of a kind this program cannot sign with.
-    #[error("private key is not usable ({reason}); need RSA of 2048 to 8192 bits or EC P-256")]
+    #[error("private key is not usable ({reason}); need RSA of 2048 to 8192 bits, or EC P-256, P-384 or P-521")]
     UnusableKey {
         /// Why the cryptographic library refused it.
         reason: String,
@@ -85,11 +85,30 @@ pub enum SignError {
         /// Subject of the certificate.
         subject: String,
     },
+    /// The key belongs to a later certificate of the file. Clients and mixer take the first.
+    #[error(
+        "private key belongs to certificate {position} of the file, and the first, \"{subject}\", is the one that signs; \
+         put the signer's certificate first, then its issuers"
+    )]
+    CertificateOrder {
+        /// Subject of the first certificate.
+        subject: String,
+        /// Which certificate of the file has the key, from 1.
+        position: usize,
+    },
     /// The organisation of a new certificate is empty, too long or has control characters.
     #[error("organisation {name:?} cannot stand in a certificate; use 1 to 64 printable characters")]
     Organisation {
         /// What was asked for.
         name: String,
+    },
+    /// A certificate that another one issued cannot be renewed with its own key.
+    #[error("certificate \"{subject}\" was issued by \"{issuer}\"; ask that authority for one with a later end")]
+    NotSelfSigned {
+        /// Subject of the certificate.
+        subject: String,
+        /// Its issuer.
+        issuer: String,
     },
     /// The validity of a new certificate is zero or ends beyond the year 9999.
     #[error("a validity of {days} days from now cannot be written in a certificate; use 1 to 36500 days")]
@@ -186,13 +205,15 @@ impl SignError {
             | Self::PassphraseMissing
             | Self::PassphraseWrong
             | Self::PassphraseEmpty
-            | Self::KeyMismatch { .. } => true,
+            | Self::KeyMismatch { .. }
+            | Self::CertificateOrder { .. } => true,
             Self::NoCertificate
             | Self::Pem(_)
             | Self::MalformedCertificate { .. }
             | Self::CertificateNotCanonical { .. }
             | Self::CertificateUnusable { .. }
             | Self::Organisation { .. }
+            | Self::NotSelfSigned { .. }
             | Self::Validity { .. }
             | Self::SigningTime { .. }
             | Self::CommandStart { .. }

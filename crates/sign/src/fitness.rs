@@ -4,14 +4,11 @@
 //! ends with exit code 21 if that fails (client behaviour, section 6). What it checks is what OpenSSL checks without a
 //! purpose: dates, the chain to a self-signed certificate, and critical extensions.
 
-use std::fmt;
-use std::time::Duration;
-
-use der::DateTime;
-
-use crate::algorithm::KeyKind;
+use crate::algorithm::{Digest, KeyKind, WEAK_RSA_BITS, combined_digest};
 use crate::anchor::TrustAnchor;
+use crate::certificate::Certificate;
 use crate::chain::{self, Chain};
+use crate::dates::{Dates, Utc};
 
 /// Fewer days of validity than this are a warning: fleets need time to receive the next certificate.
 pub const RENEWAL_DAYS: i64 = 90;
@@ -20,23 +17,37 @@ pub const RENEWAL_DAYS: i64 = 90;
 /// warnings when there are no such reasons. Empty when all is well.
 pub fn fitness(anchor: &TrustAnchor, now: i64) -> Vec<Problem> {
     let first = anchor.first();
-    let Chain { certificates, mut problems } = chain::follow(first, &[], anchor.certificates(), Some(now));
-    match KeyKind::of(&first.fields().subject_public_key_info) {
-        KeyKind::Rsa | KeyKind::P256 | KeyKind::P384 => {}
+    let Chain { certificates, mut problems } = chain::follow(first, &[], anchor.certificates(), Dates::Valid(now));
+    match first.key_kind() {
         KeyKind::RsaPss => problems.push(Problem::RsaPssKey { subject: first.subject() }),
-        KeyKind::Other(id) => {
-            problems.push(Problem::UnsupportedKey { subject: first.subject(), algorithm: id.to_string() });
+        kind if !kind.is_supported() => {
+            problems.push(Problem::UnsupportedKey { subject: first.subject(), kind: kind.to_string() });
         }
+        _ => {}
     }
     if problems.is_empty() {
-        let expiring = certificates.into_iter().filter(|certificate| certificate.days_left(now) < RENEWAL_DAYS);
-        problems.extend(expiring.map(|certificate| Problem::ExpiresSoon {
-            subject: certificate.subject(),
-            not_after: certificate.not_after(),
-            days_left: certificate.days_left(now),
-        }));
+        problems.extend(certificates.into_iter().flat_map(|certificate| warnings(certificate, now)));
     }
     problems
+}
+
+/// What clients take, and somebody should act on.
+fn warnings(certificate: &Certificate, now: i64) -> impl Iterator<Item = Problem> {
+    let subject = || certificate.subject();
+    let soon = (certificate.days_left(now) < RENEWAL_DAYS).then(|| Problem::ExpiresSoon {
+        subject: subject(),
+        not_after: certificate.not_after(),
+        days_left: certificate.days_left(now),
+    });
+    let weak_key = match certificate.key_kind() {
+        KeyKind::Rsa { bits } if bits < WEAK_RSA_BITS => Some(Problem::WeakKey { subject: subject(), bits }),
+        _ => None,
+    };
+    // Nobody looks at the signature of one that is self-signed.
+    let is_weak = !certificate.is_self_signed()
+        && combined_digest(&certificate.whole().signature_algorithm) == Some(Digest::Sha1);
+    let weak_signature = is_weak.then(|| Problem::WeakSignature { subject: subject() });
+    soon.into_iter().chain(weak_key).chain(weak_signature)
 }
 
 /// Does a problem stop endpoints, or will it one day?
@@ -53,34 +64,62 @@ pub enum Severity {
 #[non_exhaustive]
 pub enum Problem {
     /// Its validity is over.
-    #[error("\"{subject}\" expired on {}; make a new certificate and bring it to the endpoints first", Date(.not_after))]
+    #[error(
+        "\"{subject}\" expired at {} (now it is {}); endpoints that trust it refuse to start: with its key, \"clearwell \
+         renew\" gives it a later end, and docs/rotation.md says what endpoints need",
+        Utc(*.not_after), Utc(*.now)
+    )]
     Expired {
         /// The certificate.
         subject: String,
-        /// Its last second.
+        /// Its end.
         not_after: i64,
+        /// When it was looked at.
+        now: i64,
     },
     /// Its validity has not begun.
-    #[error("\"{subject}\" is not valid before {}; check the clock of this machine", Date(.not_before))]
+    #[error(
+        "\"{subject}\" is not valid before {} (now it is {}); check the clock of this machine, or wait",
+        Utc(*.not_before), Utc(*.now)
+    )]
     NotYetValid {
         /// The certificate.
         subject: String,
         /// Its first second.
         not_before: i64,
+        /// When it was looked at.
+        now: i64,
     },
     /// It will expire within [`RENEWAL_DAYS`].
     #[error(
-        "\"{subject}\" expires on {}, in {days_left} days; endpoints refuse every update after that unless they \
-         have its successor",
-        Date(.not_after)
+        "\"{subject}\" expires at {}, in {days_left} days; endpoints refuse every update after that: release it with a \
+         later end (\"clearwell renew\"), or its successor (docs/rotation.md), before",
+        Utc(*.not_after)
     )]
     ExpiresSoon {
         /// The certificate.
         subject: String,
-        /// Its last second.
+        /// Its end.
         not_after: i64,
         /// Whole days until then.
         days_left: i64,
+    },
+    /// Its key is RSA below 2048 bits.
+    #[error(
+        "\"{subject}\" has an RSA key of {bits} bits; endpoints take it, and so might somebody who breaks it: change to \
+         2048 bits or more (docs/rotation.md)"
+    )]
+    WeakKey {
+        /// The certificate.
+        subject: String,
+        /// Size of the key.
+        bits: u32,
+    },
+    /// Its issuer signed it with SHA-1.
+    #[error("\"{subject}\" was signed with SHA-1, which some systems no longer accept; issue it with SHA-256")]
+    WeakSignature {
+        /// The certificate.
+        subject: String,
     },
     /// It has a critical extension that OpenSSL does not handle.
     #[error("\"{subject}\" has critical extension {id}, which clients do not handle; make it without, or not critical")]
@@ -98,24 +137,35 @@ pub enum Problem {
         /// Object identifier of the extension.
         id: String,
     },
-    /// Its key is restricted to RSA-PSS signatures. swupd refuses those of plain keys and happens to take them from such
-    /// a key; nothing here makes or verifies them.
-    #[error("\"{subject}\" has an RSA-PSS key, which is not supported; use a plain RSA key")]
+    /// Its key is restricted to RSA-PSS signatures. Mixer cannot sign with it; swupd happens to take what others sign.
+    #[error("\"{subject}\" has an RSA-PSS key, with which mixer cannot sign either; use a plain RSA key")]
     RsaPssKey {
         /// The certificate.
         subject: String,
     },
-    /// Its key is of a kind clients cannot verify.
-    #[error("\"{subject}\" has a key of kind {algorithm}, which cannot sign for clients; use RSA or EC P-256")]
+    /// Its key is of a kind that cannot be verified here, or by clients.
+    #[error(
+        "\"{subject}\" has a key of kind {kind}, which is not supported; use RSA of 2048 to 8192 bits, or EC P-256, P-384 \
+         or P-521"
+    )]
     UnsupportedKey {
         /// The certificate.
         subject: String,
-        /// Object identifier of the algorithm or curve.
-        algorithm: String,
+        /// Kind of the key, or the object identifier of its algorithm or curve.
+        kind: String,
     },
     /// It is self-signed and not one of the trusted certificates.
     #[error("\"{subject}\" is self-signed and not among the trusted certificates")]
     NotTrusted {
+        /// The certificate.
+        subject: String,
+    },
+    /// It is self-signed and trusted, and clients find another trusted certificate of the same name first.
+    #[error(
+        "\"{subject}\" is one of several trusted certificates of that name, and clients find another one first; put it \
+         into a file of its own (Swupd_Root.pem.alt beside the first), or make it with another organisation"
+    )]
+    Shadowed {
         /// The certificate.
         subject: String,
     },
@@ -173,7 +223,7 @@ impl Problem {
     /// Whether endpoints refuse the certificate for it.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::ExpiresSoon { .. } => Severity::Warning,
+            Self::ExpiresSoon { .. } | Self::WeakKey { .. } | Self::WeakSignature { .. } => Severity::Warning,
             Self::Expired { .. }
             | Self::NotYetValid { .. }
             | Self::UnhandledCriticalExtension { .. }
@@ -181,6 +231,7 @@ impl Problem {
             | Self::RsaPssKey { .. }
             | Self::UnsupportedKey { .. }
             | Self::NotTrusted { .. }
+            | Self::Shadowed { .. }
             | Self::IssuerMissing { .. }
             | Self::IssuerNotAuthority { .. }
             | Self::ChainTooLong { .. }
@@ -194,18 +245,4 @@ impl Problem {
 /// The problems as one line.
 pub(crate) fn list(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// Unix seconds as a day.
-struct Date<'a>(&'a i64);
-
-impl fmt::Display for Date<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time =
-            u64::try_from(*self.0).ok().and_then(|unix| DateTime::from_unix_duration(Duration::from_secs(unix)).ok());
-        match time {
-            Some(time) => write!(f, "{:04}-{:02}-{:02}", time.year(), time.month(), time.day()),
-            None => write!(f, "Unix second {}", self.0),
-        }
-    }
 }

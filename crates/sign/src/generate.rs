@@ -5,24 +5,28 @@
 //! key usage (critical)          digitalSignature, keyCertSign, cRLSign
 //! extended key usage            codeSigning
 //! basic constraints (critical)  CA:FALSE
+//! subject and authority key identifier
 //! ```
 //!
-//! The same as mixer makes (mixer workspace, section 7), but for the validity: mixer's single year stranded whole
-//! fleets, because endpoints refuse everything once their only certificate has expired.
+//! As mixer makes them (mixer workspace, section 7), but for two things. The validity: mixer's single year stranded whole
+//! fleets, because endpoints refuse everything once their only certificate has expired. The key identifiers: without
+//! them, of two certificates of one name in one file, endpoints find only the first.
 
 use std::fmt;
 use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
-use aws_lc_rs::rand;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::{digest, rand};
 use der::asn1::{Any, BitString, GeneralizedTime, OctetString, SetOfVec, UtcTime, Utf8StringRef};
 use der::oid::AssociatedOid;
 use der::oid::db::{rfc4519, rfc5280, rfc5912};
 use der::{DateTime, Encode};
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+};
 use x509_cert::name::{Name, RelativeDistinguishedName};
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
@@ -31,7 +35,7 @@ use x509_cert::{TbsCertificate, Version};
 use zeroize::Zeroizing;
 
 use crate::SignError;
-use crate::certificate::encode_pem;
+use crate::certificate::{Certificate, encode_pem};
 use crate::encryption;
 use crate::key::PrivateKey;
 
@@ -133,13 +137,33 @@ pub fn generate(options: &GenerateOptions, now: i64) -> Result<Generated, SignEr
     Ok(Generated { key_pem: Zeroizing::new(key_pem), certificate_pem: encode_pem("CERTIFICATE", &der) })
 }
 
+/// PEM of `certificate` with its end `validity_days` after `now` (Unix seconds), and everything else as it is: key, names,
+/// serial number, beginning.
+///
+/// Endpoints that trust either of the two take signatures of both, old ones and new ones: a signer is found by issuer and
+/// serial number (client behaviour 6). So it can be released at any time before the end, and nobody is left behind.
+///
+/// # Errors
+/// [`SignError::KeyMismatch`], [`SignError::NotSelfSigned`], or [`SignError::Validity`].
+pub fn renew(certificate: &Certificate, key: &PrivateKey, validity_days: u32, now: i64) -> Result<String, SignError> {
+    if !key.belongs_to(&certificate.fields().subject_public_key_info) {
+        return Err(SignError::KeyMismatch { subject: certificate.subject() });
+    }
+    if !certificate.is_self_signed() {
+        return Err(SignError::NotSelfSigned { subject: certificate.subject(), issuer: certificate.issuer() });
+    }
+    let mut fields = certificate.fields().clone();
+    fields.validity.not_after = validity(validity_days, now)?.not_after;
+    fields.signature = key.certificate_algorithm();
+    Ok(encode_pem("CERTIFICATE", &sign(fields, key)?))
+}
+
 fn certificate(name: Name, validity: Validity, key: &PrivateKey) -> Result<Vec<u8>, SignError> {
     let algorithm = |oid| AlgorithmIdentifierOwned { oid, parameters: Some(Any::null()) };
-    let signature_algorithm = algorithm(rfc5912::SHA_256_WITH_RSA_ENCRYPTION);
     let fields = TbsCertificate {
         version: Version::V3,
         serial_number: random_serial()?,
-        signature: signature_algorithm.clone(),
+        signature: key.certificate_algorithm(),
         issuer: name.clone(),
         validity,
         subject: name,
@@ -149,18 +173,27 @@ fn certificate(name: Name, validity: Validity, key: &PrivateKey) -> Result<Vec<u
         },
         issuer_unique_id: None,
         subject_unique_id: None,
-        extensions: Some(extensions().map_err(encode)?),
+        extensions: Some(extensions(key).map_err(encode)?),
     };
+    sign(fields, key)
+}
+
+/// The DER of a certificate, signed by its own key.
+fn sign(fields: TbsCertificate, key: &PrivateKey) -> Result<Vec<u8>, SignError> {
     let signature = key.sign(&fields.to_der().map_err(encode)?)?;
     let certificate = x509_cert::Certificate {
+        signature_algorithm: fields.signature.clone(),
         tbs_certificate: fields,
-        signature_algorithm,
         signature: BitString::from_bytes(&signature).map_err(encode)?,
     };
     certificate.to_der().map_err(encode)
 }
 
-fn extensions() -> der::Result<Vec<Extension>> {
+fn extensions(key: &PrivateKey) -> der::Result<Vec<Extension>> {
+    // RFC 7093, method 1.
+    let identifier = OctetString::new(&digest::digest(&digest::SHA256, key.public_key()).as_ref()[..20])?;
+    let authority = AuthorityKeyIdentifier { key_identifier: Some(identifier.clone()), ..Default::default() };
+
     let usage = KeyUsage(KeyUsages::DigitalSignature | KeyUsages::KeyCertSign | KeyUsages::CRLSign);
     let purpose = ExtendedKeyUsage(vec![rfc5280::ID_KP_CODE_SIGNING]);
     let constraints = BasicConstraints { ca: false, path_len_constraint: None };
@@ -171,6 +204,8 @@ fn extensions() -> der::Result<Vec<Extension>> {
         extension(KeyUsage::OID, true, usage.to_der()?)?,
         extension(ExtendedKeyUsage::OID, false, purpose.to_der()?)?,
         extension(BasicConstraints::OID, true, constraints.to_der()?)?,
+        extension(SubjectKeyIdentifier::OID, false, SubjectKeyIdentifier(identifier).to_der()?)?,
+        extension(AuthorityKeyIdentifier::OID, false, authority.to_der()?)?,
     ])
 }
 

@@ -9,6 +9,7 @@ use crate::SignError;
 use crate::anchor::TrustAnchor;
 use crate::certificate::Certificate;
 use crate::command::SigningCommand;
+use crate::dates::Dates;
 use crate::fitness::{Problem, Severity, fitness};
 use crate::key::PrivateKey;
 use crate::signature;
@@ -32,16 +33,22 @@ impl Signer {
     /// A signer for the first certificate of `anchor` with its key. `now` is in Unix seconds.
     ///
     /// # Errors
-    /// [`SignError::KeyMismatch`], [`SignError::CertificateUnusable`] with what clients would refuse, or
-    /// [`SignError::CertificateNotCanonical`].
+    /// [`SignError::KeyMismatch`] or [`SignError::CertificateOrder`], [`SignError::CertificateUnusable`] with what clients
+    /// would refuse, or [`SignError::CertificateNotCanonical`].
     pub fn new(anchor: impl Into<TrustAnchor>, key: PrivateKey, now: i64) -> Result<Self, SignError> {
         let anchor = anchor.into();
-        if !key.belongs_to(&anchor.first().fields().subject_public_key_info) {
-            return Err(SignError::KeyMismatch { subject: anchor.first().subject() });
+        let owns = |certificate: &Certificate| key.belongs_to(&certificate.fields().subject_public_key_info);
+        if !owns(anchor.first()) {
+            let subject = anchor.first().subject();
+            return Err(match anchor.certificates().iter().position(owns) {
+                Some(other) => SignError::CertificateOrder { subject, position: other + 1 },
+                None => SignError::KeyMismatch { subject },
+            });
         }
-        // Signatures include the certificate written anew from its fields.
-        if !anchor.first().whole().to_der().is_ok_and(|der| der == anchor.first().der()) {
-            return Err(SignError::CertificateNotCanonical { subject: anchor.first().subject() });
+        // Signatures include certificates written anew from their fields.
+        let is_canonical = |included: &&Certificate| included.whole().to_der().is_ok_and(|der| der == included.der());
+        if let Some(other) = anchor.included().find(|included| !is_canonical(included)) {
+            return Err(SignError::CertificateNotCanonical { subject: other.subject() });
         }
         Self::with_means(anchor, Means::Key(key), now)
     }
@@ -88,12 +95,12 @@ impl Signer {
     /// command's own failures, and [`SignError::SigningTime`].
     pub fn sign(&self, content: &[u8], signing_time: i64) -> Result<Vec<u8>, SignError> {
         let signature = match &self.means {
-            Means::Key(key) => signature::detached(content, signing_time, self.certificate(), key)?,
+            Means::Key(key) => signature::detached(content, signing_time, &self.anchor, key)?,
             Means::Command(command) => command.run(content)?,
         };
         // Against this certificate alone: the file may trust others, but they were not asked to sign. Dates were
         // checked when the signer was made.
-        match verify(content, &signature, &self.anchor, None) {
+        match verify(content, &signature, &self.anchor, Dates::Ignored) {
             Ok(signer) if signer == *self.certificate() => Ok(signature),
             Ok(signer) => {
                 Err(SignError::SignedByOther { subject: self.certificate().subject(), signer: signer.subject() })

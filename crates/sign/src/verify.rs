@@ -1,29 +1,30 @@
 //! Verification of detached signatures as stock swupd does it (client behaviour, section 6).
 //!
 //! Accepted: PKCS#7 SignedData in DER over the exact bytes, with or without signed attributes, embedded content (if it
-//! is the same) and included certificates, with anything after its end; SHA-1, SHA-256, SHA-384 and SHA-512; RSA with
-//! PKCS#1 v1.5 padding from 1024 bits on, EC P-256 and P-384; every signer trusted.
+//! is the same) and included certificates, with anything after its end; SHA-1, SHA-256, SHA-384 and SHA-512; RSA of 1024
+//! to 8192 bits with PKCS#1 v1.5 padding, EC P-256, P-384, P-521 and secp256k1; every signer trusted.
 //!
 //! Stricter than stock swupd, which also takes
-//! - MD5, SHA-224 and SHA-3, SHA-384 with RSA keys below 2048 bits, and keys restricted to RSA-PSS: the cryptographic
-//!   library does not verify the former, and nothing here makes the latter. [`VerifyError::UnsupportedAlgorithm`].
+//! - MD5, SHA-224 and SHA-3, SHA-384 with RSA keys below 2048 bits, SHA-1 with P-384; RSA keys below 1024 bits, DSA and
+//!   other curves; keys restricted to RSA-PSS, and certificates signed with RSA-PSS: the cryptographic library does not
+//!   verify them, or nothing here makes them. [`VerifyError::UnsupportedAlgorithm`].
 //! - BER with indefinite lengths, and structures above [`MAX_SIGNATURE_BYTES`];
-//! - chains with name constraints or proxy certificates, which are not evaluated here;
-//! - names that differ in case or spaces between a certificate and its issuer.
+//! - chains with name constraints or proxy certificates, which are not evaluated here.
 
-use cms::cert::CertificateChoices;
-use cms::content_info::ContentInfo;
-use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
+use cms::signed_data::{SignerIdentifier, SignerInfo};
 use der::asn1::{ObjectIdentifier, OctetString, OctetStringRef};
 use der::oid::db::rfc5912::ID_RSASSA_PSS;
-use der::{Decode, Encode, SliceReader};
+use der::{Decode, Encode};
 
 use crate::algorithm::{CheckFailure, Digest, check};
 use crate::anchor::TrustAnchor;
 use crate::certificate::Certificate;
 use crate::chain;
+use crate::dates::Dates;
 use crate::fitness::{Problem, list};
-use crate::signature::{CONTENT_TYPE, DATA, MESSAGE_DIGEST, SIGNED_DATA};
+use crate::name;
+use crate::signature::{CONTENT_TYPE, DATA, MESSAGE_DIGEST};
+use crate::signed_data::SignedData;
 
 /// Larger signature files are refused before they are parsed; real ones have two to eight thousand bytes.
 pub const MAX_SIGNATURE_BYTES: usize = 64 * 1024;
@@ -68,7 +69,7 @@ pub enum VerifyError {
         serial: String,
     },
     /// A digest, key or signature algorithm that cannot be verified.
-    #[error("{what} {algorithm} is not supported; use SHA-256 with RSA (PKCS#1 v1.5) or EC P-256")]
+    #[error("{what} {algorithm} is not supported; use SHA-256 with RSA (PKCS#1 v1.5) or EC")]
     UnsupportedAlgorithm {
         /// What kind of algorithm.
         what: &'static str,
@@ -105,8 +106,8 @@ pub enum VerifyError {
 
 /// Verifies a detached signature of `content` and returns the certificate that signed (the first of several).
 ///
-/// `time` (Unix seconds) is when all certificates of the chain must be valid; without it dates are not looked at. swupd
-/// uses the current time for `Manifest.MoM` and none for `latest` and `latest_version`.
+/// `dates` says which dates of the certificates count; a plain time (Unix seconds) means that all must be valid then,
+/// `None` that none is looked at.
 ///
 /// # Errors
 /// See [`VerifyError`]; every variant means that clients refuse the file, but for the algorithms the module names.
@@ -114,60 +115,55 @@ pub fn verify(
     content: &[u8],
     signature: &[u8],
     anchor: &TrustAnchor,
-    time: Option<i64>,
+    dates: impl Into<Dates>,
 ) -> Result<Certificate, VerifyError> {
-    let signed = parse(signature)?;
-    let included = included_certificates(&signed)?;
+    let dates = dates.into();
+    let signed = SignedData::parse(signature)?;
     check_embedded(&signed, content)?;
     let mut first = None;
-    for signer in signed.signer_infos.0.iter() {
-        let certificate = certificate_of(signer, anchor, &included)?;
+    for signer in signed.signers.0.iter() {
+        let certificate = certificate_of(signer, anchor, &signed.certificates)?;
         check_signer(signer, &signed, certificate, content)?;
-        let problems = chain::follow(certificate, &included, anchor.certificates(), time).problems;
-        if !problems.is_empty() {
-            return Err(VerifyError::Untrusted { subject: certificate.subject(), problems });
-        }
+        trusted(certificate, &signed.certificates, anchor, dates)?;
         first.get_or_insert(certificate);
     }
     first.cloned().ok_or(VerifyError::NoSigner)
 }
 
-fn parse(signature: &[u8]) -> Result<SignedData, VerifyError> {
-    let text = [&b"-----BEGIN"[..], b"MIME-Version:"];
-    if text.iter().any(|start| signature.starts_with(start)) {
-        return Err(VerifyError::Text);
+/// Would what the first certificate of `signer` signs verify against `anchor`, if the signature included what
+/// [`Signer`](crate::Signer) includes?
+///
+/// # Errors
+/// [`VerifyError::Untrusted`], or [`VerifyError::SignatureInvalid`] if the trusted certificate takes the place of the
+/// signer's and has another key.
+pub(crate) fn accepts(anchor: &TrustAnchor, signer: &TrustAnchor, dates: Dates) -> Result<(), VerifyError> {
+    let included: Vec<_> = signer.included().cloned().collect();
+    let (trusted_first, first) = (anchor.first().fields(), signer.first().fields());
+    let is_same =
+        name::same(&trusted_first.issuer, &first.issuer) && trusted_first.serial_number == first.serial_number;
+    let certificate = if is_same { anchor.first() } else { signer.first() };
+    if certificate.fields().subject_public_key_info != first.subject_public_key_info {
+        return Err(VerifyError::SignatureInvalid { subject: certificate.subject() });
     }
-    if signature.len() > MAX_SIGNATURE_BYTES {
-        return Err(VerifyError::TooLarge { bytes: signature.len() });
-    }
-    // Not `from_der`, which refuses bytes after the end: swupd does not look there.
-    let mut reader = SliceReader::new(signature).map_err(malformed)?;
-    let info = ContentInfo::decode(&mut reader).map_err(malformed)?;
-    if info.content_type != SIGNED_DATA {
-        return Err(VerifyError::NotSignedData { found: info.content_type.to_string() });
-    }
-    let signed: SignedData = info.content.decode_as().map_err(malformed)?;
-    if signed.encap_content_info.econtent_type != DATA {
-        return Err(VerifyError::NotSignedData { found: signed.encap_content_info.econtent_type.to_string() });
-    }
-    Ok(signed)
+    trusted(certificate, &included, anchor, dates)
 }
 
-fn included_certificates(signed: &SignedData) -> Result<Vec<Certificate>, VerifyError> {
-    let choices = signed.certificates.iter().flat_map(|set| set.0.iter());
-    let certificates = choices.filter_map(|choice| match choice {
-        CertificateChoices::Certificate(certificate) => Some(certificate),
-        CertificateChoices::Other(_) => None,
-    });
-    certificates
-        .map(|certificate| certificate.to_der().and_then(|der| Certificate::from_der(&der)))
-        .collect::<Result<_, _>>()
-        .map_err(malformed)
+fn trusted(
+    certificate: &Certificate,
+    included: &[Certificate],
+    anchor: &TrustAnchor,
+    dates: Dates,
+) -> Result<(), VerifyError> {
+    let problems = chain::follow(certificate, included, anchor.certificates(), dates).problems;
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(VerifyError::Untrusted { subject: certificate.subject(), problems }),
+    }
 }
 
 /// Content inside the signature is unusual; swupd ignores it, here it must at least agree.
 fn check_embedded(signed: &SignedData, content: &[u8]) -> Result<(), VerifyError> {
-    let Some(embedded) = &signed.encap_content_info.econtent else { return Ok(()) };
+    let Some(embedded) = &signed.content.econtent else { return Ok(()) };
     let embedded: OctetStringRef<'_> = embedded.decode_as().map_err(malformed)?;
     if embedded.as_bytes() == content { Ok(()) } else { Err(VerifyError::OtherContentEmbedded) }
 }
@@ -185,7 +181,8 @@ fn certificate_of<'a>(
         .into_iter()
         .chain(included)
         .find(|candidate| {
-            candidate.fields().issuer == wanted.issuer && candidate.fields().serial_number == wanted.serial_number
+            name::same(&candidate.fields().issuer, &wanted.issuer)
+                && candidate.fields().serial_number == wanted.serial_number
         })
         .ok_or_else(|| VerifyError::SignerUnknown {
             issuer: wanted.issuer.to_string(),
@@ -245,6 +242,6 @@ fn single_attribute<T: for<'a> Decode<'a>>(
     }
 }
 
-fn malformed(source: der::Error) -> VerifyError {
+pub(crate) fn malformed(source: der::Error) -> VerifyError {
     VerifyError::Malformed { source }
 }

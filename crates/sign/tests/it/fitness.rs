@@ -12,13 +12,16 @@ fn what_swupd_takes_has_no_problem() {
         "wrong-usage",
         "unknown-extension",
         "critical-names",
-        "rsa1024",
         "ec",
         "p384",
         "ca",
         "leaf-then-ca",
         "ca-then-anchor",
         "anchor-with-text",
+        "chains/leaf4+int+int2+root",
+        "chains/P-521",
+        "chains/secp256k1",
+        "chains/self-sha1",
     ] {
         assert_eq!(fitness(&anchor(name), NOW), [], "{name}");
     }
@@ -53,9 +56,35 @@ fn a_certificate_soon_to_expire_is_a_warning() {
     assert!(matches!(&problems[..], [Problem::ExpiresSoon { days_left: 89, .. }]), "{problems:?}");
     assert_eq!(problems[0].severity(), Severity::Warning);
 
-    let signer = Signer::new(anchor.clone(), key("anchor"), end).unwrap();
+    let signer = Signer::new(anchor.clone(), key("anchor"), end - 1).unwrap();
     assert_eq!(signer.warnings().len(), 1);
-    assert!(matches!(&fitness(&anchor, end + 1)[..], [Problem::Expired { .. }]));
+    // To OpenSSL the last second is one too late.
+    assert!(matches!(&fitness(&anchor, end)[..], [Problem::Expired { .. }]));
+}
+
+#[test]
+fn what_is_weak_is_a_warning() {
+    for (name, bits) in [("rsa1024", 1024), ("chains/rsa1536", 1536)] {
+        let problems = fitness(&anchor(name), NOW);
+        assert!(matches!(problems[..], [Problem::WeakKey { bits: found, .. }] if found == bits), "{problems:?}");
+        assert_eq!(problems[0].severity(), Severity::Warning);
+    }
+    for name in ["chains/rsa512", "chains/rsa768", "chains/P-224", "chains/brainpoolP256r1", "chains/ed25519"] {
+        let problems = fitness(&anchor(name), NOW);
+        assert!(matches!(problems[..], [Problem::UnsupportedKey { .. }]), "{name}: {problems:?}");
+    }
+}
+
+#[test]
+fn times_are_told_to_the_second_with_the_present_one() {
+    let anchor = anchor("chains/new");
+    let begins = anchor.first().not_before();
+    let [problem] = &fitness(&anchor, begins - 1)[..] else { panic!("one problem") };
+    let text = problem.to_string();
+    assert!(text.contains("not valid before 2020-01-01 00:00:00 UTC (now it is 2019-12-31 23:59:59 UTC)"), "{text}");
+    let [problem] = &fitness(&anchor, anchor.first().not_after())[..] else { panic!("one problem") };
+    let text = problem.to_string();
+    assert!(text.contains("expired at 2119-12-31 00:00:00 UTC (now it is 2119-12-31 00:00:00 UTC)"), "{text}");
 }
 
 #[test]
@@ -76,7 +105,7 @@ fn no_signer_for_a_certificate_that_swupd_refuses() {
     let SignError::CertificateUnusable { problems, .. } = &error else { panic!("{error:?}") };
     assert!(matches!(problems[..], [Problem::Expired { .. }]));
     assert!(!error.concerns_key());
-    assert!(error.to_string().contains("expired on 21"), "{error}");
+    assert!(error.to_string().contains("expired at 21"), "{error}");
 }
 
 #[test]

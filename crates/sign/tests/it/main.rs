@@ -7,11 +7,15 @@ mod fitness;
 mod hostile;
 mod keys;
 mod openssl;
+mod renewal;
 mod signing;
+mod swupd;
+mod trust;
 mod verdicts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clearwell_sign::{PrivateKey, Signer, TrustAnchor};
 
@@ -36,4 +40,14 @@ fn key(name: &str) -> PrivateKey {
 
 fn signer(name: &str) -> Signer {
     Signer::new(anchor(name), key(name), NOW).unwrap()
+}
+
+/// A signature with the first certificate of one file and the key of another.
+fn sign_as(certificate: &str, key_name: &str, content: &[u8]) -> Vec<u8> {
+    Signer::new(anchor(certificate), key(key_name), NOW).unwrap().sign(content, NOW).unwrap()
+}
+
+/// The time at which programs judge that cannot be told another.
+fn clock() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }

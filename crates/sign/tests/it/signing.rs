@@ -9,7 +9,8 @@ use clearwell_sign::{
 use zeroize::Zeroizing;
 
 use crate::openssl::OpenSsl;
-use crate::{NOW, anchor, fixture, fixtures, signer};
+use crate::swupd::Swupd;
+use crate::{NOW, anchor, clock, fixture, fixtures, sign_as, signer};
 
 fn small(organisation: &str) -> GenerateOptions {
     GenerateOptions { bits: KeyBits::Rsa2048, ..GenerateOptions::new(organisation) }
@@ -17,7 +18,7 @@ fn small(organisation: &str) -> GenerateOptions {
 
 #[test]
 fn what_we_sign_verifies_and_nothing_else_does() {
-    for name in ["anchor", "ec"] {
+    for name in ["anchor", "ec", "p384", "chains/P-521", "chains/secp256k1"] {
         let signature = signer(name).sign(b"30", NOW).unwrap();
         verify(b"30", &signature, &anchor(name), Some(NOW)).unwrap();
         assert!(matches!(verify(b"31", &signature, &anchor(name), None), Err(VerifyError::ContentDiffers)));
@@ -47,10 +48,40 @@ fn openssl_accepts_our_signatures() {
     let Some(openssl) = OpenSsl::found() else { return };
     let scratch = tempfile::tempdir().unwrap();
     let (file, content) = (scratch.path().join("sig"), fixtures().join("latest"));
-    for (name, time) in [("anchor", NOW), ("ec", NOW), ("anchor", 3_000_000_000)] {
+    for (name, time) in [
+        ("anchor", NOW),
+        ("ec", NOW),
+        ("p384", NOW),
+        ("chains/P-521", NOW),
+        ("chains/secp256k1", NOW),
+        ("anchor", 3_000_000_000),
+    ] {
         fs::write(&file, signer(name).sign(&fixture("latest"), time).unwrap()).unwrap();
         assert!(openssl.verifies(&file, &content, &fixtures().join(format!("{name}.pem")), Some(time)), "{name}");
     }
+}
+
+/// Mixer's command includes the first certificate of the file only; its clients need all of them.
+#[test]
+fn a_signature_leads_to_the_root() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (file, content) = (scratch.path().join("sig"), fixtures().join("latest"));
+    for name in ["chains/leaf+root", "chains/leaf3+int+root", "chains/leaf3+root+int", "chains/leaf4+int+int2+root"] {
+        let signature = sign_as(name, "chains/leaf", &fixture("latest"));
+        for trusted in ["chains/root", "chains/root+root2", "chains/int+root", name] {
+            verify(&fixture("latest"), &signature, &anchor(trusted), Some(NOW)).expect(trusted);
+        }
+        fs::write(&file, &signature).unwrap();
+        if let Some(openssl) = OpenSsl::found() {
+            assert!(openssl.verifies(&file, &content, &fixtures().join("chains/root.pem"), Some(NOW)), "{name}");
+        }
+        if let Some(swupd) = Swupd::found() {
+            assert!(swupd.accepts(&fixture("latest"), &signature, &fixtures().join("chains/root.pem")), "{name}");
+        }
+    }
+    let root = anchor("chains/root").first().der().to_vec();
+    let signature = sign_as("chains/leaf3+int+root", "chains/leaf", b"30");
+    assert!(!signature.windows(root.len()).any(|window| window == root), "clients have the root");
 }
 
 #[test]
@@ -84,6 +115,28 @@ fn a_new_certificate_signs_and_openssl_agrees() {
         "X509v3 Basic Constraints: critical\n                CA:FALSE",
     ] {
         assert!(text.contains(expected), "{expected:?} is missing in {text}");
+    }
+}
+
+/// Of two that lack key identifiers, clients find only the first (chains/old, chains/new).
+#[test]
+fn two_new_certificates_of_one_name_stand_in_one_file() {
+    let now = clock();
+    let made = [small("Mix"), small("Mix")].map(|options| generate(&options, now).unwrap());
+    let anchors = made.each_ref().map(|made| TrustAnchor::from_pem(&made.certificate_pem).unwrap());
+    for order in [[0, 1], [1, 0]] {
+        let file = TrustAnchor::from_pem(order.map(|one| made[one].certificate_pem.clone()).concat()).unwrap();
+        for (made, anchor) in made.iter().zip(&anchors) {
+            let key = PrivateKey::from_pem(made.key_pem.as_bytes(), None).unwrap();
+            let signature = Signer::new(anchor.clone(), key, now).unwrap().sign(&fixture("latest"), now).unwrap();
+            verify(&fixture("latest"), &signature, &file, Some(now)).unwrap();
+            if let Some(swupd) = Swupd::found() {
+                let scratch = tempfile::tempdir().unwrap();
+                let pem = scratch.path().join("trusted.pem");
+                fs::write(&pem, file.pem()).unwrap();
+                assert!(swupd.accepts(&fixture("latest"), &signature, &pem));
+            }
+        }
     }
 }
 
