@@ -4,6 +4,9 @@ use std::ffi::OsStr;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clearwell_serve::config::ByteSize;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::commands;
 use crate::error::CliError;
@@ -33,6 +36,43 @@ pub(crate) fn jobs(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The value of `--memory`.
+pub(crate) fn memory(text: &str) -> Result<ByteSize, String> {
+    match text.parse::<ByteSize>() {
+        Ok(size) if size.bytes() == 0 => Err(NO_MEMORY.to_owned()),
+        Ok(size) => Ok(size),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+pub(crate) const NO_MEMORY: &str = "use a size above 0, or leave it out for half of what the machine has";
+
+/// The value of `--content-url` and `--version-url`: a URL that the stock client can fetch from.
+pub(crate) fn base_url(text: &str) -> Result<String, String> {
+    let rest = ["https://", "http://", "file:///"].into_iter().find_map(|scheme| text.strip_prefix(scheme));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(|character: char| " \t\r\n\"<>".contains(character)) => {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!("\"{text}\" is not a base URL; use one such as https://updates.example.org/update")),
+    }
+}
+
+/// The value of `--log`. A word alone is a level: as the name of a module it would turn off all other logs.
+fn log_filter(text: &str) -> Result<String, String> {
+    let unknown = |word: &str| format!("\"{word}\" is not a level; use error, warn, info, debug, trace or off");
+    for part in text.split(',').map(str::trim) {
+        let is_module = part.starts_with("clearwell") || part.contains(['=', ':', '[', '_']);
+        if !is_module && part.parse::<LevelFilter>().is_err() {
+            return Err(unknown(part));
+        }
+    }
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{error}; use a level, or a list such as warn,clearwell_serve=debug")),
+    }
+}
+
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
@@ -47,7 +87,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_enum, default_value_t = LogStyle::Auto, env = "CLEARWELL_LOG_STYLE")]
     pub(crate) log_style: LogStyle,
     /// Which logs are written: error, warn, info, debug, trace, or a filter such as `clearwell_serve=debug`.
-    #[arg(long, global = true, default_value = "info", env = "CLEARWELL_LOG", value_name = "FILTER")]
+    #[arg(long, global = true, default_value = "info", env = "CLEARWELL_LOG", value_name = "FILTER", value_parser = log_filter)]
     pub(crate) log: String,
 }
 
@@ -132,5 +172,28 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_log_filter_names_levels_and_modules() {
+        for good in ["info", "WARN", "off", "warn,clearwell_serve=debug", "clearwell", "hyper::proto=trace", "0"] {
+            assert_eq!(log_filter(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "verbose", "warning", "info,loud", "clearwell_serve=loud", "a=b=c"] {
+            let error = log_filter(bad).unwrap_err();
+            assert!(error.contains("; use a"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_is_one_that_swupd_takes() {
+        for good in ["https://updates.example.org", "http://[::1]:8080/update/", "file:///srv/www"] {
+            assert_eq!(base_url(good).as_deref(), Ok(good));
+        }
+        for bad in
+            ["", "updates.example.org", "ftp://a", "https://", "https://a b", "<URL where the content will be hosted>"]
+        {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -1,14 +1,28 @@
-//! `clearwell.toml`: what a mix maintainer would otherwise type at each build.
+//! `clearwell.toml`: what a mix maintainer would otherwise type at each command.
 //!
 //! Found in the working directory, or named with `--config`. Every key is also an option of the command line, which
 //! wins. Paths are relative to the file. `config/clearwell.toml` shows every key at its default.
+//!
+//! | Key | Used by |
+//! |---|---|
+//! | `store` | every command on a store; by `verify` unless `--url` or `--www` is given; by `serve` |
+//! | `certificate` | every command that signs or checks signatures; by `serve` for the metric of its end |
+//! | `content-url`, `version-url` | `build`; `verify --url` without a value |
+//! | `jobs`, `memory` | `build`, `check`, `deltas` |
+//! | the others | `build`; those for signing also `publish` and `retract` |
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use clearwell_format::FormatNumber;
+use clearwell_generate::build::Profile;
+use clearwell_serve::config::ByteSize;
+use clearwell_store::Store;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
-use crate::cli::MOST_JOBS;
+use crate::cli::{MOST_JOBS, NO_MEMORY, base_url};
 use crate::error::CliError;
 
 /// The file's name.
@@ -37,24 +51,77 @@ pub(crate) struct MixConfig {
     /// How many earlier releases get packs to a new one.
     pub(crate) deltas: Option<usize>,
     /// Time against bytes: "small", "balanced" or "fast".
-    pub(crate) profile: Option<String>,
+    #[serde(deserialize_with = "profile")]
+    pub(crate) profile: Option<Profile>,
     /// Threads; 0 for one on each processor.
     pub(crate) jobs: Option<usize>,
     /// Memory that grows with files, for example "2GiB".
-    pub(crate) memory: Option<String>,
+    pub(crate) memory: Option<ByteSize>,
     /// Address that endpoints fetch content from; becomes part of os-core.
     pub(crate) content_url: Option<String>,
     /// Address that endpoints fetch pointers from; becomes part of os-core.
     pub(crate) version_url: Option<String>,
 }
 
+/// The options that name a configuration file and a store.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct StoreArgs {
+    /// The store. Default: that of clearwell.toml.
+    #[arg(long, global = true, env = "CLEARWELL_STORE", value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// The option that names a configuration file.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ConfigArgs {
+    /// A configuration file. Default: clearwell.toml in this folder.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// As [`MixConfig::load`].
+    pub(crate) fn load(&self) -> Result<MixConfig, CliError> {
+        MixConfig::load(self.config.as_deref())
+    }
+}
+
+impl StoreArgs {
+    /// Reads the configuration and opens the store.
+    ///
+    /// # Errors
+    /// As [`MixConfig::load`], [`MixConfig::store`] and [`Store::open`].
+    pub(crate) fn open(&self) -> Result<(MixConfig, Store), CliError> {
+        let config = self.config.load()?;
+        let store = Store::open(config.store(self.store.as_deref())?)?;
+        Ok((config, store))
+    }
+}
+
 impl MixConfig {
-    /// The folder of the store: the one that was typed, or that of the file.
+    /// The folder of the store: the one of the command line, or that of the file.
     ///
     /// # Errors
     /// [`Exit::Usage`](crate::exit::Exit::Usage) if neither names one.
-    pub(crate) fn store(&self, typed: Option<PathBuf>) -> Result<PathBuf, CliError> {
-        typed.or_else(|| self.store.clone()).ok_or_else(|| CliError::usage("which store? give --store DIR"))
+    pub(crate) fn store<'p>(&'p self, typed: Option<&'p Path>) -> Result<&'p Path, CliError> {
+        typed
+            .or(self.store.as_deref())
+            .ok_or_else(|| CliError::usage("no store given; use --store DIR, or run in the folder of a mix"))
+    }
+
+    /// The number of threads: the one of the command line, or that of the file. `None` is one on each processor.
+    pub(crate) fn jobs(&self, typed: Option<usize>) -> Option<NonZeroUsize> {
+        typed.or(self.jobs).and_then(NonZeroUsize::new)
+    }
+
+    /// Bytes of memory: those of the command line, or of the file.
+    pub(crate) fn memory_bytes(&self, typed: Option<ByteSize>) -> Option<u64> {
+        typed.or(self.memory).map(ByteSize::bytes)
     }
 
     /// Reads `explicit`, or the file of the working directory if there is one.
@@ -85,6 +152,14 @@ impl MixConfig {
         if config.jobs.is_some_and(|jobs| jobs > MOST_JOBS) {
             return Err(ConfigError::Jobs);
         }
+        if config.memory.is_some_and(|size| size.bytes() == 0) {
+            return Err(ConfigError::Memory);
+        }
+        for (key, url) in [("content-url", &config.content_url), ("version-url", &config.version_url)] {
+            if let Some(Err(reason)) = url.as_deref().map(base_url) {
+                return Err(ConfigError::Url { key, reason });
+            }
+        }
         for path in [
             &mut config.store,
             &mut config.trees,
@@ -110,6 +185,14 @@ enum ConfigError {
     Format,
     #[error("jobs: use a number of threads up to {MOST_JOBS}, or 0 for one on each processor")]
     Jobs,
+    #[error("memory: {NO_MEMORY}")]
+    Memory,
+    #[error("{key}: {reason}")]
+    Url { key: &'static str, reason: String },
+}
+
+fn profile<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Profile>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 #[cfg(test)]
@@ -145,6 +228,13 @@ mod tests {
             ("deltas = \"three\"", "deltas"),
             ("jobs = -1", "jobs"),
             ("jobs = 100000", "up to 1024"),
+            ("profile = \"tiny\"", "profile"),
+            ("memory = \"much\"", "memory"),
+            ("memory = \"99999999999GiB\"", "memory"),
+            ("memory = 0", "memory"),
+            ("memory = -1", "memory"),
+            ("content-url = \"updates.example.org\"", "content-url"),
+            ("version-url = \"ftp://updates.example.org\"", "version-url"),
         ] {
             let error = crate::ui::chain(&MixConfig::parse(text, Path::new("")).unwrap_err());
             assert!(error.contains(key), "{text}: {error}");

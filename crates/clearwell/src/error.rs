@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use clearwell_store::{Fault, StoreError};
 
@@ -51,6 +52,15 @@ impl CliError {
     /// A file beside the store could not be read or written.
     pub(crate) fn disk(message: impl Into<String>, source: io::Error) -> Self {
         Self::new(Exit::Disk, message, source)
+    }
+
+    /// A file that the command line names cannot be read: there is none of that name, or the disk refused.
+    pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
+        let exit = match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => Exit::Input,
+            _ => Exit::Disk,
+        };
+        Self::new(exit, format!("failed to read {}", path.display()), source)
     }
 
     /// stdout is closed or full.

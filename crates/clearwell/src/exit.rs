@@ -8,13 +8,13 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Done, or the answer is yes.
     Done = 0,
-    /// The command ran and its answer is no: damage found, an endpoint would fail.
+    /// The command ran and what it checked failed: damage was found, or an endpoint would fail.
     Findings = 1,
     /// The command line or a configuration file cannot be understood.
     Usage = 2,
-    /// A tree, a workspace or a bundle definition cannot be released as it is.
+    /// An input is missing or cannot be used as it is: a tree, a workspace, a bundle, a file.
     Input = 3,
-    /// A version exists already, or does not follow the one before.
+    /// A version or format is unknown, exists already, or does not follow the one before.
     Version = 4,
     /// The publish guard refused: endpoints would be harmed.
     Guard = 5,
@@ -26,13 +26,13 @@ pub(crate) enum Exit {
     Signing = 8,
     /// The disk refused: no space, no permission, or failing.
     Disk = 9,
-    /// A network address or a server refused.
+    /// A network address cannot be used, or a server does not answer.
     Network = 10,
     /// Nothing changed since the version before, so there is nothing to release.
     NothingToRelease = 11,
     /// Damage was found, and all of it repaired.
     Repaired = 12,
-    /// A mistake of this program.
+    /// An internal error.
     Internal = 70,
 }
 
@@ -46,19 +46,19 @@ impl From<Exit> for ExitCode {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
    0  done
-   1  the answer is no: damage found, or an endpoint would fail
+   1  check failed: damage was found, or an endpoint would fail
    2  the command line or a configuration file cannot be understood
-   3  a tree, a workspace or a bundle definition cannot be released as it is
-   4  a version exists already, or does not follow the one before
+   3  an input is missing or cannot be used as it is: a tree, a workspace, a bundle, a file
+   4  a version or format is unknown, exists already, or does not follow the one before
    5  the publish guard refused: endpoints would be harmed
    6  another command writes to the store
    7  the store is missing, damaged, or of a newer layout
    8  a key, a certificate or a signing command cannot be used
    9  the disk refused: no space, no permission, or failing
-  10  a network address or a server refused
+  10  a network address cannot be used, or a server does not answer
   11  nothing changed since the version before, so there is nothing to release
   12  damage was found, and all of it repaired
-  70  a mistake of this program; please report it";
+  70  internal error (bug); please report it";
 
 #[cfg(test)]
 mod tests {

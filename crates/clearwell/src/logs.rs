@@ -8,13 +8,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::{Global, LogStyle};
 
-/// Begins logging for the whole process. A filter that cannot be read is said and replaced by `info`.
+/// Begins logging for the whole process.
 pub(crate) fn begin(global: &Global) {
-    let (filter, rejected) = match EnvFilter::try_new(&global.log) {
-        Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), Some(error)),
-    };
-    let registry = tracing_subscriber::registry().with(filter);
+    // The command line took it only if it can be read.
+    let registry = tracing_subscriber::registry().with(EnvFilter::new(&global.log));
     let text = || {
         tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
@@ -32,8 +29,5 @@ pub(crate) fn begin(global: &Global) {
                 tracing::warn!(%error, "the journal cannot be reached; logging to stderr");
             }
         },
-    }
-    if let Some(error) = rejected {
-        tracing::warn!(%error, "the log filter cannot be read; using \"info\"");
     }
 }

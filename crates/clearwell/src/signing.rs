@@ -11,12 +11,50 @@ use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
 
+/// The certificate that signatures are checked with.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct TrustArgs {
+    /// The certificate that endpoints trust, PEM. Default: that of clearwell.toml.
+    #[arg(long = "cert", alias = "certificate", env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
+    certificate: Option<PathBuf>,
+}
+
+impl TrustArgs {
+    /// The certificate of the command line, or that of the configuration.
+    ///
+    /// # Errors
+    /// [`Exit::Signing`] if it cannot be used.
+    pub(crate) fn anchor(&self, config: &MixConfig) -> Result<Option<TrustAnchor>, CliError> {
+        first(&[self.certificate.as_deref(), config.certificate.as_deref()]).map(anchor).transpose()
+    }
+
+    /// Only the certificate of the command line.
+    ///
+    /// # Errors
+    /// As [`Self::anchor`].
+    pub(crate) fn typed(&self) -> Result<Option<TrustAnchor>, CliError> {
+        self.certificate.as_deref().map(anchor).transpose()
+    }
+}
+
+/// The warning of commands that were given no certificate.
+pub(crate) const UNCHECKED: &str =
+    "signatures are not checked; give the certificate that endpoints trust with --cert or in clearwell.toml";
+
+/// Reads a certificate that endpoints trust.
+///
+/// # Errors
+/// [`Exit::Signing`] if it cannot be used.
+pub(crate) fn anchor(path: &Path) -> Result<TrustAnchor, CliError> {
+    TrustAnchor::from_pem(&read(path)?).map_err(|error| CliError::signing(path, error))
+}
+
 /// How releases and pointers are signed.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Signing")]
 pub(crate) struct SigningArgs {
     /// The certificate that endpoints trust, PEM.
-    #[arg(long, env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
+    #[arg(long = "cert", alias = "certificate", env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
     pub(crate) certificate: Option<PathBuf>,
     /// Its private key, PEM.
     #[arg(long, env = "CLEARWELL_KEY", value_name = "PEM")]
@@ -51,11 +89,13 @@ impl SigningArgs {
             (true, None, None) => return Ok(None),
             _ => {}
         }
-        let certificate = first(&[self.certificate.as_deref(), config.certificate.as_deref(), workspace]).ok_or_else(|| {
-            CliError::usage("no certificate to sign with: give --certificate, make one with \"clearwell init\", or say --no-signing")
-        })?;
-        let anchor =
-            TrustAnchor::from_pem(&read(certificate)?).map_err(|error| CliError::signing(certificate, error))?;
+        let certificate =
+            first(&[self.certificate.as_deref(), config.certificate.as_deref(), workspace]).ok_or_else(|| {
+                CliError::usage(
+                    "no certificate to sign with: give --cert, make one with \"clearwell init\", or say --no-signing",
+                )
+            })?;
+        let anchor = anchor(certificate)?;
         let now = unix_now();
         let signer = match self.command(config) {
             Some(command) => Signer::with_command(anchor, command, now),

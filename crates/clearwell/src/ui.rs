@@ -59,6 +59,19 @@ impl Ui {
         self.line(&format!("warning: {text}"));
     }
 
+    /// True if a person sits at the terminal who can be asked.
+    pub(crate) fn is_interactive(&self) -> bool {
+        !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks a person, and returns the line that is typed; `None` if it is empty.
+    pub(crate) fn ask(&self, question: &str) -> Option<String> {
+        let _ = write!(io::stderr(), "{question}");
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).ok()?;
+        Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty())
+    }
+
     /// Says why a command failed, with its causes, and returns its exit code.
     pub(crate) fn fail(&self, error: &CliError) -> Exit {
         let chain = chain(error);

@@ -2,8 +2,11 @@
 //!
 //! What a server or a release does wrong is no error here: it is an exit code and problems in a [`Report`](crate::Report).
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+
+use clearwell_format::{BundleName, Version};
 
 /// The endpoint cannot work: its folders, options or certificates.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,30 @@ pub enum EndpointError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// A release that is not there.
+    #[error("there is no release {version}; the newest is {newest}")]
+    UnknownRelease {
+        /// The version asked for.
+        version: Version,
+        /// The newest release.
+        newest: Version,
+    },
+    /// A bundle that none of the releases has.
+    #[error("there is no bundle {bundle} in the releases to verify")]
+    UnknownBundle {
+        /// The name asked for.
+        bundle: BundleName,
+        /// The bundles that they have.
+        known: BTreeSet<BundleName>,
+    },
+    /// A release to update from that is not below any of those to update to.
+    #[error("an update from {from} needs a higher release to update to; the highest is {to}")]
+    NotEarlier {
+        /// The release to update from.
+        from: Version,
+        /// The highest of those to update to.
+        to: Version,
     },
     /// Nothing is installed yet.
     #[error("nothing is installed in this endpoint; install first")]

@@ -177,7 +177,10 @@ impl Fetcher {
         };
         let bytes = received.as_ref().copied().unwrap_or(0);
         self.with(|session| session.traffic.count_get(&resource, status, bytes));
-        let problem = || format!("status {status}");
+        let problem = || match status {
+            300..400 => format!("status {status}; clients follow no redirect"),
+            _ => format!("status {status}"),
+        };
         match (status, received) {
             (_, Err(error)) => Tried::without_answer(Some(status), &error),
             (200, Ok(_)) => Tried::Done,

@@ -85,7 +85,7 @@ impl Endpoint {
 }
 
 pub(crate) fn fetch_problem(resource: Resource, failed: Failed) -> Problem {
-    Problem::Fetch { resource, reason: failed.reason }
+    Problem::Fetch { resource, status: failed.status, reason: failed.reason }
 }
 
 struct NoVersion;

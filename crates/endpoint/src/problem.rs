@@ -14,7 +14,9 @@ pub enum Problem {
     Fetch {
         /// What was asked for.
         resource: Resource,
-        /// The status, or why there is none.
+        /// The last status; `None` where no answer came.
+        status: Option<u16>,
+        /// What the status says, or why there is none.
         reason: String,
     },
     /// A pointer holds no version.

@@ -134,6 +134,17 @@ impl VerifyReport {
         self.checks.iter().all(|outcome| outcome.report.is_clean() && outcome.report.faulty.is_empty())
     }
 
+    /// True if nothing was ever served: no answer, or none with content.
+    pub fn is_unanswered(&self) -> bool {
+        let gets = self.checks.iter().flat_map(|outcome| &outcome.report.traffic.gets);
+        gets.into_iter().all(|((_, status), _)| !matches!(status, 200 | 206))
+    }
+
+    /// True if a request got no answer at all, also after its repetitions.
+    pub fn lost_the_server(&self) -> bool {
+        self.problems().iter().any(|problem| matches!(problem, Problem::Fetch { status: None, .. }))
+    }
+
     /// Everything that is wrong, each thing once.
     pub fn problems(&self) -> Vec<&Problem> {
         let mut problems: Vec<&Problem> = Vec::new();
@@ -161,7 +172,8 @@ impl VerifyReport {
 /// Verifies releases; tells `begun` about each check that begins.
 ///
 /// # Errors
-/// [`EndpointError`] for reasons of this machine. What is wrong with a release is in the report.
+/// [`EndpointError::UnknownRelease`], [`EndpointError::UnknownBundle`] and [`EndpointError::NotEarlier`] for options that
+/// name what is not there, else for reasons of this machine. What is wrong with a release is in the report.
 pub async fn verify(
     source: Arc<dyn Source>,
     options: &VerifyOptions,
@@ -172,6 +184,12 @@ pub async fn verify(
         [] => verifier.pointers().await?.into_iter().collect(),
         given => given.to_vec(),
     };
+    if let Some(&to) = versions.iter().max()
+        && let Some(&from) = options.from.iter().find(|from| **from >= to)
+    {
+        return Err(EndpointError::NotEarlier { from, to });
+    }
+    verifier.refuse_unknown(&versions).await?;
     for version in versions {
         verifier.release(version).await?;
     }
@@ -205,6 +223,50 @@ impl Verifier<'_> {
         let report = endpoint.conclude(run, outcome)?;
         self.report.add(Check::Pointers, report);
         Ok(newest)
+    }
+
+    /// Refuses releases and bundles that were asked for by name and are not there. Whatever else is wrong with a MoM is
+    /// left to the checks.
+    async fn refuse_unknown(&self, versions: &[Version]) -> Result<(), EndpointError> {
+        let VerifyOptions { versions: named, from, bundles, .. } = self.options;
+        let mut endpoint = self.simulated()?;
+        let mut known = BTreeSet::new();
+        let asked = if bundles.is_empty() { named } else { versions };
+        for version in asked.iter().chain(from) {
+            let mut run = endpoint.begin();
+            match endpoint.mom(&mut run, *version).await {
+                Ok(mom) if versions.contains(version) => known.extend(mom.bundles().map(|entry| entry.bundle.clone())),
+                Ok(_) => {}
+                Err(Stop::Fault(error)) => return Err(error),
+                Err(Stop::Exit(_)) => {
+                    let status = run.report.problems.iter().find_map(|problem| match problem {
+                        Problem::Fetch { status, .. } => *status,
+                        _ => None,
+                    });
+                    return self.refuse_missing(*version, status).await;
+                }
+            }
+        }
+        match bundles.iter().find(|bundle| !known.contains(*bundle)) {
+            Some(bundle) => Err(EndpointError::UnknownBundle { bundle: bundle.clone(), known }),
+            None => Ok(()),
+        }
+    }
+
+    /// A release that is not served is unknown only to a server that serves others. In a folder or a store it is lost.
+    /// 404 says that there is no such release, another status that it is not here yet.
+    async fn refuse_missing(&self, version: Version, status: Option<u16>) -> Result<(), EndpointError> {
+        if self.source.is_local() || status.is_none() {
+            return Ok(());
+        }
+        let endpoint = self.simulated()?;
+        match endpoint.latest(&mut endpoint.begin()).await {
+            Ok(Some(newest)) if newest < version || (newest > version && status == Some(404)) => {
+                Err(EndpointError::UnknownRelease { version, newest })
+            }
+            Ok(_) | Err(Stop::Exit(_)) => Ok(()),
+            Err(Stop::Fault(error)) => Err(error),
+        }
     }
 
     async fn release(&mut self, version: Version) -> Result<(), EndpointError> {

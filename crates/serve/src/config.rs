@@ -17,7 +17,7 @@ mod values;
 pub use keys::{KEYS, Key};
 pub use listen::{Door, InvalidListen, Listen, Place};
 pub use networks::{InvalidNetwork, Networks};
-pub use values::{ByteSize, InvalidByteSize};
+pub use values::{ByteRate, ByteSize, InvalidByteSize};
 
 use crate::target::BasePath;
 
@@ -89,8 +89,8 @@ pub struct ServeConfig {
     pub idle_seconds: NonZeroU32,
     /// How long a client may take too few bytes of an answer.
     pub stall_seconds: NonZeroU32,
-    /// Bytes in a second below which they are too few; 0 lets one byte do.
-    pub min_rate: ByteSize,
+    /// The rate below which they are too few; with 0 one byte is enough.
+    pub min_rate: ByteRate,
     /// Which requests are logged.
     pub access_log: AccessLog,
     /// With a sampled access log: one request in so many.
@@ -148,7 +148,7 @@ impl Default for ServeConfig {
             header_seconds: seconds(10),
             idle_seconds: seconds(75),
             stall_seconds: seconds(120),
-            min_rate: ByteSize::new(256),
+            min_rate: ByteRate::new(256),
             access_log: AccessLog::Sampled,
             access_log_sample: seconds(100),
             access_log_format: LogFormat::Process,
@@ -350,7 +350,7 @@ mod tests {
             ("client-certificates", "\"maybe\""),
             ("client-ca", "[]"),
             ("signing-certificate", "1"),
-            ("memory-cache", "\"64 M\""),
+            ("memory-cache", "\"64 Mi\""),
             ("small-object", "-1"),
             ("open-files", "0"),
             ("whole-for-stock-client", "\"yes\""),
@@ -371,6 +371,8 @@ mod tests {
             ("idle-seconds", "0"),
             ("stall-seconds", "0"),
             ("min-rate", "-1"),
+            ("min-rate", "\"fast\""),
+            ("small-object", "\"99999999999GiB\""),
             ("access-log", "\"all\""),
             ("access-log-sample", "0"),
             ("access-log-format", "\"xml\""),

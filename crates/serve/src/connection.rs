@@ -60,7 +60,7 @@ impl Patience {
             header: seconds(config.header_seconds),
             idle: seconds(config.idle_seconds),
             stall: seconds(config.stall_seconds),
-            least_bytes: config.min_rate.bytes().saturating_mul(config.stall_seconds.get().into()).max(1),
+            least_bytes: config.min_rate.bytes_per_second().saturating_mul(config.stall_seconds.get().into()).max(1),
         }
     }
 }

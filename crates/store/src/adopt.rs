@@ -87,10 +87,19 @@ pub struct AdoptReport {
     pub problems: Vec<Problem>,
 }
 
+/// The releases of a tree: its numbered folders, ascending.
+///
+/// # Errors
+/// [`StoreError::NoTree`] if there is no such folder, [`StoreError::NotContent`] if nothing there looks like a release, or
+/// the disk's.
+pub fn versions(www: &Path) -> Result<Vec<Version>, StoreError> {
+    source::versions(www)
+}
+
 /// Takes over the tree `www`, which has `version/` and a numbered folder for each release.
 ///
 /// # Errors
-/// [`StoreError::NotContent`] if nothing there looks like a release, and the disk's. Releases that were finished before
+/// Those of [`versions`], and the disk's. Releases that were finished before
 /// the error stay. What is wrong with the tree is no error but a [`Problem`].
 pub fn adopt(
     www: &Path,

@@ -51,6 +51,8 @@ pub struct CheckOptions {
     pub contents: bool,
     /// The certificates that endpoints trust. Where none are given, those that the releases install.
     pub anchors: Vec<TrustAnchor>,
+    /// Those to check with where none are given and the releases install none.
+    pub fallback_anchors: Vec<TrustAnchor>,
     /// The time certificates must be valid at, in seconds since the epoch.
     pub now: i64,
 }
@@ -64,6 +66,7 @@ impl CheckOptions {
             resume: false,
             contents: true,
             anchors: Vec::new(),
+            fallback_anchors: Vec::new(),
             now,
         }
     }

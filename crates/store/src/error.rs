@@ -82,7 +82,13 @@ pub enum StoreError {
     /// The release does not have the artifact.
     #[error("the store has no {0}")]
     NoSuchResource(Box<Resource>),
-    /// A tree to adopt that has no release.
+    /// A tree to adopt or verify that is not there.
+    #[error("there is no folder {}; give the published tree, which mixer keeps in update/www", .path.display())]
+    NoTree {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A tree to adopt or verify that has no release.
     #[error("{} has no numbered folders; give the published tree, which mixer keeps in update/www", .path.display())]
     NotContent {
         /// The folder.
@@ -264,7 +270,7 @@ impl StoreError {
             | Self::Manifest { .. }
             | Self::Archive { .. }
             | Self::ManifestHash { .. } => Fault::Store,
-            Self::Content { .. } | Self::NotContent { .. } => Fault::Source,
+            Self::Content { .. } | Self::NoTree { .. } | Self::NotContent { .. } => Fault::Source,
             Self::NoSpace { .. } | Self::NotPermitted { .. } | Self::AcrossFileSystems { .. } | Self::Io { .. } => {
                 Fault::Disk
             }

@@ -12,6 +12,7 @@ use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FileHash, FormatNumber, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
 
 use crate::disk::{Disk, Operation};
+use crate::listing::list;
 use crate::manifest_archive;
 use crate::pointers::{self, PointerGeneration, PointerSet};
 use crate::prepared::Preview;
@@ -130,6 +131,30 @@ impl Store {
     /// [`StoreError::Locked`], or the disk's.
     pub fn writer(&self, command: &str) -> Result<Writer, StoreError> {
         Writer::lock(self.clone(), command)
+    }
+
+    /// Removes the store from its folder if nothing is in it: no release, no draft, no pointer and no other file in the
+    /// public tree. Returns whether it is gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], or the disk's.
+    pub fn remove_unused(&self) -> Result<bool, StoreError> {
+        // Held to the end, though its file goes too: nobody adds to what is removed.
+        let _writer = self.writer("remove an unused store")?;
+        let layout = &self.layout;
+        let public = list(&layout.content())?.into_iter().filter(|found| found.path != layout.generations());
+        let is_used = public.count() > 0
+            || !self.contents()?.is_empty()
+            || [layout.generations(), layout.staging()]
+                .iter()
+                .try_fold(false, |used, folder| Ok::<_, StoreError>(used || !list(folder)?.is_empty()))?;
+        if !is_used {
+            // The stamp first: what is left after a crash can be created again.
+            for path in [layout.stamp(), layout.content(), layout.meta()] {
+                self.disk.remove(&path)?;
+            }
+        }
+        Ok(!is_used)
     }
 
     /// The folder of the store.

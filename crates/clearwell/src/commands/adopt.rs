@@ -4,30 +4,30 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clearwell_format::Version;
-use clearwell_sign::TrustAnchor;
-use clearwell_store::adopt::{AdoptEvent, AdoptOptions, AdoptReport, Severity, adopt};
+use clearwell_store::adopt::{AdoptEvent, AdoptOptions, AdoptReport, Severity, adopt, versions};
 use clearwell_store::{Store, StoreError, Transfer};
 use serde::Serialize;
 
+use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::signing;
+use crate::fresh::Fresh;
+use crate::signing::{TrustArgs, UNCHECKED};
 use crate::ui::{Ui, bytes_text};
 
 /// Take over a www tree that mixer made.
 ///
-/// Every hash and signature is checked; what is damaged is left out and listed. The tree itself is never changed. Run
-/// it again to take over what has come since.
+/// Every hash and signature is checked; what is damaged is left out and listed. The tree itself is never changed, and the
+/// store is made if it is missing. Run it again to take over what has come since. Without a certificate signatures are
+/// not checked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Adopt {
     /// The tree: the folder with version/ and a numbered folder for each release.
     www: PathBuf,
-    /// The store; made if it is missing.
-    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
-    store: PathBuf,
-    /// The certificate that endpoints trust, to check signatures with. Without it they are taken as they are.
-    #[arg(long, env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
-    cert: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Take files over as second names of the same file. Saves room, but whoever writes to the tree damages the store.
     #[arg(long)]
     hard_link: bool,
@@ -54,23 +54,27 @@ struct ShownProblem {
 
 impl Adopt {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let anchor = match &self.cert {
-            Some(path) => {
-                Some(TrustAnchor::from_pem(&signing::read(path)?).map_err(|error| CliError::signing(path, error))?)
-            }
-            None => {
-                ui.warn("signatures are not checked: give --cert with the certificate that endpoints trust");
-                None
-            }
-        };
-        if !self.www.is_dir() {
-            return Err(StoreError::NotContent { path: self.www }.into());
+        let config = self.store.config.load()?;
+        let path = config.store(self.store.store.as_deref())?;
+        let anchor = self.trust.anchor(&config)?;
+        if anchor.is_none() {
+            ui.warn(UNCHECKED);
         }
-        let store = Store::open_or_create(&self.store)?;
+        let opened = match Store::open(path) {
+            Err(StoreError::NotAStore { .. }) => None,
+            opened => Some(opened?),
+        };
+        versions(&self.www)?;
+        let mut fresh = Fresh::default();
+        let store = opened.map_or_else(|| fresh.create_store(path), Ok)?;
         let options =
             AdoptOptions { transfer: if self.hard_link { Transfer::HardLink } else { Transfer::Copy }, anchor };
         let mut writer = store.writer(&format!("adopt {}", self.www.display()))?;
         let report = adopt(&self.www, &mut writer, &options, &|event| tell(event, ui))?;
+        drop(writer);
+        if !report.adopted.is_empty() {
+            fresh.keep();
+        }
         let is_whole = report.problems.iter().all(|problem| problem.severity() == Severity::Note);
         let shown = shown(&report);
         ui.result(&shown, &text(&shown))?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::num::NonZeroUsize;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use clearwell_format::{FormatNumber, Version};
 use clearwell_generate::build::{BuildError, BuildFault, BuildOptions, BuildOutcome, Method, Profile, build};
 use clearwell_generate::guard::{InvalidRule, Rule};
-use clearwell_generate::inputs::{FormatBump, Release};
+use clearwell_generate::inputs::{FormatBump, Inputs, Release};
 use clearwell_generate::plan::PlanError;
 use clearwell_generate::source::SourceError;
 use clearwell_generate::source::mix::Workspace;
@@ -20,10 +20,11 @@ use clearwell_serve::config::ByteSize;
 use clearwell_sign::Signer;
 use clearwell_store::{PhaseTime, SourceRecord, Store, StoreError};
 
-use crate::cli::{is_of_environment, jobs};
-use crate::config::MixConfig;
+use crate::cli::{base_url, is_of_environment, jobs, memory};
+use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::fresh::Fresh;
 use crate::signing::{SigningArgs, unix_now};
 use crate::ui::{Ui, bytes_text};
 
@@ -31,7 +32,7 @@ use crate::ui::{Ui, bytes_text};
 ///
 /// Makes everything a release has: manifests, fullfiles, packs for new installations, packs and manifest deltas for
 /// endpoints on earlier releases, signatures. What is not said here comes from clearwell.toml, then from the mixer
-/// workspace, then from the store.
+/// workspace, then from the store, which is made if it is missing.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Build {
     /// A mixer workspace: builder.conf, mixer.state, update/image/….
@@ -40,12 +41,8 @@ pub(crate) struct Build {
     /// Bundle trees: a folder for each bundle, and bundles.toml.
     #[arg(long, env = "CLEARWELL_TREES", value_name = "DIR")]
     pub(crate) trees: Option<PathBuf>,
-    /// The store; made if it is missing.
-    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
-    pub(crate) store: Option<PathBuf>,
-    /// A configuration file; by default clearwell.toml of this folder.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
     /// The version to build. Default: that of the workspace, or ten above the last release.
     #[arg(long, value_name = "N")]
     pub(crate) version: Option<Version>,
@@ -89,10 +86,10 @@ pub(crate) struct Build {
     #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "UNIX", value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
     pub(crate) timestamp: Option<i64>,
     /// Where endpoints will fetch content from; written into os-core when building from trees.
-    #[arg(long, env = "CLEARWELL_CONTENT_URL", value_name = "URL")]
+    #[arg(long, env = "CLEARWELL_CONTENT_URL", value_name = "URL", value_parser = base_url)]
     pub(crate) content_url: Option<String>,
     /// Where endpoints will fetch pointers from; written into os-core when building from trees.
-    #[arg(long, env = "CLEARWELL_VERSION_URL", value_name = "URL")]
+    #[arg(long, env = "CLEARWELL_VERSION_URL", value_name = "URL", value_parser = base_url)]
     pub(crate) version_url: Option<String>,
     /// Time against bytes: `small` for releases, `balanced`, or `fast` for test mixes. Default small.
     #[arg(long, env = "CLEARWELL_PROFILE", value_name = "PROFILE")]
@@ -101,7 +98,7 @@ pub(crate) struct Build {
     #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<usize>,
     /// Memory that grows with files, such as 2GiB. Default: half of what the machine or its control group has.
-    #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE")]
+    #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE", value_parser = memory)]
     pub(crate) memory: Option<ByteSize>,
     #[command(flatten)]
     pub(crate) signing: SigningArgs,
@@ -139,7 +136,7 @@ pub(crate) enum Half {
 
 impl Build {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let config = MixConfig::load(self.config.as_deref())?;
+        let config = self.store.config.load()?;
         let outcome = self.release(&config, ui)?;
         ui.result(&outcome, &summary(&outcome))?;
         Ok(Exit::Done)
@@ -150,7 +147,8 @@ impl Build {
         let source = Source::open(self, config)?;
         // Before the store: a key that cannot sign leaves no empty store behind.
         let signer = self.signing.signer(config, source.certificate())?;
-        let store = self.open_store(config, &source)?;
+        let mut fresh = Fresh::default();
+        let store = self.open_store(config, &source, &mut fresh)?;
         let release = self.numbers(config, &source, &store)?;
         let options = self.options(config, &source)?;
         // The scan uses the global pool; a second call in one process (the demo) finds it made.
@@ -174,15 +172,18 @@ impl Build {
             milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         let options = BuildOptions { phases: vec![scan], ..options };
+        let no_url = source.lacks_content_url(&inputs)?;
         let mut writer = store.writer(&format!("build {}", inputs.release.version))?;
         known.keep();
-        let outcome = build(&inputs, &mut writer, signer.as_ref(), &options, ui)?;
+        let mut outcome = build(&inputs, &mut writer, signer.as_ref(), &options, ui)?;
+        fresh.keep();
         if let Source::Mix(workspace) = &source {
             workspace.mark_built(inputs.release.version)?;
             if self.increment {
                 workspace.increment(&inputs.release)?;
             }
         }
+        outcome.warnings.extend(no_url);
         for text in &outcome.warnings {
             ui.warn(text);
         }
@@ -192,13 +193,9 @@ impl Build {
         Ok(outcome)
     }
 
-    fn open_store(&self, config: &MixConfig, source: &Source) -> Result<Store, CliError> {
-        let path = self
-            .store
-            .clone()
-            .or_else(|| config.store.clone())
-            .ok_or_else(|| CliError::usage("which store? give --store DIR; a missing one is made"))?;
-        match Store::open(&path) {
+    fn open_store(&self, config: &MixConfig, source: &Source, fresh: &mut Fresh) -> Result<Store, CliError> {
+        let path = config.store(self.store.store.as_deref())?;
+        match Store::open(path) {
             Err(StoreError::NotAStore { .. }) => {
                 if let Source::Mix(workspace) = source
                     && self.previous.is_none()
@@ -215,7 +212,7 @@ impl Build {
                         ),
                     ));
                 }
-                Ok(Store::create(&path)?)
+                fresh.create_store(path)
             }
             opened => Ok(opened?),
         }
@@ -276,27 +273,12 @@ impl Build {
         options.deltas = self.deltas.or(config.deltas).unwrap_or(options.deltas);
         options.stage = self.stage;
         options.empty = self.empty;
-        options.profile = match (self.profile, &config.profile) {
-            (Some(profile), _) => profile,
-            (None, Some(text)) => {
-                text.parse().map_err(|error| CliError::usage_from("profile in the configuration file", error))?
-            }
-            (None, None) => Profile::default(),
-        };
+        options.profile = self.profile.or(config.profile).unwrap_or_default();
         options.fullfiles = !self.skip_fullfiles;
         options.zero_packs = !self.skip_packs;
         options.allowed = self.allowed.rules();
-        if let Some(workers) = self.jobs.or(config.jobs).and_then(NonZeroUsize::new) {
-            options.workers = workers;
-        }
-        let memory = match (&self.memory, &config.memory) {
-            (Some(size), _) => Some(*size),
-            (None, Some(text)) => {
-                Some(text.parse().map_err(|error| CliError::usage_from("memory in the configuration file", error))?)
-            }
-            (None, None) => None,
-        };
-        options.memory_bytes = memory.map(ByteSize::bytes);
+        options.workers = config.jobs(self.jobs).unwrap_or(options.workers);
+        options.memory_bytes = config.memory_bytes(self.memory);
         if let Source::Mix(workspace) = source {
             let methods: Vec<Method> =
                 workspace.conf.compression.iter().filter_map(|name| Method::from_mixer(name)).collect();
@@ -385,6 +367,28 @@ impl Source {
         }
     }
 
+    /// The warning for content that does not tell endpoints where to fetch from.
+    fn lacks_content_url(&self, inputs: &Inputs) -> Result<Option<String>, CliError> {
+        let mut url = String::new();
+        if let Some(node) = inputs.tree.find(CONTENT_URL).map(|place| inputs.tree.node(place)) {
+            node.open()
+                .and_then(|file| file.take(4096).read_to_string(&mut url))
+                .map_err(|error| CliError::reading(&node.location(), error))?;
+        }
+        if base_url(url.trim()).is_ok() {
+            return Ok(None);
+        }
+        let what = match url.trim() {
+            "" => "the release does not tell endpoints where to fetch content".to_owned(),
+            other => format!("the release tells endpoints to fetch content from \"{other}\", which is not a URL"),
+        };
+        let remedy = match self {
+            Self::Mix(_) => "set CONTENTURL and VERSIONURL in builder.conf, and build the bundles again",
+            Self::Trees(_) => "set content-url in clearwell.toml, or give --content-url",
+        };
+        Ok(Some(format!("{what}: each swupd command needs -u URL; {remedy}")))
+    }
+
     fn record(&self) -> SourceRecord {
         let (kind, path) = match self {
             Self::Mix(workspace) => ("mix", workspace.dir()),
@@ -466,6 +470,9 @@ pub(crate) fn conclusion(generation: Option<u64>) -> String {
         None => "staged: \"clearwell publish\" shows it to endpoints".to_owned(),
     }
 }
+
+/// Where stock clients look for the URL of the content (client behaviour 2).
+const CONTENT_URL: &[u8] = b"/usr/share/defaults/swupd/contenturl";
 
 /// The release to build on: what pointers name, or one above it that was taken back. Endpoints may be on that one, and
 /// only a release built on it tells them what to delete.

@@ -2,49 +2,48 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
 
 use clearwell_generate::deltas::DeltaOptions;
 use clearwell_generate::remake::remake_packs;
-use clearwell_serve::config::ByteSize;
-use clearwell_sign::TrustAnchor;
+use clearwell_serve::config::{ByteRate, InvalidByteSize};
 use clearwell_store::check::repair::{RepairOptions, RepairReport, Repaired, repair, restamp};
 use clearwell_store::check::{CheckEvent, CheckOptions, CheckReport, Finding, Severity, check};
 use clearwell_store::{Store, StoreError, Writer};
 use serde::Serialize;
 
 use crate::cli::jobs;
+use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::signing::{self, unix_now};
+use crate::signing::{TrustArgs, unix_now};
 use crate::ui::{Ui, bytes_text};
 
 /// Check every byte of a store against its index, and everything that the bytes promise to endpoints.
 ///
 /// Fullfiles are unpacked, packs and deltas applied in memory, manifests, signatures, certificates and pointers verified.
-/// A server, a build and a collection may run beside. With --repair, what is damaged is made again from the store itself;
+/// Signatures are checked with --cert, else with the certificates that the releases install, else with that of
+/// clearwell.toml. A server, a build and a collection may run beside. With --repair, what is damaged is made again from the store itself;
 /// damaged bytes are moved to meta/damaged, never deleted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
-    /// The store.
-    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
-    store: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Threads; 0 for one on each processor.
-    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs, default_value_t = 0)]
-    jobs: usize,
-    /// Bytes to read from disk each second at most, such as 50MiB.
-    #[arg(long, value_name = "SIZE")]
-    rate: Option<ByteSize>,
+    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs)]
+    jobs: Option<usize>,
+    /// Bytes per second to read from disk at most, such as 50MiB/s. Default: no limit.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    rate: Option<NonZeroU64>,
     /// Go on where an interrupted check stopped.
     #[arg(long)]
     resume: bool,
     /// Compare bytes with the index only; do not look into fullfiles, packs and deltas.
     #[arg(long)]
     quick: bool,
-    /// The certificate that endpoints trust. Default: those that the releases install.
-    #[arg(long, env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
-    cert: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Make again what can be made again.
     #[arg(long)]
     repair: bool,
@@ -101,8 +100,9 @@ struct Mended {
 
 impl Check {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let (store, restamped) = self.open(ui)?;
-        let options = self.options()?;
+        let config = self.store.config.load()?;
+        let options = self.options(&config)?;
+        let (store, restamped) = self.open(config.store(self.store.store.as_deref())?, ui)?;
         let mut report = check(&store, &options, &|event| tell(event, ui))?;
         let repaired = match self.repair {
             true => Some(self.repair(&store, &options, &mut report, ui)?),
@@ -121,30 +121,27 @@ impl Check {
     }
 
     /// The store; with --repair also one whose layout stamp is lost, which is then true.
-    fn open(&self, ui: &Ui) -> Result<(Store, bool), CliError> {
-        match Store::open(&self.store) {
+    fn open(&self, path: &Path, ui: &Ui) -> Result<(Store, bool), CliError> {
+        match Store::open(path) {
             Err(error @ (StoreError::NotAStore { .. } | StoreError::LayoutUnreadable { .. })) if self.repair => {
-                if !restamp(&self.store)? {
+                if !restamp(path)? {
                     return Err(error.into());
                 }
                 ui.warn("the layout stamp was lost and is written again");
-                Ok((Store::open(&self.store)?, true))
+                Ok((Store::open(path)?, true))
             }
             other => Ok((other?, false)),
         }
     }
 
-    fn options(&self) -> Result<CheckOptions, CliError> {
+    fn options(&self, config: &MixConfig) -> Result<CheckOptions, CliError> {
         let mut options = CheckOptions::new(unix_now());
-        options.jobs = NonZeroUsize::new(self.jobs).unwrap_or(options.jobs);
-        options.bytes_per_second = self.rate.and_then(|rate| NonZeroU64::new(rate.bytes()));
+        options.jobs = config.jobs(self.jobs).unwrap_or(options.jobs);
+        options.bytes_per_second = self.rate;
         options.resume = self.resume;
         options.contents = !self.quick;
-        if let Some(path) = &self.cert {
-            let anchor =
-                TrustAnchor::from_pem(&signing::read(path)?).map_err(|error| CliError::signing(path, error))?;
-            options.anchors = vec![anchor];
-        }
+        options.anchors = self.trust.typed()?.into_iter().collect();
+        options.fallback_anchors = self.trust.anchor(config)?.into_iter().collect();
         Ok(options)
     }
 
@@ -300,6 +297,13 @@ fn text(shown: &Shown) -> String {
         }
     );
     text
+}
+
+/// The value of `--rate`.
+fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let rate: ByteRate = text.parse().map_err(|error: InvalidByteSize| error.to_string())?;
+    NonZeroU64::new(rate.bytes_per_second())
+        .ok_or_else(|| "use a rate above 0, or leave it out for no limit".to_owned())
 }
 
 /// Each round puts back what the one before made possible.

@@ -14,7 +14,7 @@ use clearwell_delta::{
 use clearwell_serve::config::ByteSize;
 use serde::Serialize;
 
-use crate::cli::jobs;
+use crate::cli::{jobs, memory};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::{Ui, bytes_text};
@@ -40,7 +40,7 @@ enum Action {
         #[arg(long, value_name = "N", value_parser = jobs, default_value_t = 0)]
         jobs: usize,
         /// Memory that may be used.
-        #[arg(long, value_name = "SIZE")]
+        #[arg(long, value_name = "SIZE", value_parser = memory)]
         memory: Option<ByteSize>,
     },
     /// Write NEW from OLD and a delta, with the mode and owner that the delta names. NEW must not exist.
@@ -84,8 +84,7 @@ struct Sizes {
 }
 
 fn make(old: &Path, new: &Path, delta: &Path, options: &DiffOptions, ui: &Ui) -> Result<Exit, CliError> {
-    let meta =
-        fs::metadata(new).map_err(|error| CliError::disk(format!("failed to look at {}", new.display()), error))?;
+    let meta = fs::metadata(new).map_err(|error| CliError::reading(new, error))?;
     let meta = NewFile { mode: meta.mode(), uid: meta.uid(), gid: meta.gid() };
     let (old_bytes, new_bytes) = (read(old)?, read(new)?);
     let made = diff(&old_bytes, &new_bytes, meta, options).map_err(|error| {
@@ -211,5 +210,5 @@ fn show(delta: &Path, ui: &Ui) -> Result<Exit, CliError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    fs::read(path).map_err(|error| CliError::disk(format!("failed to read {}", path.display()), error))
+    fs::read(path).map_err(|error| CliError::reading(path, error))
 }

@@ -1,18 +1,17 @@
 //! `clearwell deltas`.
 
 use std::fmt::Write as _;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use clap::ArgGroup;
 use clearwell_format::Version;
 use clearwell_generate::deltas::{Added, DeltaOptions, Sources, add_deltas};
 use clearwell_serve::config::ByteSize;
-use clearwell_store::Store;
 
-use crate::cli::jobs;
+use crate::cli::{jobs, memory};
+use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::names::require_release;
 use crate::ui::{Ui, bytes_text};
 
 /// Add packs and manifest deltas for endpoints on earlier releases.
@@ -22,37 +21,37 @@ use crate::ui::{Ui, bytes_text};
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("sources").required(true).args(["from", "previous"]))]
 pub(crate) struct Deltas {
-    /// The store.
-    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
-    store: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
     /// The release that endpoints update to.
     #[arg(long, value_name = "N")]
     to: Version,
     /// The releases that endpoints come from.
     #[arg(long, value_name = "A,…", value_delimiter = ',')]
     from: Vec<Version>,
-    /// So many releases before it, as far as they have its format.
+    /// The last K releases before it, as far as they have its format.
     #[arg(long, value_name = "K")]
     previous: Option<usize>,
     /// Threads; 0 for one on each processor. The result does not depend on it.
-    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs, default_value_t = 0)]
-    jobs: usize,
+    #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs)]
+    jobs: Option<usize>,
     /// Memory that grows with files, such as 2GiB. Default: half of what the machine or its control group has.
-    #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE")]
+    #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE", value_parser = memory)]
     memory: Option<ByteSize>,
 }
 
 impl Deltas {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let mut options = DeltaOptions { memory_bytes: self.memory.map(ByteSize::bytes), ..DeltaOptions::default() };
-        if let Some(workers) = NonZeroUsize::new(self.jobs) {
-            options.workers = workers;
+        let (config, store) = self.store.open()?;
+        let mut options = DeltaOptions { memory_bytes: config.memory_bytes(self.memory), ..DeltaOptions::default() };
+        options.workers = config.jobs(self.jobs).unwrap_or(options.workers);
+        for version in self.from.iter().chain([&self.to]) {
+            require_release(&store, *version)?;
         }
         let sources = match self.previous {
             Some(number) => Sources::Last(number),
             None => Sources::Releases(self.from),
         };
-        let store = Store::open(&self.store)?;
         let mut writer = store.writer(&format!("deltas to {}", self.to))?;
         let added = add_deltas(&mut writer, self.to, &sources, &options, ui)?;
         for warning in &added.warnings {

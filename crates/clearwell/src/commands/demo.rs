@@ -9,15 +9,16 @@ use clearwell_format::{BundleName, FormatNumber, Version};
 use clearwell_serve::config::Listen;
 use clearwell_serve::{Running, ServeConfig, Server};
 use clearwell_sign::{DEFAULT_VALIDITY_DAYS, TrustAnchor};
-use clearwell_store::Store;
 use serde::Serialize;
 
 use crate::commands::build::Build;
 use crate::commands::init::make_key;
 use crate::commands::serve::{runtime, stop_signal};
-use crate::config::MixConfig;
+use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::fresh::Fresh;
+use crate::names::unknown;
 use crate::sample;
 use crate::signing::{self, SigningArgs};
 use crate::ui::{Ui, bytes_text};
@@ -59,15 +60,16 @@ impl Demo {
                 temporary.path().to_path_buf()
             }
         };
-        std::fs::create_dir_all(&dir)
-            .map_err(|error| CliError::disk(format!("failed to make {}", dir.display()), error))?;
+        let mut fresh = Fresh::default();
+        fresh.folder(&dir)?;
         let certificate = dir.join("Swupd_Root.pem");
-        make_key("Clearwell demo", DEFAULT_VALIDITY_DAYS, None, &dir.join("private.pem"), &certificate)?;
-        let store = Store::create(dir.join("store"))?;
+        make_key("Clearwell demo", DEFAULT_VALIDITY_DAYS, None, &dir.join("private.pem"), &certificate, &mut fresh)?;
+        let store = fresh.create_store(&dir.join("store"))?;
         runtime()?.block_on(async {
             let running = Server::bind(self.server(&certificate)?, store).await?;
             let address =
                 running.addr().ok_or_else(|| CliError::usage("a demo needs an address without TLS: give --listen"))?;
+            fresh.keep();
             let url = format!("http://{address}");
             tokio::task::block_in_place(|| release_all(&dir, &certificate, &url, ui))?;
             let (install, update) = tour(&url, &certificate, &dir).await?;
@@ -105,7 +107,7 @@ fn release_all(dir: &Path, certificate: &Path, url: &str, ui: &Ui) -> Result<(),
             .map_err(|error| CliError::disk(format!("failed to write {}", trees.display()), error))?;
         let build = Build {
             trees: Some(trees),
-            store: Some(dir.join("store")),
+            store: StoreArgs { store: Some(dir.join("store")), ..StoreArgs::default() },
             version: Some(version),
             content_url: Some(url.to_owned()),
             version_url: Some(url.to_owned()),
@@ -168,6 +170,12 @@ impl From<EndpointError> for CliError {
         let exit = match &error {
             EndpointError::Url { .. } | EndpointError::Tls { .. } | EndpointError::NotInstalled => Exit::Usage,
             EndpointError::Worker(_) => Exit::Internal,
+            EndpointError::NotEarlier { .. } | EndpointError::UnknownRelease { .. } => Exit::Version,
+            EndpointError::UnknownBundle { bundle, known } => {
+                let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+                let what = format!("bundle {bundle} in the releases to verify");
+                return unknown(Exit::Input, &what, bundle.as_str(), &known);
+            }
             _ => Exit::Disk,
         };
         Self::transparent(exit, error)

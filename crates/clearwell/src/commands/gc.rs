@@ -1,17 +1,17 @@
 //! `clearwell gc`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::ArgGroup;
 use clearwell_format::{FormatNumber, Version};
-use clearwell_store::Store;
 use clearwell_store::gc::{Fate, GcPlan, Retention, collect, plan};
 use serde::Serialize;
 
+use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::names::{require_format, require_release};
 use crate::ui::{Ui, bytes_text};
 
 /// Remove releases that no endpoint needs any more.
@@ -23,9 +23,8 @@ use crate::ui::{Ui, bytes_text};
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["keep", "keep_format", "keep_days"]))]
 pub(crate) struct Gc {
-    /// The store.
-    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
-    store: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Keep the newest K releases of each format.
     #[arg(long, value_name = "K", default_value = None)]
     keep: Option<usize>,
@@ -86,7 +85,9 @@ struct ShownChange {
 
 impl Gc {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let store = Store::open(&self.store)?;
+        let (_, store) = self.store.open()?;
+        self.pin.iter().try_for_each(|version| require_release(&store, *version))?;
+        self.keep_format.iter().try_for_each(|format| require_format(&store, *format))?;
         let retention = self.retention();
         let shown = if self.dry_run {
             shown(&plan(&store, &retention)?, true)

@@ -1,27 +1,32 @@
 //! `clearwell init`.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clearwell_sign::{Certificate, DEFAULT_VALIDITY_DAYS, GenerateOptions, generate};
-use clearwell_store::Store;
 use serde::Serialize;
 
+use crate::cli::base_url;
 use crate::config::FILE_NAME;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::signing::unix_now;
+use crate::fresh::Fresh;
+use crate::signing::{self, unix_now};
 use crate::ui::Ui;
 
 /// Make a new mix: configuration, signing key and certificate, an empty store, and a first bundle to fill.
 ///
-/// Nothing that exists is overwritten. Keep private.pem safe: endpoints trust what it signs, and only that.
+/// Nothing that exists is overwritten, and a refusal leaves nothing behind. Keep private.pem safe: endpoints trust what it
+/// signs, and only that.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Init {
     /// The new mix's folder; made if it is missing.
     dir: PathBuf,
+    /// Where endpoints will fetch content from. Default: asked for on a terminal, else a comment in clearwell.toml.
+    #[arg(long, env = "CLEARWELL_CONTENT_URL", value_name = "URL", value_parser = base_url)]
+    content_url: Option<String>,
+    /// Where endpoints will fetch pointers from. Default: content-url.
+    #[arg(long, env = "CLEARWELL_VERSION_URL", value_name = "URL", value_parser = base_url)]
+    version_url: Option<String>,
     /// Who signs: the organisation in the certificate.
     #[arg(long, default_value = "Clearwell mix")]
     organisation: String,
@@ -44,7 +49,7 @@ struct Made {
 }
 
 impl Init {
-    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+    pub(crate) fn run(mut self, ui: &Ui) -> Result<Exit, CliError> {
         let at = |name: &str| self.dir.join(name);
         let made = Made {
             config: at(FILE_NAME),
@@ -63,15 +68,17 @@ impl Init {
             }
         }
         let passphrase = self.passphrase_file.as_deref().map(first_line).transpose()?;
-        fs::create_dir_all(&self.dir)
-            .map_err(|error| CliError::disk(format!("failed to make {}", self.dir.display()), error))?;
-        make_key(&self.organisation, self.validity_days, passphrase, &made.key, &made.certificate)?;
-        Store::create(&made.store)?;
-        let bundle = made.trees.join("os-core/usr/bin");
-        fs::create_dir_all(&bundle)
-            .map_err(|error| CliError::disk(format!("failed to make {}", bundle.display()), error))?;
-        write_new(&made.trees.join("bundles.toml"), BUNDLES.as_bytes(), 0o644)?;
-        write_new(&made.config, config(self.passphrase_file.as_deref()).as_bytes(), 0o644)?;
+        if self.content_url.is_none() {
+            self.content_url = ask_for_url(ui);
+        }
+        let mut fresh = Fresh::default();
+        fresh.folder(&self.dir)?;
+        make_key(&self.organisation, self.validity_days, passphrase, &made.key, &made.certificate, &mut fresh)?;
+        fresh.create_store(&made.store)?;
+        fresh.folder(&made.trees.join("os-core/usr/bin"))?;
+        fresh.file(&made.trees.join("bundles.toml"), BUNDLES.as_bytes(), 0o644)?;
+        fresh.file(&made.config, self.config().as_bytes(), 0o644)?;
+        fresh.keep();
         let text = format!(
             "made {dir}\n  {FILE_NAME}        what \"clearwell build\" uses\n  Swupd_Root.pem, private.pem   valid for {days} days\n  \
              trees/os-core/        put the files of the base system here\n  store/                releases\n\n\
@@ -82,6 +89,44 @@ impl Init {
         ui.result(&made, &text)?;
         Ok(Exit::Done)
     }
+
+    /// `clearwell.toml` of the new mix.
+    fn config(&self) -> String {
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let mut text = String::from(
+            "# What clearwell uses in this folder. All keys: config/clearwell.toml of the source.\n\
+             store = \"store\"\ntrees = \"trees\"\ncertificate = \"Swupd_Root.pem\"\nkey = \"private.pem\"\n",
+        );
+        if let Some(file) = &self.passphrase_file {
+            let absolute = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            text.push_str(&format!("key-passphrase-file = {}\n", quoted(&absolute.display().to_string())));
+        }
+        text.push_str(
+            "\n# Where endpoints fetch content from; becomes part of os-core. Without it each swupd command needs -u URL.\n\
+             # Pointers are fetched from there as well, unless version-url says otherwise.\n",
+        );
+        for (key, url) in [("content-url", &self.content_url), ("version-url", &self.version_url)] {
+            text.push_str(&match url {
+                Some(url) => format!("{key} = {}\n", quoted(url)),
+                None => format!("# {key} = \"https://updates.example.org\"\n"),
+            });
+        }
+        text
+    }
+}
+
+/// Asks the person at the terminal, if there is one, until the answer is a URL or empty.
+fn ask_for_url(ui: &Ui) -> Option<String> {
+    if !ui.is_interactive() {
+        return None;
+    }
+    loop {
+        let answer = ui.ask("Where will endpoints fetch content from? (https://…, or empty to decide later) ")?;
+        match base_url(&answer) {
+            Ok(url) => return Some(url),
+            Err(problem) => ui.warn(&problem),
+        }
+    }
 }
 
 /// Makes a key (0600) and its certificate in new files.
@@ -91,44 +136,23 @@ pub(crate) fn make_key(
     passphrase: Option<String>,
     key: &Path,
     certificate: &Path,
+    fresh: &mut Fresh,
 ) -> Result<Certificate, CliError> {
     let options =
         GenerateOptions { validity_days, passphrase: passphrase.map(Into::into), ..GenerateOptions::new(organisation) };
     let generated = generate(&options, unix_now())
         .map_err(|error| CliError::new(Exit::Signing, "no certificate was made", error))?;
-    write_new(key, generated.key_pem.as_bytes(), 0o600)?;
-    write_new(certificate, generated.certificate_pem.as_bytes(), 0o644)?;
+    fresh.file(key, generated.key_pem.as_bytes(), 0o600)?;
+    fresh.file(certificate, generated.certificate_pem.as_bytes(), 0o644)?;
     Certificate::from_pem(generated.certificate_pem.as_bytes()).map_err(|error| CliError::signing(certificate, error))
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
-    let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|error| CliError::disk(format!("failed to write {}", path.display()), error))
-}
-
 fn first_line(path: &Path) -> Result<String, CliError> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| CliError::disk(format!("failed to read {}", path.display()), error))?;
+    let text = String::from_utf8_lossy(&signing::read(path)?).into_owned();
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(line.to_owned()),
         _ => Err(CliError::usage(format!("the first line of {} is empty: write the passphrase there", path.display()))),
     }
-}
-
-fn config(passphrase_file: Option<&Path>) -> String {
-    let mut text = String::from(
-        "# What \"clearwell build\" uses in this folder. All keys: config/clearwell.toml of the source.\n\
-         store = \"store\"\ntrees = \"trees\"\ncertificate = \"Swupd_Root.pem\"\nkey = \"private.pem\"\n",
-    );
-    if let Some(file) = passphrase_file {
-        let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
-        text.push_str(&format!("key-passphrase-file = {:?}\n", absolute.display().to_string()));
-    }
-    text
 }
 
 const BUNDLES: &str = "\

@@ -1,15 +1,14 @@
 //! `clearwell publish`.
 
-use std::path::PathBuf;
-
 use clearwell_format::Version;
 use clearwell_generate::publish::{PublishOptions, publish};
 use clearwell_store::{ReleaseRecord, Store};
 
 use crate::commands::build::{Allowed, conclusion};
-use crate::config::MixConfig;
+use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::names::require_release;
 use crate::signing::{SigningArgs, unix_now};
 use crate::ui::Ui;
 
@@ -20,12 +19,8 @@ use crate::ui::Ui;
 pub(crate) struct Publish {
     /// The release.
     version: Version,
-    /// The store.
-    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
-    store: Option<PathBuf>,
-    /// A configuration file; by default clearwell.toml of this folder.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
     /// Publish a release that was taken back.
     #[arg(long)]
     again: bool,
@@ -37,8 +32,8 @@ pub(crate) struct Publish {
 
 impl Publish {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let config = MixConfig::load(self.config.as_deref())?;
-        let store = Store::open(config.store(self.store)?)?;
+        let (config, store) = self.store.open()?;
+        require_release(&store, self.version)?;
         let signer = self.signing.signer(&config, None)?;
         refuse_taken_back(&store, self.version, self.again)?;
         let writer = store.writer(&format!("publish {}", self.version))?;

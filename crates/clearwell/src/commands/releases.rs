@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Subcommand;
 use clearwell_format::resource::Artifact;
@@ -12,18 +11,18 @@ use clearwell_store::{PointerGeneration, ReleaseRecord, Store};
 use serde::Serialize;
 
 use super::explain::explain;
-use crate::config::MixConfig;
+use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::names::require_release;
 use crate::ui::{Ui, bytes_text};
 
 /// List what was released, show one release, or compare two.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = false)]
 pub(crate) struct Releases {
-    /// The store. Default: that of clearwell.toml in this folder.
-    #[arg(long, global = true, env = "CLEARWELL_STORE", value_name = "DIR")]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
     #[command(subcommand)]
     question: Option<Question>,
 }
@@ -54,13 +53,22 @@ enum Question {
     },
 }
 
+impl Question {
+    fn versions(&self) -> impl Iterator<Item = Version> {
+        let (first, second) = match self {
+            Self::Show { version, .. } | Self::Explain { version, .. } => (*version, None),
+            Self::Diff { from, to } => (*from, Some(*to)),
+        };
+        [first].into_iter().chain(second)
+    }
+}
+
 impl Releases {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let path = match self.store {
-            Some(store) => store,
-            None => MixConfig::load(None)?.store(None)?,
-        };
-        let store = Store::open(path)?;
+        let (_, store) = self.store.open()?;
+        if let Some(question) = &self.question {
+            question.versions().try_for_each(|version| require_release(&store, version))?;
+        }
         match self.question {
             None => list(&store, ui)?,
             Some(Question::Show { version, packs }) => show(&store, version, packs, ui)?,

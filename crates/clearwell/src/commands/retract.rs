@@ -1,14 +1,12 @@
 //! `clearwell retract`.
 
-use std::path::PathBuf;
-
 use clearwell_format::Version;
 use clearwell_generate::retract::retract;
-use clearwell_store::Store;
 
-use crate::config::MixConfig;
+use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::names::require_release;
 use crate::signing::{SigningArgs, unix_now};
 use crate::ui::Ui;
 
@@ -21,23 +19,21 @@ use crate::ui::Ui;
 pub(crate) struct Retract {
     /// The release.
     version: Version,
-    /// The store.
-    #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
     /// The release to move the pointers to. Default: the one before of its format that was not taken back.
     #[arg(long, value_name = "N")]
     to: Option<Version>,
-    /// A configuration file; by default clearwell.toml of this folder.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     #[command(flatten)]
     signing: SigningArgs,
 }
 
 impl Retract {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let config = MixConfig::load(self.config.as_deref())?;
-        let store = Store::open(config.store(self.store)?)?;
+        let (config, store) = self.store.open()?;
+        for version in [self.version].into_iter().chain(self.to) {
+            require_release(&store, version)?;
+        }
         let signer = self.signing.signer(&config, None)?;
         let mut writer = store.writer(&format!("retract {}", self.version))?;
         let retracted = retract(self.version, self.to, &mut writer, signer.as_ref(), unix_now())?;

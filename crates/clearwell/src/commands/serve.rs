@@ -10,6 +10,7 @@ use clearwell_store::Store;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
@@ -20,9 +21,9 @@ use crate::ui::Ui;
 /// finished, then the command ends with 0. SIGHUP reads the configuration and the certificates again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
-    /// The store.
+    /// The store. Default: that of clearwell.toml in this folder, whose certificate is then the signing-certificate too.
     #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
-    store: PathBuf,
+    store: Option<PathBuf>,
     /// A configuration file; config/serve.toml of the source shows every key. Options win over it.
     #[arg(long, env = "CLEARWELL_SERVE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -40,8 +41,12 @@ impl Serve {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         // Before it is read: what is written meanwhile shows.
         let config_time = self.config.as_deref().and_then(changed);
-        let config = self.config()?;
-        let store = Store::open(&self.store)?;
+        let mix = match &self.store {
+            Some(_) => MixConfig::default(),
+            None => MixConfig::load(None)?,
+        };
+        let config = self.config(&mix)?;
+        let store = Store::open(mix.store(self.store.as_deref())?)?;
         if self.check_config {
             Server::check(config, store)?;
             ui.result(&Checked { usable: true }, "the configuration can be used\n")?;
@@ -62,7 +67,7 @@ impl Serve {
             tokio::select! {
                 stopped = stop_signal() => stopped?,
                 () = running.taken_over() => {}
-                () = self.follow(&reloader, hangup, watch_files.then_some(config_time)) => {}
+                () = self.follow(&reloader, &mix, hangup, watch_files.then_some(config_time)) => {}
             }
             running.drain().await;
             Ok(Exit::Done)
@@ -71,7 +76,13 @@ impl Serve {
 
     /// Takes over changes until it is dropped: at SIGHUP, and when files change if they are watched. `watched` is when the
     /// configuration was last changed before it was read.
-    async fn follow(&self, reloader: &Reloader, mut hangup: Signal, watched: Option<Option<SystemTime>>) {
+    async fn follow(
+        &self,
+        reloader: &Reloader,
+        mix: &MixConfig,
+        mut hangup: Signal,
+        watched: Option<Option<SystemTime>>,
+    ) {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let times = || (self.config.as_deref().and_then(changed), reloader.file_times());
@@ -93,7 +104,7 @@ impl Serve {
                 }
             }
             settled = true;
-            let reloaded = match self.config() {
+            let reloaded = match self.config(mix) {
                 Ok(config) => reloader.reload(config).map_err(CliError::from),
                 Err(error) => {
                     reloader.refuse();
@@ -110,7 +121,8 @@ impl Serve {
         }
     }
 
-    fn config(&self) -> Result<ServeConfig, CliError> {
+    /// The file, the options over it, and what `clearwell.toml` has where both say nothing.
+    fn config(&self, mix: &MixConfig) -> Result<ServeConfig, CliError> {
         let (text, name) = match &self.config {
             None => (String::new(), String::from("the options")),
             Some(path) => {
@@ -120,8 +132,12 @@ impl Serve {
             }
         };
         let settings = self.settings.0.iter().map(|(key, value)| (*key, value.as_str()));
-        ServeConfig::layered(&text, settings)
-            .map_err(|error| CliError::usage_from(format!("{name} cannot be used"), error))
+        let mut config = ServeConfig::layered(&text, settings)
+            .map_err(|error| CliError::usage_from(format!("{name} cannot be used"), error))?;
+        if config.signing_certificate.is_none() {
+            config.signing_certificate.clone_from(&mix.certificate);
+        }
+        Ok(config)
     }
 }
 

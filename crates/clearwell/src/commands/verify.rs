@@ -9,27 +9,30 @@ use clap::ArgGroup;
 use clearwell_endpoint::source::{HttpOptions, HttpSource, Source, StoreSource, TreeSource};
 use clearwell_endpoint::{EndpointOptions, Retry, VerifyOptions, VerifyReport, verify};
 use clearwell_format::{BundleName, FormatNumber, Version};
-use clearwell_sign::TrustAnchor;
 use clearwell_store::Store;
+use clearwell_store::adopt::versions;
 
 use crate::commands::serve::runtime;
+use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::signing;
+use crate::names::{require_format, require_release, unknown};
+use crate::signing::{self, TrustArgs, UNCHECKED};
 use crate::ui::{Ui, bytes_text};
 
-/// Do what an endpoint does, and say whether it would be content.
+/// Do what an endpoint does, and say whether it succeeds.
 ///
 /// Installs every bundle in a scratch root, updates from earlier releases, checks signatures and compares every hash, as
-/// swupd would; says what a client would have had to fetch file by file. Works on a store, a server, or any www tree.
+/// swupd would; says what a client would have had to fetch individually. Works on a store, a server, or any www tree; by
+/// default on the store of clearwell.toml. Ends with 0, with 1 if an endpoint would fail, with 10 if the server does not
+/// answer.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("from-where").required(true).args(["store", "url", "www"]))]
+#[command(group = ArgGroup::new("from-where").args(["store", "url", "www"]))]
 pub(crate) struct Verify {
-    /// A store.
-    #[arg(long, value_name = "DIR")]
-    store: Option<PathBuf>,
-    /// A server: the base of the content tree.
-    #[arg(long, value_name = "URL")]
+    #[command(flatten)]
+    store: StoreArgs,
+    /// A server: the base of the content tree. Without a value: content-url of clearwell.toml, and its version-url.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     url: Option<String>,
     /// A www tree.
     #[arg(long, value_name = "DIR")]
@@ -49,9 +52,11 @@ pub(crate) struct Verify {
     /// The format of the pointers. Default: for a store the newest one, else 30.
     #[arg(long, value_name = "F")]
     format: Option<FormatNumber>,
-    /// The certificate that endpoints trust. Without it signatures are not checked.
-    #[arg(long, env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
-    cert: Option<PathBuf>,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// Check no signatures, as swupd does with this option.
+    #[arg(long, conflicts_with = "certificate")]
+    nosigcheck: bool,
     /// Authorities for TLS, PEM. Default: those of the system.
     #[arg(long, value_name = "PEM", requires = "url")]
     ca: Option<PathBuf>,
@@ -67,23 +72,26 @@ pub(crate) struct Verify {
     /// Wait between retries.
     #[arg(long, value_name = "SECONDS", default_value_t = 1)]
     retry_seconds: u64,
+    /// Give up a request after this time without a connection or a byte. Stock swupd waits 30 and 120 seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout_seconds: u64,
 }
 
 impl Verify {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        let (source, newest_format) = self.source()?;
+        let config = self.store.config.load()?;
+        let (source, newest_format) = self.source(&config)?;
+        if let Some(scratch) = self.scratch.as_deref().filter(|scratch| !scratch.is_dir()) {
+            let text = format!("there is no folder {}; give --scratch one that exists", scratch.display());
+            return Err(CliError::plain(Exit::Input, text));
+        }
         let format = self.format.or(newest_format).unwrap_or(FormatNumber::new(30).expect("not zero"));
         let mut endpoint = EndpointOptions::new(format);
         endpoint.retry = Retry { delay: Duration::from_secs(self.retry_seconds), ..endpoint.retry };
-        endpoint.trust = match &self.cert {
-            Some(path) => {
-                Some(TrustAnchor::from_pem(&signing::read(path)?).map_err(|error| CliError::signing(path, error))?)
-            }
-            None => {
-                ui.warn("signatures are not checked: give --cert with the certificate that endpoints trust");
-                None
-            }
-        };
+        endpoint.trust = if self.nosigcheck { None } else { self.trust.anchor(&config)? };
+        if endpoint.trust.is_none() {
+            ui.warn(if self.nosigcheck { "signatures are not checked" } else { UNCHECKED });
+        }
         let options = VerifyOptions {
             versions: self.version,
             from: self.from,
@@ -93,29 +101,71 @@ impl Verify {
             endpoint,
         };
         let report = runtime()?.block_on(verify(source, &options, &|check| ui.note(&format!("checking: {check}"))))?;
+        if self.url.is_some() && report.is_unanswered() {
+            return Err(CliError::plain(Exit::Network, no_answer(&report)));
+        }
         ui.result(&report, &text(&report))?;
-        Ok(if report.is_clean() { Exit::Done } else { Exit::Findings })
+        Ok(match report.is_clean() {
+            true => Exit::Done,
+            false if self.url.is_some() && report.lost_the_server() => Exit::Network,
+            false => Exit::Findings,
+        })
     }
 
-    fn source(&self) -> Result<(Arc<dyn Source>, Option<FormatNumber>), CliError> {
-        if let Some(path) = &self.store {
-            let store = Store::open(path)?;
-            let newest = store.latest_version()?;
-            let format = newest.map(|version| store.record(version)).transpose()?.map(|record| record.format);
-            return Ok((Arc::new(StoreSource::new(store)), format));
+    fn source(&self, config: &MixConfig) -> Result<(Arc<dyn Source>, Option<FormatNumber>), CliError> {
+        if let Some(url) = &self.url {
+            return Ok((Arc::new(self.server(url, config)?), None));
         }
+        let named = || self.version.iter().chain(&self.from).copied();
         if let Some(www) = &self.www {
+            let known = versions(www)?;
+            if let Some(version) = named().find(|version| !known.contains(version)) {
+                let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+                let what = format!("release {version} in {}", www.display());
+                return Err(unknown(Exit::Version, &what, &version.to_string(), &known));
+            }
             return Ok((Arc::new(TreeSource::new(www)), None));
         }
-        let url = self.url.clone().ok_or_else(|| CliError::usage("verify what? give --store, --url or --www"))?;
+        let store = Store::open(config.store(self.store.store.as_deref())?)?;
+        for version in named().filter(|version| !store.has_content(*version)) {
+            require_release(&store, version)?;
+        }
+        if let Some(format) = self.format {
+            require_format(&store, format)?;
+        }
+        let newest = store.latest_version()?;
+        let format = newest.map(|version| store.record(version)).transpose()?.map(|record| record.format);
+        Ok((Arc::new(StoreSource::new(store)), format))
+    }
+
+    fn server(&self, url: &str, config: &MixConfig) -> Result<HttpSource, CliError> {
+        let of_config = url.is_empty().then_some(config);
+        let url = match of_config {
+            Some(config) => config.content_url.as_deref().ok_or_else(|| {
+                CliError::usage(
+                    "--url without a value takes content-url of clearwell.toml, and there is none: give it one",
+                )
+            })?,
+            None => url,
+        };
         let mut http = HttpOptions::new(url);
-        if let Some(version_url) = &self.version_url {
+        let version_url = of_config.and_then(|config| config.version_url.as_ref());
+        if let Some(version_url) = self.version_url.as_ref().or(version_url) {
             http.version_url.clone_from(version_url);
         }
+        http.connect_timeout = Duration::from_secs(self.timeout_seconds);
+        http.idle_timeout = Duration::from_secs(self.timeout_seconds);
         http.ca_pem = self.ca.as_deref().map(signing::read).transpose()?;
         http.client_pem = self.client_cert.as_deref().map(signing::read).transpose()?;
-        Ok((Arc::new(HttpSource::new(&http)?), None))
+        Ok(HttpSource::new(&http)?)
     }
+}
+
+/// Why nothing could be verified: what the first request met.
+fn no_answer(report: &VerifyReport) -> String {
+    let first =
+        report.problems().first().map_or_else(|| "no request was answered".to_owned(), |first| first.to_string());
+    format!("the server cannot be verified: {first}")
 }
 
 fn text(report: &VerifyReport) -> String {
@@ -124,7 +174,7 @@ fn text(report: &VerifyReport) -> String {
         let done = &outcome.report;
         let _ = writeln!(
             text,
-            "{:34} {}  {} requests, {}, {} packs, {} deltas, {} files one by one",
+            "{:34} {}  {} requests, {}, {} packs, {} deltas, {} files individually",
             outcome.check.to_string(),
             if done.is_clean() { "ok    " } else { "FAILED" },
             done.traffic.requests(),
@@ -135,7 +185,7 @@ fn text(report: &VerifyReport) -> String {
         );
     }
     for (check, file) in report.fetched_one_by_one().take(SHOWN) {
-        let _ = writeln!(text, "  one by one in {check}: {} of bundle {}", file.path, file.bundle);
+        let _ = writeln!(text, "  fetched individually in {check}: {} of bundle {}", file.path, file.bundle);
     }
     let left = report.fetched_one_by_one().count().saturating_sub(SHOWN);
     if left > 0 {
@@ -154,7 +204,7 @@ fn text(report: &VerifyReport) -> String {
     let _ = writeln!(
         text,
         "{}",
-        if report.is_clean() { "an endpoint would be content" } else { "an endpoint would NOT be content" }
+        if report.is_clean() { "endpoints can install and update" } else { "check FAILED: endpoints would fail" }
     );
     text
 }

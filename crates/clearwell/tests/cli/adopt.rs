@@ -71,8 +71,10 @@ fn what_is_no_tree_is_refused() {
     let workspace = Workspace::new(30, 20);
     workspace.mix.put("empty/file", "");
     for www in ["none", "empty/file", "empty"] {
-        let says = [www, "has no numbered folders; give the published tree, which mixer keeps in update/www"];
+        let reason = if www == "empty" { "has no numbered folders" } else { "there is no folder" };
+        let says = [www, reason, "; give the published tree, which mixer keeps in update/www"];
         workspace.mix.run(&["adopt", www, "--store", "store"]).expect(3).says(&says);
+        assert!(!workspace.mix.path("store").exists());
     }
     clearwell_testkit::sample_www(&workspace.mix.path("www"));
     workspace.mix.run(&["adopt", "www", "--store", "store", "--cert", "none.pem"]).expect(8).says(&["none.pem"]);

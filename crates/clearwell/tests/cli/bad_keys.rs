@@ -31,21 +31,21 @@ fn keys_and_certificates_are_a_pair_in_pem() {
         &["--key", "other.key"],
         &["Swupd_Root.pem", "does not belong to certificate", "give the key that was made with it"],
     );
-    both_refuse(&mix, &["--certificate", "other.pem"], &["other.pem", "does not belong"]);
+    both_refuse(&mix, &["--cert", "other.pem"], &["other.pem", "does not belong"]);
     both_refuse(&mix, &["--key", "none.key"], &["failed to read none.key"]);
-    both_refuse(&mix, &["--certificate", "none.pem"], &["failed to read none.pem"]);
+    both_refuse(&mix, &["--cert", "none.pem"], &["failed to read none.pem"]);
     for text in ["", "not PEM", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
         mix.put("bad", text);
         both_refuse(&mix, &["--key", "bad"], &["bad", "key"]);
-        both_refuse(&mix, &["--certificate", "bad"], &["bad", "certificate"]);
+        both_refuse(&mix, &["--cert", "bad"], &["bad", "certificate"]);
     }
     let damaged = clearwell_testkit::signer().anchor().pem().replacen('M', "N", 3);
     mix.put("bad", damaged);
-    both_refuse(&mix, &["--certificate", "bad"], &["bad"]);
-    both_refuse(&mix, &["--certificate", "private.pem"], &["private.pem", "certificate"]);
+    both_refuse(&mix, &["--cert", "bad"], &["bad"]);
+    both_refuse(&mix, &["--cert", "private.pem"], &["private.pem", "certificate"]);
 
     // With another pair that is one, endpoints of the last release would refuse what it signs.
-    let pair = ["--certificate", "other.pem", "--key", "other.key"];
+    let pair = ["--cert", "other.pem", "--key", "other.key"];
     mix.refuses(&[&["build"][..], &pair].concat(), 5, &["signer-unknown", "sign this release with the old key"]);
     mix.build(&[]).expect(0);
     mix.verify("10");
@@ -58,7 +58,7 @@ fn certificates_that_endpoints_refuse_sign_nothing() {
     let pair = |name: &str| [format!("{name}.pem"), format!("{name}.key")];
     let refuse = |name: &str, says: &[&str]| {
         let [certificate, key] = pair(name);
-        both_refuse(&mix, &["--certificate", &certificate, "--key", &key], &[&[certificate.as_str()], says].concat());
+        both_refuse(&mix, &["--cert", &certificate, "--key", &key], &[&[certificate.as_str()], says].concat());
     };
     refuse("expired", &["expired on", "make a new certificate and bring it to the endpoints first"]);
     other_pair(&mix, "early", 3652, 30);
@@ -88,7 +88,7 @@ fn certificates_that_endpoints_refuse_sign_nothing() {
 fn a_certificate_that_ends_soon_is_told_at_each_signing() {
     let mix = Mix::new();
     other_pair(&mix, "soon", 60, 0);
-    let pair = ["--certificate", "soon.pem", "--key", "soon.key"];
+    let pair = ["--cert", "soon.pem", "--key", "soon.key"];
     let says = ["warning: ", "\"O=soon\"", "endpoints refuse every update after that"];
     for command in [&["build", "--stage"][..], &["publish", "10"]] {
         mix.run(&[command, &pair].concat()).expect(0).says(&says);
@@ -96,7 +96,7 @@ fn a_certificate_that_ends_soon_is_told_at_each_signing() {
     mix.run(&["verify", "--store", "store", "--cert", "soon.pem"]).expect(0);
     // One that does not is not worth a word.
     let mix = Mix::new();
-    let ended = mix.build(&[]).expect(0);
+    let ended = mix.build(&["--content-url", "https://updates.example.org"]).expect(0);
     assert!(!ended.stderr.contains("warning"), "{}", ended.stderr);
 }
 

@@ -149,7 +149,7 @@ fn damaged_content_is_found_by_verifying() {
             let verify =
                 ["verify", "--store", "store", "--cert", "Swupd_Root.pem", "--from", "10", "--retry-seconds", "0"];
             let ended = mix.run(&verify).expect(1);
-            assert!(ended.stdout.contains("PROBLEM") && ended.stdout.contains("NOT be content"), "{}", ended.stdout);
+            assert!(ended.stdout.contains("PROBLEM") && ended.stdout.contains("check FAILED"), "{}", ended.stdout);
             assert!(ended.stdout.contains(&format!("20/{file}")), "{}", ended.stdout);
             fs::write(&path, &sound).unwrap();
         }

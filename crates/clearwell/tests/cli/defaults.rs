@@ -53,10 +53,13 @@ fn the_environment_counts_less_than_the_command_line() {
 fn unsigned_releases_are_an_explicit_wish() {
     let mix = Mix::new();
     let unsigned = ["build", "--trees", "trees", "--store", "store", "--config", "/dev/null"];
-    mix.run(&unsigned).expect(2).says(&["no certificate", "--certificate", "clearwell init", "--no-signing"]);
+    mix.run(&unsigned).expect(2).says(&["no certificate", "--cert", "clearwell init", "--no-signing"]);
     let outcome = mix.run(&[&unsigned[..], &["--no-signing", "--json"]].concat()).expect(0).json();
     assert_eq!(outcome["signed"], false);
-    mix.run(&["verify", "--store", "store"]).expect(0).says(&["signatures are not checked"]);
+    mix.run(&["verify", "--config", "/dev/null", "--store", "store"]).expect(0).says(&["signatures are not checked"]);
+    mix.run(&["verify", "--store", "store", "--nosigcheck"]).expect(0).says(&["signatures are not checked"]);
+    // The configuration names a certificate.
+    mix.run(&["verify", "--store", "store"]).expect(1);
     mix.run(&["verify", "--store", "store", "--cert", "Swupd_Root.pem"]).expect(1);
 }
 

@@ -10,7 +10,8 @@ fn every_key_of_the_mix_is_an_option() {
     let keys: Vec<&str> = keys(include_str!("../../../../config/clearwell.toml"), "#= ");
     assert!(keys.len() >= 12, "{keys:?}");
     for key in keys {
-        assert!(help.contains(&format!("--{key} <")), "--{key} is no option");
+        let option = if key == "certificate" { "cert" } else { key };
+        assert!(help.contains(&format!("--{option} <")), "--{option} is no option");
     }
 }
 
@@ -31,7 +32,7 @@ fn every_key_of_the_server_is_an_option_and_a_variable() {
 fn the_shipped_files_are_usable() {
     let mix = Mix::new();
     mix.put("clearwell.toml", include_str!("../../../../config/clearwell.toml"));
-    mix.build(&["--trees", "trees", "--store", "store", "--certificate", "Swupd_Root.pem"]).expect(0);
+    mix.build(&["--trees", "trees", "--store", "store", "--cert", "Swupd_Root.pem"]).expect(0);
 }
 
 #[test]

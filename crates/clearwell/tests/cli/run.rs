@@ -69,7 +69,9 @@ impl Ended {
     /// The text of the one error on stderr.
     #[track_caller]
     pub(crate) fn error(&self) -> String {
-        let mut errors = self.stderr.split("error: ").skip(1);
+        // An error begins a line; its causes may be errors too.
+        let stderr = format!("\n{}", self.stderr);
+        let mut errors = stderr.split("\nerror: ").skip(1);
         let error = errors.next().unwrap_or_else(|| panic!("no error in:\n{}", self.stderr));
         assert_eq!(errors.next(), None, "more than one error in:\n{}", self.stderr);
         error.trim_end().to_owned()
@@ -136,6 +138,8 @@ pub(crate) struct Server {
     pub(crate) running: Running,
     /// Address for clients.
     pub(crate) listen: String,
+    /// Address for clients with TLS.
+    pub(crate) listen_tls: Option<String>,
     /// Address of metrics and health.
     pub(crate) admin: String,
 }
@@ -151,7 +155,8 @@ impl Server {
         }
         let addresses: Value = serde_json::from_str(&text).unwrap();
         let address = |key: &str| addresses[key].as_str().unwrap().to_owned();
-        Self { running, listen: address("listen"), admin: address("admin") }
+        let listen_tls = addresses["listen_tls"].as_str().map(str::to_owned);
+        Self { running, listen: address("listen"), listen_tls, admin: address("admin") }
     }
 
     pub(crate) fn url(&self) -> String {

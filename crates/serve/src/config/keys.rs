@@ -53,7 +53,11 @@ pub const KEYS: &[Key] = &[
     key("header-seconds", "S", "Time for the header of a request [default: 10]"),
     key("idle-seconds", "S", "How long a connection may rest between requests [default: 75]"),
     key("stall-seconds", "S", "How long a client may take too few bytes of an answer [default: 120]"),
-    key("min-rate", "SIZE", "Bytes in a second below which they are too few, 0 lets one byte do [default: 256]"),
+    key(
+        "min-rate",
+        "RATE",
+        "Bytes per second below which they are too few, such as 4KiB/s; with 0 one byte is enough [default: 256B/s]",
+    ),
     key("access-log", "WHICH", "Which requests are logged: off, sampled or full [default: sampled]"),
     key("access-log-sample", "N", "With a sampled access log, one request in so many [default: 100]"),
     key("access-log-format", "FORMAT", "How its lines look: process, json or combined [default: process]"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clearwell_format::Resource;
 use clearwell_format::resource::Artifact;
-use clearwell_serve::config::ByteSize;
+use clearwell_serve::config::ByteRate;
 use clearwell_serve::{ServeConfig, Site};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -99,7 +99,7 @@ async fn so_many_large_objects_at_the_same_time() {
 #[tokio::test]
 async fn a_reader_that_is_too_slow_is_left() {
     let fixture = fixture_with_a_pack();
-    let strict = ServeConfig { stall_seconds: seconds(1), min_rate: ByteSize::new(4 << 20), ..config() };
+    let strict = ServeConfig { stall_seconds: seconds(1), min_rate: ByteRate::new(4 << 20), ..config() };
     let running = fixture.serve_with(strict).await;
     let mut stream = TcpStream::connect(running.addr().unwrap()).await.unwrap();
     let request = format!("GET {PACK} HTTP/1.1\r\nHost: x\r\n\r\n");

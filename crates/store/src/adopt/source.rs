@@ -13,6 +13,9 @@ use crate::listing::list;
 
 /// The versions that have a folder, ascending. Links to folders are followed: old releases may lie on another disk.
 pub(super) fn versions(www: &Path) -> Result<Vec<Version>, StoreError> {
+    if !www.is_dir() {
+        return Err(StoreError::NoTree { path: www.to_owned() });
+    }
     let folders = list(www)?.into_iter().filter(|found| found.path.is_dir());
     let mut versions: Vec<Version> = folders.filter_map(|found| found.name.parse().ok()).collect();
     versions.sort_unstable();

@@ -16,12 +16,13 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// The certificates that were given, or else those that the releases install, the newest first.
+    /// The certificates that were given, or else those that the releases install, the newest first, or else the fallback.
     pub(super) fn of(store: &Store, options: &CheckOptions) -> Self {
         if !options.anchors.is_empty() {
             return Self { anchors: options.anchors.clone() };
         }
-        Self { anchors: installed(store) }
+        let installed = installed(store);
+        Self { anchors: if installed.is_empty() { options.fallback_anchors.clone() } else { installed } }
     }
 
     /// `None` if there is nothing to check with.

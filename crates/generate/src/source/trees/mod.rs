@@ -226,14 +226,14 @@ impl Trees {
             (path("/usr/share/clear/versionstamp"), timestamp.to_string().into_bytes()),
             (path("/usr/share/defaults/swupd/format"), content.format.to_string().into_bytes()),
         ];
-        let urls = [
-            ("/usr/share/defaults/swupd/contenturl", &content.content_url, &self.config.content_url),
-            ("/usr/share/defaults/swupd/versionurl", &content.version_url, &self.config.version_url),
-        ];
-        for (name, first, second) in urls {
-            if let Some(url) = first.as_ref().or(second.as_ref()) {
-                files.push((path(name), url.clone().into_bytes()));
-            }
+        let content_path = path("/usr/share/defaults/swupd/contenturl");
+        let version_path = path("/usr/share/defaults/swupd/versionurl");
+        let content_url = content.content_url.as_ref().or(self.config.content_url.as_ref());
+        let version_url = content.version_url.as_ref().or(self.config.version_url.as_ref());
+        // A client that knows only one of the two gives up.
+        let version_url = version_url.or_else(|| content_url.filter(|_| merge.find(&version_path).is_none()));
+        for (path, url) in [(content_path, content_url), (version_path, version_url)] {
+            files.extend(url.map(|url| (path, url.clone().into_bytes())));
         }
         let certificate_path = path("/usr/share/clear/update-ca/Swupd_Root.pem");
         if let Some(certificate) = &content.certificate

@@ -26,7 +26,7 @@ pub struct OsContent {
     pub certificate: Option<Vec<u8>>,
     /// Where content is fetched. `bundles.toml` has a say as well; this one counts.
     pub content_url: Option<String>,
-    /// Where pointers are fetched.
+    /// Where pointers are fetched, if elsewhere.
     pub version_url: Option<String>,
 }
 

@@ -64,13 +64,13 @@ fn plain_trees_become_a_system_that_can_update_itself() {
         ("/usr/share/clear/versionstamp", "1700000000"),
         ("/usr/share/defaults/swupd/format", "30"),
         ("/usr/share/defaults/swupd/contenturl", "http://a/"),
+        ("/usr/share/defaults/swupd/versionurl", "http://a/"),
         ("/usr/share/clear/update-ca/Swupd_Root.pem", "PEM\n"),
         ("/usr/share/clear/bundles/os-core", ""),
         ("/usr/share/clear/bundles/editors", ""),
     ] {
         assert_eq!(content(&inputs, path), expected, "{path}");
     }
-    assert!(inputs.tree.find(b"/usr/share/defaults/swupd/versionurl").is_none());
 
     let plan = plan(&inputs, None, &PlanOptions::default()).unwrap();
     let paths = |bundle: &str| -> Vec<String> {
