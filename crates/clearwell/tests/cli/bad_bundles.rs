@@ -43,16 +43,48 @@ fn definitions_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
-fn bundles_that_include_each_other_are_told() {
+fn bundles_that_include_each_other_are_refused() {
     let mix = Mix::changed();
     mix.put("trees/bundles.toml", BUNDLES.replace("[bundles.libs]", "[bundles.libs]\nincludes = [\"editor\"]"));
-    // Endpoints follow a circle; the guard refuses it only where it would lose a file.
-    mix.build(&[]).expect(0).says(&[
-        "warning: include-cycle",
-        "editor, libs include each other",
-        "take out one of the includes",
-    ]);
+    // Endpoints install and update what is in a cycle; they crash when it is to be removed.
+    let refusal = ["include-cycle", "editor, libs include each other", "take out one of the includes"];
+    mix.refuses(&["build"], 5, &refusal);
+    mix.build(&["--allow", "include-cycle"]).expect(0);
     mix.verify("10");
+}
+
+#[test]
+fn endpoints_that_skip_a_release_count() {
+    let mix = Mix::new();
+    mix.put("trees/libs/usr/share/thing/page", "a page");
+    mix.build(&[]).expect(0);
+    fs::remove_dir_all(mix.path("trees/libs/usr/share/thing")).unwrap();
+    mix.build(&[]).expect(0);
+    mix.put("trees/libs/usr/share/thing", "a file");
+    let refusal = ["directory-replaced: /usr/share/thing", "the update of endpoints on 10 ends with exit code 10"];
+    mix.refuses(&["build"], 5, &refusal);
+    mix.build(&["--allow", "directory-replaced"]).expect(0);
+    // Endpoints on 10 meet it with 30 already; the next release does not do it once more.
+    mix.put("trees/libs/usr/share/other", "a file");
+    mix.build(&[]).expect(0);
+}
+
+#[test]
+fn paths_that_endpoints_leave_alone_are_listed() {
+    let mix = Mix::new();
+    mix.put("trees/libs/etc/libs.conf", "one");
+    let listed = ["warning: left-alone", "come with it: /etc/libs.conf;"];
+    mix.build(&[]).expect(0).says(&listed);
+    let ended = mix.run(&["verify", "--store", "store", "--cert", "Swupd_Root.pem"]).expect(0);
+    assert!(
+        ended.stdout.contains("WARNING install 10: 1 paths that updates do not touch: /etc/libs.conf"),
+        "{}",
+        ended.stdout
+    );
+    mix.put("trees/libs/usr/share/other", "a file");
+    assert!(!mix.build(&[]).expect(0).stderr.contains("left-alone"));
+    mix.put("trees/libs/etc/libs.conf", "two");
+    mix.build(&[]).expect(0).says(&["change with it: /etc/libs.conf; endpoints that have them keep the old ones"]);
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(crate) fn kept(store: &Store) -> Result<BTreeMap<Version, Mom>, StoreError> 
 /// the one it is built on.
 ///
 /// # Errors
-/// The store's, for its pointers and records. Manifests that cannot be read are passed over.
+/// The store's, for its records. Manifests that cannot be read are passed over.
 pub(crate) fn past(
     release: &Previous,
     previous: Option<&Previous>,
@@ -81,10 +81,12 @@ pub(crate) fn past(
     store: &Store,
 ) -> Result<Past, StoreError> {
     let header = &release.mom.header;
-    let latest = store.latest(header.format)?;
+    // A publication mends pointers that are damaged; until then any release may be out.
+    let latest = store.latest(header.format).ok();
+    let is_above = |version: Version| latest.is_some_and(|latest| latest.is_none_or(|latest| version > latest));
     let mut moms = Vec::new();
     for (version, mom) in kept.range(..header.version).filter(|(_, mom)| mom.header.format == header.format) {
-        let is_staged = latest.is_none_or(|latest| *version > latest) && store.record(*version)?.retracted.is_none();
+        let is_staged = is_above(*version) && store.record(*version)?.retracted.is_none();
         moms.extend((!is_staged).then_some(mom));
     }
     let previous = previous.map(|previous| &previous.mom);

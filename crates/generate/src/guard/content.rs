@@ -17,12 +17,13 @@ pub(super) const FORMAT: &str = "/usr/share/defaults/swupd/format";
 pub(super) const VERSION_STAMP: &str = "/usr/share/clear/versionstamp";
 /// Where it finds the certificate it trusts.
 pub(super) const CERTIFICATE: &str = "/usr/share/clear/update-ca/Swupd_Root.pem";
+/// Where it finds another that it tries when the first does not verify.
+pub(super) const ALTERNATIVE: &str = "/usr/share/clear/update-ca/Swupd_Root.pem.alt";
 
 /// The content of a file that a release lists; `None` if it lists none or the fullfile is missing or damaged, which are
 /// findings of other rules.
 pub(super) fn of_release(stored: Stored<'_>, listed: &Listed<'_>, path: &str) -> Option<Vec<u8>> {
-    let entry = file(listed, path)?;
-    fullfile(stored.artifacts, entry)
+    of_entry(stored.artifacts, file(listed, path)?)
 }
 
 /// The entry of a regular file.
@@ -38,7 +39,7 @@ pub(super) fn of_kept(artifacts: &dyn Artifacts, mom: &Mom, path: &str) -> Optio
     let text = read(artifacts, &Resource::of(os_core.version, Artifact::Manifest(name)))?;
     let manifest = Manifest::parse(&text).ok()?;
     let entry = manifest.present().find(|entry| entry.path.as_bytes() == path.as_bytes() && entry.is_file())?;
-    fullfile(artifacts, entry)
+    of_entry(artifacts, entry)
 }
 
 /// What `VERSION_ID=` says in an os-release file, read as the client does: quotes dropped, an integer.
@@ -58,7 +59,8 @@ pub(super) fn read(artifacts: &dyn Artifacts, resource: &Resource) -> Option<Vec
     Some(bytes)
 }
 
-fn fullfile(artifacts: &dyn Artifacts, entry: &Entry) -> Option<Vec<u8>> {
+/// The content of a file, from its fullfile.
+pub(super) fn of_entry(artifacts: &dyn Artifacts, entry: &Entry) -> Option<Vec<u8>> {
     let archive = read(artifacts, &Resource::of(entry.version, Artifact::Fullfile(entry.hash)))?;
     Some(single_member(&archive, LARGEST_BYTES).ok()?.1)
 }

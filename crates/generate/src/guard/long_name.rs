@@ -1,7 +1,11 @@
 //! Names and paths that an endpoint can stage.
 //!
 //! Source: manifest 3.3 (PATH_MAX with the prefix) and 6.1 quirk 25: beside the target an endpoint makes names with a
-//! prefix, `.update.` for what comes and `.deleted.` for what goes, and these have to fit a file name.
+//! prefix, `.update.` for what comes and `.deleted.<time>.` for a directory that goes and is not empty, and these have to
+//! fit a file name. Where the second does not, the update that removes the directory ends with exit code 10 (observed),
+//! on endpoints that keep something in it: a warning.
+
+use clearwell_format::flags::EntryKind;
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
@@ -24,6 +28,18 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 too_long(LONGEST_NAME, "its name is")
             } else if path.as_bytes().len() > LONGEST_PATH {
                 too_long(LONGEST_PATH, "it is")
+            } else if path.base_name().len() > LONGEST_DIRECTORY
+                && items.iter().any(|item| item.entry.flags.kind == EntryKind::Directory)
+            {
+                Some(Finding::warning(
+                    Rule::LongName,
+                    Object::Path(path.clone()),
+                    format!(
+                        "the directory's name is longer than {LONGEST_DIRECTORY} bytes; endpoints that keep something \
+                         in it cannot move it aside when it goes, and updates end with exit code 10"
+                    ),
+                    "shorten it in the tree",
+                ))
             } else {
                 None
             }
@@ -33,5 +49,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
 
 /// Bytes of a name: NAME_MAX without `.update.`.
 const LONGEST_NAME: usize = 255 - 8;
+/// Bytes of the name of a directory: NAME_MAX without `.deleted.`, ten digits and a dot.
+const LONGEST_DIRECTORY: usize = 255 - 20;
 /// Bytes of a path: PATH_MAX without its terminator, `.update.`, and room for the root below which endpoints install.
 const LONGEST_PATH: usize = 4095 - 8 - 128;

@@ -144,7 +144,7 @@ fn without_lines_of(newer: &[u8], text: &[u8]) -> Vec<u8> {
     let (header, lines) = text.split_at(blank + 2);
     let mut left = header.to_vec();
     let mut others = entry_lines(newer).peekable();
-    for line in lines.split_inclusive(|&byte| byte == b'\n') {
+    for line in each_line(lines) {
         let mut is_shared = false;
         while let Some(other) = others.peek() {
             let order = if *other == line { Ordering::Equal } else { key(other).cmp(&key(line)) };
@@ -166,7 +166,16 @@ fn without_lines_of(newer: &[u8], text: &[u8]) -> Vec<u8> {
 
 fn entry_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let start = text.windows(2).position(|pair| pair == b"\n\n").map_or(text.len(), |blank| blank + 2);
-    text[start..].split_inclusive(|&byte| byte == b'\n')
+    each_line(&text[start..])
+}
+
+fn each_line(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+        let (line, after) = rest.split_at(end);
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
 }
 
 /// What lines are in order of: version, then path.

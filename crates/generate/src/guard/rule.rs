@@ -110,7 +110,7 @@ rules! {
     CertificateExpires = "certificate-expires",
     /// The certificate in the content does not verify this release (client behaviour 6, content layout 8).
     CertificateInContent = "certificate-in-content",
-    /// Endpoints on the previous release trust another certificate (client behaviour 6).
+    /// Endpoints on earlier releases trust another certificate (client behaviour 6).
     SignerUnknown = "signer-unknown",
     /// What the content says about its version is not so (client behaviour 2, 3).
     VersionFile = "version-file",

@@ -1,35 +1,62 @@
-//! Endpoints on the previous release can verify this one.
+//! Endpoints on earlier releases can verify this one.
 //!
-//! Source: client behaviour 6. They trust the certificate in *their* content; if it does not verify the new MoM, no
-//! endpoint ever leaves the previous release.
+//! Source: client behaviour 6. They trust the certificate in *their* content, and try the one beside it whose name ends
+//! in `.alt` when it fails; if neither verifies the new MoM, they never leave the release they are on. An endpoint that
+//! missed the release in which certificates changed is stranded by the one after it.
 
-use clearwell_format::Resource;
+use std::collections::BTreeSet;
+
 use clearwell_format::resource::Artifact;
+use clearwell_format::{Entry, Mom, Resource, Version};
 use clearwell_sign::{TrustAnchor, verify};
 
+use super::past::endpoints_on;
 use super::survey::Survey;
 use super::{Artifacts, Finding, Object, Rule, Signing, content};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let context = survey.context;
-    let (Some(store), Signing::On { anchor, now }, Some(previous)) = (context.store, context.signing, &survey.previous)
-    else {
+    let (Some(store), Signing::On { anchor, now }) = (context.store, context.signing) else {
         return Vec::new();
     };
-    let Some(pem) = content::of_release(store, &previous.listed, content::CERTIFICATE) else {
-        return Vec::new();
+    let trusted = |path: &str| {
+        let history = survey.history(&path.parse().expect("a path of the protocol"));
+        let files = history.into_iter().filter(|(entry, releases)| entry.is_file() && !releases.is_empty());
+        files.filter_map(|(entry, releases)| Some((certificate(store.artifacts, entry)?, releases))).collect::<Vec<_>>()
     };
-    let trusted = TrustAnchor::from_pem(&pem).ok();
-    let problem = trusted.and_then(|trusted| refused(survey, store.artifacts, &trusted, now));
+    let mut helped = BTreeSet::new();
+    for (alternative, releases) in trusted(content::ALTERNATIVE) {
+        if refused(survey, store.artifacts, &alternative, now).is_none() {
+            helped.extend(releases);
+        }
+    }
+    let mut stranded: BTreeSet<Version> = BTreeSet::new();
+    let mut reason = None;
+    for (certificate, releases) in trusted(content::CERTIFICATE) {
+        let Some(problem) = refused(survey, store.artifacts, &certificate, now) else { continue };
+        let news = survey.news(&releases - &helped, |previous| {
+            problem_with(previous.listing.mom, store.artifacts, &certificate, now).is_some()
+        });
+        if !news.is_empty() {
+            stranded.extend(news);
+            reason = Some(problem);
+        }
+    }
     let finding = |problem| {
         Finding::refusal(
             Rule::SignerUnknown,
             Object::Certificate(anchor.first().subject()),
-            format!("endpoints on {} trust another: {problem}", previous.listing.version()),
-            "sign this release with the old key and carry the new certificate in it; sign the next with the new key",
+            format!("{} trust another: {problem}", endpoints_on(&stranded)),
+            "sign this release with the old key and carry the new certificate in it; sign with the new key once they \
+             took it, and allow the rule if some never will",
         )
     };
-    problem.map(finding).into_iter().collect()
+    reason.map(finding).into_iter().collect()
+}
+
+/// A certificate in content; `None` for what is none, or whose fullfile is missing.
+fn certificate(artifacts: &dyn Artifacts, entry: &Entry) -> Option<TrustAnchor> {
+    TrustAnchor::from_pem(&content::of_entry(artifacts, entry)?).ok()
 }
 
 /// Why an endpoint that trusts `anchor` refuses the MoM; `None` if it does not, or if the MoM has no signature, which
@@ -40,7 +67,10 @@ pub(super) fn refused(
     anchor: &TrustAnchor,
     now: i64,
 ) -> Option<String> {
-    let mom = survey.context.release.mom;
+    problem_with(survey.context.release.mom, artifacts, anchor, now)
+}
+
+fn problem_with(mom: &Mom, artifacts: &dyn Artifacts, anchor: &TrustAnchor, now: i64) -> Option<String> {
     let signature = content::read(artifacts, &Resource::of(mom.header.version, Artifact::MomSignature))?;
     verify(&mom.to_bytes(), &signature, anchor, Some(now)).err().map(|error| error.to_string())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clearwell_format::flags::EntryKind;
-use clearwell_format::{BundleName, EntryPath, Manifest, Version};
+use clearwell_format::{BundleName, Entry, EntryPath, Manifest, Version};
 
 use super::includes::Includes;
 use super::listed::{Item, Listed};
@@ -60,6 +60,14 @@ impl<'a> Survey<'a> {
             }
             _ => releases,
         }
+    }
+
+    /// The entries that endpoints may have of a path, with the releases that have them.
+    pub(super) fn history(&self, path: &EntryPath) -> Vec<(&Entry, BTreeSet<Version>)> {
+        let past = self.past.at(path).iter().filter(|past| past.entry.is_present());
+        let past = past.map(|past| (&past.entry, self.past.releases_of(past)));
+        let unchanged = self.listed.at(path.as_bytes()).iter();
+        past.chain(unchanged.map(|item| (item.entry, self.past.releases_with(item, &self.bundles)))).collect()
     }
 
     /// The directories that endpoints lose, by path.

@@ -32,10 +32,7 @@ fn changed(survey: &Survey<'_>, past: &[PastEntry]) -> Option<Finding> {
     if behind.is_empty() {
         return None;
     }
-    let old = past.iter().filter(|past| past.entry.is_present());
-    let old = old.map(|past| (&past.entry, survey.past.releases_of(past)));
-    let unchanged = now.iter().map(|item| (item.entry, survey.past.releases_with(item, &survey.bundles)));
-    let old: Vec<(&Entry, BTreeSet<Version>)> = old.chain(unchanged).collect();
+    let old = survey.history(&past[0].entry.path);
     let releases = |level: Level, is_one: &dyn Fn(&Entry) -> bool| -> BTreeSet<Version> {
         let found = old.iter().filter(|(entry, _)| level.keeps(entry) && is_one(entry));
         found.flat_map(|(_, releases)| releases).copied().collect()

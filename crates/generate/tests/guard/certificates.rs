@@ -147,5 +147,21 @@ fn a_signer_that_endpoints_do_not_know_yet() {
     assert_refused(&mix, Rule::CertificateInContent, &["/usr/share/clear/update-ca/Swupd_Root.pem"]);
     mix.signer = Some(signer(1));
     mix.release(30, &mix.system(30));
+    // Who has not taken 20 by now never leaves 10. That is told when it happens.
+    assert_refused(&mix, Rule::SignerUnknown, &["certificate \"O=Mix 1\""]);
+    let text = super::findings(&mix)[0].problem.clone();
+    assert!(text.starts_with("endpoints on 10 trust another"), "{text}");
+    mix.release(40, &mix.system(40));
+    assert_eq!(found(&mix), []);
+}
+
+#[test]
+fn a_signer_that_endpoints_know_as_the_alternative() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("os-core").file("/usr/share/clear/update-ca/Swupd_Root.pem.alt", &key_pair(1).1);
+    mix.release(10, &content);
+    mix.signer = Some(signer(1));
+    mix.release(20, &mix.system(20));
     assert_eq!(found(&mix), []);
 }

@@ -450,6 +450,16 @@ fn names_that_an_endpoint_cannot_stage() {
 }
 
 #[test]
+fn directories_that_an_endpoint_cannot_move_aside() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    let long = format!("/usr/bin/{}", "d".repeat(236));
+    content.bundle("games").directory(&long).directory(&long[..long.len() - 1]).file(&long.replace('d', "f"), "x");
+    mix.release(10, &content);
+    assert_warned(&mix, Rule::LongName, &[&long]);
+}
+
+#[test]
 fn entries_and_bundles_from_the_future() {
     let mut mix = Mix::signed();
     let mut release = mix.plan(10, &mix.system(10));
