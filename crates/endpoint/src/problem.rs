@@ -1,9 +1,12 @@
 //! What is wrong with a release or a server, as an endpoint meets it.
 
 use clearwell_format::pack::DeltaName;
-use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
+use clearwell_format::{BundleName, EntryPath, FileHash, FormatNumber, Resource, Version};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+
+use crate::ExitCode;
+use crate::report::{FaultyFile, FileFault};
 
 /// One thing that is wrong. Its text names the object; [`Problem::name`] is a short name for machines.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -233,6 +236,28 @@ pub enum Problem {
         /// Why.
         reason: String,
     },
+    /// An installed file is not what the manifests say; `swupd diagnose` reports it.
+    #[error("{} {}: clients report it until they are repaired", .0.path, match .0.fault {
+        FileFault::Missing => "is missing afterwards",
+        FileFault::Mismatch => "is another file afterwards than the manifests say",
+        FileFault::Extraneous => "is there afterwards and should not be",
+    })]
+    Faulty(FaultyFile),
+    /// Endpoints follow the pointers of their format, and those do not lead to the release (manifest 5.12).
+    #[error("endpoints on {from} come to release {at} in format {format} and no further: none leads them to {to}")]
+    NotReached {
+        /// Where they began.
+        from: Version,
+        /// Where they end.
+        at: Version,
+        /// The format that they then have.
+        format: FormatNumber,
+        /// The release that was to be reached.
+        to: Version,
+    },
+    /// The client ended with an error for which nothing else was found.
+    #[error("the client ends with exit code {}", .0.code())]
+    Ended(ExitCode),
     /// The installed files name an older version than the one that was installed: the stock client stops there.
     #[error("the release {expected} names itself {found} in /usr/lib/os-release: clients stop updating")]
     VersionMismatch {
@@ -273,6 +298,9 @@ impl Problem {
             Self::UnknownModifier { .. } => "unknown-modifier",
             Self::UnusableEntry { .. } => "unusable-entry",
             Self::Install { .. } => "install",
+            Self::Faulty(_) => "faulty",
+            Self::NotReached { .. } => "not-reached",
+            Self::Ended(_) => "ended",
             Self::VersionMismatch { .. } => "version-mismatch",
         }
     }

@@ -79,7 +79,7 @@ impl Report {
 
     /// True if a client would have been content and nothing suspicious was met on the way.
     pub fn is_clean(&self) -> bool {
-        self.exit_code.is_success() && self.problems.is_empty()
+        self.exit_code.is_success() && self.problems.is_empty() && self.faulty.is_empty()
     }
 }
 

@@ -131,7 +131,7 @@ pub struct VerifyReport {
 impl VerifyReport {
     /// True if no check met anything wrong and every endpoint ended well. Files that came one by one are not wrong.
     pub fn is_clean(&self) -> bool {
-        self.checks.iter().all(|outcome| outcome.report.is_clean() && outcome.report.faulty.is_empty())
+        self.checks.iter().all(|outcome| outcome.report.is_clean())
     }
 
     /// True if nothing was ever served: no answer, or none with content.
@@ -142,15 +142,18 @@ impl VerifyReport {
 
     /// True if a request got no answer at all, also after its repetitions.
     pub fn lost_the_server(&self) -> bool {
-        self.problems().iter().any(|problem| matches!(problem, Problem::Fetch { status: None, .. }))
+        self.problems().iter().any(|(_, problem)| matches!(problem, Problem::Fetch { status: None, .. }))
     }
 
-    /// Everything that is wrong, each thing once.
-    pub fn problems(&self) -> Vec<&Problem> {
-        let mut problems: Vec<&Problem> = Vec::new();
-        for problem in self.checks.iter().flat_map(|outcome| &outcome.report.problems) {
-            if !problems.contains(&problem) {
-                problems.push(problem);
+    /// Everything that is wrong, each thing once, with the first check that met it. Never empty unless the report is
+    /// clean.
+    pub fn problems(&self) -> Vec<(&Check, &Problem)> {
+        let mut problems: Vec<(&Check, &Problem)> = Vec::new();
+        for outcome in &self.checks {
+            for problem in &outcome.report.problems {
+                if problems.iter().all(|(_, known)| *known != problem) {
+                    problems.push((&outcome.check, problem));
+                }
             }
         }
         problems
@@ -163,7 +166,11 @@ impl VerifyReport {
             .flat_map(|outcome| outcome.report.fetched_one_by_one.iter().map(|file| (&outcome.check, file)))
     }
 
-    fn add(&mut self, check: Check, report: Report) {
+    fn add(&mut self, check: Check, mut report: Report) {
+        report.problems.extend(report.faulty.iter().cloned().map(Problem::Faulty));
+        if !report.exit_code.is_success() && report.problems.is_empty() {
+            report.problems.push(Problem::Ended(report.exit_code));
+        }
         self.traffic.add(&report.traffic);
         self.checks.push(CheckOutcome { check, report });
     }
@@ -278,10 +285,9 @@ impl Verifier<'_> {
         let installed = report.exit_code.is_success();
         if installed {
             let diagnosed = endpoint.diagnose().await?;
+            report.exit_code = diagnosed.exit_code;
+            report.problems.extend(diagnosed.problems);
             report.faulty = diagnosed.faulty;
-            if report.exit_code.is_success() {
-                report.exit_code = diagnosed.exit_code;
-            }
         }
         self.report.add(check, report);
         if installed {
@@ -314,7 +320,14 @@ impl Verifier<'_> {
         self.report.traffic.add(&before.traffic);
         let mut report = endpoint.update(Some(to)).await?;
         if report.exit_code.is_success() {
+            if let Some(at) = endpoint.version().filter(|at| *at < to) {
+                report.problems.push(Problem::NotReached { from, at, format: endpoint.format(), to });
+            }
             let diagnosed = endpoint.diagnose().await?;
+            if diagnosed.exit_code != ExitCode::Negative {
+                report.exit_code = diagnosed.exit_code;
+            }
+            report.problems.extend(diagnosed.problems);
             // An update installs no configuration, and diagnosis misses it: no fault of the release.
             report.faulty = diagnosed.faulty;
             report.faulty.retain(|faulty| !faulty.path.upkeep().is_left_alone());

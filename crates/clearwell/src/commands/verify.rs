@@ -198,8 +198,8 @@ fn text(report: &VerifyReport) -> String {
         let (check, count, named) = (&outcome.check, paths.len(), named.join(", "));
         let _ = writeln!(text, "  WARNING {check}: {count} paths that updates do not touch: {named}{more}");
     }
-    for problem in report.problems() {
-        let _ = writeln!(text, "  PROBLEM {problem}");
+    for (check, problem) in report.problems() {
+        let _ = writeln!(text, "  PROBLEM in {check}: {problem}");
     }
     let _ = writeln!(
         text,

@@ -46,7 +46,9 @@ impl Endpoint {
         for (bundle, loaded) in bundles {
             let path = format!("/usr/share/clear/bundles/{bundle}");
             let Ok(path) = EntryPath::parse(path.as_bytes()) else { continue };
-            if !loaded.manifest.present().any(|entry| entry.path == path) {
+            // A bundle that a format bump emptied has nothing but deletions, and clients forget it.
+            let mut present = loaded.manifest.present().peekable();
+            if present.peek().is_some() && !present.any(|entry| entry.path == path) {
                 run.note(Problem::NoTrackingFile { bundle: bundle.clone(), path });
             }
         }

@@ -26,7 +26,9 @@ impl Endpoint {
     async fn update_run(&mut self, run: &mut Run, to: Option<Version>) -> Result<(), Stop> {
         for _ in 0..MOST_FORMATS {
             let format = self.state.format;
-            if !self.update_within_format(run, to).await? || self.state.format == format {
+            let applied = self.update_within_format(run, to).await?;
+            let arrived = to.is_some_and(|to| self.version() >= Some(to));
+            if !applied || arrived || self.state.format == format {
                 return Ok(());
             }
             // The client starts itself again, and does the same in the new format.
@@ -39,9 +41,7 @@ impl Endpoint {
     async fn update_within_format(&mut self, run: &mut Run, to: Option<Version>) -> Result<bool, Stop> {
         let installed = self.installed_version()?;
         self.check_trust(run)?;
-        let asks = to.is_none() || self.options.asks_for_latest;
-        let latest = if asks { self.latest(run).await? } else { None };
-        let Some(target) = to.or(latest).filter(|target| *target > installed) else {
+        let Some((target, asks)) = self.target(run, to).await?.filter(|(target, _)| *target > installed) else {
             return Ok(false);
         };
         let old_mom = self.mom(run, installed).await?;
@@ -79,8 +79,10 @@ impl Endpoint {
 
         let format = self.state.format;
         self.state.version = Some(target);
-        self.state.installed = new.into_keys().collect();
-        self.state.asked_for.retain(|bundle| new_mom.bundle(bundle).is_some());
+        let holds_something = |loaded: &Loaded| loaded.manifest.present().next().is_some();
+        self.state.installed =
+            new.into_iter().filter(|(_, loaded)| holds_something(loaded)).map(|(bundle, _)| bundle).collect();
+        self.state.asked_for.retain(|bundle| self.state.installed.contains(bundle));
         self.follow_format();
         self.clean_up(&new_mom)?;
         if placement.failed > 0 || placement.left_remains {
@@ -94,6 +96,18 @@ impl Endpoint {
             let _ = self.latest(run).await;
         }
         Ok(true)
+    }
+
+    /// Where to update to, and whether the pointers were asked. A version that is named is the last to go to; without a
+    /// question it counts within the format, as a release of another is reached only by pointers.
+    async fn target(&mut self, run: &mut Run, to: Option<Version>) -> Result<Option<(Version, bool)>, Stop> {
+        if let Some(to) = to.filter(|_| !self.options.asks_for_latest)
+            && self.mom(run, to).await?.header.format == self.state.format
+        {
+            return Ok(Some((to, false)));
+        }
+        let latest = self.latest(run).await?;
+        Ok(latest.map(|latest| (to.map_or(latest, |to| to.min(latest)), true)))
     }
 
     /// The manifests of the installed bundles, in a release that may be newer.

@@ -138,7 +138,7 @@ async fn a_bundle_must_stand_alone() {
     content.publish(&release);
     content.point(30, 10);
     let report = verified(content.clone(), &everything(signer().anchor())).await;
-    let problems: Vec<_> = report.problems().iter().map(ToString::to_string).collect();
+    let problems: Vec<_> = report.problems().iter().map(|(_, problem)| problem.to_string()).collect();
     assert_eq!(problems, ["/usr/a/b has no parent: /usr/a is in none of the installed bundles"]);
     let only = VerifyOptions { bundles: crate::support::names(&["a"]), ..everything(signer().anchor()) };
     assert!(verified(content.clone(), &only).await.is_clean());
@@ -155,6 +155,6 @@ async fn an_incomplete_zero_pack_is_named() {
     probe.fault("30/pack-big-from-0.tar", Fault::Content(pack));
     let options = VerifyOptions { versions: vec![version(30)], ..everything(signer().anchor()) };
     let report = verified(probe, &options).await;
-    let names: Vec<_> = report.problems().iter().map(|problem| problem.name()).collect();
+    let names: Vec<_> = report.problems().iter().map(|(_, problem)| problem.name()).collect();
     assert_eq!(names, ["incomplete-pack"]);
 }
