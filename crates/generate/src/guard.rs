@@ -26,7 +26,7 @@ mod certificate;
 mod certificate_in_content;
 mod client_data;
 mod conflicting_entries;
-mod content;
+pub(crate) mod content;
 mod directory_replaced;
 mod duplicate_bundle;
 mod duplicate_path;
@@ -54,6 +54,7 @@ mod missing_tracking_file;
 mod missing_zero_pack;
 mod past;
 mod pointers;
+mod second_history;
 mod signatures;
 mod signer_unknown;
 mod staging_names;
@@ -106,6 +107,7 @@ pub fn check(context: &Context<'_>) -> Vec<Finding> {
         duplicate_bundle::check,
         hidden_bundle::check,
         version_not_above::check,
+        second_history::check,
         missing_fullfile::check,
         missing_manifest::check,
         manifest_still_needed::check,

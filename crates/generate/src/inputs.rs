@@ -2,14 +2,12 @@
 //!
 //! A source (a mixer workspace, plain bundle trees, a test) fills [`Inputs`]; the plan only reads them.
 
-mod bump;
 mod path_list;
 
 use clearwell_format::{BundleName, EntryPath, FormatNumber, Version};
 
 use crate::tree::{NodeId, Tree};
 
-pub use bump::FormatBump;
 pub use path_list::PathList;
 
 /// Everything a plan reads about the release to make.
@@ -44,6 +42,11 @@ pub struct Release {
     pub min_version: Option<Version>,
     /// `timestamp:` of every manifest, seconds since the epoch.
     pub timestamp: i64,
+}
+
+/// The version after `version` where nothing says another: ten above, as mixer counts. `None` at the end of all versions.
+pub fn following(version: Version) -> Option<Version> {
+    version.number().checked_add(10).and_then(Version::new)
 }
 
 /// One bundle.
@@ -178,6 +181,14 @@ pub enum Warning {
     IncludeCycle {
         /// The bundles, by name.
         bundles: Vec<BundleName>,
+    },
+    /// A deprecated bundle that no endpoint has (manifest 5.12).
+    #[error(
+        "bundle {bundle} is deprecated and not in the release before: left out; take it out of the mix, or bring it back with another status"
+    )]
+    DeprecatedBundle {
+        /// The bundle.
+        bundle: BundleName,
     },
     /// A link or directory with content below /V3, /V4 or /VA: only regular files have optimised builds (manifest 5.6).
     #[error("{path} is not a regular file; only those have optimised builds: left out")]

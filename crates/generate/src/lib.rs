@@ -8,6 +8,7 @@
 //! | [`plan`] | every manifest and artifact of the release, as a value |
 //! | [`guard`] | what a release must not do to endpoints |
 //! | [`build`] | all of it: from inputs to a published release |
+//! | [`bump`] | the two releases that change the format |
 //! | [`deltas`] | what endpoints on earlier releases fetch |
 //! | [`retract`] | taking a release back |
 //! | [`remake`] | packs whose bytes were lost, once more |
@@ -19,6 +20,7 @@
 mod branches;
 pub mod budget;
 pub mod build;
+pub mod bump;
 mod catalogue;
 mod compression;
 pub mod deltas;

@@ -43,7 +43,7 @@ fn golden_scenarios_are_read_from_workspaces() {
             };
             let workspace = Workspace::open(&dir, None).unwrap();
             assert_eq!(workspace.version, release.version);
-            assert_eq!(workspace.state.unwrap().previous, release.previous);
+            assert_eq!(workspace.previous.version, release.previous);
             let name = format!("{}, {}", scenario.name, input.version);
             match (
                 workspace.inputs(release.clone(), None, &KnownHashes::default(), &Silent),

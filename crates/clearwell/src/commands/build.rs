@@ -1,5 +1,7 @@
 //! `clearwell build`.
 
+mod numbers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -9,8 +11,9 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use clearwell_format::{FormatNumber, Version};
 use clearwell_generate::build::{BuildError, BuildFault, BuildOptions, BuildOutcome, Method, Profile, build};
+use clearwell_generate::bump::{Destination, FirstHalf, FormatBump, settle};
 use clearwell_generate::guard::{InvalidRule, Rule};
-use clearwell_generate::inputs::{FormatBump, Inputs, Release};
+use clearwell_generate::inputs::{Inputs, Release};
 use clearwell_generate::plan::PlanError;
 use clearwell_generate::source::SourceError;
 use clearwell_generate::source::mix::Workspace;
@@ -46,7 +49,8 @@ pub(crate) struct Build {
     /// The version to build. Default: that of the workspace, or ten above the last release.
     #[arg(long, value_name = "N")]
     pub(crate) version: Option<Version>,
-    /// The version before, 0 for none. Default: that of the workspace, or the last release.
+    /// The version before; 0 for none, which a store takes only for its first release. Default: that of the workspace,
+    /// or the last release.
     #[arg(long, value_name = "N")]
     pub(crate) previous: Option<u32>,
     /// The format of the release. Default: that of the workspace, or of the last release, or 30.
@@ -55,10 +59,12 @@ pub(crate) struct Build {
     /// Release everything older than this version again.
     #[arg(long, value_name = "N")]
     pub(crate) min_version: Option<Version>,
-    /// One half of a format bump: `old` is the last release in the old format, `new` the first in the new one.
+    /// One half of a format bump: `old` is the last release in the old format, `new` the first in the new one. The
+    /// second half has the version, the format and the content that the first one leads to.
     #[arg(long, value_name = "HALF")]
     pub(crate) format_bump: Option<Half>,
-    /// With `--format-bump old`: the format that the second half will have. Default: one above.
+    /// With `--format-bump old`: the format that the second half will have. Default: what the content of the workspace
+    /// says, or one above.
     #[arg(long, value_name = "F", requires = "format_bump")]
     pub(crate) next_format: Option<FormatNumber>,
     /// From how many earlier releases endpoints get packs made for them. Default 3.
@@ -126,12 +132,21 @@ fn parse_rule(name: &str) -> Result<Rule, InvalidRule> {
 }
 
 /// The halves of a format bump.
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Half {
     /// Old format, content of the new one.
     Old,
     /// New format, everything released again.
     New,
+}
+
+impl From<Half> for FormatBump {
+    fn from(half: Half) -> Self {
+        match half {
+            Half::Old => Self::Old,
+            Half::New => Self::New,
+        }
+    }
 }
 
 impl Build {
@@ -150,23 +165,27 @@ impl Build {
         let mut fresh = Fresh::default();
         let store = self.open_store(config, &source, &mut fresh)?;
         let release = self.numbers(config, &source, &store)?;
-        let options = self.options(config, &source)?;
+        let mut options = self.options(config, &source)?;
+        let mut next = self.increment.then(|| numbers::next_version(release.version)).transpose()?;
         // The scan uses the global pool; a second call in one process (the demo) finds it made.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(options.workers.get()).build_global();
-        let bump = self.format_bump.map(|half| match half {
-            Half::Old => FormatBump::Old,
-            Half::New => FormatBump::New,
-        });
+        let bump = self.bump();
         let begun = Instant::now();
         let hashes = store.layout().cache().join("hashes");
         let known = if self.paranoid { KnownHashes::forget(hashes) } else { KnownHashes::read(hashes) };
-        let inputs = match &source {
+        let mut inputs = match &source {
             Source::Mix(workspace) => workspace.inputs(release, bump, &known, ui)?,
             Source::Trees(trees) => {
-                let content = self.os_content(config, &release, signer.as_ref())?;
-                trees.inputs(release, &content, bump, &known, ui)?
+                let content = self.os_content(config, &release, signer.as_ref(), &store)?;
+                trees.inputs(release, &content, &known, ui)?
             }
         };
+        if bump == Some(FormatBump::Old) {
+            let (format, version) = self.destination(&inputs.release, Destination::of_inputs(&inputs), &store)?;
+            options.typed.insert(FormatBump::NEXT_FORMAT.to_owned(), format.to_string());
+            next = next.map(|_| version);
+        }
+        let leaving = settle(&mut inputs, bump, &store)?;
         let scan = PhaseTime {
             phase: "scan".to_owned(),
             milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -178,10 +197,14 @@ impl Build {
         let mut outcome = build(&inputs, &mut writer, signer.as_ref(), &options, ui)?;
         fresh.keep();
         if let Source::Mix(workspace) = &source {
-            workspace.mark_built(inputs.release.version)?;
-            if self.increment {
-                workspace.increment(&inputs.release)?;
-            }
+            workspace.write_down(&inputs.release, bump, &leaving, next).map_err(|error| {
+                let released = inputs.release.version;
+                CliError::new(
+                    Exit::Disk,
+                    format!("{released} is released, but not written down in the workspace"),
+                    error,
+                )
+            })?;
         }
         outcome.warnings.extend(no_url);
         for text in &outcome.warnings {
@@ -197,75 +220,19 @@ impl Build {
         let path = config.store(self.store.store.as_deref())?;
         match Store::open(path) {
             Err(StoreError::NotAStore { .. }) => {
+                if self.bump() == Some(FormatBump::New) {
+                    return Err(CliError::plain(Exit::Version, numbers::no_first_half()));
+                }
                 if let Source::Mix(workspace) = source
                     && self.previous.is_none()
-                    && let Some(previous) = workspace.state.and_then(|state| state.previous)
                 {
-                    return Err(CliError::plain(
-                        Exit::Store,
-                        format!(
-                            "{} is no store yet, and the workspace builds on version {previous}: take its releases over first, \
-                             with \"clearwell adopt {} --store {}\"",
-                            path.display(),
-                            workspace.www().display(),
-                            path.display()
-                        ),
-                    ));
+                    let version = self.version.unwrap_or(workspace.version);
+                    numbers::check_adopted(workspace, version, path, |_| false, true)?;
                 }
                 fresh.create_store(path)
             }
             opened => Ok(opened?),
         }
-    }
-
-    fn numbers(&self, config: &MixConfig, source: &Source, store: &Store) -> Result<Release, CliError> {
-        let state = match source {
-            Source::Mix(workspace) => workspace.state,
-            Source::Trees(_) => None,
-        };
-        let newest = store.latest_version()?;
-        let last = last_released(store, newest)?;
-        let mut previous = match self.previous {
-            Some(0) => None,
-            Some(number) => Some(
-                Version::new(number).ok_or_else(|| CliError::usage(format!("--previous {number} is no version")))?,
-            ),
-            None if state.is_some() => state.and_then(|state| state.previous),
-            None => last,
-        };
-        let version = match (self.version, source) {
-            (Some(version), _) => version,
-            (None, Source::Mix(workspace)) => workspace.version,
-            (None, Source::Trees(_)) => last
-                .map_or(Version::new(10), |newest| Version::new(newest.number().saturating_add(10)))
-                .ok_or_else(|| CliError::usage("no version is left above the last release"))?,
-        };
-        if self.previous.is_none()
-            && let Some(lost) = newest.filter(|newest| previous == Some(*newest) && !store.has_release(*newest))
-        {
-            return Err(CliError::plain(
-                Exit::Store,
-                format!(
-                    "the pointers name release {lost}, but its record {} is missing: restore it from a backup, or name \
-                     the release to build on with --previous",
-                    store.layout().record(lost).display()
-                ),
-            ));
-        }
-        // The build itself tells whether this version is there to be continued; its own release is not the one before.
-        if self.previous.is_none() && previous == Some(version) && store.has_release(version) {
-            previous = store.record(version)?.previous;
-        }
-        let of_config = config.format.and_then(FormatNumber::new);
-        let format = match self.format.or(of_config).or(state.map(|state| state.format)) {
-            Some(format) => format,
-            None => match previous.filter(|previous| store.has_release(*previous)) {
-                Some(previous) => store.record(previous)?.format,
-                None => FormatNumber::new(30).expect("not zero"),
-            },
-        };
-        let timestamp = self.timestamp.unwrap_or_else(unix_now);
-        Ok(Release { version, previous, format, min_version: self.min_version, timestamp })
     }
 
     fn options(&self, config: &MixConfig, source: &Source) -> Result<BuildOptions, CliError> {
@@ -291,23 +258,27 @@ impl Build {
         Ok(options)
     }
 
-    /// What a system that is built from trees says about itself. In the first half of a format bump it says what the
-    /// second half will be (manifest 5.12).
+    /// What a system that is built from trees says about itself. Both halves of a format bump say what the second is
+    /// (manifest 5.12).
     fn os_content(
         &self,
         config: &MixConfig,
         release: &Release,
         signer: Option<&Signer>,
+        store: &Store,
     ) -> Result<OsContent, CliError> {
         let mut content = OsContent::new(release.version, release.format);
-        if matches!(self.format_bump, Some(Half::Old)) {
-            let next = release.format.number().checked_add(1).and_then(FormatNumber::new);
-            let later = release.version.number().checked_add(10).and_then(Version::new);
-            (content.format, content.version) = self
-                .next_format
-                .or(next)
-                .zip(later)
-                .ok_or_else(|| CliError::usage("no format or version is left above this one"))?;
+        match self.bump() {
+            Some(FormatBump::Old) => {
+                content.format = self.next_format(release)?;
+                content.version = numbers::next_version(release.version)?;
+            }
+            Some(FormatBump::New) => {
+                if let Some(first) = FirstHalf::to_follow(store)? {
+                    content.stamp = first.version_stamp(store)?;
+                }
+            }
+            None => {}
         }
         content.certificate = signer.map(|signer| signer.anchor().pem().into_bytes());
         content.content_url = self.content_url.clone().or_else(|| config.content_url.clone());
@@ -325,7 +296,7 @@ impl Build {
         };
         keep("min-version", self.min_version.map(|version| version.to_string()));
         keep("deltas", self.deltas.map(|number| number.to_string()));
-        keep("format-bump", self.format_bump.map(|half| format!("{half:?}").to_lowercase()));
+        keep(FormatBump::OPTION, self.bump().map(|half| half.as_str().to_owned()));
         keep("skip-fullfiles", self.skip_fullfiles.then(|| "true".to_owned()));
         keep("skip-packs", self.skip_packs.then(|| "true".to_owned()));
         keep("no-signing", self.signing.no_signing.then(|| "true".to_owned()));
@@ -473,14 +444,3 @@ pub(crate) fn conclusion(generation: Option<u64>) -> String {
 
 /// Where stock clients look for the URL of the content (client behaviour 2).
 const CONTENT_URL: &[u8] = b"/usr/share/defaults/swupd/contenturl";
-
-/// The release to build on: what pointers name, or one above it that was taken back. Endpoints may be on that one, and
-/// only a release built on it tells them what to delete.
-fn last_released(store: &Store, newest: Option<Version>) -> Result<Option<Version>, CliError> {
-    for version in store.releases()?.into_iter().rev().take_while(|version| Some(*version) > newest) {
-        if newest.is_some() && store.record(version)?.retracted.is_some() {
-            return Ok(Some(version));
-        }
-    }
-    Ok(newest)
-}

@@ -1,6 +1,7 @@
 //! `clearwell retract`.
 
 use clearwell_format::Version;
+use clearwell_generate::bump::FirstHalf;
 use clearwell_generate::retract::retract;
 
 use crate::config::StoreArgs;
@@ -41,7 +42,10 @@ impl Retract {
             Some(version) => format!("took back {}: pointers name {version}\n", retracted.version),
             None => format!("took back {}: no pointer named it\n", retracted.version),
         };
-        text.push_str(&advice(&retracted, self.version));
+        text.push_str(&match FirstHalf::pending(&store)?.filter(|first| first.version == self.version) {
+            Some(first) => advice_on_first_half(&first),
+            None => advice(&retracted, self.version),
+        });
         ui.result(&retracted, &text)?;
         Ok(Exit::Done)
     }
@@ -53,5 +57,13 @@ fn advice(retracted: &clearwell_generate::retract::Retracted, version: Version) 
         "endpoints that took {version} stay on it until there is a higher release: put the trees right, then\n  \
          clearwell build --version {next} --previous {version}\nor, if files of {version} must not stay in use,\n  \
          clearwell build --version {next} --previous {version} --min-version {next}\n"
+    )
+}
+
+fn advice_on_first_half(first: &FirstHalf) -> String {
+    let FirstHalf { version, next_version, next_format, .. } = first;
+    format!(
+        "endpoints that took {version} take themselves for {next_version} and look for updates in format {next_format}: \
+         carry them on with\n  clearwell build --format-bump new\n"
     )
 }

@@ -164,7 +164,7 @@ impl Verify {
 /// Why nothing could be verified: what the first request met.
 fn no_answer(report: &VerifyReport) -> String {
     let first =
-        report.problems().first().map_or_else(|| "no request was answered".to_owned(), |first| first.to_string());
+        report.problems().first().map_or_else(|| "no request was answered".to_owned(), |(_, first)| first.to_string());
     format!("the server cannot be verified: {first}")
 }
 

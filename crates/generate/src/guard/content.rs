@@ -4,17 +4,17 @@ use std::io::Read;
 
 use clearwell_format::archive::single_member;
 use clearwell_format::resource::Artifact;
-use clearwell_format::{BundleName, Entry, Manifest, ManifestName, Mom, Resource, Version};
+use clearwell_format::{BundleName, Entry, FormatNumber, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
 
 use super::listed::{Level, Listed};
 use super::{Artifacts, Stored};
 
 /// Where the client reads which version is installed (client behaviour 2).
-pub(super) const OS_RELEASE: &str = "/usr/lib/os-release";
+pub(crate) const OS_RELEASE: &str = "/usr/lib/os-release";
 /// Where it reads the format.
-pub(super) const FORMAT: &str = "/usr/share/defaults/swupd/format";
+pub(crate) const FORMAT: &str = "/usr/share/defaults/swupd/format";
 /// Where it reads the time before which nothing can have happened.
-pub(super) const VERSION_STAMP: &str = "/usr/share/clear/versionstamp";
+pub(crate) const VERSION_STAMP: &str = "/usr/share/clear/versionstamp";
 /// Where it finds the certificate it trusts.
 pub(super) const CERTIFICATE: &str = "/usr/share/clear/update-ca/Swupd_Root.pem";
 /// Where it finds another that it tries when the first does not verify.
@@ -33,23 +33,31 @@ pub(super) fn file<'a>(listed: &Listed<'a>, path: &str) -> Option<&'a Entry> {
 }
 
 /// The content of a file in os-core of a kept release.
-pub(super) fn of_kept(artifacts: &dyn Artifacts, mom: &Mom, path: &str) -> Option<Vec<u8>> {
-    let os_core = mom.bundle(&BundleName::os_core())?;
-    let name = ManifestName::Bundle(os_core.bundle.clone());
-    let text = read(artifacts, &Resource::of(os_core.version, Artifact::Manifest(name)))?;
-    let manifest = Manifest::parse(&text).ok()?;
+pub(crate) fn of_kept(artifacts: &dyn Artifacts, mom: &Mom, path: &str) -> Option<Vec<u8>> {
+    let manifest = manifest(artifacts, mom.bundle(&BundleName::os_core())?)?;
     let entry = manifest.present().find(|entry| entry.path.as_bytes() == path.as_bytes() && entry.is_file())?;
     of_entry(artifacts, entry)
 }
 
 /// What `VERSION_ID=` says in an os-release file, read as the client does: quotes dropped, an integer.
-pub(super) fn version_id(os_release: &[u8]) -> Option<Version> {
+pub(crate) fn version_id(os_release: &[u8]) -> Option<Version> {
     let line = os_release.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"VERSION_ID="))?;
     let number = match line.trim_ascii() {
         [b'"' | b'\'', inner @ .., b'"' | b'\''] => inner,
         plain => plain,
     };
     Version::parse(number).ok()
+}
+
+/// What a format file says.
+pub(crate) fn format(text: &[u8]) -> Option<FormatNumber> {
+    FormatNumber::parse(text.trim_ascii()).ok()
+}
+
+/// A manifest, read from its plain file.
+pub(super) fn manifest(artifacts: &dyn Artifacts, entry: &MomEntry) -> Option<Manifest> {
+    let name = ManifestName::Bundle(entry.bundle.clone());
+    Manifest::parse(&read(artifacts, &Resource::of(entry.version, Artifact::Manifest(name)))?).ok()
 }
 
 /// The whole of an artifact.

@@ -4,8 +4,6 @@
 //! below the release it updates for ever, above it asks for a release that does not exist. Only the first of a pair of
 //! releases that changes the format says another format, and the version of the second (manifest 5.12).
 
-use clearwell_format::FormatNumber;
-
 use super::survey::Survey;
 use super::{Finding, Object, Rule, content};
 
@@ -31,7 +29,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         return findings;
     };
     let format = content::of_release(store, &survey.listed, content::FORMAT);
-    let format = format.and_then(|text| FormatNumber::parse(text.trim_ascii()).ok());
+    let format = format.and_then(|text| content::format(&text));
     // The first release of a pair: see `format_boundary`.
     let announces_another = format.is_some_and(|format| format != context.release.mom.header.format);
     let said = content::version_id(&os_release);

@@ -1,9 +1,9 @@
 //! Rules about pointers, version files and the change of a format.
 
 use clearwell_format::resource::Pointer;
-use clearwell_generate::guard::{Rule, Severity};
+use clearwell_generate::guard::{Finding, Rule, Severity};
 
-use super::mix::{Mix, NOW, format, version};
+use super::mix::{Content, Mix, NOW, format, version};
 use super::{assert_found, assert_refused, assert_warned, found};
 
 fn two_releases() -> Mix {
@@ -115,23 +115,103 @@ fn format_bump(first_of_pair: bool) -> Mix {
     mix
 }
 
-#[test]
-fn a_format_changes_in_two_releases() {
+/// What is found in the second of the pair, released as `number` with this content.
+fn second_of_pair(number: u32, content: impl Fn(&mut Content)) -> Vec<Finding> {
     let mut mix = format_bump(true);
-    assert_warned(&mix, Rule::FormatBoundary, &["release 20"]);
-    assert!(super::findings(&mix)[0].remedy.contains("version 30 in format 31"));
     mix.format = format(31);
     // Everything is released again (min-version), as if nothing had been before.
     let mut alone = Mix::signed();
     alone.format = format(31);
-    let release = alone.plan(30, &mix.system(30));
+    let mut of_second = mix.system(number);
+    content(&mut of_second);
+    let release = alone.plan(number, &of_second);
     mix.tree.append(&mut alone.tree);
     mix.make(release, |_| {});
     // Both of the pair are planned from the release before (manifest 5.12).
     let first = &mix.releases[0];
     let manifests = first.manifests.iter().map(|(name, manifest)| (name.clone(), manifest)).collect();
     let previous = clearwell_generate::guard::Listing { mom: &first.mom, manifests, full: None };
-    assert_eq!(mix.check(|context| context.previous = Some(previous)), []);
+    mix.check(|context| context.previous = Some(previous))
+}
+
+#[test]
+fn a_format_changes_in_two_releases() {
+    let mix = format_bump(true);
+    assert_warned(&mix, Rule::FormatBoundary, &["release 20"]);
+    assert!(super::findings(&mix)[0].remedy.contains("version 30 in format 31"));
+    assert_eq!(second_of_pair(30, |_| {}), []);
+    // Endpoints do not have a bundle that only the second brings.
+    assert_eq!(
+        second_of_pair(30, |content| {
+            content.bundle("young").file("/usr/bin/young", "x");
+        }),
+        []
+    );
+}
+
+#[test]
+fn the_second_of_a_pair_is_where_the_first_leads() {
+    let says = |findings: &[Finding], text: &str| {
+        assert_found(findings, Severity::Refusal, Rule::FormatBoundary, &[&findings[0].object.to_string()]);
+        assert!(findings[0].to_string().contains(text), "{}", findings[0]);
+    };
+    says(&second_of_pair(40, |_| {}), "release 20 leads endpoints to version 30 in format 31, not here");
+    type Change = dyn Fn(&mut Content);
+    let changes: [(&Change, &str); 4] = [
+        (
+            &|content| {
+                content.bundle("editors").file("/usr/bin/vi", "another");
+            },
+            "/usr/bin/vi is not as in release 20",
+        ),
+        (
+            &|content| {
+                content.bundle("editors").file("/usr/bin/new", "x");
+            },
+            "/usr/bin/new is not as",
+        ),
+        (
+            &|content| {
+                content.bundle("editors").remove("/usr/bin/vi");
+            },
+            "/usr/bin/vi is not as",
+        ),
+        (
+            &|content| {
+                content.bundle("editors").file("/usr/bin/vi", "1").file("/usr/bin/x", "2");
+            },
+            "/usr/bin/vi and 1 more are",
+        ),
+    ];
+    for (change, text) in changes {
+        says(&second_of_pair(30, change), text);
+    }
+}
+
+#[test]
+fn a_format_that_was_left_is_not_gone_on_with() {
+    let mut mix = format_bump(true);
+    mix.format = format(30);
+    mix.release(30, &mix.system(30));
+    let findings = super::findings(&mix);
+    assert_found(&findings, Severity::Refusal, Rule::FormatBoundary, &["release 30"]);
+    assert!(findings[0].to_string().contains("release 20 before it leads to format 31"), "{}", findings[0]);
+}
+
+#[test]
+fn a_release_built_on_nothing_in_a_store_with_releases() {
+    let mut mix = Mix::signed();
+    mix.release(10, &mix.system(10));
+    let mut alone = Mix::signed();
+    let release = alone.plan(20, &mix.system(20));
+    mix.tree.append(&mut alone.tree);
+    mix.make(release, |_| {});
+    let findings = mix.check(|context| context.previous = None);
+    assert_found(&findings, Severity::Refusal, Rule::SecondHistory, &["release 20"]);
+    assert!(findings[0].remedy.contains("--previous 10") && findings[0].remedy.contains("a store of its own"));
+    // Known as soon as it is planned.
+    let planned = mix.check(|context| (context.previous, context.store, context.pointers) = (None, None, None));
+    assert_found(&planned, Severity::Refusal, Rule::SecondHistory, &["release 20"]);
 }
 
 #[test]

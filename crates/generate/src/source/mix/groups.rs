@@ -24,6 +24,19 @@ pub fn parse(text: &str) -> Result<Vec<BundleName>, TextError> {
     Ok(bundles)
 }
 
+/// The text without the sections of some bundles. Comments and blank lines stay.
+pub(super) fn without(text: &str, gone: &[BundleName]) -> String {
+    let mut in_gone = false;
+    let stays = |line: &&str| {
+        let line = line.trim();
+        if let Some((name, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            in_gone = gone.iter().any(|bundle| bundle.as_str() == name.trim());
+        }
+        !in_gone || line.is_empty() || line.starts_with(['#', ';'])
+    };
+    text.split_inclusive('\n').filter(stays).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +46,18 @@ mod tests {
         let bundles = parse("[os-core]\ngroup=os-core\n\n[DEFAULT]\nx=1\n[c++]\n[os-core]\n").unwrap();
         assert_eq!(bundles, ["os-core", "c++"].map(|name| name.parse::<BundleName>().unwrap()));
         assert_eq!(parse("[os-core]\n[a b]\n").unwrap_err().line, 2);
+    }
+
+    #[test]
+    fn sections_of_bundles_that_are_gone_are_taken_out() {
+        let gone = ["old".parse().unwrap(), "c++".parse().unwrap()];
+        for (text, expected) in [
+            ("[os-core]\ngroup=os-core\n\n[old]\ngroup=old\n\n", "[os-core]\ngroup=os-core\n\n\n"),
+            ("[old]\n[os-core]\n[ c++ ]\nx = [y]\n; of all\n[older]", "[os-core]\n; of all\n[older]"),
+            ("[os-core]\r\n[old]\r\ngroup = old\r\n", "[os-core]\r\n"),
+            ("", ""),
+        ] {
+            assert_eq!(without(text, &gone), expected);
+        }
     }
 }

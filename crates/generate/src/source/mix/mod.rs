@@ -12,12 +12,13 @@
 //!        www/                       what was published before
 //! ```
 //!
-//! Nothing is written but `mixer.state`, `mixversion` and `image/LAST_VER`, and those only when asked for.
+//! Nothing is written but what a release leaves behind: see `edit`.
 //!
 //! Decided otherwise than mixer (manifest 6): without `server.ini` the paths are those of the workspace, not
 //! `/var/lib/swupd`; bundles that have their own root are merged in memory, and the image stays as it is.
 
 mod builder_conf;
+mod edit;
 mod groups;
 mod info;
 mod ini;
@@ -27,17 +28,14 @@ mod www;
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use clearwell_format::{BundleName, Version};
+use clearwell_format::{BundleName, FormatNumber, Version, pointer};
 use rayon::prelude::*;
 
 use super::{SourceError, TextError, read_text, required_text};
-use crate::inputs::{
-    BundleInput, BundleStatus, DebuginfoBan, FormatBump, Inputs, PathList, Release, Upstream, Warning,
-};
+use crate::bump::FormatBump;
+use crate::inputs::{BundleInput, BundleStatus, DebuginfoBan, Inputs, PathList, Release, Upstream, Warning, following};
 use crate::progress::Progress;
 use crate::tree::known::KnownHashes;
 use crate::tree::scan::{Ownership, scan};
@@ -56,16 +54,29 @@ pub struct Workspace {
     dir: PathBuf,
     /// `builder.conf`.
     pub conf: BuilderConf,
-    /// `mixer.state`; `None` if there is none, and then format and previous version have to be named.
-    pub state: Option<MixerState>,
+    /// `FORMAT` of `mixer.state`, or of `builder.conf` where old workspaces have it.
+    pub format: Option<FormatNumber>,
+    /// The version before.
+    pub previous: PreviousVersion,
     /// `mixversion`: the version to build.
     pub version: Version,
     /// Where the content was mixed from, if a URL is set.
     pub upstream: Option<Upstream>,
+    /// The file that `version` is from.
+    version_file: PathBuf,
     images: PathBuf,
     www: PathBuf,
     debuginfo: DebuginfoBan,
     warnings: Vec<Warning>,
+}
+
+/// The version before the one to build, as mixer takes it: `PREVIOUS_MIX_VERSION`, or the version that was built last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviousVersion {
+    /// `None` for 0.
+    pub version: Option<Version>,
+    /// The file that says so: `mixer.state`, or `image/LAST_VER`, which need not exist.
+    pub file: PathBuf,
 }
 
 impl Workspace {
@@ -84,11 +95,22 @@ impl Workspace {
         let conf = BuilderConf::parse(&text, &dir, &environment).map_err(|error| error.of(&conf_path))?;
         let state_path = dir.join("mixer.state");
         let state = match read_text(&state_path)? {
-            Some(text) => Some(MixerState::parse(&text).map_err(|error| error.of(&state_path))?),
-            None => None,
+            Some(text) => MixerState::parse(&text).map_err(|error| error.of(&state_path))?,
+            None => MixerState::default(),
+        };
+        let previous = match state.previous {
+            Some(number) => PreviousVersion { version: Version::new(number), file: state_path },
+            None => PreviousVersion { version: last_built(&conf.state)?, file: conf.state.join(LAST_VER) },
+        };
+        let format = match (state.format, &conf.format) {
+            (None, Some(text)) => Some(text.parse().map_err(|error| {
+                let what = format!("FORMAT: {error}");
+                TextError { line: 0, what }.of(&conf_path)
+            })?),
+            (format, _) => format,
         };
         let mut warnings = Vec::new();
-        let version = mix_version(&dir, &conf.versions, &mut warnings)?;
+        let (version_file, version) = mix_version(&dir, &conf.versions, &mut warnings)?;
         let upstream = upstream(&conf.versions, &mut warnings)?;
         let server_path = conf.state.join("server.ini");
         let server = match read_text(&server_path)? {
@@ -98,7 +120,7 @@ impl Workspace {
         let images = existing(server.images, conf.state.join("image"), &mut warnings);
         let www = existing(server.output, conf.state.join("www"), &mut warnings);
         let debuginfo = server.debuginfo.unwrap_or_else(|| conf.debuginfo.clone());
-        Ok(Self { dir, conf, state, version, upstream, images, www, debuginfo, warnings })
+        Ok(Self { dir, conf, format, previous, version, upstream, version_file, images, www, debuginfo, warnings })
     }
 
     /// The folder, absolute.
@@ -162,33 +184,17 @@ impl Workspace {
             inputs.bundles.push(bundle);
             inputs.warnings.append(&mut told);
         }
-        if let Some(bump) = bump {
-            bump.apply(&mut inputs);
-        }
         Ok(inputs)
     }
 
-    /// Writes `image/LAST_VER`: the version that was built last.
+    /// The newest version before `version` that the workspace released, by `image/LAST_VER` and by its public tree.
     ///
     /// # Errors
-    /// If it cannot be written.
-    pub fn mark_built(&self, version: Version) -> Result<(), SourceError> {
-        write(&self.images.join("LAST_VER"), &version.to_string())
-    }
-
-    /// Prepares the workspace for the next version: `mixer.state` names `built` as the previous one, `mixversion` is
-    /// ten more (workspace 3).
-    ///
-    /// # Errors
-    /// If a file cannot be written, or there is no version ten higher.
-    pub fn increment(&self, built: &Release) -> Result<(), SourceError> {
-        let next = later(built.version, VERSION_STEP).ok_or_else(|| {
-            let what = format!("there is no version {VERSION_STEP} above {}", built.version);
-            TextError { line: 1, what }.of(&self.conf.versions.join("mixversion"))
-        })?;
-        let state = MixerState { format: built.format, previous: Some(built.version) };
-        write(&self.dir.join("mixer.state"), &state.to_text())?;
-        write(&self.conf.versions.join("mixversion"), &next.to_string())
+    /// If a file cannot be read, or `image/LAST_VER` holds no version.
+    pub fn released_before(&self, version: Version) -> Result<Option<Version>, SourceError> {
+        let published = read_text(&self.www.join("version/latest_version"))?;
+        let published = published.and_then(|text| pointer::parse(text.as_bytes()));
+        Ok([last_built(&self.conf.state)?, published].into_iter().flatten().filter(|before| *before < version).max())
     }
 
     fn image(&self, version: Version, bump: Option<FormatBump>) -> Result<PathBuf, SourceError> {
@@ -197,7 +203,7 @@ impl Workspace {
             return Ok(own);
         }
         if bump == Some(FormatBump::Old)
-            && let Some(later) = later(version, VERSION_STEP).map(|later| self.images.join(later.to_string()))
+            && let Some(later) = following(version).map(|later| self.images.join(later.to_string()))
             && later.join("full").is_dir()
         {
             return Ok(later);
@@ -320,12 +326,29 @@ pub fn parse_extra_files(text: &str) -> Result<Vec<String>, TextError> {
 }
 
 /// `mixversion`, or `.mixversion` in its place.
-fn mix_version(dir: &Path, versions: &Path, warnings: &mut Vec<Warning>) -> Result<Version, SourceError> {
+fn mix_version(dir: &Path, versions: &Path, warnings: &mut Vec<Warning>) -> Result<(PathBuf, Version), SourceError> {
     let (path, text) = match hidden_or_plain(versions, "mixversion", warnings)? {
         Some(found) => found,
         None => return Err(SourceError::NotAWorkspace { dir: dir.to_owned(), missing: "mixversion" }),
     };
-    text.trim().parse().map_err(|error| TextError { line: 1, what: format!("{error}") }.of(&path))
+    match text.trim().parse() {
+        Ok(version) => Ok((path, version)),
+        Err(error) => Err(TextError { line: 1, what: format!("{error}") }.of(&path)),
+    }
+}
+
+/// `image/LAST_VER`, which is there whatever `server.ini` says of images (workspace 5); `None` for 0, and where it is
+/// missing or empty.
+fn last_built(state: &Path) -> Result<Option<Version>, SourceError> {
+    let path = state.join(LAST_VER);
+    match read_text(&path)? {
+        Some(text) if !text.is_empty() => {
+            let number = state::version_or_zero(&text);
+            let number = number.map_err(|error| TextError { line: 1, what: format!("{error}") }.of(&path))?;
+            Ok(Version::new(number))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn upstream(versions: &Path, warnings: &mut Vec<Warning>) -> Result<Option<Upstream>, SourceError> {
@@ -376,19 +399,8 @@ fn existing(named: Option<PathBuf>, own: PathBuf, warnings: &mut Vec<Warning>) -
     }
 }
 
-fn later(version: Version, step: u32) -> Option<Version> {
-    version.number().checked_add(step).and_then(Version::new)
-}
-
-/// Replaces a small file as a whole.
-fn write(path: &Path, text: &str) -> Result<(), SourceError> {
-    let scratch = path.with_extension("new");
-    let written = fs::write(&scratch, text).and_then(|()| fs::rename(&scratch, path));
-    written.map_err(|source: io::Error| SourceError::Write { path: path.to_owned(), source })
-}
-
-/// How far apart mixer's versions are.
-const VERSION_STEP: u32 = 10;
+/// The version that was built last, in the folder of images.
+const LAST_VER: &str = "image/LAST_VER";
 
 #[cfg(test)]
 mod tests;

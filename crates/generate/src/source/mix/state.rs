@@ -8,18 +8,19 @@
 //!   PREVIOUS_MIX_VERSION = "20"
 //! ```
 
+use clearwell_format::version::InvalidVersion;
 use clearwell_format::{FormatNumber, Version};
 use serde::Deserialize;
 
 use crate::source::TextError;
 
-/// What `mixer.state` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What `mixer.state` says; `None` for what it leaves out, which mixer then takes from elsewhere (workspace 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MixerState {
     /// `FORMAT`.
-    pub format: FormatNumber,
-    /// `PREVIOUS_MIX_VERSION`; `None` for 0.
-    pub previous: Option<Version>,
+    pub format: Option<FormatNumber>,
+    /// `PREVIOUS_MIX_VERSION`; 0 where there is none.
+    pub previous: Option<u32>,
 }
 
 impl MixerState {
@@ -34,44 +35,40 @@ impl MixerState {
         }
         let file: File = toml::from_str(text).map_err(|error| TextError::of_toml(&error, text))?;
         let wrong = |key: &str, what: String| TextError { line: line_of(text, key), what: format!("{key}: {what}") };
+        let format = file.mix.format.map(|text| text.parse()).transpose();
+        let previous = file.mix.previous_mix_version.map(|text| version_or_zero(&text)).transpose();
         Ok(Self {
-            format: file.mix.format.parse().map_err(|error| wrong("FORMAT", format!("{error}")))?,
-            previous: version_or_none(&file.mix.previous_mix_version)
-                .map_err(|error| wrong("PREVIOUS_MIX_VERSION", format!("{error}")))?,
+            format: format.map_err(|error| wrong("FORMAT", format!("{error}")))?,
+            previous: previous.map_err(|error| wrong("PREVIOUS_MIX_VERSION", format!("{error}")))?,
         })
     }
+}
 
-    /// The file as mixer writes it.
-    pub fn to_text(self) -> String {
-        let previous = self.previous.map_or(0, Version::number);
-        format!("#VERSION 1.1\n\n[Mix]\n  FORMAT = \"{}\"\n  PREVIOUS_MIX_VERSION = \"{previous}\"\n", self.format)
+/// The file as mixer writes it.
+pub(super) fn to_text(format: FormatNumber, previous: Version) -> String {
+    format!("#VERSION 1.1\n\n[Mix]\n  FORMAT = \"{format}\"\n  PREVIOUS_MIX_VERSION = \"{previous}\"\n")
+}
+
+/// A version, or 0 for none, with leading zeros as mixer takes them.
+pub(super) fn version_or_zero(text: &str) -> Result<u32, InvalidVersion> {
+    let text = text.trim();
+    match text.trim_start_matches('0') {
+        "" if !text.is_empty() => Ok(0),
+        digits => digits.parse::<Version>().map(Version::number),
     }
 }
 
-/// A version in which 0 means none.
-pub(super) fn version_or_none(text: &str) -> Result<Option<Version>, clearwell_format::version::InvalidVersion> {
-    match text.trim() {
-        "0" => Ok(None),
-        digits => digits.parse().map(Some),
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 struct File {
     mix: Mix,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "SCREAMING_SNAKE_CASE")]
 struct Mix {
-    format: String,
-    #[serde(default = "no_version")]
-    previous_mix_version: String,
-}
-
-fn no_version() -> String {
-    "0".into()
+    format: Option<String>,
+    previous_mix_version: Option<String>,
 }
 
 fn line_of(text: &str, key: &str) -> usize {
@@ -84,10 +81,22 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let state = MixerState { format: FormatNumber::new(30).unwrap(), previous: Version::new(20) };
-        assert_eq!(MixerState::parse(&state.to_text()), Ok(state));
-        let first = MixerState { previous: None, ..state };
-        assert_eq!(MixerState::parse(&first.to_text()), Ok(first));
+        let (format, previous) = (FormatNumber::new(30).unwrap(), Version::new(20).unwrap());
+        let state = MixerState { format: Some(format), previous: Some(20) };
+        assert_eq!(MixerState::parse(&to_text(format, previous)), Ok(state));
+    }
+
+    #[test]
+    fn what_is_left_out_is_left_open() {
+        for (text, format, previous) in [
+            ("#VERSION 1.1\n", None, None),
+            ("#VERSION 1.1\n[Mix]\n", None, None),
+            ("#VERSION 1.1\n[Mix]\nFORMAT = \"30\"\n", FormatNumber::new(30), None),
+            ("#VERSION 1.1\n[Mix]\nPREVIOUS_MIX_VERSION = \"0\"\n", None, Some(0)),
+            ("#VERSION 1.1\n[Mix]\nPREVIOUS_MIX_VERSION = \"010\"\n", None, Some(10)),
+        ] {
+            assert_eq!(MixerState::parse(text), Ok(MixerState { format, previous }), "{text:?}");
+        }
     }
 
     #[test]
@@ -98,6 +107,7 @@ mod tests {
             ("#VERSION 1.1\n[Mix]\nFORMAT = 30\n", 3),
             ("#VERSION 1.1\n[Mix]\nFORMAT = \"x\"\n", 3),
             ("#VERSION 1.1\n[Mix]\nFORMAT = \"1\"\n  PREVIOUS_MIX_VERSION = \"-1\"\n", 4),
+            ("#VERSION 1.1\n[Mix]\nPREVIOUS_MIX_VERSION = \"\"\n", 3),
         ] {
             assert_eq!(MixerState::parse(text).unwrap_err().line, line, "{text:?}");
         }

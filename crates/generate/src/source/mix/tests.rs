@@ -1,7 +1,8 @@
 //! A workspace on disk, small enough to be made for each test.
 
 use std::error::Error;
-use std::os::unix::fs::symlink;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use proptest::prelude::*;
 
@@ -68,7 +69,7 @@ fn a_workspace_is_read() {
     put(&dir, "upstreamversion", "40110\n");
     let workspace = Workspace::open(dir.path(), None).unwrap();
     assert_eq!(workspace.version.number(), 10);
-    assert_eq!(workspace.state.unwrap().previous, None);
+    assert_eq!(workspace.previous.version, None);
     assert_eq!(workspace.private_key(), dir.path().join("private.pem"));
     let inputs = workspace.inputs(release(10), None, &KnownHashes::default(), &Silent).unwrap();
     assert_eq!(inputs.upstream.as_ref().unwrap().version, "40110");
@@ -115,13 +116,11 @@ fn a_moved_workspace_is_found_again() {
 fn the_first_half_of_a_format_bump_takes_the_image_of_the_second() {
     let dir = workspace();
     fs::rename(dir.path().join("update/image/10"), dir.path().join("update/image/20")).unwrap();
-    put(&dir, "update/image/20/app-info", "{\"Header\":{\"Status\":\"Deprecated\"},\"Files\":{\"/usr\":false}}");
     let workspace = Workspace::open(dir.path(), None).unwrap();
     let old = workspace.inputs(release(10), Some(FormatBump::Old), &KnownHashes::default(), &Silent).unwrap();
-    assert_eq!(paths(&old, 1), Vec::<String>::new());
     let new = workspace.inputs(release(20), Some(FormatBump::New), &KnownHashes::default(), &Silent).unwrap();
-    assert_eq!(new.bundles.len(), 1);
-    assert_eq!(new.release.min_version, Some(new.release.version));
+    let app = "/usr/bin/app";
+    assert_eq!(old.tree.find(app.as_bytes()), new.tree.find(app.as_bytes()));
     let none = workspace.inputs(release(10), None, &KnownHashes::default(), &Silent).unwrap_err();
     assert!(matches!(none, SourceError::NoImage { .. }), "{none}");
 }
@@ -171,15 +170,108 @@ fn what_is_missing_is_named_with_the_remedy() {
     assert!(missing("mixer.state").is_ok());
 }
 
+/// What is in the files that a release changes: mixer.state, mixversion, LAST_VER, groups.ini, mixbundles.
+fn written(dir: &tempfile::TempDir) -> [String; 5] {
+    ["mixer.state", "mixversion", "update/image/LAST_VER", "update/groups.ini", "mixbundles"]
+        .map(|file| fs::read_to_string(dir.path().join(file)).unwrap_or_default())
+}
+
 #[test]
-fn the_next_version_is_prepared() {
+fn what_mixer_writes_after_a_build_is_written() {
+    // As observed of mixer 6.4.1 (build update, build update --increment, build format-bump old and new).
+    let state = |format: u16, previous: u32| {
+        format!("#VERSION 1.1\n\n[Mix]\n  FORMAT = \"{format}\"\n  PREVIOUS_MIX_VERSION = \"{previous}\"\n")
+    };
+    let groups = "[os-core]\ngroup=os-core\n\n[app]\ngroup=app\n\n";
+    let (old, new) = (Some(FormatBump::Old), Some(FormatBump::New));
+    for (bump, next, mixer_state, mixversion, last) in [
+        (None, None, state(30, 0), "10", "10"),
+        (None, Version::new(20), state(30, 10), "20", "10"),
+        (old, None, state(30, 0), "10", ""),
+        (old, Version::new(20), state(30, 0), "20", ""),
+        (new, None, state(30, 10), "10", "10"),
+        (new, Version::new(20), state(30, 10), "20", "10"),
+    ] {
+        let dir = workspace();
+        put(&dir, "mixbundles", "app\nos-core\n");
+        let gone = if bump == new { vec!["app".parse().unwrap()] } else { vec![] };
+        Workspace::open(dir.path(), None).unwrap().write_down(&release(10), bump, &gone, next).unwrap();
+        let (groups, bundles) =
+            if bump == new { ("[os-core]\ngroup=os-core\n\n\n", "os-core\n") } else { (groups, "app\nos-core\n") };
+        let expected = [mixer_state.as_str(), mixversion, last, groups, bundles];
+        assert_eq!(written(&dir), expected, "{bump:?} {next:?}");
+        let again = Workspace::open(dir.path(), None).unwrap();
+        assert_eq!(again.version.to_string(), mixversion);
+    }
+}
+
+#[test]
+fn files_keep_their_place_owner_and_mode() {
     let dir = workspace();
-    let workspace = Workspace::open(dir.path(), None).unwrap();
-    workspace.mark_built(release(10).version).unwrap();
-    workspace.increment(&release(10)).unwrap();
-    assert_eq!(fs::read_to_string(dir.path().join("update/image/LAST_VER")).unwrap(), "10");
-    let again = Workspace::open(dir.path(), None).unwrap();
-    assert_eq!((again.version.number(), again.state.unwrap().previous), (20, Version::new(10)));
+    fs::rename(dir.path().join("mixversion"), dir.path().join(".mixversion")).unwrap();
+    fs::rename(dir.path().join("mixer.state"), dir.path().join("kept")).unwrap();
+    symlink("kept", dir.path().join("mixer.state")).unwrap();
+    fs::set_permissions(dir.path().join("kept"), fs::Permissions::from_mode(0o640)).unwrap();
+    Workspace::open(dir.path(), None).unwrap().write_down(&release(10), None, &[], Version::new(20)).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join(".mixversion")).unwrap(), "20");
+    assert!(!dir.path().join("mixversion").exists(), "the hidden file is the one that is read");
+    assert!(dir.path().join("mixer.state").is_symlink());
+    assert_eq!(fs::metadata(dir.path().join("kept")).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(Workspace::open(dir.path(), None).unwrap().previous.version, Version::new(10));
+}
+
+#[test]
+fn without_a_previous_version_the_one_built_last_counts() {
+    // What mixer 6.4.1 builds on; of texts that are no number it says that they are none.
+    let mixer_state = |key: &str| format!("#VERSION 1.1\n\n[Mix]\n  FORMAT = \"30\"\n{key}");
+    for (state, last, expected) in [
+        (None, None, Ok(0)),
+        (None, Some(""), Ok(0)),
+        (None, Some("0\n"), Ok(0)),
+        (None, Some("10"), Ok(10)),
+        (None, Some("10\n"), Ok(10)),
+        (None, Some("010"), Ok(10)),
+        (None, Some("30"), Ok(30)),
+        (None, Some("ten"), Err("LAST_VER cannot be used")),
+        (None, Some("10\n20\n"), Err("LAST_VER cannot be used")),
+        (Some(mixer_state("")), Some("10"), Ok(10)),
+        (Some("#VERSION 1.1\n".to_owned()), Some("10"), Ok(10)),
+        (Some(mixer_state("PREVIOUS_MIX_VERSION = \"0\"\n")), Some("10"), Ok(0)),
+        (Some(mixer_state("PREVIOUS_MIX_VERSION = \"20\"\n")), Some("ten"), Ok(20)),
+        (Some(mixer_state("PREVIOUS_MIX_VERSION = \"\"\n")), Some("10"), Err("mixer.state cannot be used")),
+        (Some(String::new()), Some("10"), Err("mixer.state cannot be used")),
+    ] {
+        let dir = workspace();
+        match &state {
+            Some(text) => put(&dir, "mixer.state", text),
+            None => fs::remove_file(dir.path().join("mixer.state")).unwrap(),
+        }
+        if let Some(text) = last {
+            put(&dir, "update/image/LAST_VER", text);
+        }
+        match (Workspace::open(dir.path(), None), expected) {
+            (Ok(workspace), Ok(number)) => {
+                assert_eq!(workspace.previous.version, Version::new(number), "{state:?} {last:?}");
+                let file = if state.is_some_and(|text| text.contains("PREVIOUS")) { "mixer.state" } else { "LAST_VER" };
+                assert!(workspace.previous.file.ends_with(file));
+            }
+            (Err(error), Err(says)) => assert!(error.to_string().contains(says), "{error}"),
+            (found, _) => panic!("{state:?} {last:?}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_the_workspace_released_is_known() {
+    let dir = workspace();
+    let before =
+        |version: u32| Workspace::open(dir.path(), None).unwrap().released_before(Version::new(version).unwrap());
+    assert_eq!(before(20).unwrap(), None);
+    put(&dir, "update/image/LAST_VER", "20");
+    assert_eq!(before(20).unwrap(), None);
+    assert_eq!(before(30).unwrap(), Version::new(20));
+    put(&dir, "update/www/version/latest_version", "10");
+    assert_eq!(before(20).unwrap(), Version::new(10));
 }
 
 #[test]

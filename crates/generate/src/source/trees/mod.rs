@@ -26,7 +26,7 @@ use clearwell_format::{BundleName, EntryPath};
 
 use super::error::IncludeList;
 use super::{SourceError, read_text};
-use crate::inputs::{BundleInput, FormatBump, Inputs, PathList, Release, Warning};
+use crate::inputs::{BundleInput, Inputs, PathList, Release, Warning};
 use crate::progress::Progress;
 use crate::tree::Tree;
 use crate::tree::known::KnownHashes;
@@ -104,7 +104,6 @@ impl Trees {
         &self,
         release: Release,
         content: &OsContent,
-        bump: Option<FormatBump>,
         known: &KnownHashes,
         progress: &dyn Progress,
     ) -> Result<Inputs, SourceError> {
@@ -158,12 +157,7 @@ impl Trees {
         }
         drop(index);
         let debuginfo = self.config.debuginfo.clone();
-        let mut inputs =
-            Inputs { release, tree, bundles, stamps: os_content::stamps(), debuginfo, upstream: None, warnings };
-        if let Some(bump) = bump {
-            bump.apply(&mut inputs);
-        }
-        Ok(inputs)
+        Ok(Inputs { release, tree, bundles, stamps: os_content::stamps(), debuginfo, upstream: None, warnings })
     }
 
     /// All bundles, os-core first: what it brings, the others have to agree with.
@@ -220,10 +214,11 @@ impl Trees {
             }
             None => None,
         };
+        let stamp = content.stamp.clone().unwrap_or_else(|| timestamp.to_string().into_bytes());
         let mut files = vec![
             (release_path, os_content::os_release(own.as_deref(), content.version)),
             (path("/usr/share/clear/version"), content.version.to_string().into_bytes()),
-            (path("/usr/share/clear/versionstamp"), timestamp.to_string().into_bytes()),
+            (path("/usr/share/clear/versionstamp"), stamp),
             (path("/usr/share/defaults/swupd/format"), content.format.to_string().into_bytes()),
         ];
         let content_path = path("/usr/share/defaults/swupd/contenturl");

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/usr/lib/os-release` | the tree's own, with `VERSION_ID` and `BUILD_ID` of the release; a short one if there is none |
 //! | `/usr/share/clear/version` | the version |
-//! | `/usr/share/clear/versionstamp` | the timestamp of the release |
+//! | `/usr/share/clear/versionstamp` | the timestamp of the release; in the second half of a format bump that of the first |
 //! | `/usr/share/defaults/swupd/format` | the format |
 //! | `/usr/share/defaults/swupd/contenturl`, `versionurl` | where clients fetch, if that is known |
 //! | `/usr/share/clear/update-ca/Swupd_Root.pem` | the certificate that signs, unless the tree has one |
@@ -22,6 +22,9 @@ pub struct OsContent {
     pub version: Version,
     /// The format that the system updates in. Not that of the release in the first half of a format bump.
     pub format: FormatNumber,
+    /// `versionstamp`; `None` is the timestamp of the release. Endpoints that come through the first half of a format
+    /// bump keep the one of that half, so the second half has the same.
+    pub stamp: Option<Vec<u8>>,
     /// PEM of the certificate that signs.
     pub certificate: Option<Vec<u8>>,
     /// Where content is fetched. `bundles.toml` has a say as well; this one counts.
@@ -33,7 +36,7 @@ pub struct OsContent {
 impl OsContent {
     /// What an ordinary release says.
     pub const fn new(version: Version, format: FormatNumber) -> Self {
-        Self { version, format, certificate: None, content_url: None, version_url: None }
+        Self { version, format, stamp: None, certificate: None, content_url: None, version_url: None }
     }
 }
 

@@ -45,7 +45,7 @@ fn inputs(dir: &tempfile::TempDir) -> Result<Inputs, SourceError> {
         content_url: Some("http://a/".into()),
         ..OsContent::new(release().version, release().format)
     };
-    Trees::open(dir.path())?.inputs(release(), &content, None, &KnownHashes::default(), &Silent)
+    Trees::open(dir.path())?.inputs(release(), &content, &KnownHashes::default(), &Silent)
 }
 
 fn content(inputs: &Inputs, path: &str) -> String {
@@ -112,8 +112,7 @@ fn the_first_half_of_a_format_bump_says_what_the_second_will_be() {
     let dir = trees();
     let content_of_next = OsContent::new(Version::new(40).unwrap(), FormatNumber::new(31).unwrap());
     let trees = Trees::open(dir.path()).unwrap();
-    let inputs =
-        trees.inputs(release(), &content_of_next, Some(FormatBump::Old), &KnownHashes::default(), &Silent).unwrap();
+    let inputs = trees.inputs(release(), &content_of_next, &KnownHashes::default(), &Silent).unwrap();
     assert_eq!(content(&inputs, "/usr/share/defaults/swupd/format"), "31");
     assert_eq!(content(&inputs, "/usr/share/clear/version"), "40");
     assert_eq!(inputs.release.format.number(), 30);

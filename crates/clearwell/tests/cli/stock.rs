@@ -1,0 +1,70 @@
+//! The stock client in a scratch root, if this machine has one. It reads a store's content through `file://`.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::run::{Ended, skipped};
+
+/// An endpoint.
+pub(crate) struct Stock {
+    scratch: tempfile::TempDir,
+    content: PathBuf,
+    certificate: PathBuf,
+}
+
+impl Stock {
+    /// An endpoint of `content` that trusts `certificate`; `None`, said loudly, without a `swupd` on PATH or without the
+    /// right to use it.
+    pub(crate) fn find(test: &str, content: &Path, certificate: &Path) -> Option<Self> {
+        let is_there = Command::new("swupd").arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+        let scratch = tempfile::tempdir().unwrap();
+        if !is_there || chown(scratch.path(), Some(0), Some(0)).is_err() {
+            skipped(&format!("no swupd on PATH, or not root: {test} is not held against the stock client"));
+            return None;
+        }
+        for folder in ["root", "state"] {
+            fs::create_dir(scratch.path().join(folder)).unwrap();
+        }
+        fs::set_permissions(scratch.path().join("state"), fs::Permissions::from_mode(0o700)).unwrap();
+        Some(Self { scratch, content: content.to_owned(), certificate: certificate.to_owned() })
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.scratch.path().join("root")
+    }
+
+    /// Installs a release into the empty root.
+    pub(crate) fn install(&self, version: u32, format: u16, bundles: &str) -> Ended {
+        let (version, format) = (version.to_string(), format.to_string());
+        // An empty root has no time stamp, and the client would not verify without one.
+        let args = ["--ignore-time", "-V", &version, "-F", &format, "-B", bundles];
+        self.run("os-install", &args, &[self.root().to_str().unwrap()])
+    }
+
+    pub(crate) fn update(&self) -> Ended {
+        self.run("update", &[], &["--path", self.root().to_str().unwrap()])
+    }
+
+    pub(crate) fn diagnose(&self) -> Ended {
+        self.run("diagnose", &[], &["--path", self.root().to_str().unwrap()])
+    }
+
+    fn run(&self, command: &str, args: &[&str], place: &[&str]) -> Ended {
+        Ended::of(
+            Command::new("swupd")
+                .arg(command)
+                .args(["--no-scripts", "--no-boot-update", "--no-progress", "--yes", "--max-retries", "0"])
+                .args(["--url", &format!("file://{}", self.content.display())])
+                .arg("--certpath")
+                .arg(&self.certificate)
+                .arg("--statedir")
+                .arg(self.scratch.path().join("state"))
+                .args(args)
+                .args(place)
+                .env("LC_ALL", "C.UTF-8")
+                .stdin(Stdio::null()),
+        )
+    }
+}
