@@ -143,6 +143,7 @@ impl Surroundings<'_> {
             kept: &self.kept,
             past: Arc::clone(&self.past),
             wanted: inspect::wanted(self.inputs),
+            tree: Some(&self.inputs.tree),
             signer: self.signer,
             now: self.options.now,
             allowed: &self.options.allowed,

@@ -27,6 +27,7 @@ mod certificate_in_content;
 mod client_data;
 mod conflicting_entries;
 pub(crate) mod content;
+mod directory_permissions;
 mod directory_replaced;
 mod duplicate_bundle;
 mod duplicate_path;
@@ -99,6 +100,7 @@ pub fn check(context: &Context<'_>) -> Vec<Finding> {
         unnoticed_change::check,
         directory_replaced::check,
         machine_directory::check,
+        directory_permissions::check,
         boot_removed::check,
         bundle_removed::check,
         unreadable_manifest::check,

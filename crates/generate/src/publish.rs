@@ -70,6 +70,7 @@ pub fn publish(
         kept: &kept,
         past: inspect::past(&release, previous.as_ref(), &kept, store)?.into(),
         wanted: BTreeMap::new(),
+        tree: None,
         signer,
         now: options.now,
         allowed: &options.allowed,

@@ -14,6 +14,7 @@ use crate::error::BuildError;
 use crate::guard::{self, Artifacts, Context, Listing, Past, PointerMove, Rule, Signing, Stored, Verdict};
 use crate::inputs::Inputs;
 use crate::plan::Previous;
+use crate::tree::Tree;
 
 /// What is known of a release in all its stages.
 pub(crate) struct Inspection<'a> {
@@ -22,6 +23,7 @@ pub(crate) struct Inspection<'a> {
     pub(crate) kept: &'a BTreeMap<Version, Mom>,
     pub(crate) past: Arc<Past>,
     pub(crate) wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,
+    pub(crate) tree: Option<&'a Tree>,
     pub(crate) signer: Option<&'a Signer>,
     pub(crate) now: i64,
     pub(crate) allowed: &'a BTreeSet<Rule>,
@@ -39,6 +41,7 @@ impl Inspection<'_> {
             kept: self.kept.iter().map(|(&version, mom)| (version, mom)).collect(),
             past: Arc::clone(&self.past),
             wanted: self.wanted.clone(),
+            tree: self.tree,
             signing: match self.signer {
                 Some(signer) => Signing::On { anchor: signer.anchor(), now: self.now },
                 None => Signing::Off,

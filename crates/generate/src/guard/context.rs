@@ -9,6 +9,7 @@ use clearwell_format::{BundleName, EntryPath, Manifest, Mom, Resource, Version};
 use clearwell_sign::TrustAnchor;
 
 use super::Past;
+use crate::tree::Tree;
 
 /// A release and its surroundings. Only [`Context::release`] is a must; each rule looks at what is there.
 pub struct Context<'a> {
@@ -22,6 +23,8 @@ pub struct Context<'a> {
     pub past: Arc<Past>,
     /// Paths that each bundle was asked to hold, as far as they are in the tree. Empty: not known.
     pub wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,
+    /// The tree that the release was planned from; `None` where it is not known.
+    pub tree: Option<&'a Tree>,
     /// Whether and by whom the release is signed.
     pub signing: Signing<'a>,
     /// The store as it would be with this release; `None` as long as nothing is made.
@@ -39,6 +42,7 @@ impl<'a> Context<'a> {
             kept: BTreeMap::new(),
             past: Arc::default(),
             wanted: BTreeMap::new(),
+            tree: None,
             signing: Signing::Off,
             store: None,
             pointers: None,

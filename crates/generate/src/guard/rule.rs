@@ -66,6 +66,8 @@ rules! {
     DirectoryReplaced = "directory-replaced",
     /// A directory in which endpoints keep what is theirs is taken away (manifest 3.4).
     MachineDirectory = "machine-directory",
+    /// A directory of the system that others cannot enter, or that everybody can write (hash 1).
+    DirectoryPermissions = "directory-permissions",
     /// A directory is deleted while kernels in it are left alone (manifest 6.1, quirk 26).
     BootRemoved = "boot-removed",
     /// A bundle that endpoints have is gone (manifest 4).
@@ -159,6 +161,8 @@ impl Rule {
             | Self::DirectoryReplaced
             // What is there is moved, and not lost.
             | Self::MachineDirectory
+            // A system without other users.
+            | Self::DirectoryPermissions
             // Nothing that is published now could bring the old manifest back.
             | Self::ManifestStillNeeded
             // While certificates are changed, one release is signed by one and carries the other.
@@ -264,7 +268,7 @@ mod tests {
             assert!(rule.name().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{rule}");
         }
         let allowable: Vec<_> = Rule::ALL.iter().filter(|rule| rule.allowable()).collect();
-        assert_eq!(allowable.len(), 19);
+        assert_eq!(allowable.len(), 20);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod client;
 mod golden;
 mod manifests;
 mod mix;
+mod permissions;
 mod pointers;
 mod stock_client;
 mod store;
