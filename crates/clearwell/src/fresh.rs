@@ -1,12 +1,13 @@
 //! What a command makes before it can know that it will succeed: after a refusal it is gone again.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use clearwell_store::Store;
 
+use crate::content_folder;
 use crate::error::CliError;
 
 /// Files, folders and stores that a command made. Those that are not [kept](Self::keep) are removed when it is dropped.
@@ -34,6 +35,19 @@ impl Fresh {
                 Ok(()) => self.made.push(Made::Folder(folder.to_owned())),
                 Err(_) if folder.is_dir() => {}
                 Err(error) => return Err(CliError::disk(format!("failed to make {}", path.display()), error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a folder that becomes content, as [`Fresh::folder`] does, with the mode of content.
+    pub(crate) fn content_folder(&mut self, path: &Path) -> Result<(), CliError> {
+        let before = self.made.len();
+        self.folder(path)?;
+        for made in &self.made[before..] {
+            if let Made::Folder(folder) = made {
+                let failed = |error| CliError::disk(format!("failed to change the mode of {}", folder.display()), error);
+                fs::set_permissions(folder, Permissions::from_mode(content_folder::MODE)).map_err(failed)?;
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod config;
+mod content_folder;
 mod error;
 mod exit;
 mod fresh;

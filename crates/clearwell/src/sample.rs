@@ -15,6 +15,8 @@ use std::path::Path;
 
 use clearwell_format::Version;
 
+use crate::content_folder;
+
 /// The versions, in order.
 pub(crate) fn versions() -> [Version; 3] {
     [10, 20, 30].map(|number| Version::new(number).expect("small and not zero"))
@@ -131,12 +133,12 @@ struct Root<'a>(&'a Path, &'static str);
 
 impl<'a> Root<'a> {
     fn new(dir: &'a Path, bundle: &'static str) -> io::Result<Self> {
-        fs::create_dir_all(dir.join(bundle))?;
+        content_folder::make(dir, bundle)?;
         Ok(Self(dir, bundle))
     }
 
     fn folder(&self, path: &str) -> io::Result<()> {
-        fs::create_dir_all(self.0.join(self.1).join(path))
+        content_folder::make(&self.0.join(self.1), path)
     }
 
     fn text(&self, path: &str, text: &str) -> io::Result<()> {
@@ -148,10 +150,10 @@ impl<'a> Root<'a> {
     }
 
     fn write(&self, path: &str, text: &str, mode: u32) -> io::Result<()> {
-        let path = self.0.join(self.1).join(path);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        if let Some((folder, _)) = path.rsplit_once('/') {
+            self.folder(folder)?;
         }
+        let path = self.0.join(self.1).join(path);
         fs::write(&path, text)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))
     }

@@ -75,8 +75,8 @@ impl Init {
         fresh.folder(&self.dir)?;
         make_key(&self.organisation, self.validity_days, passphrase, &made.key, &made.certificate, &mut fresh)?;
         fresh.create_store(&made.store)?;
-        fresh.folder(&made.trees.join("os-core/usr/bin"))?;
-        fresh.file(&made.trees.join("bundles.toml"), BUNDLES.as_bytes(), 0o644)?;
+        fresh.content_folder(&made.trees.join("os-core/usr/bin"))?;
+        fresh.file(&made.trees.join("bundles.toml"), bundles().as_bytes(), 0o644)?;
         fresh.file(&made.config, self.config().as_bytes(), 0o644)?;
         fresh.keep();
         let text = format!(
@@ -154,6 +154,16 @@ fn first_line(path: &Path) -> Result<String, CliError> {
         _ => Err(CliError::usage(format!("the first line of {} is empty: write the passphrase there", path.display()))),
     }
 }
+
+/// `bundles.toml` of a new mix. Who is not root makes files that are not root's, and does not mean that for endpoints.
+fn bundles() -> String {
+    let mark = if rustix::process::geteuid().is_root() { "# " } else { "" };
+    format!("{OWNER}{mark}owner = \"root\"\n\n{BUNDLES}")
+}
+
+const OWNER: &str = "\
+# All files belong to root on endpoints, whoever they belong to here. Without this line they belong to whom they do here.
+";
 
 const BUNDLES: &str = "\
 # One table for each folder here that is a bundle. Every bundle includes os-core by itself.
