@@ -11,12 +11,15 @@
 //! | `jobs`, `memory` | `build`, `check`, `deltas` |
 //! | the others | `build`; those for signing also `publish` and `retract` |
 
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::Args;
 use clearwell_format::FormatNumber;
 use clearwell_generate::build::Profile;
+use clearwell_generate::inputs::AttributePolicy;
 use clearwell_serve::config::ByteSize;
 use clearwell_store::Store;
 use serde::Deserialize;
@@ -51,8 +54,11 @@ pub(crate) struct MixConfig {
     /// How many earlier releases get packs to a new one.
     pub(crate) deltas: Option<usize>,
     /// Time against bytes: "small", "balanced" or "fast".
-    #[serde(deserialize_with = "profile")]
+    #[serde(deserialize_with = "parsed")]
     pub(crate) profile: Option<Profile>,
+    /// What to do about extended attributes: "warn", "refuse" or "ignore".
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) xattrs: Option<AttributePolicy>,
     /// Threads; 0 for one on each processor.
     pub(crate) jobs: Option<usize>,
     /// Memory that grows with files, for example "2GiB".
@@ -191,7 +197,7 @@ enum ConfigError {
     Url { key: &'static str, reason: String },
 }
 
-fn profile<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Profile>, D::Error> {
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 

@@ -46,7 +46,8 @@ impl Fresh {
         self.folder(path)?;
         for made in &self.made[before..] {
             if let Made::Folder(folder) = made {
-                let failed = |error| CliError::disk(format!("failed to change the mode of {}", folder.display()), error);
+                let failed =
+                    |error| CliError::disk(format!("failed to change the mode of {}", folder.display()), error);
                 fs::set_permissions(folder, Permissions::from_mode(content_folder::MODE)).map_err(failed)?;
             }
         }

@@ -2,12 +2,17 @@
 //!
 //! A source (a mixer workspace, plain bundle trees, a test) fills [`Inputs`]; the plan only reads them.
 
+mod attribute_policy;
 mod path_list;
+
+use std::path::PathBuf;
 
 use clearwell_format::{BundleName, EntryPath, FormatNumber, Version};
 
+use crate::tree::attributes::CAPABILITY;
 use crate::tree::{NodeId, Tree};
 
+pub use attribute_policy::{AttributePolicy, InvalidPolicy, LostAttributes};
 pub use path_list::PathList;
 
 /// Everything a plan reads about the release to make.
@@ -146,6 +151,25 @@ pub enum Warning {
         /// What it is.
         kind: &'static str,
     },
+    /// Something in the root of a bundle's tree that is the build machine's.
+    #[error(
+        "{} is left out: a file system or version control made it, no package; a bundle that needs it has it in another place",
+        .path.display()
+    )]
+    LeftOut {
+        /// Where it lies.
+        path: PathBuf,
+    },
+    /// An extended attribute, which swupd content cannot hold (hash 5).
+    #[error("{}", lost_attribute(.name, .paths, *.total))]
+    LostAttribute {
+        /// Its name.
+        name: String,
+        /// The first paths that have it.
+        paths: Vec<EntryPath>,
+        /// How many have it.
+        total: usize,
+    },
     /// A name with a character that clients do not take (manifest 5.2).
     #[error(
         "{path} has a name that clients do not take (one of ; & | * ` < > \\ \" ' or BEL): left out, with all below it"
@@ -202,6 +226,21 @@ pub enum Warning {
         /// What was met and what was done about it.
         what: String,
     },
+}
+
+fn lost_attribute(name: &str, paths: &[EntryPath], total: usize) -> String {
+    let mut text = paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let more = total - paths.len();
+    if more > 0 {
+        text = format!("{text} and {more} more");
+    }
+    if name == CAPABILITY {
+        return format!(
+            "endpoints get {text} without file capabilities ({name}), which swupd content cannot hold: programs that need \
+             them fail there; use the set-user-ID bit, or set them on endpoints"
+        );
+    }
+    format!("endpoints get {text} without extended attribute {name}, which swupd content cannot hold")
 }
 
 fn list(bundles: &[BundleName]) -> String {

@@ -11,6 +11,7 @@
 //!
 //! Reading a tree from disk is [`scan`].
 
+pub mod attributes;
 pub mod known;
 pub mod scan;
 

@@ -13,7 +13,7 @@ use clearwell_format::{FormatNumber, Version};
 use clearwell_generate::build::{BuildError, BuildFault, BuildOptions, BuildOutcome, Method, Profile, build};
 use clearwell_generate::bump::{Destination, FirstHalf, FormatBump, settle};
 use clearwell_generate::guard::{InvalidRule, Rule};
-use clearwell_generate::inputs::{Inputs, Release};
+use clearwell_generate::inputs::{AttributePolicy, Inputs, Release};
 use clearwell_generate::plan::PlanError;
 use clearwell_generate::source::SourceError;
 use clearwell_generate::source::mix::Workspace;
@@ -82,6 +82,10 @@ pub(crate) struct Build {
     /// Read every file again, also those that did not change since the last build by all that the disk says.
     #[arg(long)]
     pub(crate) paranoid: bool,
+    /// What to do about file capabilities and other extended attributes, which endpoints do not get: `warn`, `refuse` or
+    /// `ignore`. Default warn.
+    #[arg(long, env = "CLEARWELL_XATTRS", value_name = "POLICY")]
+    pub(crate) xattrs: Option<AttributePolicy>,
     /// Make no fullfiles. Endpoints cannot repair themselves then.
     #[arg(long)]
     pub(crate) skip_fullfiles: bool,
@@ -180,6 +184,8 @@ impl Build {
                 trees.inputs(release, &content, &known, ui)?
             }
         };
+        let attributes = self.xattrs.or(config.xattrs).unwrap_or_default();
+        attributes.apply(&mut inputs).map_err(|error| CliError::transparent(Exit::Input, error))?;
         if bump == Some(FormatBump::Old) {
             let (format, version) = self.destination(&inputs.release, Destination::of_inputs(&inputs), &store)?;
             options.typed.insert(FormatBump::NEXT_FORMAT.to_owned(), format.to_string());
@@ -194,7 +200,9 @@ impl Build {
         let no_url = source.lacks_content_url(&inputs)?;
         let mut writer = store.writer(&format!("build {}", inputs.release.version))?;
         known.keep();
-        let mut outcome = build(&inputs, &mut writer, signer.as_ref(), &options, ui)?;
+        let built = build(&inputs, &mut writer, signer.as_ref(), &options, ui);
+        let mut outcome =
+            built.inspect_err(|_| inputs.warnings.iter().for_each(|warning| ui.warn(&warning.to_string())))?;
         fresh.keep();
         if let Source::Mix(workspace) = &source {
             workspace.write_down(&inputs.release, bump, &leaving, next).map_err(|error| {

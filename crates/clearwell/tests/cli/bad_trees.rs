@@ -169,6 +169,55 @@ fn what_is_no_folder_of_trees_is_refused() {
     mix.refuses(&["build", "--trees", "store"], 3, &["os-core"]);
 }
 
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let mix = Mix::changed();
+    let bundles = fs::read_to_string(mix.path("trees/bundles.toml")).unwrap();
+    mix.put(
+        "trees/bundles.toml",
+        format!("colour = 1\n{bundles}also-add = [\"nosuch\"]\n[bundles.ghost]\n[bundles.\"a b\"]\n"),
+    );
+    mix.put("trees/not a bundle/file", "");
+    mix.put("trees/editor/usr/share/a\tb", "");
+    mix.put("trees/editor/usr/share/c\nd/e", "");
+    mix.put("trees/libs/usr/bin/edit", "another editor\n");
+    mix.put("trees/libs/usr/share/clear", "where the release has files of its own");
+    let _sockets = ["editor/usr/z", "os-core/usr/a"].map(|at| UnixListener::bind(mix.path("trees").join(at)).unwrap());
+    let told: Vec<Vec<String>> = ["1", "7"]
+        .map(|jobs| {
+            let ended = mix.refuses(&["build", "--jobs", jobs], 3, &["11 problems"]);
+            ended.error().lines().skip(1).map(str::to_owned).collect()
+        })
+        .to_vec();
+    assert_eq!(told[0], told[1], "whatever the number of workers");
+    let expected = [
+        "bundles.toml cannot be used: line 1: unknown key \"colour\"",
+        "\"a b\" is not a bundle name",
+        "not a bundle cannot be a bundle; rename it",
+        "also-adds nosuch",
+        "describes bundle ghost",
+        "os-core/usr/a is a socket",
+        "editor/usr/share/a\\tb cannot be released",
+        "editor/usr/share/c\\nd cannot be released",
+        "editor/usr/z is a socket",
+        "/usr/bin/edit differs in content between the bundles editor and libs",
+        "/usr/share/clear is not a directory",
+    ];
+    assert_eq!(told[0].len(), expected.len(), "{told:#?}");
+    for (line, part) in told[0].iter().zip(expected) {
+        assert!(line.contains(part), "{line:?} does not say {part:?}");
+    }
+}
+
+#[test]
+fn a_long_list_of_problems_is_cut_and_counted() {
+    let mix = Mix::changed();
+    for number in 0..100 {
+        mix.put(format!("trees/editor/usr/share/{number:02}\t"), "");
+    }
+    mix.refuses(&["build"], 3, &["100 problems", "/39\\t cannot be released", "  and 60 more"]);
+}
+
 const NOBODY: u32 = 65534;
 
 fn give_to_nobody(path: &Path) {

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod adopt;
+mod attributes;
 mod bad_bundles;
 mod bad_keys;
 mod bad_stores;
@@ -23,8 +24,10 @@ mod help;
 mod history;
 mod init;
 mod kill;
+mod left_out;
 mod logs;
 mod mix;
+mod modes;
 mod older;
 mod options;
 mod releases;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clearwell_format::manifest::ParseError;
 use clearwell_format::{BundleName, EntryPath, Version};
 
+use super::problems::Problems;
 use crate::tree::DuplicatePath;
 use crate::tree::scan::ScanError;
 
@@ -46,18 +47,23 @@ impl TextError {
 
     /// From a TOML parser's error, which knows a place in `text`.
     pub(super) fn of_toml(error: &toml::de::Error, text: &str) -> Self {
-        let line = match error.span().and_then(|span| text.get(..span.start)) {
-            Some(before) => before.bytes().filter(|&byte| byte == b'\n').count() + 1,
-            None => 0,
-        };
+        let line = error.span().map_or(0, |span| line_of(text, span.start));
         Self { line, what: error.message().to_owned() }
     }
+}
+
+/// The line of a place in a text, counted from 1.
+pub(super) fn line_of(text: &str, place: usize) -> usize {
+    text.as_bytes().iter().take(place).filter(|&&byte| byte == b'\n').count() + 1
 }
 
 /// A workspace or a folder of trees cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
+    /// More than one problem.
+    #[error("{0}")]
+    Several(Problems),
     /// A tree cannot be scanned.
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -120,6 +126,30 @@ pub enum SourceError {
         /// Why not.
         source: clearwell_format::bundle::InvalidBundleName,
     },
+    /// A link in the folder of trees that leads to nothing: a bundle that is about to be lost.
+    #[error("{} is a link that leads to nothing; mend it, or remove it", .0.display())]
+    DanglingLink(PathBuf),
+    /// The store of a mix, or another, would be released with it.
+    #[error("{} is a Clearwell store, not a bundle; move it out of the folder of trees", .0.display())]
+    StoreInTrees(PathBuf),
+    /// A file that nobody reads because of its name's case.
+    #[error("{} is not read; rename it to {wanted}", .path.display())]
+    ConfigName {
+        /// The file.
+        path: PathBuf,
+        /// What it should be named.
+        wanted: &'static str,
+    },
+    /// A bundle of `bundles.toml` and a folder whose names differ in case only.
+    #[error("{} describes bundle {bundle}, but the folder is {}; give both the same name", .config.display(), .folder.display())]
+    OtherCase {
+        /// The bundle.
+        bundle: BundleName,
+        /// `bundles.toml`.
+        config: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A bundle of `bundles.toml` without content.
     #[error("{} describes bundle {bundle}, but there is no folder {}; make it, or give the bundle includes", .config.display(), .folder.display())]
     NoTree {
@@ -137,8 +167,8 @@ pub enum SourceError {
     Conflict {
         /// The path.
         path: EntryPath,
-        /// What differs.
-        what: &'static str,
+        /// What differs, and how.
+        what: String,
         /// The bundle that came first by name.
         first: BundleName,
         /// The other.

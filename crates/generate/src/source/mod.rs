@@ -9,9 +9,11 @@
 
 mod error;
 pub mod mix;
+mod problems;
 pub mod trees;
 
 pub use error::{SourceError, TextError};
+pub use problems::Problems;
 
 use std::fs;
 use std::io;

@@ -5,6 +5,8 @@
 //!
 //! What was hashed is what was there: the state of each file (size, times, inode) is compared before it is opened,
 //! after, and when all is read.
+//!
+//! A scan does not stop at what cannot be released: it lists all of that, in the order of paths.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -20,18 +22,34 @@ use clearwell_format::{EntryPath, FileHash, FileHasher, Owner};
 use rayon::prelude::*;
 use rustix::io::Errno;
 
+use super::attributes::{self, Attributes};
 use super::known::{self, FileState, KnownHashes};
 use super::{Body, Content, Node};
 use crate::inputs::Warning;
 use crate::progress::{Event, Phase, Progress};
+
+/// A folder to scan, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Root<'a> {
+    /// The folder. A link to one is followed; no link below it is.
+    pub dir: &'a Path,
+    /// Whose its objects are.
+    pub ownership: Ownership,
+    /// Names directly below it that are left out, with a warning.
+    pub except: &'a [&'a str],
+}
 
 /// What a scan found.
 #[derive(Debug, Default)]
 pub struct Scan {
     /// Every file, directory and link below the root, in no particular order. The root itself is not among them.
     pub nodes: Vec<Node>,
-    /// FIFOs and devices, which were left out.
+    /// Extended attributes of the nodes.
+    pub attributes: Attributes,
+    /// FIFOs, devices and exceptions, which were left out.
     pub warnings: Vec<Warning>,
+    /// What cannot be released, sorted by path. The nodes are the rest: no tree to release if there is a problem.
+    pub problems: Vec<ScanError>,
 }
 
 /// Whose the scanned objects are.
@@ -44,45 +62,55 @@ pub enum Ownership {
     Root,
 }
 
-/// Reads and hashes everything below `root`; files whose hash is known are not read.
-///
-/// # Errors
-/// The first thing that cannot be read or released.
-pub fn scan(
-    root: &Path,
-    ownership: Ownership,
-    known: &KnownHashes,
-    progress: &dyn Progress,
-) -> Result<Scan, ScanError> {
+/// Reads and hashes everything below a root; files whose hash is known are not read.
+pub fn scan(root: Root<'_>, known: &KnownHashes, progress: &dyn Progress) -> Scan {
     let begun = known::now();
-    let walk = Walk::of(root, ownership)?;
-    let root: Arc<Path> = root.into();
-    let total_bytes = walk.files.iter().map(|(_, state)| state.size).sum();
-    progress.event(Event::Started { phase: Phase::Scan, total: walk.files.len() as u64, total_bytes });
+    let ownership = root.ownership;
+    let Walk { files, mut scan } = Walk::of(root);
+    let root: Arc<Path> = root.dir.into();
+    let total_bytes = files.iter().map(|(_, state)| state.size).sum();
+    progress.event(Event::Started { phase: Phase::Scan, total: files.len() as u64, total_bytes });
     let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
     let hash = |buffer: &mut Vec<u8>, (path, state): (EntryPath, State)| {
+        let location = root.join(path.relative());
         let owner = ownership.of(&state);
         let key = state.key(ownership);
         let hash = match known.find(&key) {
             Some(hash) => hash,
-            None => hash_file(&root.join(path.relative()), &state, owner, buffer)?,
+            None => hash_file(&location, &state, owner, buffer)?,
         };
         known.enter(key, hash, state.ctime.0, begun);
+        let attributes = attributes_of(&location)?;
         progress.event(Event::Advanced {
             phase: Phase::Scan,
             done: done.fetch_add(1, Ordering::Relaxed) + 1,
             bytes: bytes.fetch_add(state.size, Ordering::Relaxed) + state.size,
         });
         let body = Body::File { size: state.size, content: Content::Below(Arc::clone(&root)) };
-        Ok(Node { path, owner, mtime: state.mtime(), hash, body })
+        Ok((Node { path, owner, mtime: state.mtime(), hash, body }, attributes))
     };
-    let files: Vec<Node> =
-        walk.files.into_par_iter().map_init(|| vec![0; BUFFER], hash).collect::<Result<_, ScanError>>()?;
-    let mut nodes = walk.others;
-    nodes.extend(files);
+    let files: Vec<Result<(Node, Vec<String>), ScanError>> =
+        files.into_par_iter().map_init(|| vec![0; BUFFER], hash).collect();
+    for file in files {
+        match file {
+            Ok((node, attributes)) => scan.add(node, attributes),
+            Err(problem) => scan.problems.push(problem),
+        }
+    }
+    scan.problems.sort_by(|a, b| a.path().cmp(b.path()));
+    scan.warnings.sort_by_cached_key(ToString::to_string);
     let (done, bytes) = (done.into_inner(), bytes.into_inner());
     progress.event(Event::Finished { phase: Phase::Scan, done, bytes });
-    Ok(Scan { nodes, warnings: walk.warnings })
+    scan
+}
+
+impl Scan {
+    fn add(&mut self, node: Node, attributes: Vec<String>) {
+        for attribute in attributes {
+            self.attributes.add(attribute, node.path.clone());
+        }
+        self.nodes.push(node);
+    }
 }
 
 /// Why a folder cannot be released as it is.
@@ -107,13 +135,35 @@ pub enum ScanError {
     #[error("{} is a socket, which cannot be released; stop what listens on it and remove it", .0.display())]
     Socket(PathBuf),
     /// A name that no manifest can hold.
-    #[error("{} cannot be released; rename or remove it", .path.display())]
+    #[error("{} cannot be released; rename or remove it", printable(&.path.to_string_lossy()))]
     Name {
         /// Where it lies.
         path: PathBuf,
         /// Why not.
         source: InvalidPath,
     },
+}
+
+impl ScanError {
+    /// Where the problem is.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::NoRoot(path)
+            | Self::Read { path, .. }
+            | Self::Changed(path)
+            | Self::Socket(path)
+            | Self::Name { path, .. } => path,
+        }
+    }
+}
+
+/// A text in one line, whatever names are in it.
+pub(crate) fn printable(text: &str) -> String {
+    let escaped = |character: char| match character.is_control() {
+        true => character.escape_default().collect::<String>(),
+        false => character.into(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 impl Ownership {
@@ -130,39 +180,57 @@ impl Ownership {
 #[derive(Default)]
 struct Walk {
     files: Vec<(EntryPath, State)>,
-    others: Vec<Node>,
-    warnings: Vec<Warning>,
+    scan: Scan,
 }
 
 impl Walk {
-    fn of(root: &Path, ownership: Ownership) -> Result<Self, ScanError> {
-        match fs::metadata(root) {
-            Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => return Err(ScanError::NoRoot(root.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ScanError::NoRoot(root.to_owned())),
-            Err(source) => return Err(ScanError::Read { path: root.to_owned(), source }),
-        }
+    fn of(root: Root<'_>) -> Self {
         let mut walk = Self::default();
-        let mut folders = vec![(root.to_owned(), Vec::new())];
+        let mut folders = vec![(root.dir.to_owned(), Vec::new())];
+        match fs::metadata(root.dir) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                folders.clear();
+                walk.scan.problems.push(ScanError::Read { path: root.dir.to_owned(), source });
+            }
+            _ => {
+                folders.clear();
+                walk.scan.problems.push(ScanError::NoRoot(root.dir.to_owned()));
+            }
+        }
         while let Some((folder, prefix)) = folders.pop() {
-            let failed = |source| ScanError::Read { path: folder.clone(), source };
-            for entry in fs::read_dir(&folder).map_err(failed)? {
-                let name = entry.map_err(failed)?.file_name();
+            let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+            let entries = entries.unwrap_or_else(|source| {
+                walk.scan.problems.push(ScanError::Read { path: folder.clone(), source });
+                Vec::new()
+            });
+            for entry in entries {
+                let name = entry.file_name();
                 let location = folder.join(&name);
+                if prefix.is_empty() && root.except.iter().any(|except| name == **except) {
+                    walk.scan.warnings.push(Warning::LeftOut { path: location });
+                    continue;
+                }
                 let path = [&prefix[..], b"/", name.as_bytes()].concat();
-                let is_folder = walk.add(&location, &path, ownership)?;
-                if is_folder {
-                    folders.push((location, path));
+                match walk.add(&location, &path, root.ownership) {
+                    Ok(true) => folders.push((location, path)),
+                    Ok(false) => {}
+                    Err(problem) => walk.scan.problems.push(problem),
                 }
             }
         }
-        Ok(walk)
+        walk
     }
 
     /// Adds one object; true if it is a folder.
     fn add(&mut self, location: &Path, path: &[u8], ownership: Ownership) -> Result<bool, ScanError> {
+        let entry_path = EntryPath::parse(path).map_err(|source| ScanError::Name { path: location.to_owned(), source });
         let failed = |source| ScanError::Read { path: location.to_owned(), source };
-        let metadata = fs::symlink_metadata(location).map_err(failed)?;
+        let metadata = match fs::symlink_metadata(location) {
+            Ok(metadata) => metadata,
+            // A path can be too long to be asked for.
+            Err(source) => return entry_path.and(Err(failed(source))),
+        };
         let kind = metadata.file_type();
         let state = State::of(&metadata);
         let owner = ownership.of(&state);
@@ -176,22 +244,28 @@ impl Walk {
             ""
         };
         if !special.is_empty() {
-            self.warnings
-                .push(Warning::SpecialFile { path: String::from_utf8_lossy(path).into_owned(), kind: special });
+            let path = String::from_utf8_lossy(path).into_owned();
+            self.scan.warnings.push(Warning::SpecialFile { path, kind: special });
             return Ok(false);
         }
-        let path = EntryPath::parse(path).map_err(|source| ScanError::Name { path: location.to_owned(), source })?;
+        let path = entry_path?;
         if kind.is_symlink() {
             let target: OsString = fs::read_link(location).map_err(failed)?.into();
-            self.others.push(Node::link(path, owner, state.mtime(), &target.into_vec()));
+            let node = Node::link(path, owner, state.mtime(), &target.into_vec());
+            self.scan.add(node, attributes_of(location)?);
         } else if kind.is_dir() {
-            self.others.push(Node::directory(path, owner, state.mtime()));
+            let node = Node::directory(path, owner, state.mtime());
+            self.scan.add(node, attributes_of(location)?);
             return Ok(true);
         } else {
             self.files.push((path, state));
         }
         Ok(false)
     }
+}
+
+fn attributes_of(location: &Path) -> Result<Vec<String>, ScanError> {
+    attributes::names(location).map_err(|source| ScanError::Read { path: location.to_owned(), source })
 }
 
 /// What tells whether a file is still the same.
@@ -286,8 +360,12 @@ mod tests {
     use crate::progress::Silent;
     use crate::tree::Tree;
 
-    fn scanned(root: &Path) -> Result<Tree, ScanError> {
-        scan(root, Ownership::Root, &KnownHashes::default(), &Silent).map(|scan| Tree::new(scan.nodes).unwrap())
+    fn scan_of(dir: &Path) -> Scan {
+        scan(Root { dir, ownership: Ownership::Root, except: &["lost+found"] }, &KnownHashes::default(), &Silent)
+    }
+
+    fn problems(dir: &Path) -> Vec<String> {
+        scan_of(dir).problems.iter().map(|problem| problem.to_string().replace(dir.to_str().unwrap(), "ROOT")).collect()
     }
 
     #[test]
@@ -297,7 +375,9 @@ mod tests {
         fs::write(root.path().join("usr/hello"), "hello\n").unwrap();
         fs::set_permissions(root.path().join("usr/hello"), fs::Permissions::from_mode(0o644)).unwrap();
         symlink("usr/nowhere", root.path().join("bin")).unwrap();
-        let tree = scanned(root.path()).unwrap();
+        let scan = scan_of(root.path());
+        assert!(scan.problems.is_empty() && scan.warnings.is_empty());
+        let tree = Tree::new(scan.nodes).unwrap();
         let paths: Vec<_> = tree.nodes().map(|(_, node)| node.path.to_string()).collect();
         assert_eq!(paths, ["/bin", "/usr", "/usr/hello"]);
         let hello = tree.node(tree.find(b"/usr/hello").unwrap());
@@ -313,27 +393,72 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let mode = rustix::fs::Mode::from_raw_mode(0o644);
         rustix::fs::mknodat(rustix::fs::CWD, root.path().join("fifo"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        let scan = scan(root.path(), Ownership::OnDisk, &KnownHashes::default(), &Silent).unwrap();
-        assert!(scan.nodes.is_empty());
+        let scan = scan_of(root.path());
+        assert!(scan.nodes.is_empty() && scan.problems.is_empty());
         let told: Vec<String> = scan.warnings.iter().map(ToString::to_string).collect();
         assert_eq!(told, ["/fifo is a FIFO, which cannot be released: left out"]);
         let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket")).unwrap();
-        assert!(matches!(scanned(root.path()).unwrap_err(), ScanError::Socket(path) if path.ends_with("socket")));
+        assert!(matches!(&scan_of(root.path()).problems[..], [ScanError::Socket(path)] if path.ends_with("socket")));
     }
 
     #[test]
-    fn names_that_no_manifest_holds_are_refused() {
-        for name in ["a\tb", "a\nb"] {
-            let root = tempfile::tempdir().unwrap();
-            fs::write(root.path().join(name), "").unwrap();
-            assert!(matches!(scanned(root.path()).unwrap_err(), ScanError::Name { .. }));
+    fn all_problems_are_listed_in_order_and_the_rest_is_scanned() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["usr/x\ty", "usr/share"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
         }
+        for name in ["z\nz", "usr/share/a\tb", "usr/x\ty/below", "usr/share/good"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("usr/socket")).unwrap();
+        // A name below a folder that cannot be released is not told beside it.
+        assert_eq!(
+            problems(root.path()),
+            [
+                "ROOT/usr/share/a\\tb cannot be released; rename or remove it",
+                "ROOT/usr/socket is a socket, which cannot be released; stop what listens on it and remove it",
+                "ROOT/usr/x\\ty cannot be released; rename or remove it",
+                "ROOT/z\\nz cannot be released; rename or remove it",
+            ]
+        );
+        assert_eq!(scan_of(root.path()).nodes.len(), 3);
+    }
+
+    #[test]
+    fn exceptions_are_left_out_at_the_root_only() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["lost+found/x", "usr/lost+found"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        let scan = scan_of(root.path());
+        let mut paths: Vec<String> = scan.nodes.iter().map(|node| node.path.to_string()).collect();
+        paths.sort();
+        assert_eq!(paths, ["/usr", "/usr/lost+found"]);
+        assert!(matches!(&scan.warnings[..], [Warning::LeftOut { path }] if path.ends_with("lost+found")));
     }
 
     #[test]
     fn a_missing_root_is_told() {
         let root = tempfile::tempdir().unwrap();
-        assert!(matches!(scanned(&root.path().join("x")).unwrap_err(), ScanError::NoRoot(_)));
+        assert!(matches!(&scan_of(&root.path().join("x")).problems[..], [ScanError::NoRoot(_)]));
+    }
+
+    #[test]
+    fn paths_that_no_manifest_and_no_system_call_takes_are_told() {
+        let root = tempfile::tempdir().unwrap();
+        let mut folder = root.path().to_owned();
+        // Made step by step: the whole path is longer than a system call takes.
+        let name = "n".repeat(250);
+        let mut at = rustix::fs::open(&folder, rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
+        for _ in 0..18 {
+            let mode = rustix::fs::Mode::from_raw_mode(0o755);
+            rustix::fs::mkdirat(&at, name.as_str(), mode).unwrap();
+            at = rustix::fs::openat(&at, name.as_str(), rustix::fs::OFlags::DIRECTORY, mode).unwrap();
+            folder.push(&name);
+        }
+        let problems = scan_of(root.path()).problems;
+        assert_eq!(problems.len(), 1);
+        assert!(folder.starts_with(problems[0].path()), "{}", problems[0]);
     }
 
     #[test]

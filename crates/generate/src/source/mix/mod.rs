@@ -33,12 +33,14 @@ use std::path::{Path, PathBuf};
 use clearwell_format::{BundleName, FormatNumber, Version, pointer};
 use rayon::prelude::*;
 
+use super::problems::Problems;
 use super::{SourceError, TextError, read_text, required_text};
 use crate::bump::FormatBump;
 use crate::inputs::{BundleInput, BundleStatus, DebuginfoBan, Inputs, PathList, Release, Upstream, Warning, following};
 use crate::progress::Progress;
+use crate::tree::attributes::Attributes;
 use crate::tree::known::KnownHashes;
-use crate::tree::scan::{Ownership, scan};
+use crate::tree::scan::{Ownership, Root, scan};
 use crate::tree::{Node, PathIndex, Tree};
 
 pub use builder_conf::BuilderConf;
@@ -155,14 +157,19 @@ impl Workspace {
         let image = self.image(release.version, bump)?;
         let groups_path = self.conf.state.join("groups.ini");
         let groups = parse_groups(&required_text(&groups_path)?).map_err(|error| error.of(&groups_path))?;
+        let definitions: Vec<Result<Definition, SourceError>> =
+            groups.par_iter().map(|bundle| self.definition(&image, bundle)).collect();
+        let mut problems = Problems::default();
         let definitions: Vec<Definition> =
-            groups.par_iter().map(|bundle| self.definition(&image, bundle)).collect::<Result<_, _>>()?;
+            definitions.into_iter().filter_map(|definition| problems.of(definition)).collect();
 
-        let mut warnings = self.warnings.clone();
-        let mut full = scan(&image.join("full"), Ownership::OnDisk, known, progress)?;
-        warnings.append(&mut full.warnings);
-        let mut nodes = full.nodes;
-        let own_roots = self.own_roots(&definitions, &mut nodes, known, progress, &mut warnings)?;
+        let mut roots =
+            Roots { known, progress, problems, warnings: self.warnings.clone(), attributes: Attributes::default() };
+        let mut nodes = roots.scan(&image.join("full"));
+        let own_roots = own_roots(&definitions, &mut nodes, &mut roots);
+        let Roots { problems, mut warnings, attributes, .. } = roots;
+        problems.into_result()?;
+        warnings.extend(attributes.warnings());
         let tree = Tree::new(nodes)?;
         let index = tree.index();
         let resolve =
@@ -232,42 +239,45 @@ impl Workspace {
         };
         Ok(Definition { bundle: bundle.clone(), info, own_root, extra_files })
     }
+}
 
-    /// Scans the roots of bundles that have their own, and adds what the merged root does not have: of a path that both
-    /// have, the merged root's counts (manifest 5.1). Returns the paths of each such bundle.
-    fn own_roots(
-        &self,
-        definitions: &[Definition],
-        nodes: &mut Vec<Node>,
-        known: &KnownHashes,
-        progress: &dyn Progress,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<Vec<Option<Vec<Vec<u8>>>>, SourceError> {
-        let mut roots = Vec::new();
-        for definition in definitions {
-            roots.push(match &definition.own_root {
-                Some(root) => {
-                    let mut scan = scan(root, Ownership::OnDisk, known, progress)?;
-                    warnings.append(&mut scan.warnings);
-                    Some(scan.nodes)
-                }
-                None => None,
-            });
-        }
-        let paths = roots
-            .iter()
-            .map(|root| root.as_ref().map(|nodes| nodes.iter().map(|node| node.path.as_bytes().to_vec()).collect()));
-        let paths = paths.collect();
-        if roots.iter().any(Option::is_some) {
-            let mut taken: BTreeSet<_> = nodes.iter().map(|node| node.path.clone()).collect();
-            for node in roots.into_iter().flatten().flatten() {
-                if taken.insert(node.path.clone()) {
-                    nodes.push(node);
-                }
+/// Scans roots, and gathers what is noticed.
+struct Roots<'a> {
+    known: &'a KnownHashes,
+    progress: &'a dyn Progress,
+    problems: Problems,
+    warnings: Vec<Warning>,
+    attributes: Attributes,
+}
+
+impl Roots<'_> {
+    fn scan(&mut self, dir: &Path) -> Vec<Node> {
+        let mut scan = scan(Root { dir, ownership: Ownership::OnDisk, except: &[] }, self.known, self.progress);
+        self.warnings.append(&mut scan.warnings);
+        self.problems.extend(scan.problems);
+        self.attributes.extend(scan.attributes);
+        scan.nodes
+    }
+}
+
+/// Scans the roots of bundles that have their own, and adds what the merged root does not have: of a path that both
+/// have, the merged root's counts (manifest 5.1). Returns the paths of each such bundle.
+fn own_roots(definitions: &[Definition], nodes: &mut Vec<Node>, roots: &mut Roots<'_>) -> Vec<Option<Vec<Vec<u8>>>> {
+    let own: Vec<Option<Vec<Node>>> =
+        definitions.iter().map(|definition| definition.own_root.as_deref().map(|dir| roots.scan(dir))).collect();
+    let paths = own
+        .iter()
+        .map(|root| root.as_ref().map(|nodes| nodes.iter().map(|node| node.path.as_bytes().to_vec()).collect()));
+    let paths = paths.collect();
+    if own.iter().any(Option::is_some) {
+        let mut taken: BTreeSet<_> = nodes.iter().map(|node| node.path.clone()).collect();
+        for node in own.into_iter().flatten().flatten() {
+            if taken.insert(node.path.clone()) {
+                nodes.push(node);
             }
         }
-        Ok(paths)
     }
+    paths
 }
 
 /// What the files of a workspace say about a bundle.

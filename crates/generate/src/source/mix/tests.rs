@@ -170,6 +170,32 @@ fn what_is_missing_is_named_with_the_remedy() {
     assert!(missing("mixer.state").is_ok());
 }
 
+#[test]
+fn everything_that_is_wrong_with_an_image_is_told_at_once() {
+    let dir = workspace();
+    put(&dir, "update/groups.ini", "[os-core]\n[app]\n[gone]\n[broken]\n[lost]\n");
+    put(&dir, "update/image/10/app-info", "{\n]");
+    put(&dir, "update/image/10/broken-info", "[]");
+    put(&dir, "update/os-core-extra-files", "usr\n");
+    put(&dir, "update/image/10/full/usr/a\tb", "");
+    let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("update/image/10/full/socket")).unwrap();
+    let told = inputs(&dir).unwrap_err().to_string();
+    let expected = [
+        "7 problems",
+        "os-core-extra-files cannot be used: line 1",
+        "app-info cannot be used: line 2",
+        "bundle gone has neither",
+        "broken-info cannot be used: line 1",
+        "bundle lost has neither",
+        "full/socket is a socket",
+        "a\\tb cannot be released",
+    ];
+    assert_eq!(told.lines().count(), expected.len(), "{told}");
+    for (line, part) in told.lines().zip(expected) {
+        assert!(line.contains(part), "{line:?} does not say {part:?}");
+    }
+}
+
 /// What is in the files that a release changes: mixer.state, mixversion, LAST_VER, groups.ini, mixbundles.
 fn written(dir: &tempfile::TempDir) -> [String; 5] {
     ["mixer.state", "mixversion", "update/image/LAST_VER", "update/groups.ini", "mixbundles"]

@@ -19,12 +19,17 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use clearwell_format::BundleName;
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::inputs::{BundleStatus, DebuginfoBan};
 use crate::source::TextError;
+use crate::source::error::line_of;
 use crate::tree::scan::Ownership;
 
 /// `bundles.toml`, parsed.
@@ -60,90 +65,125 @@ pub struct BundleConfig {
 }
 
 impl TreesConfig {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// For broken TOML, unknown keys and names that are no bundle's.
-    pub fn parse(text: &str) -> Result<Self, TextError> {
-        let file: File = toml::from_str(text).map_err(|error| TextError::of_toml(&error, text))?;
-        let name = |name: &str| -> Result<BundleName, TextError> {
-            name.parse().map_err(|error| TextError { line: line_of(text, name), what: format!("{error}") })
-        };
-        let names = |list: Vec<String>| list.iter().map(|text| name(text)).collect::<Result<Vec<_>, _>>();
-        let mut bundles = BTreeMap::new();
-        for (bundle, table) in file.bundles {
-            let config = BundleConfig {
-                title: table.title,
-                description: table.description,
-                status: table.status.into(),
-                includes: names(table.includes)?,
-                also_add: names(table.also_add)?,
-                un_export: table.un_export,
-            };
-            bundles.insert(name(&bundle)?, config);
+    /// Reads the file as far as it can be understood, and everything that is wrong with it, by line: broken TOML,
+    /// unknown keys, names that are no bundle's.
+    pub fn parse(text: &str) -> (Self, Vec<TextError>) {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let errors = errors.iter().map(|error| TextError::of_toml(error, text)).collect();
+        let mut reader = Reader { text, errors };
+        let mut config = Self::default();
+        for (key, value) in table.into_inner() {
+            match key.as_ref().as_ref() {
+                // Of an owner that is not understood no two bundles should seem to differ.
+                "owner" => config.ownership = reader.value(value).map_or(Ownership::Root, OwnerKey::into),
+                "content-url" => config.content_url = reader.value(value),
+                "version-url" => config.version_url = reader.value(value),
+                "debuginfo" => config.debuginfo = reader.debuginfo(value),
+                "bundles" => {
+                    for (name, value) in reader.table(value) {
+                        let bundle = reader.bundle(value);
+                        config.bundles.extend(reader.name(name.span(), name.as_ref()).map(|name| (name, bundle)));
+                    }
+                }
+                _ => reader.unknown(&key, "owner, content-url, version-url, debuginfo or bundles"),
+            }
         }
-        Ok(Self {
-            ownership: match file.owner {
-                OwnerKey::Disk => Ownership::OnDisk,
-                OwnerKey::Root => Ownership::Root,
-            },
-            content_url: file.content_url,
-            version_url: file.version_url,
-            debuginfo: if file.debuginfo.banned {
-                DebuginfoBan { prefixes: file.debuginfo.prefixes.into_iter().map(String::into_bytes).collect() }
-            } else {
-                DebuginfoBan::default()
-            },
-            bundles,
-        })
+        reader.errors.sort_by_key(|error| error.line);
+        (config, reader.errors)
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
-    owner: OwnerKey,
-    content_url: Option<String>,
-    version_url: Option<String>,
-    debuginfo: DebuginfoTable,
-    bundles: BTreeMap<String, BundleTable>,
+/// Takes values out of the file's tables, and notes those that are wrong.
+struct Reader<'t> {
+    text: &'t str,
+    errors: Vec<TextError>,
 }
 
-#[derive(Default, Deserialize)]
+impl Reader<'_> {
+    fn value<T: DeserializeOwned>(&mut self, value: Spanned<DeValue<'_>>) -> Option<T> {
+        let read = T::deserialize(value.into_deserializer());
+        read.map_err(|error| self.errors.push(TextError::of_toml(&error, self.text))).ok()
+    }
+
+    fn table<'v>(&mut self, value: Spanned<DeValue<'v>>) -> DeTable<'v> {
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Table(table) => table,
+            _ => {
+                self.error(span, "use a table here".to_owned());
+                DeTable::default()
+            }
+        }
+    }
+
+    fn debuginfo(&mut self, value: Spanned<DeValue<'_>>) -> DebuginfoBan {
+        let mut banned = false;
+        let mut ban = DebuginfoBan::usual();
+        for (key, value) in self.table(value) {
+            match key.as_ref().as_ref() {
+                "banned" => banned = self.value(value).unwrap_or_default(),
+                "prefixes" => {
+                    let prefixes: Vec<String> = self.value(value).unwrap_or_default();
+                    ban.prefixes = prefixes.into_iter().map(String::into_bytes).collect();
+                }
+                _ => self.unknown(&key, "banned or prefixes"),
+            }
+        }
+        if banned { ban } else { DebuginfoBan::default() }
+    }
+
+    fn bundle(&mut self, value: Spanned<DeValue<'_>>) -> BundleConfig {
+        let mut bundle = BundleConfig::default();
+        for (key, value) in self.table(value) {
+            match key.as_ref().as_ref() {
+                "title" => bundle.title = self.value(value).unwrap_or_default(),
+                "description" => bundle.description = self.value(value).unwrap_or_default(),
+                "status" => bundle.status = self.value(value).map_or(BundleStatus::Active, StatusKey::into),
+                "includes" => bundle.includes = self.names(value),
+                "also-add" => bundle.also_add = self.names(value),
+                "un-export" => bundle.un_export = self.value(value).unwrap_or_default(),
+                _ => self.unknown(&key, "title, description, status, includes, also-add or un-export"),
+            }
+        }
+        bundle
+    }
+
+    fn names(&mut self, value: Spanned<DeValue<'_>>) -> Vec<BundleName> {
+        let names: Vec<Spanned<String>> = self.value(value).unwrap_or_default();
+        names.iter().filter_map(|name| self.name(name.span(), name.as_ref())).collect()
+    }
+
+    fn name(&mut self, span: Range<usize>, name: &str) -> Option<BundleName> {
+        name.parse().map_err(|error| self.error(span, format!("{error}"))).ok()
+    }
+
+    fn unknown(&mut self, key: &Spanned<DeString<'_>>, known: &str) {
+        self.error(key.span(), format!("unknown key \"{}\"; use {known}", key.as_ref()));
+    }
+
+    fn error(&mut self, span: Range<usize>, what: String) {
+        self.errors.push(TextError { line: line_of(self.text, span.start), what });
+    }
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum OwnerKey {
-    #[default]
     Disk,
     Root,
 }
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct DebuginfoTable {
-    banned: bool,
-    prefixes: Vec<String>,
-}
-
-impl Default for DebuginfoTable {
-    fn default() -> Self {
-        Self { banned: false, prefixes: vec!["/usr/lib/debug".into(), "/usr/src/debug".into()] }
+impl From<OwnerKey> for Ownership {
+    fn from(key: OwnerKey) -> Self {
+        match key {
+            OwnerKey::Disk => Self::OnDisk,
+            OwnerKey::Root => Self::Root,
+        }
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-struct BundleTable {
-    title: String,
-    description: String,
-    status: StatusKey,
-    includes: Vec<String>,
-    also_add: Vec<String>,
-    un_export: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 enum StatusKey {
-    #[default]
     Active,
     Experimental,
     Deprecated,
@@ -159,28 +199,24 @@ impl From<StatusKey> for BundleStatus {
     }
 }
 
-fn line_of(text: &str, name: &str) -> usize {
-    text.lines().position(|line| line.contains(name)).map_or(0, |line| line + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_empty_file_is_the_default() {
-        assert_eq!(TreesConfig::parse(""), Ok(TreesConfig::default()));
+        assert_eq!(TreesConfig::parse(""), (TreesConfig::default(), Vec::new()));
         assert!(TreesConfig::default().debuginfo.prefixes.is_empty());
     }
 
     #[test]
     fn every_key_is_read() {
-        let config = TreesConfig::parse(
+        let (config, errors) = TreesConfig::parse(
             "owner = \"root\"\ncontent-url = \"http://a/\"\nversion-url = \"http://b/\"\n[debuginfo]\nbanned = true\n\
              [bundles.editors]\ntitle = \"T\"\ndescription = \"D\"\nstatus = \"Experimental\"\nincludes = [\"libs\"]\n\
              also-add = [\"docs\"]\nun-export = [\"/usr/bin/x\"]\n",
-        )
-        .unwrap();
+        );
+        assert_eq!(errors, []);
         assert_eq!(config.ownership, Ownership::Root);
         assert_eq!(config.content_url.as_deref(), Some("http://a/"));
         assert_eq!(config.debuginfo, DebuginfoBan::usual());
@@ -194,17 +230,35 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line, what) in [
-            ("x = 1\n", 1, "unknown field"),
+            ("x = 1\n", 1, "unknown key \"x\"; use owner"),
             ("owner = \"me\"\n", 1, "unknown variant"),
             ("\n[bundles.a]\nincludes = \"b\"\n", 3, "invalid type"),
             ("[bundles.a]\nstatus = \"active\"\n", 2, "unknown variant"),
-            ("[bundles.a]\n\nincludes = [\"b c\"]\n", 3, "not a bundle name"),
+            ("[bundles.a]\n\nincludes = [\n\"b c\"]\n", 4, "not a bundle name"),
             ("[bundles.MoM]\n", 1, "not a bundle name"),
+            ("bundles = 3\n", 1, "use a table"),
+            ("[bundles]\na = \"b\"\n", 2, "use a table"),
+            ("[bundles.a]\nTitle = \"A\"\n", 2, "unknown key \"Title\""),
+            ("[debuginfo]\nbaned = true\n", 2, "unknown key \"baned\""),
+            ("[bundles.a]\n[bundles.a]\n", 2, "duplicate key"),
             ("[bundles", 1, ""),
         ] {
-            let error = TreesConfig::parse(text).unwrap_err();
-            assert!(error.what.contains(what), "{error}");
-            assert_eq!(error.line, line, "{text:?}: {error}");
+            let (_, errors) = TreesConfig::parse(text);
+            assert_eq!(errors.len(), 1, "{text:?}: {errors:?}");
+            assert!(errors[0].what.contains(what), "{text:?}: {}", errors[0]);
+            assert_eq!(errors[0].line, line, "{text:?}: {}", errors[0]);
         }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_and_the_rest_is_read() {
+        let (config, errors) = TreesConfig::parse(
+            "owner = \"me\"\nowner = \"you\"\ncolour = 1\n[bundles.\"b c\"]\n[bundles.a]\ntitle = 1\nincludes = [\"b\", \"x/y\"]\n\
+             status = \"Old\"\ntitel = \"T\"\n[bundles.d]\ntitle = \"D\"\ndescription =\n",
+        );
+        let lines: Vec<usize> = errors.iter().map(|error| error.line).collect();
+        assert_eq!(lines, [1, 2, 3, 4, 6, 7, 8, 9, 12], "{errors:?}");
+        assert_eq!(config.bundles[&"a".parse().unwrap()].includes, ["b".parse().unwrap()]);
+        assert_eq!(config.bundles[&"d".parse().unwrap()].title, "D");
     }
 }

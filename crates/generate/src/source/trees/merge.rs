@@ -34,10 +34,11 @@ impl Merge {
         }
     }
 
-    /// Adds a file that the release makes, in place of one that a tree may have.
+    /// Adds a file that the release makes, in place of one that the bundle may have, and directories above it. Both
+    /// have fixed modes and owners. What bundles have of those directories counts, so theirs have to be added before.
     ///
     /// # Errors
-    /// If something else than a file is at the path, or than a directory above it.
+    /// If something else than a file is at the path, or than a directory above it, or another bundle's file.
     pub(super) fn put(
         &mut self,
         path: &EntryPath,
@@ -57,12 +58,14 @@ impl Merge {
             }
             ancestor = directory.parent();
         }
-        let owner = match self.find(path) {
-            Some(node) if node.kind() == FileKind::File => node.owner,
-            Some(_) => return Err(SourceError::InTheWay { path: path.clone(), needed: path.clone() }),
-            None => Owner::MANIFEST,
-        };
-        let node = Node::file(path.clone(), owner, mtime, content.into());
+        let node = Node::file(path.clone(), Owner::MANIFEST, mtime, content.into());
+        match self.nodes.get(path) {
+            Some((there, _)) if there.kind() != FileKind::File => {
+                return Err(SourceError::InTheWay { path: path.clone(), needed: path.clone() });
+            }
+            Some((_, first)) if first != bundle => return self.add(node, bundle),
+            _ => {}
+        }
         self.nodes.insert(path.clone(), (node, bundle.clone()));
         Ok(())
     }
@@ -71,22 +74,32 @@ impl Merge {
         self.nodes.get(path).map(|(node, _)| node)
     }
 
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values().map(|(node, _)| node)
+    }
+
     pub(super) fn into_nodes(self) -> Vec<Node> {
         self.nodes.into_values().map(|(node, _)| node).collect()
     }
 }
 
-fn difference(a: &Node, b: &Node) -> &'static str {
+fn difference(a: &Node, b: &Node) -> String {
+    let kind = |node: &Node| match node.kind() {
+        FileKind::Directory => "directory",
+        FileKind::Link => "link",
+        FileKind::File => "file",
+    };
+    let (of_a, of_b) = (a.owner, b.owner);
     if a.kind() != b.kind() {
-        "kind (file, directory or link)"
-    } else if (a.owner.uid, a.owner.gid) != (b.owner.uid, b.owner.gid) {
-        "owner"
-    } else if a.owner.permissions != b.owner.permissions && a.kind() != FileKind::Link {
-        "mode"
+        format!("kind ({} and {})", kind(a), kind(b))
+    } else if (of_a.uid, of_a.gid) != (of_b.uid, of_b.gid) {
+        format!("owner ({}:{} and {}:{})", of_a.uid, of_a.gid, of_b.uid, of_b.gid)
+    } else if of_a.permissions != of_b.permissions && a.kind() != FileKind::Link {
+        format!("mode ({:04o} and {:04o})", of_a.permissions, of_b.permissions)
     } else if a.kind() == FileKind::Link {
-        "target"
+        "target".to_owned()
     } else {
-        "content"
+        "content".to_owned()
     }
 }
 
@@ -117,20 +130,36 @@ mod tests {
     }
 
     #[test]
-    fn what_a_release_makes_keeps_its_mode_and_needs_its_folders() {
-        let bundle = BundleName::os_core();
+    fn what_a_release_makes_has_fixed_modes_and_yields_to_directories() {
+        let (os_core, editor) = (BundleName::os_core(), "editor".parse().unwrap());
         let path: EntryPath = "/usr/share/clear/version".parse().unwrap();
+        let closed = Owner { permissions: 0o600, uid: 7, gid: 7 };
         let mut merge = Merge::default();
-        merge
-            .add(file("/usr/share/clear/version", Owner { permissions: 0o600, ..Owner::MANIFEST }, "1"), &bundle)
-            .unwrap();
-        merge.put(&path, b"30".to_vec(), 0, &bundle).unwrap();
-        assert_eq!(merge.find(&path).unwrap().owner.permissions, 0o600);
+        merge.add(file("/usr/share/clear/version", closed, "1"), &os_core).unwrap();
+        let own = Owner { permissions: 0o750, uid: 0, gid: 7 };
+        merge.add(Node::directory("/usr/share".parse().unwrap(), own, 0), &editor).unwrap();
+        merge.put(&path, b"30".to_vec(), 0, &os_core).unwrap();
+        let owner = |path: &str| merge.find(&path.parse().unwrap()).unwrap().owner;
+        assert_eq!(owner("/usr/share/clear/version"), Owner::MANIFEST);
+        assert_eq!(owner("/usr/share"), own);
+        assert_eq!((owner("/usr"), owner("/usr/share/clear")), (DIRECTORY, DIRECTORY));
         assert_eq!(merge.into_nodes().len(), 4);
+    }
 
-        let mut merge = Merge::default();
-        merge.add(Node::link("/usr".parse().unwrap(), Owner::MANIFEST, 0, b"x"), &bundle).unwrap();
-        let error = merge.put(&path, Vec::new(), 0, &bundle).unwrap_err();
-        assert!(error.to_string().starts_with("/usr is not a directory"), "{error}");
+    #[test]
+    fn what_a_release_makes_takes_no_place_of_another() {
+        let (os_core, editor) = (BundleName::os_core(), "editor".parse().unwrap());
+        let path: EntryPath = "/usr/share/clear/version".parse().unwrap();
+        let told = |node: Node| {
+            let mut merge = Merge::default();
+            merge.add(node, &editor).unwrap();
+            merge.put(&path, b"30".to_vec(), 0, &os_core).map_err(|error| error.to_string())
+        };
+        let link = |path: &str| Node::link(path.parse().unwrap(), Owner::MANIFEST, 0, b"x");
+        assert!(told(link("/usr")).unwrap_err().starts_with("/usr is not a directory"));
+        assert!(told(link("/usr/share/clear/version")).unwrap_err().contains("is not a file"));
+        let error = told(file("/usr/share/clear/version", Owner::MANIFEST, "1")).unwrap_err();
+        assert!(error.contains("differs in content between the bundles editor and os-core"), "{error}");
+        assert!(told(file("/usr/share/clear/version", Owner::MANIFEST, "30")).is_ok());
     }
 }

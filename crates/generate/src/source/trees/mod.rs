@@ -9,86 +9,56 @@
 //! A folder is a bundle; its name is the bundle's. A bundle of `bundles.toml` without a folder only includes others.
 //! Bundles may hold the same path as long as it is the same in all of them. What a system needs to update itself is
 //! added: the files of [`OsContent`], and for each bundle the empty file `/usr/share/clear/bundles/<bundle>` by which
-//! clients know that it is installed.
+//! clients know that it is installed. What is added is root's, with modes 0644 and 0755; a directory that a bundle has
+//! itself stays as the bundle has it.
 //!
 //! A path is marked for export as mixer does: below `/bin`, `/usr/bin` and `/usr/local/bin`, unless `un-export` has it.
 
 mod config;
+mod folder;
 mod merge;
 mod os_content;
+mod owners;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clearwell_format::{BundleName, EntryPath};
 
-use super::error::IncludeList;
-use super::{SourceError, read_text};
-use crate::inputs::{BundleInput, Inputs, PathList, Release, Warning};
+use super::SourceError;
+use super::problems::Problems;
+use crate::inputs::{BundleInput, Inputs, PathList, Release};
 use crate::progress::Progress;
 use crate::tree::Tree;
 use crate::tree::known::KnownHashes;
-use crate::tree::scan::{ScanError, scan};
+use crate::tree::scan::ScanError;
+use folder::Folder;
 use merge::Merge;
 
 pub use config::{BundleConfig, TreesConfig};
 pub use os_content::OsContent;
 
-/// An opened folder of trees.
+/// A folder of trees.
 #[derive(Clone, Debug)]
 pub struct Trees {
     dir: PathBuf,
-    /// `bundles.toml`.
-    pub config: TreesConfig,
-    /// The bundles that have a folder.
-    folders: BTreeSet<BundleName>,
-    warnings: Vec<Warning>,
 }
 
 impl Trees {
     /// Opens the folder of trees `dir`.
     ///
     /// # Errors
-    /// If there is no os-core, `bundles.toml` is broken or names bundles that do not exist, or a folder has a name that
-    /// no bundle can have.
+    /// If it cannot be read. What is wrong with what it holds, [`Trees::inputs`] tells.
     pub fn open(dir: &Path) -> Result<Self, SourceError> {
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => ScanError::NoRoot(dir.to_owned()).into(),
             _ => SourceError::Read { path: dir.to_owned(), source },
         };
+        fs::read_dir(dir).map_err(failed)?;
         // Paths in the sources of nodes must not depend on where the process stands later.
-        let dir = std::path::absolute(dir).map_err(failed)?;
-        let mut folders = BTreeSet::new();
-        let mut warnings = Vec::new();
-        for entry in fs::read_dir(&dir).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name == CONFIG || name.starts_with('.') {
-                continue;
-            }
-            if !path.is_dir() {
-                warnings.push(Warning::Source { what: format!("{} is no folder: it is not used", path.display()) });
-                continue;
-            }
-            match name.parse() {
-                Ok(bundle) => folders.insert(bundle),
-                Err(source) => return Err(SourceError::BundleFolder { path, source }),
-            };
-        }
-        if !folders.contains(&BundleName::os_core()) {
-            return Err(SourceError::NoOsCore(dir.join(BundleName::os_core().as_str())));
-        }
-        let path = dir.join(CONFIG);
-        let config = match read_text(&path)? {
-            Some(text) => TreesConfig::parse(&text).map_err(|error| error.of(&path))?,
-            None => TreesConfig::default(),
-        };
-        warnings.sort_by_key(ToString::to_string);
-        let trees = Self { dir, config, folders, warnings };
-        trees.check_includes(&path)?;
-        Ok(trees)
+        Ok(Self { dir: std::path::absolute(dir).map_err(failed)? })
     }
 
     /// The folder, absolute.
@@ -99,7 +69,8 @@ impl Trees {
     /// Reads and hashes what a release is planned from.
     ///
     /// # Errors
-    /// If a tree cannot be read, or two bundles disagree about a path.
+    /// Everything that is wrong: with the folder, with `bundles.toml`, with what cannot be released in each tree, and
+    /// with paths about which two bundles disagree.
     pub fn inputs(
         &self,
         release: Release,
@@ -107,41 +78,39 @@ impl Trees {
         known: &KnownHashes,
         progress: &dyn Progress,
     ) -> Result<Inputs, SourceError> {
-        let mtime = u64::try_from(release.timestamp).unwrap_or(0);
-        let mut warnings = self.warnings.clone();
+        let (mut warnings, mut problems) = (Vec::new(), Problems::default());
+        let folder = Folder::read(&self.dir, &mut warnings, &mut problems)?;
         let mut merge = Merge::default();
-        let mut lists: BTreeMap<BundleName, BTreeSet<EntryPath>> = BTreeMap::new();
-        for bundle in self.bundles() {
-            let mut list = BTreeSet::new();
-            if self.folders.contains(&bundle) {
-                let mut scan = scan(&self.dir.join(bundle.as_str()), self.config.ownership, known, progress)?;
-                warnings.append(&mut scan.warnings);
-                let mut nodes = scan.nodes;
-                nodes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-                for node in nodes {
-                    list.insert(node.path.clone());
-                    merge.add(node, &bundle)?;
+        let mut lists = folder.scan(&mut merge, &mut warnings, &mut problems, known, progress);
+        let mtime = u64::try_from(release.timestamp).unwrap_or(0);
+        let os_core = BundleName::os_core();
+        let mut in_the_way = BTreeSet::new();
+        // After what the bundles have, of which directories count.
+        for bundle in folder.bundles() {
+            let list = lists.entry(bundle.clone()).or_default();
+            let mut files = match bundle == os_core {
+                true => {
+                    problems.of(os_files(&folder.config, &merge, list, content, release.timestamp)).unwrap_or_default()
                 }
-            }
-            if bundle == BundleName::os_core() {
-                for (path, content) in self.os_files(&merge, content, release.timestamp)? {
-                    merge.put(&path, content, mtime, &bundle)?;
-                    add_with_ancestors(&mut list, path);
+                false => Vec::new(),
+            };
+            let tracking = format!("/usr/share/clear/bundles/{bundle}");
+            files.push((tracking.parse().expect("a bundle name is a safe component"), Vec::new()));
+            for (path, content) in files {
+                match merge.put(&path, content, mtime, &bundle) {
+                    // Told once, whatever else is needed there.
+                    Err(SourceError::InTheWay { path, .. }) if !in_the_way.insert(path.clone()) => {}
+                    result => drop(problems.of(result)),
                 }
+                add_with_ancestors(list, path);
             }
-            let tracking: EntryPath =
-                format!("/usr/share/clear/bundles/{bundle}").parse().expect("a bundle name is a safe component");
-            if !list.contains(&tracking) {
-                merge.put(&tracking, Vec::new(), mtime, &bundle)?;
-                add_with_ancestors(&mut list, tracking);
-            }
-            lists.insert(bundle, list);
         }
+        problems.into_result()?;
         let tree = Tree::new(merge.into_nodes())?;
         let index = tree.index();
         let mut bundles = Vec::with_capacity(lists.len());
         for (name, paths) in lists {
-            let config = self.config.bundles.get(&name).cloned().unwrap_or_default();
+            let config = folder.config.bundles.get(&name).cloned().unwrap_or_default();
             let mut list = PathList::default();
             for path in paths {
                 list.add(path.as_bytes(), exported(&path, &config));
@@ -156,88 +125,53 @@ impl Trees {
             });
         }
         drop(index);
-        let debuginfo = self.config.debuginfo.clone();
+        let debuginfo = folder.config.debuginfo.clone();
         Ok(Inputs { release, tree, bundles, stamps: os_content::stamps(), debuginfo, upstream: None, warnings })
     }
+}
 
-    /// All bundles, os-core first: what it brings, the others have to agree with.
-    fn bundles(&self) -> Vec<BundleName> {
-        let mut bundles: BTreeSet<BundleName> =
-            self.folders.iter().chain(self.config.bundles.keys()).cloned().collect();
-        let os_core = BundleName::os_core();
-        bundles.remove(&os_core);
-        [os_core].into_iter().chain(bundles).collect()
-    }
-
-    fn check_includes(&self, config: &Path) -> Result<(), SourceError> {
-        for (bundle, table) in &self.config.bundles {
-            if !self.folders.contains(bundle) && table.includes.is_empty() && table.also_add.is_empty() {
-                return Err(SourceError::NoTree {
-                    bundle: bundle.clone(),
-                    config: config.to_owned(),
-                    folder: self.dir.join(bundle.as_str()),
-                });
-            }
-            let includes = table.includes.iter().map(|include| (IncludeList::Includes, include));
-            for (list, include) in includes.chain(table.also_add.iter().map(|add| (IncludeList::AlsoAdd, add))) {
-                if include == bundle {
-                    return Err(SourceError::SelfInclude { bundle: bundle.clone(), list, config: config.to_owned() });
-                }
-                if !self.folders.contains(include) && !self.config.bundles.contains_key(include) {
-                    return Err(SourceError::MissingInclude {
-                        bundle: bundle.clone(),
-                        list,
-                        include: include.clone(),
-                        config: config.to_owned(),
-                    });
-                }
-            }
+/// The files of [`OsContent`] that os-core has to hold beside its `own`.
+fn os_files(
+    config: &TreesConfig,
+    merge: &Merge,
+    own: &BTreeSet<EntryPath>,
+    content: &OsContent,
+    timestamp: i64,
+) -> Result<Vec<(EntryPath, Vec<u8>)>, SourceError> {
+    let path = |text: &str| -> EntryPath { text.parse().expect("a constant path is legal") };
+    let release_path = path("/usr/lib/os-release");
+    let release = match merge.find(&release_path).filter(|_| own.contains(&release_path)) {
+        Some(node) => {
+            let mut text = Vec::new();
+            let read = node.open().and_then(|mut reader| reader.read_to_end(&mut text));
+            read.map_err(|source| SourceError::Read { path: node.location().into_owned(), source })?;
+            Some(text)
         }
-        Ok(())
+        None => None,
+    };
+    let stamp = content.stamp.clone().unwrap_or_else(|| timestamp.to_string().into_bytes());
+    let mut files = vec![
+        (release_path, os_content::os_release(release.as_deref(), content.version)),
+        (path("/usr/share/clear/version"), content.version.to_string().into_bytes()),
+        (path("/usr/share/clear/versionstamp"), stamp),
+        (path("/usr/share/defaults/swupd/format"), content.format.to_string().into_bytes()),
+    ];
+    let content_path = path("/usr/share/defaults/swupd/contenturl");
+    let version_path = path("/usr/share/defaults/swupd/versionurl");
+    let content_url = content.content_url.as_ref().or(config.content_url.as_ref());
+    let version_url = content.version_url.as_ref().or(config.version_url.as_ref());
+    // A client that knows only one of the two gives up.
+    let version_url = version_url.or_else(|| content_url.filter(|_| merge.find(&version_path).is_none()));
+    for (path, url) in [(content_path, content_url), (version_path, version_url)] {
+        files.extend(url.map(|url| (path, url.clone().into_bytes())));
     }
-
-    /// The files of [`OsContent`] that os-core has to hold.
-    fn os_files(
-        &self,
-        merge: &Merge,
-        content: &OsContent,
-        timestamp: i64,
-    ) -> Result<Vec<(EntryPath, Vec<u8>)>, SourceError> {
-        let path = |text: &str| -> EntryPath { text.parse().expect("a constant path is legal") };
-        let release_path = path("/usr/lib/os-release");
-        let own = match merge.find(&release_path) {
-            Some(node) => {
-                let mut own = Vec::new();
-                let read = node.open().and_then(|mut reader| reader.read_to_end(&mut own));
-                read.map_err(|source| SourceError::Read { path: node.location().into_owned(), source })?;
-                Some(own)
-            }
-            None => None,
-        };
-        let stamp = content.stamp.clone().unwrap_or_else(|| timestamp.to_string().into_bytes());
-        let mut files = vec![
-            (release_path, os_content::os_release(own.as_deref(), content.version)),
-            (path("/usr/share/clear/version"), content.version.to_string().into_bytes()),
-            (path("/usr/share/clear/versionstamp"), stamp),
-            (path("/usr/share/defaults/swupd/format"), content.format.to_string().into_bytes()),
-        ];
-        let content_path = path("/usr/share/defaults/swupd/contenturl");
-        let version_path = path("/usr/share/defaults/swupd/versionurl");
-        let content_url = content.content_url.as_ref().or(self.config.content_url.as_ref());
-        let version_url = content.version_url.as_ref().or(self.config.version_url.as_ref());
-        // A client that knows only one of the two gives up.
-        let version_url = version_url.or_else(|| content_url.filter(|_| merge.find(&version_path).is_none()));
-        for (path, url) in [(content_path, content_url), (version_path, version_url)] {
-            files.extend(url.map(|url| (path, url.clone().into_bytes())));
-        }
-        let certificate_path = path("/usr/share/clear/update-ca/Swupd_Root.pem");
-        if let Some(certificate) = &content.certificate
-            && merge.find(&certificate_path).is_none()
-        {
-            files.push((certificate_path, certificate.clone()));
-        }
-        Ok(files)
+    let certificate_path = path("/usr/share/clear/update-ca/Swupd_Root.pem");
+    if let Some(certificate) = &content.certificate
+        && !own.contains(&certificate_path)
+    {
+        files.push((certificate_path, certificate.clone()));
     }
+    Ok(files)
 }
 
 fn add_with_ancestors(list: &mut BTreeSet<EntryPath>, path: EntryPath) {
@@ -254,8 +188,6 @@ fn exported(path: &EntryPath, config: &BundleConfig) -> bool {
     below.iter().any(|folder| path.as_bytes().starts_with(folder.as_bytes()))
         && !config.un_export.iter().any(|kept| kept.as_bytes() == path.as_bytes())
 }
-
-const CONFIG: &str = "bundles.toml";
 
 #[cfg(test)]
 mod tests;

@@ -9,9 +9,9 @@
 //! | `/usr/share/defaults/swupd/contenturl`, `versionurl` | where clients fetch, if that is known |
 //! | `/usr/share/clear/update-ca/Swupd_Root.pem` | the certificate that signs, unless the tree has one |
 //!
-//! None ends with a line feed but `os-release` and the certificate. Each belongs to root and has mode 0644, unless
-//! the tree has the file and says otherwise. What the tree says in the first four is replaced: a client that reads
-//! another version or format there does not know what it runs.
+//! None ends with a line feed but `os-release` and the certificate. Each belongs to root and has mode 0644, whatever the
+//! tree has. What the tree says in the first four is replaced: a client that reads another version or format there does
+//! not know what it runs.
 
 use clearwell_format::{EntryPath, FormatNumber, Version};
 

@@ -1,5 +1,7 @@
 //! Folders of trees on disk, made for each test.
 
+use std::fs;
+
 use super::*;
 use crate::inputs::Listed;
 use crate::plan::{PlanOptions, plan};

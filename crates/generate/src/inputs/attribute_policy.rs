@@ -1,0 +1,65 @@
+//! What becomes of a build whose tree has extended attributes.
+
+use std::str::FromStr;
+
+use super::{Inputs, Warning};
+
+/// What becomes of a build whose tree has extended attributes. Endpoints never get them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttributePolicy {
+    /// It warns.
+    #[default]
+    Warn,
+    /// It ends, unless all of them are labels of SELinux: a machine that has it puts them on every file.
+    Refuse,
+    /// It says nothing.
+    Ignore,
+}
+
+impl AttributePolicy {
+    /// Leaves the warnings of lost attributes in the inputs, takes them out, or makes an error of them.
+    ///
+    /// # Errors
+    /// By [`AttributePolicy::Refuse`].
+    pub fn apply(self, inputs: &mut Inputs) -> Result<(), LostAttributes> {
+        match self {
+            Self::Warn => {}
+            Self::Ignore => inputs.warnings.retain(|warning| !matches!(warning, Warning::LostAttribute { .. })),
+            Self::Refuse => {
+                let refused = |warning: &&Warning| matches!(warning, Warning::LostAttribute { name, .. } if name != "security.selinux");
+                let lost: Vec<Warning> = inputs.warnings.iter().filter(refused).cloned().collect();
+                if !lost.is_empty() {
+                    return Err(LostAttributes(lost));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for AttributePolicy {
+    type Err = InvalidPolicy;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPolicy> {
+        match text {
+            "warn" => Ok(Self::Warn),
+            "refuse" => Ok(Self::Refuse),
+            "ignore" => Ok(Self::Ignore),
+            _ => Err(InvalidPolicy(text.to_owned())),
+        }
+    }
+}
+
+/// A text that names no [`AttributePolicy`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" does not say what to do about extended attributes; use warn, refuse or ignore")]
+pub struct InvalidPolicy(String);
+
+/// A tree has extended attributes, and they are not to be lost.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the tree has extended attributes; remove them, or build with --xattrs warn:{}", lines(.0))]
+pub struct LostAttributes(Vec<Warning>);
+
+fn lines(warnings: &[Warning]) -> String {
+    warnings.iter().map(|warning| format!("\n  {warning}")).collect()
+}

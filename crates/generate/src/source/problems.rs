@@ -1,0 +1,83 @@
+//! All that is wrong with a source, told at once.
+
+use std::error::Error;
+use std::fmt;
+
+use super::SourceError;
+use crate::tree::scan::printable;
+
+/// Problems in the order in which they are told.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<SourceError>);
+
+impl Problems {
+    pub(super) fn add(&mut self, problem: impl Into<SourceError>) {
+        self.0.push(problem.into());
+    }
+
+    pub(super) fn extend(&mut self, problems: impl IntoIterator<Item = impl Into<SourceError>>) {
+        self.0.extend(problems.into_iter().map(Into::into));
+    }
+
+    /// The value, or nothing and one problem more.
+    pub(super) fn of<T>(&mut self, result: Result<T, impl Into<SourceError>>) -> Option<T> {
+        result.map_err(|problem| self.add(problem)).ok()
+    }
+
+    /// # Errors
+    /// The problem if there is one; [`SourceError::Several`] for more.
+    pub(super) fn into_result(mut self) -> Result<(), SourceError> {
+        match self.0.len() {
+            0 => Ok(()),
+            1 => self.0.pop().map_or(Ok(()), Err),
+            _ => Err(SourceError::Several(self)),
+        }
+    }
+}
+
+/// A line for each problem, with its causes. A long list ends with the number of those that it does not show.
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} problems, all of which have to be mended:", self.0.len())?;
+        for problem in self.0.iter().take(SHOWN) {
+            let mut line = problem.to_string();
+            let mut cause = problem.source();
+            while let Some(error) = cause {
+                line = format!("{line}: {error}");
+                cause = error.source();
+            }
+            write!(f, "\n  {}", printable(&line))?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
+    }
+}
+
+/// Problems that are shown: a screen's.
+const SHOWN: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::tree::scan::ScanError;
+
+    fn sockets(number: usize) -> Problems {
+        let mut problems = Problems::default();
+        problems.extend((0..number).map(|number| ScanError::Socket(PathBuf::from(format!("/{number}\n")))));
+        problems
+    }
+
+    #[test]
+    fn one_problem_is_itself_and_more_are_a_list() {
+        assert!(sockets(0).into_result().is_ok());
+        assert!(matches!(sockets(1).into_result(), Err(SourceError::Scan(ScanError::Socket(_)))));
+        let told = sockets(2).into_result().unwrap_err().to_string();
+        assert!(told.starts_with("2 problems") && told.lines().count() == 3, "{told}");
+        let told = sockets(1000).into_result().unwrap_err().to_string();
+        assert!(told.ends_with("\n  and 960 more") && told.lines().count() == 42, "{told}");
+    }
+}

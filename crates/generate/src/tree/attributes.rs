@@ -1,0 +1,131 @@
+//! Extended attributes: swupd content has none (hash 5), so endpoints get files without those that they have in the tree.
+//!
+//! Only names are read. A file on a file system that has no such attributes has none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+use clearwell_format::EntryPath;
+use rustix::fs::{llistxattr, llistxattr_query};
+use rustix::io::Errno;
+
+use crate::inputs::Warning;
+
+/// Attributes by name, with the paths that have them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes(BTreeMap<String, BTreeSet<EntryPath>>);
+
+impl Attributes {
+    /// Adds an attribute of a path.
+    pub fn add(&mut self, name: String, path: EntryPath) {
+        self.0.entry(name).or_default().insert(path);
+    }
+
+    /// Adds those of another tree.
+    pub fn extend(&mut self, other: Self) {
+        for (name, mut paths) in other.0 {
+            self.0.entry(name).or_default().append(&mut paths);
+        }
+    }
+
+    /// A warning for each name. File capabilities come first: programs fail without them.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut names: Vec<_> = self.0.iter().collect();
+        names.sort_by_key(|(name, _)| *name != CAPABILITY);
+        let warning = |(name, paths): (&String, &BTreeSet<EntryPath>)| Warning::LostAttribute {
+            name: name.clone(),
+            paths: paths.iter().take(SHOWN_PATHS).cloned().collect(),
+            total: paths.len(),
+        };
+        names.into_iter().map(warning).collect()
+    }
+}
+
+/// The names of an object's attributes. Links are not followed.
+pub(super) fn names(location: &Path) -> io::Result<Vec<String>> {
+    let mut few = [0; FEW];
+    match llistxattr(location, &mut few[..]) {
+        Ok(length) => return Ok(split(&few[..length])),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
+        Err(Errno::RANGE) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // More may come between the two questions; they are asked again then.
+    loop {
+        let mut many = vec![0; llistxattr_query(location)?];
+        match llistxattr(location, &mut many[..]) {
+            Ok(length) => return Ok(split(&many[..length])),
+            Err(Errno::RANGE) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn split(list: &[u8]) -> Vec<String> {
+    let names = list.split(|&byte| byte == 0).filter(|name| !name.is_empty());
+    names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+}
+
+/// What the list of a file usually fits into. Most have none.
+const FEW: usize = 256;
+/// Paths that a warning names.
+const SHOWN_PATHS: usize = 10;
+/// File capabilities.
+pub(crate) const CAPABILITY: &str = "security.capability";
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{XattrFlags, lsetxattr};
+
+    use super::*;
+
+    #[test]
+    fn all_names_are_listed_however_many_there_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(names(&file).unwrap(), Vec::<String>::new());
+        let wanted: Vec<String> = (10..40).map(|number| format!("user.attribute-{number}")).collect();
+        for name in &wanted {
+            match lsetxattr(&file, name.as_str(), b"value", XattrFlags::empty()) {
+                Ok(()) => {}
+                Err(Errno::OPNOTSUPP) => {
+                    use std::io::Write as _;
+                    let _ = writeln!(io::stderr(), "SKIPPED: {} has no extended attributes", dir.path().display());
+                    return;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let mut found = names(&file).unwrap();
+        found.retain(|name| name.starts_with("user."));
+        found.sort();
+        assert_eq!(found, wanted);
+        // A link has none of its target's.
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        assert!(names(&link).unwrap().iter().all(|name| !name.starts_with("user.")));
+        assert_eq!(names(&dir.path().join("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn capabilities_come_first_and_lists_are_bounded() {
+        let mut attributes = Attributes::default();
+        let path = |number: u32| format!("/usr/bin/{number:03}").parse::<EntryPath>().unwrap();
+        for number in 0..300 {
+            attributes.add("security.selinux".into(), path(number));
+        }
+        attributes.add("user.x".into(), path(1));
+        let mut other = Attributes::default();
+        other.add("user.x".into(), path(1));
+        other.add(CAPABILITY.into(), path(7));
+        attributes.extend(other);
+        let told: Vec<String> = attributes.warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 3);
+        assert!(told[0].starts_with("endpoints get /usr/bin/007 without file capabilities"), "{}", told[0]);
+        assert!(told[1].contains("/usr/bin/009") && !told[1].contains("/usr/bin/010"), "{}", told[1]);
+        assert!(told[1].contains("and 290 more"), "{}", told[1]);
+        assert!(told[2].contains("/usr/bin/001") && !told[2].contains("more"), "{}", told[2]);
+    }
+}
