@@ -1,7 +1,7 @@
 //! Request path to typed resource and back: the only place that knows the shape of URLs (spec, content layout 1).
 //!
 //! ```text
-//! version/format<F>/latest(.sig)   version/format<F>/first   version/latest_version(.sig)
+//! version/format<F>/latest(.sig)   version/format<F>/first   version/latest_version(.sig)   version/formatstaging/latest(.sig)
 //! <ver>/Manifest.<name>(.tar)      <ver>/Manifest.MoM.sig    <ver>/Manifest-<b>-delta-from-<old>
 //! <ver>/files/<hash>.tar           <ver>/pack-<b>-from-<old>.tar
 //! <ver>/delta/10-20-<from>-<to>    <ver>/format   <ver>/mixer-src-version   <ver>/upstreamurl   <ver>/upstreamver
@@ -41,6 +41,37 @@ pub enum Pointer {
     LatestVersion,
     /// `latest_version.sig`.
     LatestVersionSignature,
+    /// `formatstaging/latest`: what clients with `-F staging` take, whatever its format (client behaviour 2).
+    Staging,
+    /// `formatstaging/latest.sig`.
+    StagingSignature,
+}
+
+impl Pointer {
+    /// The signature beside a pointer; `None` for `first`, which has none, and for signatures.
+    pub const fn signature(self) -> Option<Self> {
+        match self {
+            Self::Latest(format) => Some(Self::LatestSignature(format)),
+            Self::LatestVersion => Some(Self::LatestVersionSignature),
+            Self::Staging => Some(Self::StagingSignature),
+            Self::First(_) | Self::LatestSignature(_) | Self::LatestVersionSignature | Self::StagingSignature => None,
+        }
+    }
+
+    /// What a signature signs; `None` for what is none.
+    pub const fn signed(self) -> Option<Self> {
+        match self {
+            Self::LatestSignature(format) => Some(Self::Latest(format)),
+            Self::LatestVersionSignature => Some(Self::LatestVersion),
+            Self::StagingSignature => Some(Self::Staging),
+            Self::Latest(_) | Self::LatestVersion | Self::Staging | Self::First(_) => None,
+        }
+    }
+
+    /// True for the signature of another pointer.
+    pub const fn is_signature(self) -> bool {
+        self.signed().is_some()
+    }
 }
 
 /// What lies in the folder of a version.
@@ -104,6 +135,8 @@ impl Resource {
         let resource = match (parts.next()?, parts.next()?, parts.next()) {
             ("version", "latest_version", None) => Self::Pointer(Pointer::LatestVersion),
             ("version", "latest_version.sig", None) => Self::Pointer(Pointer::LatestVersionSignature),
+            ("version", "formatstaging", Some("latest")) => Self::Pointer(Pointer::Staging),
+            ("version", "formatstaging", Some("latest.sig")) => Self::Pointer(Pointer::StagingSignature),
             ("version", folder, Some(file)) => {
                 let format = folder.strip_prefix("format")?.parse().ok()?;
                 Self::Pointer(match file {
@@ -275,6 +308,8 @@ impl fmt::Display for Pointer {
             Self::First(format) => write!(f, "version/format{format}/first"),
             Self::LatestVersion => f.write_str("version/latest_version"),
             Self::LatestVersionSignature => f.write_str("version/latest_version.sig"),
+            Self::Staging => f.write_str("version/formatstaging/latest"),
+            Self::StagingSignature => f.write_str("version/formatstaging/latest.sig"),
         }
     }
 }
@@ -325,6 +360,8 @@ mod tests {
             "version/format30/first",
             "version/latest_version",
             "version/latest_version.sig",
+            "version/formatstaging/latest",
+            "version/formatstaging/latest.sig",
             "30/Manifest.MoM",
             "30/Manifest.MoM.tar",
             "30/Manifest.MoM.sig",
@@ -366,7 +403,8 @@ mod tests {
             "version/format30",
             "version/format30/",
             "version/format030/latest",
-            "version/formatstaging/latest",
+            "version/formatstaging/first",
+            "version/formatStaging/latest",
             "version/format30/latest/",
             "version/format30/x",
             "version/latest",
@@ -406,6 +444,17 @@ mod tests {
         ] {
             assert_eq!(Resource::from_request_path(path), None, "{path:?}");
         }
+    }
+
+    #[test]
+    fn pointers_and_their_signatures() {
+        let format = FormatNumber::new(30).unwrap();
+        for pointer in [Pointer::Latest(format), Pointer::LatestVersion, Pointer::Staging] {
+            let signature = pointer.signature().unwrap();
+            assert_eq!(signature.to_string(), format!("{pointer}.sig"));
+            assert_eq!((signature.signed(), signature.signature()), (Some(pointer), None));
+        }
+        assert_eq!(Pointer::First(format).signature(), None);
     }
 
     proptest! {

@@ -22,6 +22,8 @@ use crate::sign_release::sign_pointers;
 /// Choices of a publication.
 #[derive(Clone, Debug)]
 pub struct PublishOptions {
+    /// Move the pointer of the staging channel, and no other.
+    pub staging: bool,
     /// Rules of the guard that the maintainer overrules.
     pub allowed: BTreeSet<Rule>,
     /// The time of the signatures, and at which certificates must be valid, in seconds since the epoch.
@@ -75,6 +77,10 @@ pub fn publish(
         now: options.now,
         allowed: &options.allowed,
     };
+    if options.staging {
+        let set = PointerSet::from([(Pointer::Staging, pointer::to_bytes(version))]);
+        return switch(set, writer.pointers()?, &inspection, options.now, writer, progress);
+    }
     move_pointers(&inspection, options.now, writer, progress)
 }
 
@@ -85,9 +91,21 @@ pub(crate) fn move_pointers(
     writer: &Writer,
     progress: &dyn Progress,
 ) -> Result<Published, BuildError> {
-    progress.event(Event::Started { phase: Phase::Publish, total: 0, total_bytes: 0 });
     let current = writer.pointers()?;
-    let mut set = pointers(&inspection.release.mom, inspection.kept, &current);
+    let set = pointers(&inspection.release.mom, inspection.kept, &current);
+    switch(set, current, inspection, signing_time, writer, progress)
+}
+
+/// Signs the pointers of `set`, has the guard judge the move from `current`, and moves them.
+fn switch(
+    mut set: PointerSet,
+    current: PointerGeneration,
+    inspection: &Inspection<'_>,
+    signing_time: i64,
+    writer: &Writer,
+    progress: &dyn Progress,
+) -> Result<Published, BuildError> {
+    progress.event(Event::Started { phase: Phase::Publish, total: 0, total_bytes: 0 });
     if let Some(signer) = inspection.signer {
         sign_pointers(&mut set, signer, signing_time)?;
     }
@@ -96,14 +114,26 @@ pub(crate) fn move_pointers(
     let stored = Stored { artifacts: &artifacts, made: &[] };
     let verdict = inspection.pass(Some(stored), Some(moved(&current, &set)))?;
     let generation = writer.publish(&set)?;
+    let mut warnings: Vec<String> = verdict.warnings.iter().map(ToString::to_string).collect();
+    warnings.extend(staging_stays(inspection.release.version(), &generation));
     progress.event(Event::Finished { phase: Phase::Publish, done: set.len() as u64, bytes: 0 });
     Ok(Published {
         version: inspection.release.version().number(),
         generation: generation.number,
         signed: inspection.signer.is_some(),
-        warnings: verdict.warnings.iter().map(ToString::to_string).collect(),
+        warnings,
         overruled: verdict.overruled.iter().map(ToString::to_string).collect(),
     })
+}
+
+/// What is said where the staging channel did not follow.
+fn staging_stays(version: Version, pointers: &PointerGeneration) -> Option<String> {
+    let staging = pointers.version(Pointer::Staging).filter(|staging| *staging < version)?;
+    Some(format!(
+        "{} stays at {staging}, which is of another format; once its clients are there, move it with \
+         clearwell publish {version} --staging",
+        Pointer::Staging
+    ))
 }
 
 /// The pointers of a release. `latest_version` stays where it is if it names a newer release, of another format.
@@ -113,6 +143,14 @@ fn pointers(mom: &Mom, kept: &BTreeMap<Version, Mom>, current: &PointerGeneratio
     let newest = current.version(Pointer::LatestVersion);
     if newest.is_none_or(|newest| newest <= version || current.latest(format) == Some(newest)) {
         set.insert(Pointer::LatestVersion, pointer::to_bytes(version));
+    }
+    // Who follows the staging channel is never behind the others. It crosses into another format by its own name only:
+    // its clients do not look at formats, and could leave out the release by which they have to cross.
+    if let Some(staging) = current.version(Pointer::Staging)
+        && (staging == version
+            || staging < version && kept.get(&staging).is_some_and(|mom| mom.header.format == format))
+    {
+        set.insert(Pointer::Staging, pointer::to_bytes(version));
     }
     if current.version(Pointer::First(format)).is_none() {
         let of_format = kept.values().filter(|mom| mom.header.format == format).map(|mom| mom.header.version);
@@ -129,11 +167,7 @@ fn moved(current: &PointerGeneration, set: &PointerSet) -> PointerMove {
     let mut after = before.clone();
     for (&pointer, bytes) in set {
         if before.get(&pointer) != Some(bytes) {
-            match pointer {
-                Pointer::Latest(format) => after.remove(&Pointer::LatestSignature(format)),
-                Pointer::LatestVersion => after.remove(&Pointer::LatestVersionSignature),
-                Pointer::First(_) | Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => None,
-            };
+            pointer.signature().map(|signature| after.remove(&signature));
         }
     }
     after.extend(set.iter().map(|(&pointer, bytes)| (pointer, bytes.clone())));

@@ -50,7 +50,7 @@ pub fn retract(
     let store = writer.store().clone();
     let mut record = store.record(version)?;
     let current = writer.pointers()?;
-    let named: Vec<Pointer> = [Pointer::Latest(record.format), Pointer::LatestVersion]
+    let named: Vec<Pointer> = [Pointer::Latest(record.format), Pointer::LatestVersion, Pointer::Staging]
         .into_iter()
         .filter(|pointer| current.version(*pointer) == Some(version))
         .collect();

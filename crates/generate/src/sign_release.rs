@@ -1,7 +1,6 @@
 //! Signatures of a release: of its MoM when it is made, of pointers when they move.
 
 use clearwell_format::Resource;
-use clearwell_format::resource::Pointer;
 use clearwell_sign::Signer;
 use clearwell_store::PointerSet;
 
@@ -23,12 +22,9 @@ pub(crate) fn sign(bytes: &[u8], resource: &Resource, signer: &Signer, time: i64
 pub(crate) fn sign_pointers(pointers: &mut PointerSet, signer: &Signer, time: i64) -> Result<(), BuildError> {
     let mut signatures = PointerSet::new();
     for (&pointer, bytes) in pointers.iter() {
-        let signature = match pointer {
-            Pointer::Latest(format) => Pointer::LatestSignature(format),
-            Pointer::LatestVersion => Pointer::LatestVersionSignature,
-            Pointer::First(_) | Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => continue,
-        };
-        signatures.insert(signature, sign(bytes, &Resource::Pointer(pointer), signer, time)?);
+        if let Some(signature) = pointer.signature() {
+            signatures.insert(signature, sign(bytes, &Resource::Pointer(pointer), signer, time)?);
+        }
     }
     pointers.extend(signatures);
     Ok(())

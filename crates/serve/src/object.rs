@@ -158,8 +158,8 @@ impl Object {
     /// A pointer of some generation.
     pub(crate) fn of_pointer(pointer: Pointer, bytes: &[u8]) -> Self {
         let content_type = match pointer {
-            Pointer::Latest(_) | Pointer::First(_) | Pointer::LatestVersion => TEXT,
-            Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => BINARY,
+            pointer if pointer.is_signature() => BINARY,
+            _ => TEXT,
         };
         let meta = ObjectMeta {
             size: bytes.len() as u64,

@@ -73,7 +73,7 @@ impl Published {
 const fn format_of(pointer: Pointer) -> Option<FormatNumber> {
     match pointer {
         Pointer::Latest(format) | Pointer::LatestSignature(format) | Pointer::First(format) => Some(format),
-        Pointer::LatestVersion | Pointer::LatestVersionSignature => None,
+        Pointer::LatestVersion | Pointer::LatestVersionSignature | Pointer::Staging | Pointer::StagingSignature => None,
     }
 }
 
@@ -95,16 +95,13 @@ impl PointerPin {
         let mut pinned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let pinned = pinned.as_mut()?;
         let held = now.duration_since(pinned.since) < hold;
-        let held = match pointer {
-            Pointer::Latest(_) | Pointer::LatestVersion | Pointer::First(_) => {
-                if held {
-                    pinned.text_read = now;
-                }
-                held
+        let held = if pointer.is_signature() {
+            held || now.duration_since(pinned.text_read) < SIGNATURE_PATIENCE
+        } else {
+            if held {
+                pinned.text_read = now;
             }
-            Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => {
-                held || now.duration_since(pinned.text_read) < SIGNATURE_PATIENCE
-            }
+            held
         };
         held.then(|| Arc::clone(&pinned.published))
     }
@@ -172,6 +169,8 @@ mod tests {
             (SIGNATURE, false),
             (Pointer::First(FORMAT), false),
             (Pointer::LatestVersionSignature, false),
+            (Pointer::Staging, false),
+            (Pointer::StagingSignature, false),
             (Pointer::Latest(format(29)), false),
             (Pointer::Latest(format(31)), true),
             (Pointer::LatestSignature(format(31)), true),

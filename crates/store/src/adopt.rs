@@ -28,6 +28,7 @@ use clearwell_sign::TrustAnchor;
 
 use crate::{Counts, StoreError, Transfer, Writer};
 
+pub use pointers::{AdoptedPointer, SignatureState};
 pub use problem::{Problem, ProblemKind, Severity};
 pub(crate) use release::survey;
 
@@ -81,6 +82,8 @@ pub struct AdoptReport {
     pub refused: Vec<Version>,
     /// Artifacts that were stored.
     pub stored: Counts,
+    /// The pointers of the tree that the store has now, those that it had before among them.
+    pub pointers: Vec<AdoptedPointer>,
     /// The generation of pointers that was published; `None` if they stayed.
     pub generation: Option<u64>,
     /// Everything that is wrong, by version and path.
@@ -113,6 +116,7 @@ pub fn adopt(
         progress(AdoptEvent::Release { version, position, releases: versions.len() });
         release::adopt(www, version, writer, options, progress, &mut report)?;
     }
+    report.problems.extend(source::strays(www)?);
     pointers::adopt(www, writer, options.anchor.as_ref(), &mut report)?;
     Ok(report)
 }

@@ -4,6 +4,7 @@
 //! content/version -> .pointers/00000007         relative, so that the tree can be moved
 //! content/.pointers/00000007/format30/latest    complete and synced before the link is switched; never changed
 //!                           /format30/latest.sig
+//!                           /formatstaging/latest     where it was adopted, or published by that name
 //!                           /latest_version
 //! ```
 //!
@@ -62,10 +63,7 @@ impl PointerGeneration {
 
     /// The release that a pointer names; `None` for signatures, and for what a client cannot read.
     pub fn version(&self, pointer: Pointer) -> Option<Version> {
-        match pointer {
-            Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => None,
-            _ => pointer::parse(self.files.get(&pointer)?),
-        }
+        if pointer.is_signature() { None } else { pointer::parse(self.files.get(&pointer)?) }
     }
 
     /// These pointers with `set` over them. A pointer that changes loses its signature unless `set` has a new one: a
@@ -86,16 +84,12 @@ impl PointerGeneration {
 
 /// The signature beside a pointer; `first` has none.
 pub(crate) const fn signature_of(pointer: Pointer) -> Option<Pointer> {
-    match pointer {
-        Pointer::Latest(format) => Some(Pointer::LatestSignature(format)),
-        Pointer::LatestVersion => Some(Pointer::LatestVersionSignature),
-        Pointer::LatestSignature(_) | Pointer::First(_) | Pointer::LatestVersionSignature => None,
-    }
+    pointer.signature()
 }
 
 /// True for the signature of another pointer.
 pub(crate) const fn is_signature(pointer: Pointer) -> bool {
-    matches!(pointer, Pointer::LatestSignature(_) | Pointer::LatestVersionSignature)
+    pointer.is_signature()
 }
 
 /// The number of the current generation: one `readlink`.

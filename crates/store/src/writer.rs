@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use clearwell_format::resource::{Artifact, Pointer};
+use clearwell_format::resource::Artifact;
 use clearwell_format::{Resource, Version, pointer};
 
 use crate::draft::{Draft, DraftNote};
@@ -139,9 +139,8 @@ impl Writer {
 
     fn refuse_pointers_to_nothing(&self, set: &PointerSet) -> Result<(), StoreError> {
         for (pointer, bytes) in set {
-            let is_signature = matches!(pointer, Pointer::LatestSignature(_) | Pointer::LatestVersionSignature);
             let names_release = || pointer::parse(bytes).is_some_and(|version| self.store.has_release(version));
-            if !is_signature && !names_release() {
+            if !pointer.is_signature() && !names_release() {
                 return Err(StoreError::PointerToNothing { pointer: pointer.to_string() });
             }
         }

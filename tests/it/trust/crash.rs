@@ -158,7 +158,7 @@ fn build_it(store: &Store) -> Result<(), Failure> {
 }
 
 fn publish_it(store: &Store) -> Result<(), Failure> {
-    let options = PublishOptions { allowed: Default::default(), now: now() };
+    let options = PublishOptions { staging: false, allowed: Default::default(), now: now() };
     publish(version(20), &store.writer("publish")?, Some(signer()), &options, &Silent)?;
     Ok(())
 }

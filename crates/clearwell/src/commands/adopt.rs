@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clearwell_format::Version;
-use clearwell_store::adopt::{AdoptEvent, AdoptOptions, AdoptReport, Severity, adopt, versions};
+use clearwell_store::adopt::{AdoptEvent, AdoptOptions, AdoptReport, Severity, SignatureState, adopt, versions};
 use clearwell_store::{Store, StoreError, Transfer};
 use serde::Serialize;
 
@@ -42,7 +42,15 @@ struct Shown {
     artifacts: u64,
     bytes: u64,
     generation: Option<u64>,
+    pointers: Vec<ShownPointer>,
     problems: Vec<ShownProblem>,
+}
+
+#[derive(Serialize)]
+struct ShownPointer {
+    path: String,
+    version: u32,
+    signature: &'static str,
 }
 
 #[derive(Serialize)]
@@ -102,6 +110,19 @@ fn shown(report: &AdoptReport) -> Shown {
         artifacts: report.stored.number,
         bytes: report.stored.bytes,
         generation: report.generation,
+        pointers: report
+            .pointers
+            .iter()
+            .map(|adopted| ShownPointer {
+                path: adopted.pointer.to_string(),
+                version: adopted.version.number(),
+                signature: match adopted.signature {
+                    SignatureState::Sound => "sound",
+                    SignatureState::Unchecked => "not checked",
+                    SignatureState::None => "none",
+                },
+            })
+            .collect(),
         problems: report
             .problems
             .iter()
@@ -134,6 +155,9 @@ fn text(shown: &Shown) -> String {
     let _ = writeln!(text, "stored     {} artifacts, {}", shown.artifacts, bytes_text(shown.bytes));
     if let Some(generation) = shown.generation {
         let _ = writeln!(text, "pointers   generation {generation}");
+    }
+    for ShownPointer { path, version, signature } in &shown.pointers {
+        let _ = writeln!(text, "  {path} names {version}; signature: {signature}");
     }
     let _ = writeln!(text, "problems   {}", shown.problems.len());
     for problem in &shown.problems {

@@ -24,6 +24,9 @@ pub(crate) struct Publish {
     /// Publish a release that was taken back.
     #[arg(long)]
     again: bool,
+    /// Move version/formatstaging/latest alone, which clients with `-F staging` take.
+    #[arg(long)]
+    staging: bool,
     #[command(flatten)]
     signing: SigningArgs,
     #[command(flatten)]
@@ -37,7 +40,7 @@ impl Publish {
         let signer = self.signing.signer(&config, None)?;
         refuse_taken_back(&store, self.version, self.again)?;
         let writer = store.writer(&format!("publish {}", self.version))?;
-        let options = PublishOptions { allowed: self.allowed.rules(), now: unix_now() };
+        let options = PublishOptions { staging: self.staging, allowed: self.allowed.rules(), now: unix_now() };
         let published = publish(self.version, &writer, signer.as_ref(), &options, ui)?;
         if self.again {
             let record = ReleaseRecord { retracted: None, ..store.record(self.version)? };

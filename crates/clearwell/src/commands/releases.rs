@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use clap::Subcommand;
-use clearwell_format::resource::Artifact;
+use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{BundleName, Entry, EntryPath, FileHash, ManifestName, Version};
 use clearwell_generate::deltas::report::{PackReport, Way, packs_of};
 use clearwell_store::{PointerGeneration, ReleaseRecord, Store};
@@ -148,6 +148,9 @@ fn pointed_at_by(pointers: &PointerGeneration, version: Version) -> Vec<String> 
         .collect();
     if pointers.latest_version() == Some(version) {
         names.push("latest_version".to_owned());
+    }
+    if pointers.version(Pointer::Staging) == Some(version) {
+        names.push("formatstaging/latest".to_owned());
     }
     names
 }

@@ -35,6 +35,7 @@ mod reproducible;
 mod retention;
 mod run;
 mod serve;
+mod staging;
 mod stock;
 mod unknown;
 mod unreachable;

@@ -1,4 +1,5 @@
-//! The stock client in a scratch root, if this machine has one. It reads a store's content through `file://`.
+//! The stock client in a scratch root, if this machine has one. It reads a store's content through `file://`, or asks a
+//! server.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -10,7 +11,7 @@ use crate::run::{Ended, skipped};
 /// An endpoint.
 pub(crate) struct Stock {
     scratch: tempfile::TempDir,
-    content: PathBuf,
+    url: String,
     certificate: PathBuf,
 }
 
@@ -28,7 +29,13 @@ impl Stock {
             fs::create_dir(scratch.path().join(folder)).unwrap();
         }
         fs::set_permissions(scratch.path().join("state"), fs::Permissions::from_mode(0o700)).unwrap();
-        Some(Self { scratch, content: content.to_owned(), certificate: certificate.to_owned() })
+        let url = format!("file://{}", content.display());
+        Some(Self { scratch, url, certificate: certificate.to_owned() })
+    }
+
+    /// From here on it asks a server.
+    pub(crate) fn ask(&mut self, url: String) {
+        self.url = url;
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -47,6 +54,11 @@ impl Stock {
         self.run("update", &[], &["--path", self.root().to_str().unwrap()])
     }
 
+    /// An update to the latest of another format than the root has, or of the staging channel.
+    pub(crate) fn update_in(&self, format: &str) -> Ended {
+        self.run("update", &["-F", format], &["--path", self.root().to_str().unwrap()])
+    }
+
     pub(crate) fn diagnose(&self) -> Ended {
         self.run("diagnose", &[], &["--path", self.root().to_str().unwrap()])
     }
@@ -56,7 +68,7 @@ impl Stock {
             Command::new("swupd")
                 .arg(command)
                 .args(["--no-scripts", "--no-boot-update", "--no-progress", "--yes", "--max-retries", "0"])
-                .args(["--url", &format!("file://{}", self.content.display())])
+                .args(["--url", &self.url, "--allow-insecure-http"])
                 .arg("--certpath")
                 .arg(&self.certificate)
                 .arg("--statedir")

@@ -47,7 +47,7 @@ impl StoreSource {
 
     fn pointer(&self, pointer: Pointer, request: &Request) -> Result<Response, TransportError> {
         let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        if !matches!(pointer, Pointer::LatestSignature(_) | Pointer::LatestVersionSignature) {
+        if !pointer.is_signature() {
             *generation = self.store.pointers().map_err(|error| TransportError::Store(error.into()))?;
         }
         let Some(bytes) = generation.files.get(&pointer) else {

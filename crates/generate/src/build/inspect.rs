@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::sync::Arc;
 
-use clearwell_format::resource::Artifact;
+use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{BundleName, EntryPath, ManifestName, Mom, MomEntry, Resource, Version};
 use clearwell_sign::Signer;
 use clearwell_store::{Store, StoreError};
@@ -72,8 +72,8 @@ pub(crate) fn kept(store: &Store) -> Result<BTreeMap<Version, Mom>, StoreError> 
     store.releases()?.into_iter().map(|version| Ok((version, store.mom(version)?))).collect()
 }
 
-/// What endpoints may have when they come to `release`: that of every release of its format that was published, and of
-/// the one it is built on.
+/// What endpoints may have when they come to `release`: that of every release of its format that was published, in the
+/// staging channel too, and of the one it is built on.
 ///
 /// # Errors
 /// The store's, for its records. Manifests that cannot be read are passed over.
@@ -85,8 +85,8 @@ pub(crate) fn past(
 ) -> Result<Past, StoreError> {
     let header = &release.mom.header;
     // A publication mends pointers that are damaged; until then any release may be out.
-    let latest = store.latest(header.format).ok();
-    let is_above = |version: Version| latest.is_some_and(|latest| latest.is_none_or(|latest| version > latest));
+    let newest = store.pointers().ok().map(|now| now.latest(header.format).max(now.version(Pointer::Staging)));
+    let is_above = |version: Version| newest.is_some_and(|newest| newest.is_none_or(|newest| version > newest));
     let mut moms = Vec::new();
     for (version, mom) in kept.range(..header.version).filter(|(_, mom)| mom.header.format == header.format) {
         let is_staged = is_above(*version) && store.record(*version)?.retracted.is_none();

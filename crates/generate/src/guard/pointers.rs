@@ -23,8 +23,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         .filter_map(|(&pointer, text)| {
             let format = match pointer {
                 Pointer::Latest(format) | Pointer::First(format) => Some(format),
-                Pointer::LatestVersion => None,
-                Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => return None,
+                Pointer::LatestVersion | Pointer::Staging => None,
+                Pointer::LatestSignature(_) | Pointer::LatestVersionSignature | Pointer::StagingSignature => {
+                    return None;
+                }
             };
             Some(of_pointer(survey, pointers, pointer, format, text))
         })
@@ -34,9 +36,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
 }
 
 fn lost_signatures(pointers: &PointerMove) -> impl Iterator<Item = Finding> {
-    let is_signature =
-        |pointer: &Pointer| matches!(pointer, Pointer::LatestSignature(_) | Pointer::LatestVersionSignature);
-    let lost = pointers.before.keys().filter(move |pointer| is_signature(pointer));
+    let lost = pointers.before.keys().filter(|pointer| pointer.is_signature());
     lost.filter(|pointer| !pointers.after.contains_key(pointer)).map(|&pointer| {
         Finding::refusal(
             Rule::SignatureLost,

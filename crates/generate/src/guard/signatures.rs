@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::Read;
 
 use clearwell_format::archive::{ArchiveError, read_members};
-use clearwell_format::resource::{Artifact, Pointer};
+use clearwell_format::resource::Artifact;
 use clearwell_format::{ManifestName, Resource};
 use clearwell_sign::{MAX_SIGNATURE_BYTES, TrustAnchor, verify};
 
@@ -106,11 +106,7 @@ fn in_archive(artifacts: &dyn Artifacts, archive: &Resource) -> Option<Vec<u8>> 
 fn of_pointers(pointers: &PointerMove) -> Vec<Signed> {
     let PointerMove { before, after } = pointers;
     let signed = after.iter().filter_map(|(&pointer, text)| {
-        let signature = match pointer {
-            Pointer::Latest(format) => Pointer::LatestSignature(format),
-            Pointer::LatestVersion => Pointer::LatestVersionSignature,
-            Pointer::First(_) | Pointer::LatestSignature(_) | Pointer::LatestVersionSignature => return None,
-        };
+        let signature = pointer.signature()?;
         let is_news = before.get(&pointer) != Some(text) || before.get(&signature) != after.get(&signature);
         is_news.then(|| Signed {
             object: Object::Pointer(signature),

@@ -65,7 +65,7 @@ fn a_staged_release_waits_for_its_pointers() {
     assert_eq!(store.pointers().unwrap().latest_version(), Some(version(10)));
     assert_eq!(store.releases().unwrap(), [version(10), version(20)]);
 
-    let publication = PublishOptions { allowed: Default::default(), now: options().now };
+    let publication = PublishOptions { staging: false, allowed: Default::default(), now: options().now };
     let writer = store.writer("test").unwrap();
     let published = publish(version(20), &writer, Some(signer()), &publication, &Silent).unwrap();
     assert_eq!((published.version, published.signed), (20, true));
@@ -75,6 +75,39 @@ fn a_staged_release_waits_for_its_pointers() {
     assert_eq!(store.pointers().unwrap().latest(format(30)), Some(version(20)));
     let unknown = publish(version(30), &writer, Some(signer()), &publication, &Silent).unwrap_err();
     assert!(matches!(unknown, BuildError::Store(StoreError::UnknownVersion { .. })), "{unknown:?}");
+}
+
+#[test]
+fn the_staging_channel_goes_ahead_by_its_name_and_is_never_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::create(folder.path().join("store")).unwrap();
+    let mut mix = Mix::sample();
+    mix.build(10, None, &store);
+    let staging = || store.pointers().unwrap().version(Pointer::Staging);
+    assert_eq!(staging(), None, "nobody gets one unasked");
+
+    mix.file("viewer", "/usr/share/new", b"new");
+    let staged = BuildOptions { stage: true, ..options() };
+    mix.build_with(20, Some(10), &store, Some(signer()), &staged).unwrap();
+    let publication = |staging| PublishOptions { staging, allowed: Default::default(), now: options().now };
+    let go = |number, is_staging| {
+        let writer = store.writer("test").unwrap();
+        publish(version(number), &writer, Some(signer()), &publication(is_staging), &Silent)
+    };
+    go(20, true).unwrap();
+    let pointers = store.pointers().unwrap();
+    assert_eq!((pointers.latest(format(30)), pointers.latest_version()), (Some(version(10)), Some(version(10))));
+    assert_eq!(staging(), Some(version(20)));
+    verify(b"20", &pointers.files[&Pointer::StagingSignature], signer().anchor(), None).unwrap();
+    assert_eq!(go(10, true).unwrap_err().fault(), BuildFault::Guard, "it does not go back");
+
+    // The release it names is published, and then one after it: it is not left behind, and signed.
+    go(20, false).unwrap();
+    assert_eq!(staging(), Some(version(20)));
+    mix.file("viewer", "/usr/share/newer", b"newer");
+    mix.build(30, Some(20), &store);
+    assert_eq!(staging(), Some(version(30)));
+    verify(b"30", &store.pointers().unwrap().files[&Pointer::StagingSignature], signer().anchor(), None).unwrap();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use clearwell_format::resource::Artifact;
+use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FormatNumber, Resource, Version};
 use clearwell_serve::config::{AccessLog, Listen};
 use clearwell_serve::{Connection, Running, ServeConfig, Server, Site};
@@ -75,6 +75,17 @@ impl Fixture {
     pub(crate) fn point_to(&self, version: u32) {
         let set = pointers(FormatNumber::new(30).unwrap(), Version::new(version).unwrap());
         self.store().writer("test").unwrap().publish(&set).unwrap();
+    }
+
+    /// Moves the staging channel alone.
+    pub(crate) fn stage_to(&self, version: u32) {
+        let all = pointers(FormatNumber::new(30).unwrap(), Version::new(version).unwrap());
+        let of = |pointer| all[&pointer].clone();
+        let set = [
+            (Pointer::Staging, of(Pointer::LatestVersion)),
+            (Pointer::StagingSignature, of(Pointer::LatestVersionSignature)),
+        ];
+        self.store().writer("test").unwrap().publish(&set.into()).unwrap();
     }
 
     /// Adds an artifact to release 20.

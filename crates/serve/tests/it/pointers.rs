@@ -32,6 +32,33 @@ async fn a_publication_between_latest_and_its_signature() {
 }
 
 #[tokio::test]
+async fn the_staging_channel_is_a_pair_like_others() {
+    const STAGING: &str = "/version/formatstaging/latest";
+    const STAGING_SIGNATURE: &str = "/version/formatstaging/latest.sig";
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    let mut early = connect(&running).await;
+    for path in [STAGING, STAGING_SIGNATURE] {
+        assert_eq!(early.get(path).await.status, 404, "{path}: nobody asks for it in vain again and again");
+    }
+    fixture.stage(30);
+    fixture.stage_to(30);
+    let mut client = connect(&running).await;
+    assert_eq!((client.get(STAGING).await.body, client.get(LATEST).await.body), ("30".into(), "20".into()));
+    fixture.stage(40);
+    fixture.stage_to(40);
+    let head = client.head(STAGING_SIGNATURE).await;
+    let signature = client.get(STAGING_SIGNATURE).await;
+    assert_eq!(head.header("content-length"), signature.body.len().to_string());
+    assert_eq!(
+        (signature.header("cache-control"), signature.header("content-type")),
+        ("no-cache", "application/octet-stream")
+    );
+    verify(b"30", &signature.body, &fixture.sample.anchor, None).unwrap();
+    assert_eq!(connect(&running).await.get(STAGING).await.body, "40");
+}
+
+#[tokio::test]
 async fn a_connection_that_lives_long_sees_new_pairs() {
     let fixture = Fixture::new();
     let impatient = ServeConfig { pointer_hold_seconds: 0, ..config() };

@@ -5,14 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clearwell_format::resource::Pointer;
-use clearwell_format::{FormatNumber, pointer};
+use clearwell_format::{Resource, Version, pointer};
 use clearwell_sign::{TrustAnchor, verify};
 
 use super::AdoptReport;
 use super::problem::{Problem, ProblemKind};
 use crate::content::ContentProblem;
 use crate::listing::list;
-use crate::pointers::signature_of;
 use crate::{PointerSet, Store, StoreError, Writer};
 
 pub(super) fn adopt(
@@ -22,9 +21,12 @@ pub(super) fn adopt(
     report: &mut AdoptReport,
 ) -> Result<(), StoreError> {
     let mut set = PointerSet::new();
-    for pointer in present(www)? {
+    for pointer in present(www, report)? {
         match read(www, pointer, anchor, writer.store()) {
-            Ok(files) => set.extend(files),
+            Ok((files, adopted)) => {
+                set.extend(files);
+                report.pointers.push(adopted);
+            }
             Err(Refusal::Store(error)) => return Err(error),
             Err(Refusal::Problem(kind)) => {
                 report.problems.push(Problem { path: PathBuf::from(pointer.to_string()), kind });
@@ -39,22 +41,67 @@ pub(super) fn adopt(
     Ok(())
 }
 
-/// The pointers of the tree, without their signatures.
-fn present(www: &Path) -> Result<Vec<Pointer>, StoreError> {
-    let mut pointers = vec![Pointer::LatestVersion];
+/// A pointer of the tree that was taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdoptedPointer {
+    /// Which.
+    pub pointer: Pointer,
+    /// What it names.
+    pub version: Version,
+    /// Of the signature beside it.
+    pub signature: SignatureState,
+}
+
+/// What is known of a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureState {
+    /// It verifies with the certificate that the caller brought.
+    Sound,
+    /// It is there, and the caller brought no certificate.
+    Unchecked,
+    /// There is none.
+    None,
+}
+
+/// The pointers of the tree, without their signatures: `latest_version`, then those of the formats. What else lies below
+/// `version/` is reported.
+fn present(www: &Path, report: &mut AdoptReport) -> Result<Vec<Pointer>, StoreError> {
+    let mut pointers = Vec::new();
+    let mut sort = |name: String| {
+        let is_file = |name: &str| www.join(name).is_file();
+        let kind = match Resource::from_request_path(&name) {
+            Some(Resource::Pointer(pointer)) if is_file(&name) => match pointer.signed() {
+                None => {
+                    pointers.push(pointer);
+                    return;
+                }
+                Some(text) if is_file(&text.to_string()) => return,
+                Some(_) => ProblemKind::SignsNothing,
+            },
+            _ => ProblemKind::Unknown,
+        };
+        report.problems.push(Problem { path: PathBuf::from(name), kind });
+    };
     let folder = www.join("version");
-    if folder.is_dir() {
-        for found in list(&folder)? {
-            let format = found.name.strip_prefix("format").and_then(|number| number.parse::<FormatNumber>().ok());
-            pointers.extend(format.into_iter().flat_map(|format| [Pointer::Latest(format), Pointer::First(format)]));
+    for found in if folder.is_dir() { list(&folder)? } else { Vec::new() } {
+        let name = format!("version/{}", found.name);
+        if found.path.is_dir() {
+            list(&found.path)?.into_iter().for_each(|below| sort(format!("{name}/{}", below.name)));
+        } else {
+            sort(name);
         }
     }
-    pointers.retain(|pointer| www.join(pointer.to_string()).is_file());
+    pointers.sort_unstable_by_key(|pointer| (*pointer != Pointer::LatestVersion, *pointer));
     Ok(pointers)
 }
 
 /// A pointer with its signature, if it may be published.
-fn read(www: &Path, pointer: Pointer, anchor: Option<&TrustAnchor>, store: &Store) -> Result<PointerSet, Refusal> {
+fn read(
+    www: &Path,
+    pointer: Pointer,
+    anchor: Option<&TrustAnchor>,
+    store: &Store,
+) -> Result<(PointerSet, AdoptedPointer), Refusal> {
     let bytes = fs::read(www.join(pointer.to_string())).map_err(unreadable)?;
     let version = pointer::parse(&bytes).ok_or(ProblemKind::PointerUnreadable)?;
     if !store.has_release(version) {
@@ -63,8 +110,9 @@ fn read(www: &Path, pointer: Pointer, anchor: Option<&TrustAnchor>, store: &Stor
     if let Some(current) = store.pointers()?.version(pointer).filter(|current| *current > version) {
         return Err(ProblemKind::PointerBehind { version, current }.into());
     }
+    let mut adopted = AdoptedPointer { pointer, version, signature: SignatureState::None };
     let mut files = PointerSet::new();
-    if let Some(name) = signature_of(pointer) {
+    if let Some(name) = pointer.signature() {
         let signature = match fs::read(www.join(name.to_string())) {
             Ok(signature) => Some(signature),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -73,11 +121,14 @@ fn read(www: &Path, pointer: Pointer, anchor: Option<&TrustAnchor>, store: &Stor
         if let Some(anchor) = anchor {
             let signature = signature.as_ref().ok_or(ProblemKind::SignatureMissing)?;
             verify(&bytes, signature, anchor, None).map_err(ProblemKind::SignatureInvalid)?;
+            adopted.signature = SignatureState::Sound;
+        } else if signature.is_some() {
+            adopted.signature = SignatureState::Unchecked;
         }
         files.extend(signature.map(|signature| (name, signature)));
     }
     files.insert(pointer, bytes);
-    Ok(files)
+    Ok((files, adopted))
 }
 
 fn unreadable(error: io::Error) -> ProblemKind {

@@ -112,6 +112,9 @@ pub enum ProblemKind {
     /// The release is in the store with other bytes.
     #[error("the store has other bytes for it since it was adopted")]
     DiffersFromStore,
+    /// A signature of a pointer that is not there.
+    #[error("there is no file that it signs")]
+    SignsNothing,
     /// A pointer that no client can read.
     #[error("it names no version")]
     PointerUnreadable,
@@ -145,6 +148,7 @@ impl Problem {
             | Kind::NotInMom
             | Kind::LinesIgnored { .. }
             | Kind::PackIncomplete { .. }
+            | Kind::SignsNothing
             | Kind::PointerBehind { .. } => Severity::Note,
             Kind::SignatureMissing
             | Kind::SignatureInvalid(_)
@@ -188,7 +192,7 @@ impl Problem {
                 ContentProblem::OtherFormat { .. } => "correct it and adopt again; clients only show it",
                 ContentProblem::Unreadable(_) => "check its permissions and the disk, and adopt again",
             },
-            Kind::Unknown | Kind::NotInMom => "nothing, if it is not missed: it was left out",
+            Kind::Unknown | Kind::NotInMom | Kind::SignsNothing => "nothing, if it is not missed: it was left out",
             Kind::PackIncomplete { .. } => "make the pack again if bundles are often installed anew",
             Kind::DiffersFromStore => {
                 "find out who changed it: what is released never changes, the store keeps its own"

@@ -25,6 +25,24 @@ pub(super) fn versions(www: &Path) -> Result<Vec<Version>, StoreError> {
     Ok(versions)
 }
 
+/// What lies beside the versions and the pointers. mixer makes a folder `0`, which is empty (content layout 1); a store has
+/// `.pointers`, which `version` leads to.
+pub(super) fn strays(www: &Path) -> Result<Vec<Problem>, StoreError> {
+    let mut strays = Vec::new();
+    for found in list(www)? {
+        let is_known = match found.name.as_str() {
+            _ if !found.path.is_dir() => false,
+            ".pointers" | "version" => true,
+            "0" => list(&found.path)?.is_empty(),
+            name => name.parse::<Version>().is_ok(),
+        };
+        if !is_known {
+            strays.push(Problem { path: PathBuf::from(found.name), kind: ProblemKind::Unknown });
+        }
+    }
+    Ok(strays)
+}
+
 /// The files of one version: those of the protocol, and as problems the others.
 pub(super) fn artifacts(
     www: &Path,

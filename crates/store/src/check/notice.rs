@@ -77,15 +77,12 @@ impl Uses {
                     }
                 }
             },
+            // `first` is for other programs.
+            None | Some(Resource::Pointer(Pointer::First(_))) => {}
             Some(Resource::Pointer(pointer)) => {
-                let named = match pointer {
-                    Pointer::Latest(format) | Pointer::LatestSignature(format) => store.latest(*format),
-                    Pointer::LatestVersion | Pointer::LatestVersionSignature => store.latest_version(),
-                    Pointer::First(_) => Ok(None),
-                };
-                notice.versions.extend(named.ok().flatten());
+                let text = pointer.signed().unwrap_or(*pointer);
+                notice.versions.extend(store.pointers().ok().and_then(|pointers| pointers.version(text)));
             }
-            None => {}
         }
         notice
     }

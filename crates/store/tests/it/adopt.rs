@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clearwell_format::pack::DeltaName;
-use clearwell_format::resource::Artifact;
+use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FileHash, Resource};
 use clearwell_sign::{GenerateOptions, KeyBits, TrustAnchor, generate};
-use clearwell_store::adopt::{AdoptEvent, AdoptOptions, AdoptReport, ProblemKind as Kind, Severity, adopt};
+use clearwell_store::adopt::{
+    AdoptEvent, AdoptOptions, AdoptReport, AdoptedPointer, ProblemKind as Kind, Severity, SignatureState, adopt,
+};
 use clearwell_store::{ContentProblem as Content, Fault, Store, StoreError, Transfer};
 use clearwell_testkit::{Www, cut_off, flip_byte, pointers, sample_releases, sample_www, signer};
 use proptest::prelude::*;
@@ -389,6 +391,108 @@ fn an_adoption_that_was_stopped_is_finished_by_the_next() {
             break;
         }
     }
+}
+
+/// The tree with a staging channel: its text, and the signature of some version.
+fn with_staging(text: &str, signed: Option<u32>) -> Adoption {
+    let adoption = Adoption::new();
+    let folder = adoption.www.root.join("version/formatstaging");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("latest"), text).unwrap();
+    if let Some(signed) = signed {
+        let signature = &pointers(format(), version(signed))[&Pointer::LatestSignature(format())];
+        fs::write(folder.join("latest.sig"), signature).unwrap();
+    }
+    adoption
+}
+
+#[test]
+fn the_staging_channel_is_listed_and_kept() {
+    let adoption = with_staging("20\n", None);
+    let text = fs::read(adoption.www.root.join("version/formatstaging/latest")).unwrap();
+    let signature = signer().sign(&text, 1_700_000_000).unwrap();
+    fs::write(adoption.www.root.join("version/formatstaging/latest.sig"), &signature).unwrap();
+    let report = adoption.run();
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    let sound = |pointer| AdoptedPointer { pointer, version: version(20), signature: SignatureState::Sound };
+    assert_eq!(report.pointers, [Pointer::LatestVersion, Pointer::Latest(format()), Pointer::Staging].map(sound));
+    let store = adoption.store();
+    let kept = store.pointers().unwrap();
+    assert_eq!(
+        (&*kept.files[&Pointer::Staging], &*kept.files[&Pointer::StagingSignature]),
+        (&text[..], &signature[..])
+    );
+    // Any web server shows it.
+    assert_eq!(fs::read(store.root().join("content/version/formatstaging/latest")).unwrap(), text);
+    assert_sound(&store);
+    let again = adoption.run();
+    assert_eq!((again.pointers.len(), again.generation), (3, None));
+
+    for (signed, state) in [(Some(10), SignatureState::Unchecked), (None, SignatureState::None)] {
+        let report = with_staging("10", signed).run_with(&AdoptOptions::default());
+        let expected = AdoptedPointer { pointer: Pointer::Staging, version: version(10), signature: state };
+        assert!(report.pointers.contains(&expected), "{:?}", report.pointers);
+    }
+}
+
+#[test]
+fn a_staging_channel_that_clients_would_refuse_is_reported_and_not_kept() {
+    for (text, signed, expected) in [
+        ("20", None, "it is not signed"),
+        ("20", Some(10), "its signature is not valid"),
+        ("40", Some(40), "it names version 40"),
+        ("soon", Some(20), "it names no version"),
+    ] {
+        let adoption = with_staging(text, signed);
+        let report = adoption.run();
+        let [problem] = &report.problems[..] else { panic!("{:?}", report.problems) };
+        assert_eq!(problem.path, Path::new("version/formatstaging/latest"));
+        assert!(problem.to_string().contains(expected), "{problem}");
+        assert!(!adoption.store().pointers().unwrap().files.contains_key(&Pointer::Staging));
+        assert_eq!(adoption.store().latest(format()).unwrap(), Some(version(20)), "the others are");
+    }
+}
+
+#[test]
+fn nothing_beside_versions_and_pointers_is_passed_over() {
+    let adoption = Adoption::new();
+    let strays = [
+        "030/format",
+        "40",
+        "index.html",
+        "latest",
+        "version/format030/latest",
+        "version/format30/latest.old",
+        "version/format31/latest.sig",
+        "version/formatX/latest",
+        "version/formatstaging/first",
+        "version/formatstaging/latest.sig",
+        "version/notes",
+        "version/old/format29/latest",
+    ];
+    for stray in strays {
+        let path = adoption.www.root.join(stray);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "stray").unwrap();
+    }
+    std::os::unix::fs::symlink("nowhere", adoption.www.root.join("version/dangling")).unwrap();
+    assert!(adoption.www.root.join("0").is_dir(), "mixer makes one, and nothing is in it");
+    let report = adoption.run();
+    let mut found: Vec<_> = report.problems.iter().map(|problem| problem.path.to_str().unwrap()).collect();
+    found.sort_unstable();
+    let mut expected: Vec<_> = strays
+        .into_iter()
+        .map(|stray| match stray {
+            "030/format" => "030",
+            "version/old/format29/latest" => "version/old/format29",
+            stray => stray,
+        })
+        .chain(["version/dangling"])
+        .collect();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert!(report.problems.iter().all(|problem| problem.severity() == Severity::Note));
+    assert_eq!(report.adopted, [version(10), version(20)]);
 }
 
 proptest! {

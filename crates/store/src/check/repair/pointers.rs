@@ -149,10 +149,8 @@ fn whole(files: &Files, pointer: Pointer, trust: &Trust, store: &Store) -> bool 
 
 /// True if endpoints would take the pointer, or the signature, as it is.
 fn is_sound(pointer: Pointer, files: &Files, trust: &Trust, store: &Store) -> bool {
-    let text = match pointer {
-        Pointer::LatestSignature(format) => Pointer::Latest(format),
-        Pointer::LatestVersionSignature => Pointer::LatestVersion,
-        text => return names(files, text).is_some_and(|version| store.has_release(version)),
+    let Some(text) = pointer.signed() else {
+        return names(files, pointer).is_some_and(|version| store.has_release(version));
     };
     match (files.get(&text), files.get(&pointer)) {
         (Some(text), Some(signature)) => trust.verdict(text, signature).is_none_or(|verdict| verdict.is_ok()),
