@@ -159,7 +159,16 @@ fn recorded(record: &ReleaseRecord) -> Option<FormatNumber> {
 /// # Errors
 /// The store's.
 pub fn settle(inputs: &mut Inputs, bump: Option<FormatBump>, store: &Store) -> Result<Vec<BundleName>, StoreError> {
-    let is_deprecated = |bundle: &BundleInput| bundle.status == BundleStatus::Deprecated;
+    // What every bundle includes never leaves: endpoints would delete their system.
+    let os_core = BundleName::os_core();
+    let is_deprecated = |bundle: &BundleInput| bundle.status == BundleStatus::Deprecated && bundle.name != os_core;
+    if bump.is_some()
+        && inputs.bundles.iter().any(|bundle| bundle.name == os_core && bundle.status == BundleStatus::Deprecated)
+    {
+        inputs
+            .warnings
+            .push(Warning::Source { what: "os-core is deprecated, but it cannot leave: it stays".to_owned() });
+    }
     if bump == Some(FormatBump::New) {
         inputs.release.min_version = Some(inputs.release.version);
         return Ok(inputs.bundles.extract_if(.., |bundle| is_deprecated(bundle)).map(|bundle| bundle.name).collect());

@@ -187,7 +187,11 @@ impl Workspace {
             upstream: self.upstream.clone(),
             warnings,
         };
-        for (bundle, mut told) in bundles {
+        for (mut bundle, mut told) in bundles {
+            // An empty folder is what mixer puts in the place of a deprecated bundle before the first half.
+            if bump == Some(FormatBump::New) && bundle.files.is_empty() && image.join(bundle.name.as_str()).is_dir() {
+                bundle.status = BundleStatus::Deprecated;
+            }
             inputs.bundles.push(bundle);
             inputs.warnings.append(&mut told);
         }

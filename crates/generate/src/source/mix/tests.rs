@@ -119,6 +119,12 @@ fn the_first_half_of_a_format_bump_takes_the_image_of_the_second() {
     let workspace = Workspace::open(dir.path(), None).unwrap();
     let old = workspace.inputs(release(10), Some(FormatBump::Old), &KnownHashes::default(), &Silent).unwrap();
     let new = workspace.inputs(release(20), Some(FormatBump::New), &KnownHashes::default(), &Silent).unwrap();
+    // What mixer empties before its own first half leaves with the second.
+    assert_eq!(new.bundles[1].status, BundleStatus::Experimental);
+    fs::remove_file(dir.path().join("update/image/20/app-info")).unwrap();
+    fs::create_dir(dir.path().join("update/image/20/app")).unwrap();
+    let emptied = workspace.inputs(release(20), Some(FormatBump::New), &KnownHashes::default(), &Silent).unwrap();
+    assert_eq!(emptied.bundles[1].status, BundleStatus::Deprecated);
     let app = "/usr/bin/app";
     assert_eq!(old.tree.find(app.as_bytes()), new.tree.find(app.as_bytes()));
     let none = workspace.inputs(release(10), None, &KnownHashes::default(), &Silent).unwrap_err();
