@@ -127,9 +127,19 @@ fn another_history_needs_the_explicit_word() {
     assert_eq!(shown["record"]["allowed-rules"], json!(["second-history"]));
     assert_eq!(shown["record"]["previous"], Value::Null);
     mix.verify("10");
+    mix.run(&["publish", "20"]).expect(0);
     // From trees a build goes on where the pointers are.
     mix.change("thirty");
     assert_eq!(mix.build(&["--json"]).expect(0).json()["previous"], 20);
+}
+
+#[test]
+fn the_first_release_is_published_again_below_others() {
+    let mix = Mix::changed();
+    mix.build(&[]).expect(0);
+    mix.run(&["retract", "20"]).expect(0);
+    mix.run(&["publish", "10"]).expect(0);
+    assert_eq!(mix.newest(), Some(10));
 }
 
 #[test]

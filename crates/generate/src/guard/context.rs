@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use clearwell_format::resource::Pointer;
-use clearwell_format::{BundleName, EntryPath, Manifest, Mom, Resource, Version};
+use clearwell_format::{BundleName, EntryPath, Manifest, Mom, Resource, Version, pointer};
 use clearwell_sign::TrustAnchor;
 
 use super::Past;
@@ -47,6 +47,13 @@ impl<'a> Context<'a> {
             store: None,
             pointers: None,
         }
+    }
+
+    /// True if endpoints have the release already, and only signatures are renewed.
+    pub(super) fn is_pointed_at(&self) -> bool {
+        let header = &self.release.mom.header;
+        let latest = self.pointers.as_ref().and_then(|pointers| pointers.before.get(&Pointer::Latest(header.format)));
+        latest.is_some_and(|text| pointer::parse(text) == Some(header.version))
     }
 }
 

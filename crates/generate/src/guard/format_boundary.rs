@@ -62,7 +62,7 @@ fn first_of_pair(version: Version, own: FormatNumber, announced: FormatNumber, o
 fn after_first_of_pair(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> Option<Finding> {
     let context = survey.context;
     let header = &context.release.mom.header;
-    let (_, last) = context.kept.range(..header.version).next_back()?;
+    let (_, last) = context.kept.range(..header.version).next_back().filter(|_| !context.is_pointed_at())?;
     let format = if last.header.format == header.format { leads_to(artifacts, last).0? } else { last.header.format };
     (format > header.format).then(|| {
         Finding::refusal(

@@ -9,10 +9,11 @@ use super::{Finding, Object, Rule};
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let context = survey.context;
     let version = context.release.version();
-    let Some(last) = context.kept.keys().next_back() else {
+    let Some((last, _)) = context.kept.range(..version).next_back() else {
         return Vec::new();
     };
-    if context.previous.is_some() || context.release.mom.header.previous.is_some() {
+    let is_built_on_one = context.previous.is_some() || context.release.mom.header.previous.is_some();
+    if is_built_on_one || context.is_pointed_at() {
         return Vec::new();
     }
     vec![Finding::refusal(

@@ -68,6 +68,8 @@ fn replace(path: &Path, text: &str) -> Result<(), SourceError> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let mut scratch = path.as_os_str().to_owned();
         scratch.push(".clearwell-new");
+        // server.ini may have images elsewhere, and this folder missing.
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
         let mut file = File::create(&scratch)?;
         if let Ok(old) = fs::metadata(&path) {
             file.set_permissions(old.permissions())?;
