@@ -147,7 +147,7 @@ fn a_signer_that_endpoints_do_not_know_yet() {
     assert_refused(&mix, Rule::CertificateInContent, &["/usr/share/clear/update-ca/Swupd_Root.pem"]);
     mix.signer = Some(signer(1));
     mix.release(30, &mix.system(30));
-    // Who has not taken 20 by now never leaves 10. That is told when it happens.
+    // Endpoints that skipped 20 stay on 10. That is reported once.
     assert_refused(&mix, Rule::SignerUnknown, &["certificate \"O=Mix 1\""]);
     let text = super::findings(&mix)[0].problem.clone();
     assert!(text.starts_with("endpoints on 10 trust another"), "{text}");
