@@ -4,6 +4,7 @@
 //! path -> Target -> (client's rate) -> (catalog, pin) -> ObjectMeta -> decide -> Outcome -> (objects) -> respond
 //! ```
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 use clearwell_format::Resource;
 use clearwell_format::resource::{Artifact, Pointer, ResourceKind};
-use clearwell_metrics::{Metrics, ShedReason};
+use clearwell_metrics::{Metrics, RequestKind, ShedReason};
 use clearwell_store::Store;
 use http::header::{CONNECTION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -163,21 +164,39 @@ impl Site {
         connection: &Arc<Connection>,
         request: &Request<B>,
     ) -> Response<Body> {
-        let uri = request.uri();
-        let target = match uri.path_and_query() {
-            // HTTP/2 has scheme and host in fields of their own.
-            Some(target) if uri.scheme().is_none() || request.version() >= Version::HTTP_2 => target.as_str(),
-            _ => &uri.to_string(),
-        };
         let query = Query {
             method: request.method(),
-            target,
-            path: uri.path(),
+            target: &target_of(request),
+            path: request.uri().path(),
             headers: request.headers(),
             version: request.version(),
             has_body: !request.body().is_end_stream(),
         };
         let (response, exchange) = self.exchange(connection, &query, Instant::now()).await;
+        response.map(|content| Body::new(content).ending(exchange))
+    }
+
+    /// Refuses a request that is not one to be answered, which is counted and logged as others are.
+    pub(crate) fn refuse<B>(
+        &self,
+        connection: &Arc<Connection>,
+        request: &Request<B>,
+        status: StatusCode,
+    ) -> Response<Body> {
+        let counted = self.metrics.http.request(RequestKind::Unknown, Instant::now());
+        let mut exchange = Exchange::begin(counted, connection, request.version());
+        let asked = Asked {
+            method: request.method(),
+            target: &target_of(request),
+            version: request.version(),
+            headers: LoggedHeaders::of(request.headers()),
+            client: connection.address(),
+        };
+        exchange.answered(status, &asked, None, &self.settings.load().access);
+        let mut response = respond::plain(status);
+        if request.version() < Version::HTTP_2 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response.map(|content| Body::new(content).ending(exchange))
     }
 
@@ -375,6 +394,15 @@ impl Site {
 
     async fn find(&self, version: clearwell_format::Version, artifact: &Artifact) -> Found {
         self.catalog.find(version, artifact).await
+    }
+}
+
+/// What the request line had; HTTP/2 has scheme and host in fields of their own.
+fn target_of<B>(request: &Request<B>) -> Cow<'_, str> {
+    let uri = request.uri();
+    match uri.path_and_query() {
+        Some(target) if uri.scheme().is_none() || request.version() >= Version::HTTP_2 => target.as_str().into(),
+        _ => uri.to_string().into(),
     }
 }
 

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clearwell_metrics::{EndReason, TlsVersion};
-use http::header::{CONNECTION, HOST};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::HOST;
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -38,7 +38,6 @@ use crate::io::Watched;
 use crate::lane::{Lane, Leaving, boxed};
 use crate::phase::Phase;
 use crate::proxy::{self, Source};
-use crate::respond;
 use crate::site::Site;
 use crate::socket::{Rewound, Socket};
 use crate::tls;
@@ -273,14 +272,10 @@ async fn answer(site: &Site, connection: &Arc<Connection>, request: Request<Inco
     } else {
         None
     };
-    if let Some(status) = refused {
-        let mut response = respond::plain(status);
-        if request.version() < Version::HTTP_2 {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        return response.map(Body::new);
+    match refused {
+        Some(status) => site.refuse(connection, &request, status),
+        None => site.answer(connection, &request).await,
     }
-    site.answer(connection, &request).await
 }
 
 /// Of the header as HTTP/1.1 writes it, within a few bytes.

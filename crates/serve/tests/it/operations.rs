@@ -147,6 +147,7 @@ async fn the_combined_log_is_that_of_nginx_on_both_lanes() {
                 "-",
                 "\"GET http://x/20/format HTTP/1.1\" 200 2 \"-\" \"-\"".into(),
             ),
+            ("GET /20/format HTTP/1.1\r\n".into(), "-", "\"GET /20/format HTTP/1.1\" 400 12 \"-\" \"-\"".into()),
             ("GET /nothing HTTP/1.1\r\nHost: x\r\n".into(), "-", "\"GET /nothing HTTP/1.1\" 404 10 \"-\" \"-\"".into()),
         ] {
             let mut client = connect_to(&running, lane).await;
