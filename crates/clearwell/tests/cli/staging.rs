@@ -43,6 +43,26 @@ fn an_adopted_channel_is_listed_and_served() {
 }
 
 #[test]
+fn the_channel_goes_back_with_a_retraction_and_crosses_formats_by_its_name() {
+    let mix = Mix::changed();
+    let at = || fs::read_to_string(mix.path("store/content/version/formatstaging/latest")).unwrap();
+    mix.build(&["--version", "20"]).expect(0);
+    mix.run(&["publish", "20", "--staging"]).expect(0);
+    assert_eq!(at(), "20");
+    mix.run(&["retract", "20"]).expect(0);
+    assert_eq!(at(), "10");
+    assert!(mix.path("store/content/version/formatstaging/latest.sig").is_file());
+
+    mix.build(&["--version", "30", "--format-bump", "old"]).expect(0);
+    assert_eq!(at(), "30", "within its format it follows");
+    let says = ["version/formatstaging/latest stays at 30", "clearwell publish 40 --staging"];
+    mix.build(&["--version", "40", "--format-bump", "new"]).expect(0).says(&says);
+    assert_eq!(at(), "30");
+    mix.run(&["publish", "40", "--staging"]).expect(0);
+    assert_eq!(at(), "40");
+}
+
+#[test]
 fn the_stock_client_takes_the_channel_that_it_asks_for() {
     let mix = tree();
     mix.run(&["adopt", "www", "--store", "store", "--cert", "Swupd_Root.pem"]).expect(0);
