@@ -27,6 +27,7 @@ use clearwell_format::{
 };
 use clearwell_store::check::{CheckOptions, check};
 use clearwell_store::gc::{Retention, plan};
+use clearwell_store::progress::Silent;
 use clearwell_store::{ArtifactMeta, Digest, Index, ReleaseRecord, Store};
 
 fn main() {
@@ -71,7 +72,7 @@ fn check_bytes(total: u64) {
     for _ in 0..3 {
         let begun = Instant::now();
         let options = CheckOptions { contents: false, ..CheckOptions::new(0) };
-        let report = check(&store, &options, &|_| {}).expect("a check");
+        let report = check(&store, &options, &Silent).expect("a check");
         let ours = speed(begun.elapsed());
         assert_eq!(report.artifacts, files);
         let begun = Instant::now();
@@ -105,7 +106,7 @@ fn plan_collections(files_per_bundle: u64) {
         let retention = Retention { grace: Duration::ZERO, ..Retention::new(last, SystemTime::now()) };
         let store = Store::open(dir.path()).expect("the store");
         let begun = Instant::now();
-        let plan = plan(&store, &retention).expect("a plan");
+        let plan = plan(&store, &retention, &Silent).expect("a plan");
         let seconds = begun.elapsed().as_secs_f64();
         println!("{last:>8} {seconds:>8.2} {:>10} {:>12}", peak_mib(), plan.removed().number);
     }

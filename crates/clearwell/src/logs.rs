@@ -1,7 +1,5 @@
 //! Logs: structured, on stderr or in the journal.
 
-use std::io::IsTerminal as _;
-
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -15,7 +13,7 @@ pub(crate) fn begin(global: &Global) {
     let text = || {
         tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_ansi(crate::ui::takes_colours())
             .with_target(false)
     };
     match global.log_style {

@@ -12,6 +12,7 @@ mod exit;
 mod fresh;
 mod logs;
 mod names;
+mod progress;
 mod sample;
 mod signing;
 mod ui;

@@ -1,29 +1,28 @@
 //! What a person or a script sees: results on stdout, progress and errors on stderr.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Mutex;
-use std::time::Instant;
 
-use clearwell_generate::progress::{Event, Phase, Progress};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle as BarStyle};
+use anstream::{AutoStream, ColorChoice};
+use clearwell_generate::progress::{Event, Progress};
 use serde::Serialize;
 
 use crate::cli::{Global, ProgressStyle};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::progress::{Bars, Lines};
 
 /// The terminal, or what stands in its place.
 pub(crate) struct Ui {
     json: bool,
+    colours: bool,
     display: Display,
 }
 
 enum Display {
     Bars(Bars),
-    Plain(Mutex<BTreeMap<Phase, Instant>>),
+    Lines(Lines),
     Json,
     None,
 }
@@ -31,17 +30,18 @@ enum Display {
 impl Ui {
     pub(crate) fn new(global: &Global) -> Self {
         let display = match global.progress {
-            ProgressStyle::Auto if io::stderr().is_terminal() => Display::Bars(Bars::default()),
+            ProgressStyle::Auto if draws_bars() => Display::Bars(Bars::default()),
             ProgressStyle::Bar => Display::Bars(Bars::default()),
-            ProgressStyle::Auto | ProgressStyle::Plain => Display::Plain(Mutex::default()),
+            ProgressStyle::Auto | ProgressStyle::Plain => Display::Lines(Lines::default()),
             ProgressStyle::Json => Display::Json,
             ProgressStyle::None => Display::None,
         };
-        Self { json: global.json, display }
+        Self { json: global.json, colours: !global.json && takes_colours(), display }
     }
 
     /// Prints a result: `value` as JSON where that is asked for, else `text`.
     pub(crate) fn result(&self, value: &impl Serialize, text: &str) -> Result<(), CliError> {
+        self.close();
         let text = match self.json {
             true => serde_json::to_string_pretty(value).map_err(|error| CliError::output(error.into()))?,
             false => text.trim_end().to_owned(),
@@ -56,7 +56,10 @@ impl Ui {
 
     /// Warns a person.
     pub(crate) fn warn(&self, text: &str) {
-        self.line(&format!("warning: {text}"));
+        match self.display {
+            Display::Json => self.event(Event::Warning { text: text.to_owned() }),
+            _ => self.line(&format!("{} {text}", self.coloured("warning:", YELLOW))),
+        }
     }
 
     /// True if a person sits at the terminal who can be asked.
@@ -81,8 +84,20 @@ impl Ui {
             let document = serde_json::json!({ "error": message, "exit": error.exit() as u8 });
             let _ = writeln!(io::stdout(), "{document}");
         }
-        self.line(&format!("error: {message}"));
+        self.close();
+        self.line(&format!("{} {message}", self.coloured("error:", RED)));
         error.exit()
+    }
+
+    fn coloured(&self, text: &str, colour: &str) -> String {
+        if self.colours { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
+    }
+
+    /// Progress is over.
+    fn close(&self) {
+        if let Display::Bars(bars) = &self.display {
+            bars.close();
+        }
     }
 
     /// stderr may be closed; nothing is lost with it.
@@ -103,7 +118,7 @@ impl Progress for Ui {
         }
         match &self.display {
             Display::Bars(bars) => bars.event(&event),
-            Display::Plain(begun) => plain(begun, &event),
+            Display::Lines(lines) => lines.event(&event),
             Display::Json => {
                 if let Ok(line) = serde_json::to_string(&event) {
                     let _ = writeln!(io::stderr(), "{line}");
@@ -114,73 +129,19 @@ impl Progress for Ui {
     }
 }
 
-fn plain(begun: &Mutex<BTreeMap<Phase, Instant>>, event: &Event) {
-    let mut begun = begun.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    match event {
-        Event::Started { phase, .. } => {
-            begun.insert(*phase, Instant::now());
-        }
-        Event::Finished { phase, done, bytes } => {
-            let seconds = begun.remove(phase).map_or(0.0, |begun| begun.elapsed().as_secs_f64());
-            let mut line = format!("{:8} {seconds:7.2} s", phase.as_str());
-            if *done > 0 {
-                let _ = write!(line, "  {done} done");
-            }
-            if *bytes > 0 {
-                let _ = write!(line, ", {}", bytes_text(*bytes));
-            }
-            let _ = writeln!(io::stderr(), "{line}");
-        }
-        Event::Advanced { .. } | Event::Warning { .. } => {}
-    }
+/// True if stderr is a terminal that takes colours, and nobody asked for none (NO_COLOR).
+pub(crate) fn takes_colours() -> bool {
+    io::stderr().is_terminal() && AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
-/// One bar for each phase that runs.
-#[derive(Default)]
-struct Bars {
-    screen: MultiProgress,
-    running: Mutex<BTreeMap<Phase, ProgressBar>>,
+/// True if stderr is a terminal on which the cursor moves.
+fn draws_bars() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
-impl Bars {
-    fn line(&self, text: &str) {
-        if self.screen.println(text).is_err() || self.screen.is_hidden() {
-            let _ = writeln!(io::stderr(), "{text}");
-        }
-    }
-
-    fn event(&self, event: &Event) {
-        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match event {
-            Event::Started { phase, total, total_bytes } => {
-                let (length, template) = match (total, total_bytes) {
-                    (_, 1..) => (*total_bytes, "{prefix:8} [{bar:32}] {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
-                    (1.., _) => (*total, "{prefix:8} [{bar:32}] {pos}/{len} {eta}"),
-                    _ => (0, "{prefix:8} {spinner} {elapsed}"),
-                };
-                let bar = self.screen.add(ProgressBar::new(length));
-                if let Ok(style) = BarStyle::with_template(template) {
-                    bar.set_style(style.progress_chars("=> "));
-                }
-                bar.set_prefix(phase.as_str());
-                running.insert(*phase, bar);
-            }
-            Event::Advanced { phase, done, bytes } => {
-                if let Some(bar) = running.get(phase) {
-                    // Events of several workers may overtake each other.
-                    let position = if *bytes > 0 { *bytes } else { *done };
-                    bar.set_position(bar.position().max(position));
-                }
-            }
-            Event::Finished { phase, .. } => {
-                if let Some(bar) = running.remove(phase) {
-                    bar.finish();
-                }
-            }
-            Event::Warning { .. } => {}
-        }
-    }
-}
+const YELLOW: &str = "\u{1b}[1;33m";
+const RED: &str = "\u{1b}[1;31m";
+const PLAIN: &str = "\u{1b}[0m";
 
 /// Writes to stdout at once. A reader that has seen enough and closed it, such as `head`, is no failure.
 pub(crate) fn print(bytes: &[u8]) -> Result<(), CliError> {
@@ -202,6 +163,12 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// Things for people: `1 file`, `2 files`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// Bytes for people: `1.5 MiB`.
 pub(crate) fn bytes_text(bytes: u64) -> String {
     let mut value = bytes as f64;
@@ -219,6 +186,14 @@ pub(crate) fn bytes_text(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(
+            (count(0, "file"), count(1, "file"), count(2, "file")),
+            ("0 files".into(), "1 file".into(), "2 files".into())
+        );
+    }
 
     #[test]
     fn bytes_are_readable() {

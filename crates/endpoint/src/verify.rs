@@ -11,12 +11,16 @@
 //!
 //! The first three are what an [`Endpoint`] does; nothing is checked in another way than an endpoint checks it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
+use clearwell_store::progress::{Meter, Phase, Progress};
 use serde::{Serialize, Serializer};
 use tokio::task::JoinSet;
 
@@ -27,7 +31,7 @@ use crate::manifests::Loaded;
 use crate::pointers::fetch_problem;
 use crate::problem::Problem;
 use crate::report::shown;
-use crate::source::Source;
+use crate::source::{Counted, Source, Tally};
 use crate::staging::StageFolder;
 use crate::{Endpoint, EndpointError, EndpointOptions, ExitCode, Place, Report, SingleFile, Traffic};
 
@@ -89,6 +93,20 @@ pub enum Check {
         /// The release.
         version: Version,
     },
+}
+
+impl Check {
+    /// The phase, and what it is about.
+    fn phase(&self) -> (Phase, Option<String>) {
+        match self {
+            Self::Pointers => (Phase::Pointers, None),
+            Self::Install { version } => (Phase::Install, Some(version.to_string())),
+            Self::Signature { version } => (Phase::Signature, Some(version.to_string())),
+            Self::Update { from, to } => (Phase::Update, Some(format!("{from} to {to}"))),
+            Self::Alone { version } => (Phase::Bundles, Some(version.to_string())),
+            Self::Fullfiles { version } => (Phase::Fullfiles, Some(version.to_string())),
+        }
+    }
 }
 
 impl fmt::Display for Check {
@@ -176,7 +194,7 @@ impl VerifyReport {
     }
 }
 
-/// Verifies releases; tells `begun` about each check that begins.
+/// Verifies releases; each check is a phase of its own.
 ///
 /// # Errors
 /// [`EndpointError::UnknownRelease`], [`EndpointError::UnknownBundle`] and [`EndpointError::NotEarlier`] for options that
@@ -184,9 +202,29 @@ impl VerifyReport {
 pub async fn verify(
     source: Arc<dyn Source>,
     options: &VerifyOptions,
-    begun: &(dyn Fn(&Check) + Send + Sync),
+    progress: &dyn Progress,
 ) -> Result<VerifyReport, EndpointError> {
-    let mut verifier = Verifier { source, options, begun, report: VerifyReport::default() };
+    let tally = Arc::new(Tally::default());
+    let source = Arc::new(Counted::new(source, Arc::clone(&tally)));
+    let stage = Stage { progress, tally, meter: RefCell::default() };
+    let mut work = pin!(verify_all(source, options, &stage));
+    let mut ticks = tokio::time::interval(TICK);
+    let report = loop {
+        tokio::select! {
+            report = &mut work => break report?,
+            _ = ticks.tick() => stage.count(),
+        }
+    };
+    stage.end();
+    Ok(report)
+}
+
+async fn verify_all(
+    source: Arc<dyn Source>,
+    options: &VerifyOptions,
+    stage: &Stage<'_>,
+) -> Result<VerifyReport, EndpointError> {
+    let mut verifier = Verifier { source, options, stage, report: VerifyReport::default() };
     let versions = match options.versions.as_slice() {
         [] => verifier.pointers().await?.into_iter().collect(),
         given => given.to_vec(),
@@ -203,20 +241,58 @@ pub async fn verify(
     Ok(verifier.report)
 }
 
-struct Verifier<'a> {
+/// The check under way, as its progress is told.
+struct Stage<'p> {
+    progress: &'p dyn Progress,
+    /// What was received since it was last looked at.
+    tally: Arc<Tally>,
+    meter: RefCell<Option<Meter<'p>>>,
+}
+
+impl<'p> Stage<'p> {
+    fn begin(&self, check: &Check) {
+        self.end();
+        let (phase, object) = check.phase();
+        *self.meter.borrow_mut() = Some(Meter::begin_about(self.progress, phase, object, 0, 0));
+    }
+
+    /// Counts what was received: answers are the things of all checks.
+    fn count(&self) {
+        let (answers, bytes) = self.tally.take();
+        if let Some(meter) = &*self.meter.borrow() {
+            meter.advance(answers, bytes);
+        }
+    }
+
+    /// How many answers the check takes, or a few more.
+    fn expect(&self, answers: usize) {
+        if let Some(meter) = &*self.meter.borrow() {
+            meter.expect(answers as u64, 0);
+        }
+    }
+
+    fn end(&self) {
+        self.count();
+        if let Some(meter) = self.meter.borrow_mut().take() {
+            meter.finish();
+        }
+    }
+}
+
+struct Verifier<'a, 'p> {
     source: Arc<dyn Source>,
     options: &'a VerifyOptions,
-    begun: &'a (dyn Fn(&Check) + Send + Sync),
+    stage: &'a Stage<'p>,
     report: VerifyReport,
 }
 
-impl Verifier<'_> {
+impl Verifier<'_, '_> {
     fn simulated(&self) -> Result<Endpoint, EndpointError> {
         Endpoint::open(self.source.clone(), Place::Simulated, self.options.endpoint.clone())
     }
 
     async fn pointers(&mut self) -> Result<Option<Version>, EndpointError> {
-        (self.begun)(&Check::Pointers);
+        self.stage.begin(&Check::Pointers);
         let mut endpoint = self.simulated()?;
         let mut run = endpoint.begin();
         let latest = match endpoint.check_trust(&mut run) {
@@ -278,7 +354,7 @@ impl Verifier<'_> {
 
     async fn release(&mut self, version: Version) -> Result<(), EndpointError> {
         let check = Check::Install { version };
-        (self.begun)(&check);
+        self.stage.begin(&check);
         let folder = self.folder()?;
         let mut endpoint = self.scratch(&folder)?;
         let mut report = self.install(&mut endpoint, version).await?;
@@ -309,7 +385,7 @@ impl Verifier<'_> {
 
     async fn update(&mut self, from: Version, to: Version) -> Result<(), EndpointError> {
         let check = Check::Update { from, to };
-        (self.begun)(&check);
+        self.stage.begin(&check);
         let folder = self.folder()?;
         let mut endpoint = self.scratch(&folder)?;
         let before = self.install(&mut endpoint, from).await?;
@@ -358,7 +434,7 @@ impl Verifier<'_> {
             return Ok(());
         }
         let check = Check::Signature { version };
-        (self.begun)(&check);
+        self.stage.begin(&check);
         let mut run = endpoint.begin();
         if let Err(problem) = endpoint.signature_beside(&run, version).await {
             run.note(problem);
@@ -371,7 +447,7 @@ impl Verifier<'_> {
     /// Each bundle with its includes: every path must have its folder there (manifest 3.4).
     async fn alone(&mut self, endpoint: &mut Endpoint, version: Version) -> Result<(), EndpointError> {
         let check = Check::Alone { version };
-        (self.begun)(&check);
+        self.stage.begin(&check);
         let mut run = endpoint.begin();
         let outcome = match installed_manifests(endpoint, &mut run, version).await {
             Ok(manifests) => {
@@ -388,10 +464,12 @@ impl Verifier<'_> {
 
     async fn fullfiles(&mut self, endpoint: &mut Endpoint, version: Version) -> Result<(), EndpointError> {
         let check = Check::Fullfiles { version };
-        (self.begun)(&check);
+        self.stage.begin(&check);
         let mut run = endpoint.begin();
         let outcome = match installed_manifests(endpoint, &mut run, version).await {
-            Ok(manifests) => fetch_all(&mut run, &manifests, self.options.endpoint.parallel_downloads).await,
+            Ok(manifests) => {
+                fetch_all(&mut run, &manifests, self.options.endpoint.parallel_downloads, self.stage).await
+            }
             Err(stop) => Err(stop),
         };
         let report = endpoint.conclude(run, outcome)?;
@@ -443,7 +521,7 @@ fn orphans(bundle: &BundleName, manifests: &Manifests) -> Vec<Problem> {
 }
 
 /// Fetches and compares every file of some bundles, each once.
-async fn fetch_all(run: &mut Run, manifests: &Manifests, parallel: usize) -> Result<(), Stop> {
+async fn fetch_all(run: &mut Run, manifests: &Manifests, parallel: usize, stage: &Stage<'_>) -> Result<(), Stop> {
     // By resource: one content may be wanted out of the folders of two versions.
     let mut wanted: BTreeMap<Resource, FileHash> = BTreeMap::new();
     for (bundle, loaded) in manifests {
@@ -452,6 +530,7 @@ async fn fetch_all(run: &mut Run, manifests: &Manifests, parallel: usize) -> Res
             wanted.insert(fullfile(&listed, entry.hash), entry.hash);
         }
     }
+    stage.expect(wanted.len());
     let mut waiting = wanted.into_iter();
     let mut running = JoinSet::new();
     let mut code = ExitCode::Success;
@@ -479,3 +558,6 @@ async fn fetch_all(run: &mut Run, manifests: &Manifests, parallel: usize) -> Res
     }
     if code.is_success() { Ok(()) } else { Err(Stop::Exit(code)) }
 }
+
+/// How often it is counted what was received.
+const TICK: Duration = Duration::from_millis(100);

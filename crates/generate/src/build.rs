@@ -71,7 +71,7 @@ pub fn build(
     let release = plan.release();
     let previous = run.surroundings.previous.clone();
     run.surroundings.look_back(&release, &store)?;
-    run.stopwatch.phase(Phase::Guard, || run.surroundings.inspection(&release).pass(None, None))?;
+    run.stopwatch.phase_of("plan", Phase::Guard, || run.surroundings.inspection(&release).pass(None, None))?;
     let mom_signature = run.sign_mom(&plan)?;
 
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
         let made: Vec<Resource> = made.iter().map(|made| Resource::of(version, made.artifact.clone())).collect();
         let stored = Stored { artifacts: &StoredArtifacts(&view), made: &made };
         let inspection = self.surroundings.inspection(release);
-        let verdict = self.stopwatch.phase(Phase::Guard, || inspection.pass(Some(stored), None))?;
+        let verdict = self.stopwatch.phase_of("release", Phase::Guard, || inspection.pass(Some(stored), None))?;
         self.stopwatch.phase(Phase::Release, || prepared.release())?;
         Ok(verdict)
     }

@@ -14,7 +14,7 @@
 //! | [`remake`] | packs whose bytes were lost, once more |
 //! | [`publish`] | moving the pointers to a release |
 //! | [`earlier`] | earlier releases, out of a store |
-//! | [`progress`] | what a build is doing, as events |
+//! | [`progress`] | what a build is doing, as events; the store's |
 //! | [`budget`] | memory that workers share |
 
 mod branches;
@@ -37,7 +37,6 @@ mod member;
 mod pack;
 pub mod plan;
 mod profile;
-pub mod progress;
 pub mod publish;
 mod put;
 pub mod remake;
@@ -50,3 +49,5 @@ mod streams;
 pub mod tree;
 mod update;
 mod zero;
+
+pub use clearwell_store::progress;

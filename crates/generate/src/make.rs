@@ -11,7 +11,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clearwell_format::resource::Artifact;
@@ -26,7 +25,7 @@ use crate::fan_out::fan_out;
 use crate::fullfile::Effort;
 use crate::member::Objects;
 use crate::plan::{PackItem, PackPlan, Previous};
-use crate::progress::{Event, Phase, Progress};
+use crate::progress::{Meter, Phase, Progress};
 use crate::zero::{Piece, ZeroPack};
 use crate::{fullfile, manifest_tar, pack, reuse};
 
@@ -214,19 +213,14 @@ impl Bench<'_> {
             jobs.extend(to_be_made.map(|(piece, _)| Job::Piece(place, piece)));
         }
         jobs.sort_by_cached_key(|job| std::cmp::Reverse(self.cost(job)));
-        let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (total, total_bytes) = (jobs.len() as u64, jobs.iter().map(|job| self.cost(job)).sum());
-        let progress = self.workshop.progress;
-        progress.event(Event::Started { phase, total, total_bytes });
+        let total_bytes = jobs.iter().map(|job| self.cost(job)).sum();
+        let meter = Meter::begin(self.workshop.progress, phase, jobs.len() as u64, total_bytes);
         let results = fan_out(&jobs, self.workshop.workers, |job| {
             let part = self.part(job)?;
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            let cost = self.cost(job);
-            let bytes = bytes.fetch_add(cost, Ordering::Relaxed) + cost;
-            progress.event(Event::Advanced { phase, done, bytes });
+            meter.advance(1, self.cost(job));
             Ok::<_, BuildError>(part)
         })?;
-        progress.event(Event::Finished { phase, done: total, bytes: total_bytes });
+        meter.finish();
         for part in results {
             match part {
                 Part::Made(made) => parts.made.extend(made),

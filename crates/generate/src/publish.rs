@@ -16,7 +16,7 @@ use crate::earlier::StoredManifests;
 use crate::error::BuildError;
 use crate::guard::{PointerMove, Rule, Stored};
 use crate::plan::Previous;
-use crate::progress::{Event, Phase, Progress};
+use crate::progress::{Meter, Phase, Progress};
 use crate::sign_release::sign_pointers;
 
 /// Choices of a publication.
@@ -105,7 +105,7 @@ fn switch(
     writer: &Writer,
     progress: &dyn Progress,
 ) -> Result<Published, BuildError> {
-    progress.event(Event::Started { phase: Phase::Publish, total: 0, total_bytes: 0 });
+    let meter = Meter::begin(progress, Phase::Publish, 0, 0);
     if let Some(signer) = inspection.signer {
         sign_pointers(&mut set, signer, signing_time)?;
     }
@@ -116,7 +116,8 @@ fn switch(
     let generation = writer.publish(&set)?;
     let mut warnings: Vec<String> = verdict.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(staging_stays(inspection.release.version(), &generation));
-    progress.event(Event::Finished { phase: Phase::Publish, done: set.len() as u64, bytes: 0 });
+    meter.advance(set.len() as u64, 0);
+    meter.finish();
     Ok(Published {
         version: inspection.release.version().number(),
         generation: generation.number,

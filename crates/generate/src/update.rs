@@ -20,7 +20,6 @@ mod look;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clearwell_format::resource::Artifact;
@@ -36,7 +35,7 @@ use crate::make::{Made, Workshop};
 use crate::member::{MemberError, Naming};
 use crate::pack::{self, Contents};
 use crate::plan::{PackItem, PackPlan};
-use crate::progress::{Event, Phase};
+use crate::progress::{Meter, Phase};
 use crate::put::put;
 use crate::segment::{SMALL_BYTES, stream, tar_end};
 use layout::{Kind, Layout, Member};
@@ -161,19 +160,14 @@ impl Bench<'_> {
         jobs.extend(shared.into_values().map(Job::Shared));
         jobs.sort_by_cached_key(|job| std::cmp::Reverse(self.cost(job)));
 
-        let phase = Phase::Deltas;
-        let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        let (total, total_bytes) = (jobs.len() as u64, jobs.iter().map(|job| self.cost(job)).sum());
-        let progress = self.workshop.progress;
-        progress.event(Event::Started { phase, total, total_bytes });
+        let total_bytes = jobs.iter().map(|job| self.cost(job)).sum();
+        let meter = Meter::begin(self.workshop.progress, Phase::Packs, jobs.len() as u64, total_bytes);
         let parts = fan_out(&jobs, self.workshop.workers, |job| {
             let part = self.part(job)?;
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            let bytes = bytes.fetch_add(self.cost(job), Ordering::Relaxed) + self.cost(job);
-            progress.event(Event::Advanced { phase, done, bytes });
+            meter.advance(1, self.cost(job));
             Ok::<_, BuildError>(part)
         })?;
-        progress.event(Event::Finished { phase, done: total, bytes: total_bytes });
+        meter.finish();
 
         let (mut made, mut segments, mut shared) = (Vec::new(), HashMap::new(), HashMap::new());
         for part in parts {

@@ -26,6 +26,7 @@ use std::path::Path;
 use clearwell_format::Version;
 use clearwell_sign::TrustAnchor;
 
+use crate::progress::{Meter, Phase, Progress};
 use crate::{Counts, StoreError, Transfer, Writer};
 
 pub use pointers::{AdoptedPointer, SignatureState};
@@ -39,34 +40,6 @@ pub struct AdoptOptions {
     pub transfer: Transfer,
     /// The certificates that clients trust. Without them signatures are taken as they are.
     pub anchor: Option<TrustAnchor>,
-}
-
-/// What [`adopt`] is doing. Told from several threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdoptEvent {
-    /// A release is begun, the `position`-th (from 0) of `releases`.
-    Release {
-        /// Which.
-        version: Version,
-        /// How many were before.
-        position: usize,
-        /// How many there are.
-        releases: usize,
-    },
-    /// One more artifact of the release was checked.
-    Checked {
-        /// How many were.
-        done: u64,
-        /// How many there are.
-        artifacts: u64,
-        /// The size of this one.
-        bytes: u64,
-    },
-    /// The artifacts of the release are copied and indexed.
-    Storing {
-        /// Which.
-        version: Version,
-    },
 }
 
 /// What came of it.
@@ -108,15 +81,44 @@ pub fn adopt(
     www: &Path,
     writer: &mut Writer,
     options: &AdoptOptions,
-    progress: &(dyn Fn(AdoptEvent) + Sync),
+    progress: &dyn Progress,
 ) -> Result<AdoptReport, StoreError> {
     let versions = source::versions(www)?;
-    let mut report = AdoptReport::default();
-    for (position, version) in versions.iter().copied().enumerate() {
-        progress(AdoptEvent::Release { version, position, releases: versions.len() });
-        release::adopt(www, version, writer, options, progress, &mut report)?;
+    let meters =
+        Meters { read: Meter::begin(progress, Phase::Read, 0, 0), store: Meter::begin(progress, Phase::Store, 0, 0) };
+    let mut measured = Vec::new();
+    for version in &versions {
+        let release = source::measure(&source::artifacts(www, *version)?.0);
+        meters.expect(release);
+        measured.push(release);
     }
+    let mut report = AdoptReport::default();
+    let mut all = Counts::default();
+    for (version, release) in versions.into_iter().zip(measured) {
+        release::adopt(www, version, writer, options, &meters, &mut report)?;
+        all = Counts { number: all.number + release.number, bytes: all.bytes + release.bytes };
+        meters.reach(all);
+    }
+    meters.read.finish();
+    meters.store.finish();
     report.problems.extend(source::strays(www)?);
     pointers::adopt(www, writer, options.anchor.as_ref(), &mut report)?;
     Ok(report)
+}
+
+/// The phases of an adoption. Both go through all files of the tree, in turns for each release.
+struct Meters<'p> {
+    read: Meter<'p>,
+    store: Meter<'p>,
+}
+
+impl Meters<'_> {
+    fn expect(&self, more: Counts) {
+        [&self.read, &self.store].iter().for_each(|meter| meter.expect(more.number, more.bytes));
+    }
+
+    /// So much is done with, also what needed no reading or storing.
+    fn reach(&self, all: Counts) {
+        [&self.read, &self.store].iter().for_each(|meter| meter.reach(all.number, all.bytes));
+    }
 }

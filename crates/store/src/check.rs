@@ -29,9 +29,9 @@ mod trust;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Mutex;
 
-use clearwell_format::Version;
 use clearwell_sign::TrustAnchor;
 
+use crate::progress::{Meter, Phase, Progress};
 use crate::throttle::Throttle;
 use crate::{Store, StoreError};
 pub use finding::{Finding, FindingKind, Notice, Severity};
@@ -72,27 +72,6 @@ impl CheckOptions {
     }
 }
 
-/// What [`check`] is doing. Told from several threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckEvent {
-    /// The artifacts of one more version follow.
-    Version {
-        /// Which.
-        version: Version,
-        /// How many were before.
-        position: usize,
-        /// How many there are.
-        versions: usize,
-    },
-    /// So many bytes of artifacts were read since the last such event.
-    Read {
-        /// How many.
-        bytes: u64,
-    },
-    /// Manifests, signatures and pointers follow.
-    Manifests,
-}
-
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct CheckReport {
@@ -123,11 +102,7 @@ impl CheckReport {
 ///
 /// # Errors
 /// The disk's, where not even a listing can be read. What is wrong with the store is no error but a [`Finding`].
-pub fn check(
-    store: &Store,
-    options: &CheckOptions,
-    progress: &(dyn Fn(CheckEvent) + Sync),
-) -> Result<CheckReport, StoreError> {
+pub fn check(store: &Store, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport, StoreError> {
     let mut run = Run {
         store,
         options,
@@ -144,13 +119,14 @@ pub fn check(
     }
     run.records()?;
     run.artifacts()?;
-    progress(CheckEvent::Manifests);
+    let meter = Meter::begin(progress, Phase::Manifests, 0, 0);
     let trust = Trust::of(store, options);
     run.certificates(&trust);
-    run.manifests(&trust)?;
+    run.manifests(&trust, &meter)?;
     run.pointers(&trust);
     run.strays()?;
     run.notices();
+    meter.finish();
     run.journal.done();
     run.report.findings.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(run.report)
@@ -160,7 +136,7 @@ pub fn check(
 struct Run<'a> {
     store: &'a Store,
     options: &'a CheckOptions,
-    progress: &'a (dyn Fn(CheckEvent) + Sync),
+    progress: &'a dyn Progress,
     throttle: Throttle,
     large: Mutex<()>,
     journal: Journal,

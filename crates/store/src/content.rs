@@ -27,6 +27,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, FileKind, FormatNumber, Owner, Version};
 
 use crate::ArtifactMeta;
+use crate::progress::Meter;
 use crate::throttle::Throttle;
 pub(crate) use bases::{Bases, StoreBases, TreeBases};
 use measured::Measured;
@@ -105,6 +106,8 @@ pub(crate) struct Inspector<'a> {
     pub(crate) throttle: &'a Throttle,
     /// Held by the one that applies a large delta: together they would take the memory of the machine.
     pub(crate) large: &'a Mutex<()>,
+    /// Counts files and their bytes.
+    pub(crate) meter: &'a Meter<'a>,
 }
 
 impl Inspector<'_> {
@@ -117,10 +120,14 @@ impl Inspector<'_> {
     pub(crate) fn look(&self, artifact: &Artifact, path: &Path) -> Looked {
         let file = match File::open(path) {
             Ok(file) => file,
-            Err(error) => return Looked { meta: None, inside: Err(ContentProblem::Unreadable(error)) },
+            Err(error) => {
+                self.meter.advance(1, 0);
+                return Looked { meta: None, inside: Err(ContentProblem::Unreadable(error)) };
+            }
         };
-        let size = file.metadata().map_or(u64::MAX, |found| found.len());
-        let mut file = BufReader::with_capacity(buffer_for(size), Measured::new(file, self.throttle));
+        let size = file.metadata().map_or(0, |found| found.len());
+        let measured = Measured::new(file, self.throttle, self.meter.item(size));
+        let mut file = BufReader::with_capacity(buffer_for(size), measured);
         let mut found = Inside::default();
         let inside = self.inside(artifact, &mut file, &mut found);
         let rest = io::copy(&mut file, &mut io::sink());
@@ -136,7 +143,8 @@ impl Inspector<'_> {
 
     /// Only reads the bytes, of which there are `size` or so.
     pub(crate) fn measure(&self, path: &Path, size: u64) -> io::Result<ArtifactMeta> {
-        let mut file = Measured::new(File::open(path)?, self.throttle);
+        let item = self.meter.item(size);
+        let mut file = Measured::new(File::open(path)?, self.throttle, item);
         let mut buffer = vec![0; buffer_for(size)];
         while file.read(&mut buffer)? > 0 {}
         Ok(file.meta())

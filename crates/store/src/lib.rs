@@ -39,6 +39,7 @@ pub mod adopt;
 pub mod check;
 pub mod disk;
 pub mod gc;
+pub mod progress;
 
 mod content;
 mod digest;

@@ -164,7 +164,7 @@ fn publish_it(store: &Store) -> Result<(), Failure> {
 }
 
 fn collect_it(store: &Store, retention: &Retention) -> Result<(), Failure> {
-    collect(&mut store.writer("gc")?, retention, Duration::ZERO)?;
+    collect(&mut store.writer("gc")?, retention, Duration::ZERO, &Silent)?;
     Ok(())
 }
 
@@ -175,7 +175,7 @@ fn retract_it(store: &Store) -> Result<(), Failure> {
 
 fn adopt_it(www: &Path, store: &Store) -> Result<(), Failure> {
     let options = AdoptOptions { anchor: Some(signer().anchor().clone()), ..AdoptOptions::default() };
-    adopt(www, &mut store.writer("adopt")?, &options, &|_| {})?;
+    adopt(www, &mut store.writer("adopt")?, &options, &Silent)?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use clearwell_endpoint::source::StoreSource;
 use clearwell_endpoint::{VerifyOptions, verify};
 use clearwell_sign::TrustAnchor;
+use clearwell_store::progress::Silent;
 use clearwell_store::{Store, StoreError};
 
 use super::mix::version;
@@ -30,7 +31,7 @@ fn assert_endpoints_are_content(store: &Store, from: u32) {
     options.from = vec![version(from)];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let source = Arc::new(StoreSource::new(store.clone()));
-    let report = runtime.block_on(verify(source, &options, &|_| {})).unwrap();
+    let report = runtime.block_on(verify(source, &options, &Silent)).unwrap();
     assert!(report.is_clean(), "{:?}", report.problems());
 }
 
@@ -64,7 +65,8 @@ fn stores_of_every_layout_are_written_on() {
         copy(&fixtures().join(layout), &root);
         let store = Store::open(&root).unwrap();
         let latest = store.latest_version().unwrap();
-        clearwell_store::gc::collect(&mut store.writer("gc").unwrap(), &keep(1), std::time::Duration::ZERO).unwrap();
+        clearwell_store::gc::collect(&mut store.writer("gc").unwrap(), &keep(1), std::time::Duration::ZERO, &Silent)
+            .unwrap();
         assert_eq!(store.latest_version().unwrap(), latest);
         assert!(checked(&Store::open(&root).unwrap()).is_sound(), "{layout}");
         assert_eq!(fs::read_to_string(root.join("meta/layout")).unwrap(), "clearwell-store 1.1\n");

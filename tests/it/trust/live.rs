@@ -15,6 +15,7 @@ use clearwell_serve::config::{AccessLog, Listen};
 use clearwell_serve::{ServeConfig, Server};
 use clearwell_store::Store;
 use clearwell_store::gc::{Retention, collect};
+use clearwell_store::progress::Silent;
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, pointers};
 
 use super::world::{checked, endpoint_options, say, scratch};
@@ -52,7 +53,8 @@ fn publish_and_collect(root: &Path, mut last: TestRelease, stop: &AtomicBool) ->
         published += 1;
         let retention = Retention { grace: Duration::from_secs(2), ..Retention::new(3, SystemTime::now()) };
         // Long enough for a server that looks once a second.
-        collected += collect(&mut writer, &retention, Duration::from_millis(1500)).unwrap().plan.removed().number;
+        collected +=
+            collect(&mut writer, &retention, Duration::from_millis(1500), &Silent).unwrap().plan.removed().number;
         last = next;
     }
     (published, collected)

@@ -12,6 +12,7 @@ use clearwell_format::FormatNumber;
 use clearwell_store::Store;
 use clearwell_store::check::{CheckOptions, CheckReport, check};
 use clearwell_store::gc::Retention;
+use clearwell_store::progress::Silent;
 use clearwell_testkit::signer;
 use tempfile::TempDir;
 
@@ -83,12 +84,12 @@ pub(crate) fn endpoints(store: &Store, from: &[u32]) -> VerifyReport {
     options.from = from.iter().map(|number| version(*number)).collect();
     options.scratch = Some("/dev/shm".into()).filter(|path: &std::path::PathBuf| path.is_dir());
     let source = Arc::new(StoreSource::new(store.clone()));
-    runtime.block_on(verify(source, &options, &|_| {})).unwrap()
+    runtime.block_on(verify(source, &options, &Silent)).unwrap()
 }
 
 /// Everything that a check finds.
 pub(crate) fn checked(store: &Store) -> CheckReport {
-    check(store, &check_options(), &|_| {}).unwrap()
+    check(store, &check_options(), &Silent).unwrap()
 }
 
 pub(crate) fn check_options() -> CheckOptions {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clearwell_format::Version;
-use clearwell_store::adopt::{AdoptEvent, AdoptOptions, AdoptReport, Severity, SignatureState, adopt, versions};
+use clearwell_store::adopt::{AdoptOptions, AdoptReport, Severity, SignatureState, adopt, versions};
 use clearwell_store::{Store, StoreError, Transfer};
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
 use crate::signing::{TrustArgs, UNCHECKED};
-use crate::ui::{Ui, bytes_text};
+use crate::ui::{Ui, bytes_text, count};
 
 /// Take over a www tree that mixer made.
 ///
@@ -78,7 +78,7 @@ impl Adopt {
         let options =
             AdoptOptions { transfer: if self.hard_link { Transfer::HardLink } else { Transfer::Copy }, anchor };
         let mut writer = store.writer(&format!("adopt {}", self.www.display()))?;
-        let report = adopt(&self.www, &mut writer, &options, &|event| tell(event, ui))?;
+        let report = adopt(&self.www, &mut writer, &options, ui)?;
         drop(writer);
         if !report.adopted.is_empty() {
             fresh.keep();
@@ -87,16 +87,6 @@ impl Adopt {
         let shown = shown(&report);
         ui.result(&shown, &text(&shown))?;
         Ok(if is_whole { Exit::Done } else { Exit::Findings })
-    }
-}
-
-fn tell(event: AdoptEvent, ui: &Ui) {
-    match event {
-        AdoptEvent::Release { version, position, releases } => {
-            ui.note(&format!("checking release {version} ({} of {releases})", position + 1));
-        }
-        AdoptEvent::Storing { version } => ui.note(&format!("storing release {version}")),
-        AdoptEvent::Checked { .. } => {}
     }
 }
 
@@ -152,7 +142,7 @@ fn text(shown: &Shown) -> String {
             let _ = writeln!(text, "{what:10} {}", versions.join(", "));
         }
     }
-    let _ = writeln!(text, "stored     {} artifacts, {}", shown.artifacts, bytes_text(shown.bytes));
+    let _ = writeln!(text, "stored     {}, {}", count(shown.artifacts, "artifact"), bytes_text(shown.bytes));
     if let Some(generation) = shown.generation {
         let _ = writeln!(text, "pointers   generation {generation}");
     }

@@ -15,6 +15,7 @@ use clearwell_generate::bump::{Destination, FirstHalf, FormatBump, settle};
 use clearwell_generate::guard::{InvalidRule, Rule};
 use clearwell_generate::inputs::{AttributePolicy, Inputs, Release};
 use clearwell_generate::plan::PlanError;
+use clearwell_generate::progress::{Merged, Phase};
 use clearwell_generate::source::SourceError;
 use clearwell_generate::source::mix::Workspace;
 use clearwell_generate::source::trees::{OsContent, Trees};
@@ -177,13 +178,15 @@ impl Build {
         let begun = Instant::now();
         let hashes = store.layout().cache().join("hashes");
         let known = if self.paranoid { KnownHashes::forget(hashes) } else { KnownHashes::read(hashes) };
+        let scanning = Merged::begin(ui, Phase::Scan);
         let mut inputs = match &source {
-            Source::Mix(workspace) => workspace.inputs(release, bump, &known, ui)?,
+            Source::Mix(workspace) => workspace.inputs(release, bump, &known, &scanning)?,
             Source::Trees(trees) => {
                 let content = self.os_content(config, &release, signer.as_ref(), &store)?;
-                trees.inputs(release, &content, &known, ui)?
+                trees.inputs(release, &content, &known, &scanning)?
             }
         };
+        scanning.finish();
         let attributes = self.xattrs.or(config.xattrs).unwrap_or_default();
         attributes.apply(&mut inputs).map_err(|error| CliError::transparent(Exit::Input, error))?;
         if bump == Some(FormatBump::Old) {

@@ -6,10 +6,11 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use clearwell_generate::deltas::DeltaOptions;
+use clearwell_generate::progress::{Merged, Phase, Progress};
 use clearwell_generate::remake::remake_packs;
 use clearwell_serve::config::{ByteRate, InvalidByteSize};
 use clearwell_store::check::repair::{RepairOptions, RepairReport, Repaired, repair, restamp};
-use clearwell_store::check::{CheckEvent, CheckOptions, CheckReport, Finding, Severity, check};
+use clearwell_store::check::{CheckOptions, CheckReport, Finding, Severity, check};
 use clearwell_store::{Store, StoreError, Writer};
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::signing::{TrustArgs, unix_now};
-use crate::ui::{Ui, bytes_text};
+use crate::ui::{Ui, bytes_text, count};
 
 /// Check every byte of a store against its index, and everything that the bytes promise to endpoints.
 ///
@@ -103,9 +104,15 @@ impl Check {
         let config = self.store.config.load()?;
         let options = self.options(&config)?;
         let (store, restamped) = self.open(config.store(self.store.store.as_deref())?, ui)?;
-        let mut report = check(&store, &options, &|event| tell(event, ui))?;
+        let mut report = check(&store, &options, ui)?;
         let repaired = match self.repair {
-            true => Some(self.repair(&store, &options, &mut report, ui)?),
+            true => {
+                // Checks and packs that are made on the way are parts of it.
+                let repairing = Merged::begin(ui, Phase::Repair);
+                let mended = self.repair(&store, &options, &mut report, &repairing)?;
+                repairing.finish();
+                Some(mended)
+            }
             false => None,
         };
         let left = repaired.as_ref().map(|mended| mended.left.len());
@@ -151,10 +158,10 @@ impl Check {
         store: &Store,
         options: &CheckOptions,
         report: &mut CheckReport,
-        ui: &Ui,
+        progress: &dyn Progress,
     ) -> Result<Mended, CliError> {
         let mut writer = store.writer("check --repair")?;
-        let mut whole = self.mend(&mut writer, options, &report.findings, ui)?;
+        let mut whole = self.mend(&mut writer, options, &report.findings, progress)?;
         let mut left = whole.left(&report.findings).into_iter().map(|finding| finding.path.clone()).collect();
         let mut hidden = report.findings.iter().any(Finding::hides_others);
         for _ in 0..MOST_ROUNDS {
@@ -162,8 +169,8 @@ impl Check {
                 break;
             }
             let seen: BTreeSet<PathBuf> = report.findings.iter().map(|finding| finding.path.clone()).collect();
-            let next = check(store, options, &|_| {})?;
-            let again = self.mend(&mut writer, options, &next.findings, ui)?;
+            let next = check(store, options, progress)?;
+            let again = self.mend(&mut writer, options, &next.findings, progress)?;
             left = again.left(&next.findings).into_iter().map(|finding| finding.path.clone()).collect();
             hidden = next.findings.iter().any(|finding| finding.hides_others() && !seen.contains(&finding.path));
             whole.repaired.extend(again.repaired);
@@ -179,13 +186,13 @@ impl Check {
         writer: &mut Writer,
         options: &CheckOptions,
         findings: &[Finding],
-        ui: &Ui,
+        progress: &dyn Progress,
     ) -> Result<RepairReport, CliError> {
         let repair_options = RepairOptions { equivalent: self.equivalent, check: options.clone() };
         let deltas = DeltaOptions { workers: options.jobs, ..DeltaOptions::default() };
         let mut whole = repair(writer, findings, &repair_options)?;
         for _ in 0..MOST_ROUNDS {
-            let packs = remake_packs(writer, &whole.left(findings), self.equivalent, &deltas, ui)?;
+            let packs = remake_packs(writer, &whole.left(findings), self.equivalent, &deltas, progress)?;
             let is_stuck = packs.is_empty();
             whole.repaired.extend(packs.iter().map(|(resource, how)| Repaired {
                 path: PathBuf::from("content").join(resource.to_string()),
@@ -199,16 +206,6 @@ impl Check {
             whole.aside.extend(again.aside);
         }
         Ok(whole)
-    }
-}
-
-fn tell(event: CheckEvent, ui: &Ui) {
-    match event {
-        CheckEvent::Version { version, position, versions } => {
-            ui.note(&format!("checking version {version} ({} of {versions})", position + 1));
-        }
-        CheckEvent::Manifests => ui.note("checking manifests, signatures and pointers"),
-        CheckEvent::Read { .. } => {}
     }
 }
 
@@ -252,17 +249,18 @@ fn shown_finding(finding: &Finding) -> ShownFinding {
 
 fn text(shown: &Shown) -> String {
     let mut text = format!(
-        "checked    {} versions, {} artifacts, {}, {} signatures\n",
-        shown.versions,
-        shown.artifacts,
+        "checked    {}, {}, {}, {}\n",
+        count(shown.versions, "version"),
+        count(shown.artifacts, "artifact"),
         bytes_text(shown.bytes),
-        shown.signatures
+        count(shown.signatures, "signature")
     );
     if shown.resumed > 0 {
-        let _ = writeln!(text, "resumed    {} artifacts were checked before", shown.resumed);
+        let _ = writeln!(text, "resumed    {} checked before", count(shown.resumed, "artifact"));
     }
     if shown.deltas_without_base > 0 {
-        let _ = writeln!(text, "not tried  {} deltas, whose base is not in the store", shown.deltas_without_base);
+        let _ =
+            writeln!(text, "not tried  {}: the base is not in the store", count(shown.deltas_without_base, "delta"));
     }
     for finding in &shown.findings {
         let _ = writeln!(text, "{:7}  {}: {}", finding.severity, finding.path.display(), finding.problem);

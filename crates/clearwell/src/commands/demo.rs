@@ -21,7 +21,7 @@ use crate::fresh::Fresh;
 use crate::names::unknown;
 use crate::sample;
 use crate::signing::{self, SigningArgs};
-use crate::ui::{Ui, bytes_text};
+use crate::ui::{Ui, bytes_text, count};
 
 /// Release three versions of a sample system, serve them, and print what to try.
 ///
@@ -139,11 +139,11 @@ async fn tour(url: &str, certificate: &Path, dir: &Path) -> Result<(Report, Repo
 fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> String {
     let line = |what: &str, report: &Report| {
         format!(
-            "  {what:22} {} requests, {}, {} packs, {} files one by one: {}\n",
-            report.traffic.requests(),
+            "  {what:22} {}, {}, {}, {} fetched individually: {}\n",
+            count(report.traffic.requests(), "request"),
             bytes_text(report.traffic.total_bytes()),
-            report.packs_used,
-            report.fetched_one_by_one.len(),
+            count(report.packs_used, "pack"),
+            count(report.fetched_one_by_one.len() as u64, "file"),
             if report.is_clean() { "clean" } else { "NOT clean" },
         )
     };

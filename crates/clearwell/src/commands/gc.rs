@@ -12,7 +12,7 @@ use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::names::{require_format, require_release};
-use crate::ui::{Ui, bytes_text};
+use crate::ui::{Ui, bytes_text, count};
 
 /// Remove releases that no endpoint needs any more.
 ///
@@ -90,10 +90,10 @@ impl Gc {
         self.keep_format.iter().try_for_each(|format| require_format(&store, *format))?;
         let retention = self.retention();
         let shown = if self.dry_run {
-            shown(&plan(&store, &retention)?, true)
+            shown(&plan(&store, &retention, ui)?, true)
         } else {
             let mut writer = store.writer("gc")?;
-            let report = collect(&mut writer, &retention, self.settle)?;
+            let report = collect(&mut writer, &retention, self.settle, ui)?;
             Shown { strays: report.strays, generation: Some(report.generation), ..shown(&report.plan, false) }
         };
         if self.drop_manifests && shown.changes.iter().any(|change| change.fate != Fate::Trimmed.word()) {
@@ -160,12 +160,12 @@ fn text(shown: &Shown) -> String {
     for change in &shown.changes {
         let _ = writeln!(
             text,
-            "{:8} {:>8}  {} artifacts, {} go; {} artifacts, {} stay",
+            "{:8} {:>8}  removed: {}, {}; kept: {}, {}",
             change.fate,
             change.version,
-            change.artifacts,
+            count(change.artifacts, "artifact"),
             bytes_text(change.bytes),
-            change.artifacts_left,
+            count(change.artifacts_left, "artifact"),
             bytes_text(change.bytes_left),
         );
     }
@@ -173,13 +173,13 @@ fn text(shown: &Shown) -> String {
         let _ = writeln!(text, "pointer  {pointer}");
     }
     if shown.strays > 0 {
-        let _ = writeln!(text, "strays   {} files of an interrupted collection removed", shown.strays);
+        let _ = writeln!(text, "strays   {} of an interrupted collection removed", count(shown.strays, "file"));
     }
-    let (artifacts, bytes) = (shown.artifacts, bytes_text(shown.bytes));
-    let _ = match (shown.dry_run, artifacts) {
+    let (artifacts, bytes) = (count(shown.artifacts, "artifact"), bytes_text(shown.bytes));
+    let _ = match (shown.dry_run, shown.artifacts) {
         (_, 0) => writeln!(text, "nothing to remove"),
-        (true, _) => writeln!(text, "{artifacts} artifacts, {bytes} would be removed; nothing was changed"),
-        (false, _) => writeln!(text, "{artifacts} artifacts, {bytes} removed"),
+        (true, _) => writeln!(text, "{artifacts}, {bytes} would be removed; nothing was changed"),
+        (false, _) => writeln!(text, "{artifacts}, {bytes} removed"),
     };
     text
 }

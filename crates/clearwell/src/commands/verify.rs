@@ -18,7 +18,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::names::{require_format, require_release, unknown};
 use crate::signing::{self, TrustArgs, UNCHECKED};
-use crate::ui::{Ui, bytes_text};
+use crate::ui::{Ui, bytes_text, count};
 
 /// Do what an endpoint does, and say whether it succeeds.
 ///
@@ -100,7 +100,7 @@ impl Verify {
             scratch: self.scratch,
             endpoint,
         };
-        let report = runtime()?.block_on(verify(source, &options, &|check| ui.note(&format!("checking: {check}"))))?;
+        let report = runtime()?.block_on(verify(source, &options, ui))?;
         if self.url.is_some() && report.is_unanswered() {
             return Err(CliError::plain(Exit::Network, no_answer(&report)));
         }
@@ -174,14 +174,14 @@ fn text(report: &VerifyReport) -> String {
         let done = &outcome.report;
         let _ = writeln!(
             text,
-            "{:34} {}  {} requests, {}, {} packs, {} deltas, {} files individually",
+            "{:34} {}  {}, {}, {}, {}, {} fetched individually",
             outcome.check.to_string(),
             if done.is_clean() { "ok    " } else { "FAILED" },
-            done.traffic.requests(),
+            count(done.traffic.requests(), "request"),
             bytes_text(done.traffic.total_bytes()),
-            done.packs_used,
-            done.deltas_applied,
-            done.fetched_one_by_one.len(),
+            count(done.packs_used, "pack"),
+            count(done.deltas_applied, "delta"),
+            count(done.fetched_one_by_one.len() as u64, "file"),
         );
     }
     for (check, file) in report.fetched_one_by_one().take(SHOWN) {

@@ -30,6 +30,7 @@ mod mix;
 mod modes;
 mod older;
 mod options;
+mod progress;
 mod releases;
 mod reproducible;
 mod retention;

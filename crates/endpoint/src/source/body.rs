@@ -4,16 +4,20 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::TransportError;
+use super::{Tally, TransportError};
 
 /// The content of an answer. Read with [`Body::chunk`] until it says that nothing is left.
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    tally: Option<Arc<Tally>>,
+}
 
 enum Kind {
     Memory {
@@ -39,16 +43,21 @@ impl Body {
 
     /// Content that ends with [`TransportError::Truncated`].
     pub fn cut_off(bytes: Bytes) -> Self {
-        Self(Kind::Memory { bytes, cut: true })
+        Kind::Memory { bytes, cut: true }.into()
     }
 
     /// The content of an open file, from its current position.
     pub fn file(file: File, path: PathBuf) -> Self {
-        Self(Kind::File { file, path })
+        Kind::File { file, path }.into()
     }
 
     pub(super) fn http(body: Incoming, patience: Duration) -> Self {
-        Self(Kind::Http { body, patience })
+        Kind::Http { body, patience }.into()
+    }
+
+    /// Counts what is read from now on.
+    pub(super) fn count(&mut self, tally: Arc<Tally>) {
+        self.tally = Some(tally);
     }
 
     /// The next piece; `None` at the end.
@@ -56,8 +65,18 @@ impl Body {
     /// # Errors
     /// [`TransportError`] if the content breaks off.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
-        match &mut self.0 {
-            Kind::Memory { bytes, cut } => {
+        let piece = self.kind.chunk().await?;
+        if let (Some(piece), Some(tally)) = (&piece, &self.tally) {
+            tally.add_bytes(piece.len());
+        }
+        Ok(piece)
+    }
+}
+
+impl Kind {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
+        match self {
+            Self::Memory { bytes, cut } => {
                 let piece = std::mem::take(bytes);
                 match (piece.is_empty(), *cut) {
                     (false, _) => Ok(Some(piece)),
@@ -65,7 +84,7 @@ impl Body {
                     (true, false) => Ok(None),
                 }
             }
-            Kind::File { file, path } => {
+            Self::File { file, path } => {
                 let mut buffer = vec![0; CHUNK];
                 match file.read(&mut buffer) {
                     Ok(0) => Ok(None),
@@ -76,7 +95,7 @@ impl Body {
                     Err(source) => Err(TransportError::Read { path: path.clone(), source }),
                 }
             }
-            Kind::Http { body, patience } => http_chunk(body, *patience).await,
+            Self::Http { body, patience } => http_chunk(body, *patience).await,
         }
     }
 }
@@ -100,9 +119,15 @@ async fn http_chunk(body: &mut Incoming, patience: Duration) -> Result<Option<By
     }
 }
 
+impl From<Kind> for Body {
+    fn from(kind: Kind) -> Self {
+        Self { kind, tally: None }
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self(Kind::Memory { bytes, cut: false })
+        Kind::Memory { bytes, cut: false }.into()
     }
 }
 

@@ -11,6 +11,7 @@
 //! whoever fetches.
 
 mod body;
+mod counted;
 mod http;
 mod probe;
 mod store;
@@ -23,6 +24,7 @@ use std::pin::Pin;
 use clearwell_format::Resource;
 
 pub use body::Body;
+pub(crate) use counted::{Counted, Tally};
 pub use http::{HttpOptions, HttpSource, UserAgent};
 pub use probe::{Fault, Probe};
 pub use store::StoreSource;

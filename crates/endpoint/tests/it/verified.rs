@@ -7,6 +7,7 @@ use clearwell_endpoint::source::{Fault, Probe, Source, StoreSource, TreeSource};
 use clearwell_endpoint::{Check, EndpointOptions, VerifyOptions, VerifyReport, verify};
 use clearwell_format::Version;
 use clearwell_sign::TrustAnchor;
+use clearwell_store::progress::{Event, Progress, Silent};
 use clearwell_testkit::{Www, flip_byte, sample_store, sample_www, signer};
 
 use crate::support::{Content, World, core, files, options};
@@ -21,7 +22,20 @@ fn everything(anchor: &TrustAnchor) -> VerifyOptions {
 }
 
 async fn verified(source: impl Source + 'static, options: &VerifyOptions) -> VerifyReport {
-    verify(Arc::new(source), options, &|_| {}).await.unwrap()
+    verify(Arc::new(source), options, &Silent).await.unwrap()
+}
+
+/// The phases that began, by name and object.
+#[derive(Default)]
+struct Begun(std::sync::Mutex<Vec<String>>);
+
+impl Progress for Begun {
+    fn event(&self, event: Event) {
+        if let Event::Started { phase, object, .. } = event {
+            let name = [Some(phase.as_str().to_owned()), object].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            self.0.lock().unwrap().push(name);
+        }
+    }
 }
 
 #[tokio::test]
@@ -29,9 +43,8 @@ async fn a_sound_store_is_clean() {
     let folder = tempfile::tempdir().unwrap();
     let sample = sample_store(folder.path());
     let options = everything(&sample.anchor);
-    let begun = std::sync::Mutex::new(Vec::new());
-    let source = Arc::new(StoreSource::new(sample.store));
-    let report = verify(source, &options, &|check| begun.lock().unwrap().push(check.clone())).await.unwrap();
+    let begun = Begun::default();
+    let report = verify(Arc::new(StoreSource::new(sample.store)), &options, &begun).await.unwrap();
     assert!(report.is_clean(), "{report:#?}");
     let version = version(20);
     let made = [
@@ -43,7 +56,9 @@ async fn a_sound_store_is_clean() {
         Check::Update { from: Version::new(10).unwrap(), to: version },
     ];
     assert_eq!(report.checks.iter().map(|outcome| outcome.check.clone()).collect::<Vec<_>>(), made);
-    assert_eq!(*begun.lock().unwrap(), made);
+    let phases =
+        ["pointers", "install 20", "signature 20", "bundles 20", "fullfiles 20", "update 10 to 20"].map(str::to_owned);
+    assert_eq!(begun.0.into_inner().unwrap(), phases);
     assert_eq!(report.fetched_one_by_one().count(), 0);
     assert!(report.checks[4].report.checked > 20);
     let json = serde_json::to_value(&report).unwrap();

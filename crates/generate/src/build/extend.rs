@@ -15,7 +15,7 @@ use crate::error::BuildError;
 use crate::make::{Task, Workshop};
 use crate::pack;
 use crate::plan::{Origins, PackPlan, Plan, Previous};
-use crate::progress::Phase;
+use crate::progress::{About, Phase};
 
 impl Run<'_> {
     /// Makes them. A pack whose content nobody has any more is left out with a warning.
@@ -30,6 +30,8 @@ impl Run<'_> {
         for (version, packs) in self.lacking(plan, &store)? {
             let mut record = store.record(version)?;
             let draft = writer.extend(version)?;
+            let about = About::new(self.progress, version);
+            let workshop = &Workshop { progress: &about, ..*workshop };
             let zeros = packs.iter().filter(|pack| pack.from.is_none()).map(Task::Zero).collect();
             self.stopwatch.time(Phase::Make, || workshop.make(Phase::Make, zeros, &draft))?;
             let earlier = self.earlier.clone();
@@ -37,8 +39,8 @@ impl Run<'_> {
             let updates = self.stopwatch.time(Phase::Deltas, update)?;
             self.hear_of_packs(&updates);
             report::add_packs(&mut record, &updates.reports);
-            let prepared = self.stopwatch.phase(Phase::Prepare, || draft.prepare(record))?;
-            self.stopwatch.phase(Phase::Release, || prepared.release())?;
+            let prepared = self.stopwatch.phase_of(version, Phase::Prepare, || draft.prepare(record))?;
+            self.stopwatch.phase_of(version, Phase::Release, || prepared.release())?;
             self.outcome.extended.push(version.number());
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! How long each phase takes.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use clearwell_store::PhaseTime;
 
-use crate::progress::{Event, Phase, Progress};
+use crate::progress::{About, Meter, Phase, Progress};
 
 /// Phases and their times, in the order they began. Times go into records and outcomes, never into content.
 pub(super) struct Stopwatch<'p> {
@@ -27,9 +28,23 @@ impl<'p> Stopwatch<'p> {
 
     /// Times `work` and tells when it begins and ends.
     pub(super) fn phase<R, E>(&mut self, phase: Phase, work: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
-        self.progress.event(Event::Started { phase, total: 0, total_bytes: 0 });
+        let meter = Meter::begin(self.progress, phase, 0, 0);
         let result = self.time(phase, work)?;
-        self.progress.event(Event::Finished { phase, done: 0, bytes: 0 });
+        meter.finish();
+        Ok(result)
+    }
+
+    /// As [`Self::phase`], for a phase that runs once for each of several objects.
+    pub(super) fn phase_of<R, E>(
+        &mut self,
+        object: impl Display,
+        phase: Phase,
+        work: impl FnOnce() -> Result<R, E>,
+    ) -> Result<R, E> {
+        let about = About::new(self.progress, object);
+        let meter = Meter::begin(&about, phase, 0, 0);
+        let result = self.time(phase, work)?;
+        meter.finish();
         Ok(result)
     }
 

@@ -20,7 +20,7 @@ use crate::member::Objects;
 use crate::pack;
 use crate::plan::packs;
 use crate::plan::{Origins, PackPlan, Previous};
-use crate::progress::{Event, Phase, Progress};
+use crate::progress::{About, Event, Meter, Phase, Progress};
 use crate::tree::Tree;
 
 /// Which releases endpoints come from.
@@ -104,6 +104,8 @@ pub fn add_deltas(
         with_install_packs(&mut packs, &release, &store)?;
         let mut record = store.record(folder)?;
         let draft = writer.extend(folder)?;
+        let about = About::new(progress, folder);
+        let workshop = Workshop { progress: &about, ..workshop };
         let updates = updates::make(&packs, &earlier, &release, &draft, &workshop)?;
         for text in &updates.warnings {
             progress.event(Event::Warning { text: text.clone() });
@@ -118,13 +120,12 @@ pub fn add_deltas(
         added.delta_manifests += number - updates.reports.len() as u64;
         added.packs.extend(updates.reports);
         added.extended.push(folder.number());
-        for phase in [Phase::Prepare, Phase::Release] {
-            progress.event(Event::Started { phase, total: number, total_bytes: 0 });
-        }
-        draft.prepare(record)?.release()?;
-        for phase in [Phase::Prepare, Phase::Release] {
-            progress.event(Event::Finished { phase, done: number, bytes: 0 });
-        }
+        let preparing = Meter::begin(&about, Phase::Prepare, 0, 0);
+        let prepared = draft.prepare(record)?;
+        preparing.finish();
+        let releasing = Meter::begin(&about, Phase::Release, 0, 0);
+        prepared.release()?;
+        releasing.finish();
     }
     Ok(added)
 }

@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
@@ -36,7 +35,7 @@ use crate::fan_out::fan_out;
 use crate::make::{Made, Workshop};
 use crate::pack::{Contents, PackedDelta};
 use crate::plan::{PackItem, PackPlan, Previous};
-use crate::progress::{Event, Phase};
+use crate::progress::{Meter, Phase};
 
 /// What update packs consist of.
 pub(crate) struct Choice {
@@ -117,8 +116,9 @@ pub(crate) fn choose<'p>(
     drop(earlier);
 
     let known = known::deltas(&subjects, draft, &spool)?;
-    let mut bench =
-        Bench { workshop, known: &known, spool: &spool, tried: BTreeMap::new(), warnings: Mutex::default() };
+    let meter = Meter::begin(workshop.progress, Phase::Deltas, 0, 0);
+    let (tried, warnings) = (BTreeMap::new(), Mutex::default());
+    let mut bench = Bench { workshop, meter, known: &known, spool: &spool, tried, warnings };
     let first = subjects
         .iter()
         .enumerate()
@@ -138,6 +138,7 @@ pub(crate) fn choose<'p>(
         .iter()
         .map(|subject| ((subject.plan.bundle.clone(), subject.plan.from), bench.compose(subject, draft)))
         .collect();
+    bench.meter.finish();
     let mut warnings = bench.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
     warnings.sort_unstable();
     Ok(Choice { packs, spool, warnings })
@@ -146,6 +147,7 @@ pub(crate) fn choose<'p>(
 /// Where pairs are tried.
 struct Bench<'a> {
     workshop: &'a Workshop<'a>,
+    meter: Meter<'a>,
     known: &'a BTreeMap<DeltaName, Spooled>,
     spool: &'a Spool,
     tried: BTreeMap<DeltaName, Tried>,
@@ -182,21 +184,16 @@ impl Bench<'_> {
         let mut pairs: Vec<Pair<'_>> = pairs.into_values().collect();
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.target.whole));
         let large = pairs.partition_point(|pair| pair.target.whole >= ALONE_BYTES);
-        let (workers, phase) = (self.workshop.workers, Phase::Deltas);
-        let total_bytes = pairs.iter().map(|pair| pair.target.whole).sum();
-        self.workshop.progress.event(Event::Started { phase, total: pairs.len() as u64, total_bytes });
-        let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        let workers = self.workshop.workers;
+        self.meter.expect(pairs.len() as u64, pairs.iter().map(|pair| pair.target.whole).sum());
         let try_one = |pair: &Pair<'_>, threads| {
             let tried = self.try_one(pair, threads)?;
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            let bytes = bytes.fetch_add(pair.target.whole, Ordering::Relaxed) + pair.target.whole;
-            self.workshop.progress.event(Event::Advanced { phase, done, bytes });
+            self.meter.advance(1, pair.target.whole);
             Ok::<_, BuildError>((pair.name, tried))
         };
         // Large pairs one after the other, each with all threads: side by side they would only wait for memory.
         let mut tried = fan_out(&pairs[..large], NonZeroUsize::MIN, |pair| try_one(pair, workers))?;
         tried.extend(fan_out(&pairs[large..], workers, |pair| try_one(pair, NonZeroUsize::MIN))?);
-        self.workshop.progress.event(Event::Finished { phase, done: pairs.len() as u64, bytes: total_bytes });
         self.tried.extend(tried);
         Ok(())
     }

@@ -15,7 +15,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clearwell_format::path::InvalidPath;
 use clearwell_format::{EntryPath, FileHash, FileHasher, Owner};
@@ -26,7 +25,7 @@ use super::attributes::{self, Attributes};
 use super::known::{self, FileState, KnownHashes};
 use super::{Body, Content, Node};
 use crate::inputs::Warning;
-use crate::progress::{Event, Phase, Progress};
+use crate::progress::{Item, Meter, Phase, Progress};
 
 /// A folder to scan, and how.
 #[derive(Clone, Copy, Debug)]
@@ -69,23 +68,18 @@ pub fn scan(root: Root<'_>, known: &KnownHashes, progress: &dyn Progress) -> Sca
     let Walk { files, mut scan } = Walk::of(root);
     let root: Arc<Path> = root.dir.into();
     let total_bytes = files.iter().map(|(_, state)| state.size).sum();
-    progress.event(Event::Started { phase: Phase::Scan, total: files.len() as u64, total_bytes });
-    let (done, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+    let meter = Meter::begin(progress, Phase::Scan, files.len() as u64, total_bytes);
     let hash = |buffer: &mut Vec<u8>, (path, state): (EntryPath, State)| {
         let location = root.join(path.relative());
         let owner = ownership.of(&state);
         let key = state.key(ownership);
+        let mut item = meter.item(state.size);
         let hash = match known.find(&key) {
             Some(hash) => hash,
-            None => hash_file(&location, &state, owner, buffer)?,
+            None => hash_file(&location, &state, owner, buffer, &mut item)?,
         };
         known.enter(key, hash, state.ctime.0, begun);
         let attributes = attributes_of(&location)?;
-        progress.event(Event::Advanced {
-            phase: Phase::Scan,
-            done: done.fetch_add(1, Ordering::Relaxed) + 1,
-            bytes: bytes.fetch_add(state.size, Ordering::Relaxed) + state.size,
-        });
         let body = Body::File { size: state.size, content: Content::Below(Arc::clone(&root)) };
         Ok((Node { path, owner, mtime: state.mtime(), hash, body }, attributes))
     };
@@ -99,8 +93,7 @@ pub fn scan(root: Root<'_>, known: &KnownHashes, progress: &dyn Progress) -> Sca
     }
     scan.problems.sort_by(|a, b| a.path().cmp(b.path()));
     scan.warnings.sort_by_cached_key(ToString::to_string);
-    let (done, bytes) = (done.into_inner(), bytes.into_inner());
-    progress.event(Event::Finished { phase: Phase::Scan, done, bytes });
+    meter.finish();
     scan
 }
 
@@ -311,7 +304,13 @@ impl State {
     }
 }
 
-fn hash_file(location: &Path, state: &State, owner: Owner, buffer: &mut [u8]) -> Result<FileHash, ScanError> {
+fn hash_file(
+    location: &Path,
+    state: &State,
+    owner: Owner,
+    buffer: &mut [u8],
+    item: &mut Item<'_>,
+) -> Result<FileHash, ScanError> {
     let failed = |source| ScanError::Read { path: location.to_owned(), source };
     let unchanged = |file: &File| match file.metadata() {
         Ok(metadata) if State::of(&metadata) == *state => Ok(()),
@@ -338,6 +337,7 @@ fn hash_file(location: &Path, state: &State, owner: Owner, buffer: &mut [u8]) ->
             Ok(count) => {
                 hasher.update(&buffer[..count]);
                 seen += count as u64;
+                item.read(count as u64);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(source) => return Err(failed(source)),
@@ -467,7 +467,8 @@ mod tests {
         let location = root.path().join("file");
         fs::write(&location, "one").unwrap();
         let before = State::of(&fs::symlink_metadata(&location).unwrap());
-        let hash = |state| hash_file(&location, state, Owner::MANIFEST, &mut [0; 16]);
+        let meter = Meter::begin(&Silent, Phase::Scan, 0, 0);
+        let hash = |state| hash_file(&location, state, Owner::MANIFEST, &mut [0; 16], &mut meter.item(0));
         assert!(hash(&before).is_ok());
         fs::write(&location, "three").unwrap();
         assert!(matches!(hash(&before).unwrap_err(), ScanError::Changed(_)));

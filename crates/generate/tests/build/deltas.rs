@@ -293,7 +293,7 @@ fn packs_from_several_versions_hold_the_same_segments() {
     // A pack that is lost comes back as it was, with what it shared.
     let lost = other.path(&packs[0]);
     std::fs::write(&lost, "").unwrap();
-    let report = check(&other, &CheckOptions::new(0), &|_| {}).unwrap();
+    let report = check(&other, &CheckOptions::new(0), &Silent).unwrap();
     let mut writer = other.writer("test").unwrap();
     let findings: Vec<_> = report.findings.iter().collect();
     let back = remake_packs(&mut writer, &findings, false, &DeltaOptions::default(), &Silent).unwrap();

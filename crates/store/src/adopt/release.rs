@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clearwell_format::resource::Artifact;
@@ -13,10 +12,11 @@ use clearwell_sign::TrustAnchor;
 
 use super::manifests::ManifestCheck;
 use super::problem::{Problem, ProblemKind};
-use super::{AdoptEvent, AdoptOptions, AdoptReport, source};
+use super::{AdoptOptions, AdoptReport, Meters, source};
 use crate::content::ContentProblem;
 use crate::content::{Inspector, Sound, StoreBases, TreeBases};
 use crate::fan_out::fan_out;
+use crate::progress::{Meter, Phase, Silent};
 use crate::throttle::Throttle;
 use crate::{
     ArtifactMeta, BundleRecord, Fault, Index, PutOutcome, ReleaseRecord, SourceRecord, Store, StoreError, Writer,
@@ -28,16 +28,15 @@ pub(super) fn adopt(
     version: Version,
     writer: &mut Writer,
     options: &AdoptOptions,
-    progress: &(dyn Fn(AdoptEvent) + Sync),
+    meters: &Meters<'_>,
     report: &mut AdoptReport,
 ) -> Result<(), StoreError> {
     let known = writer.store().has_release(version).then(|| writer.store().index(version)).transpose()?;
     let (files, problems) = source::artifacts(www, version)?;
     let mut check = ReleaseCheck { version, known, files, sound: BTreeMap::new(), problems };
-    let outcome = check.run(writer.store(), options.anchor.as_ref(), progress)?;
+    let outcome = check.run(writer.store(), options.anchor.as_ref(), &meters.read)?;
     if let Some(checked) = outcome {
-        progress(AdoptEvent::Storing { version });
-        store(www, &check, checked, writer, options, report)?;
+        store(www, &check, checked, writer, options, &meters.store, report)?;
     } else {
         report.refused.push(version);
     }
@@ -72,7 +71,8 @@ pub(crate) fn survey(store: &Store, version: Version, anchors: &[TrustAnchor]) -
     for anchor in anchors {
         let mut check =
             ReleaseCheck { version, known: None, files: files.clone(), sound: BTreeMap::new(), problems: Vec::new() };
-        let Some(checked) = check.run(store, anchor, &|_| {})? else { continue };
+        let meter = Meter::begin(&Silent, Phase::Read, 0, 0);
+        let Some(checked) = check.run(store, anchor, &meter)? else { continue };
         let is_unsound = |artifact: &&Artifact| !check.sound.contains_key(*artifact);
         let unsound = files.keys().filter(is_unsound).map(|artifact| files[artifact].clone()).collect();
         let mut record = record(&www, &checked, &check);
@@ -98,7 +98,9 @@ fn survey_remnant(store: &Store, version: Version, files: BTreeMap<Artifact, Pat
     let mut sound = manifests.sound;
     let bases = TreeBases { version, files: &files, store: StoreBases::new(store) };
     let (throttle, large) = (Throttle::default(), Mutex::new(()));
-    let inspector = Inspector { version, format: None, bases: &bases, throttle: &throttle, large: &large };
+    let meter = Meter::begin(&Silent, Phase::Read, 0, 0);
+    let inspector =
+        Inspector { version, format: None, bases: &bases, throttle: &throttle, large: &large, meter: &meter };
     for (artifact, path) in &files {
         let tells_itself = matches!(
             artifact,
@@ -136,7 +138,7 @@ impl ReleaseCheck {
         &mut self,
         store: &Store,
         anchor: Option<&TrustAnchor>,
-        progress: &(dyn Fn(AdoptEvent) + Sync),
+        meter: &Meter<'_>,
     ) -> Result<Option<Checked>, StoreError> {
         let files = self.files.clone();
         let mut manifests = ManifestCheck::new(self.version, &files);
@@ -154,7 +156,7 @@ impl ReleaseCheck {
         let Some(mom) = mom else { return Ok(None) };
         self.sound = sound;
         self.look_for_older_manifests(store, &mom)?;
-        let staged = self.check_content(store, &mom, progress);
+        let staged = self.check_content(store, &mom, meter);
         self.look_for_fullfiles(store, &bundles);
         self.look_into_zero_packs(&bundles, &staged);
         self.compare_with_store();
@@ -178,32 +180,26 @@ impl ReleaseCheck {
     }
 
     /// Everything but manifests, on all processors. Returns what each pack holds whole.
-    fn check_content(
-        &mut self,
-        store: &Store,
-        mom: &Mom,
-        progress: &(dyn Fn(AdoptEvent) + Sync),
-    ) -> BTreeMap<Artifact, BTreeSet<FileHash>> {
+    fn check_content(&mut self, store: &Store, mom: &Mom, meter: &Meter<'_>) -> BTreeMap<Artifact, BTreeSet<FileHash>> {
         let is_manifest = |artifact: &Artifact| {
             matches!(artifact, Artifact::Manifest(_) | Artifact::ManifestTar(_) | Artifact::MomSignature)
         };
         let content: Vec<_> = self.files.iter().filter(|(artifact, _)| !is_manifest(artifact)).collect();
-        let (done, artifacts) = (AtomicU64::new(0), content.len() as u64);
         let bases = TreeBases { version: self.version, files: &self.files, store: StoreBases::new(store) };
         let (throttle, large) = (Throttle::default(), Mutex::new(()));
         let format = Some(mom.header.format);
-        let inspector = Inspector { version: self.version, format, bases: &bases, throttle: &throttle, large: &large };
+        let version = self.version;
+        let inspector = Inspector { version, format, bases: &bases, throttle: &throttle, large: &large, meter };
         let results = fan_out(&content, |(artifact, path)| {
             let result = match self.known.as_ref().and_then(|known| known.get(artifact)) {
                 // What the store has was checked when it came.
                 Some(_) => File::open(path)
                     .and_then(prepared::measure)
                     .map_err(ContentProblem::Unreadable)
+                    .inspect(|meta| meter.advance(1, meta.size))
                     .map(|meta| Sound { meta, staged: BTreeSet::new(), unapplied: 0 }),
                 None => inspector.check(artifact, path),
             };
-            let bytes = result.as_ref().map_or(0, |sound| sound.meta.size);
-            progress(AdoptEvent::Checked { done: done.fetch_add(1, Ordering::Relaxed) + 1, artifacts, bytes });
             Ok::<_, Infallible>(((*artifact).clone(), result))
         });
         let Ok(results) = results;
@@ -284,6 +280,7 @@ fn store(
     checked: Checked,
     writer: &mut Writer,
     options: &AdoptOptions,
+    meter: &Meter<'_>,
     report: &mut AdoptReport,
 ) -> Result<(), StoreError> {
     let version = check.version;
@@ -301,6 +298,7 @@ fn store(
     };
     for (artifact, meta) in check.sound.iter().filter(|(artifact, _)| is_new(artifact)) {
         let outcome = draft.put_file(artifact, &check.files[artifact], *meta, options.transfer)?;
+        meter.advance(1, meta.size);
         if matches!(outcome, PutOutcome::Written(_)) {
             report.stored.number += 1;
             report.stored.bytes += meta.size;

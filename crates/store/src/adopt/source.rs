@@ -8,8 +8,8 @@ use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
 
 use super::problem::{Problem, ProblemKind};
-use crate::StoreError;
 use crate::listing::list;
+use crate::{Counts, StoreError};
 
 /// The versions that have a folder, ascending. Links to folders are followed: old releases may lie on another disk.
 pub(super) fn versions(www: &Path) -> Result<Vec<Version>, StoreError> {
@@ -65,6 +65,12 @@ pub(super) fn artifacts(
         }
     }
     Ok((artifacts, problems))
+}
+
+/// Number and bytes of files; of those that are gone by now none.
+pub(super) fn measure(files: &BTreeMap<Artifact, PathBuf>) -> Counts {
+    let bytes = files.values().map(|path| fs::symlink_metadata(path).map_or(0, |found| found.len())).sum();
+    Counts { number: files.len() as u64, bytes }
 }
 
 /// Not a link: a hard link of one would dangle elsewhere.

@@ -1,15 +1,17 @@
 //! Every file against the index, and what is inside it.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Resource, Version};
 
-use super::{CheckEvent, Finding, FindingKind, Run};
+use super::{Finding, FindingKind, Run};
 use crate::content::{Inspector, StoreBases};
 use crate::fan_out::fan_out_on;
+use crate::progress::{Meter, Phase};
 use crate::{ArtifactMeta, Index, StoreError};
 
 /// Artifacts that one thread looks at together.
@@ -22,10 +24,13 @@ impl Run<'_> {
     pub(super) fn artifacts(&mut self) -> Result<(), StoreError> {
         let versions = self.store.contents()?;
         let bases = StoreBases { store: self.store, versions: versions.clone() };
-        for (position, version) in versions.iter().copied().enumerate() {
-            (self.progress)(CheckEvent::Version { version, position, versions: versions.len() });
+        let meter = Meter::begin(self.progress, Phase::Read, 0, 0);
+        for index in versions.iter().filter_map(|version| self.store.index(*version).ok()) {
+            index.iter().for_each(|(_, meta)| meter.expect(1, meta.size));
+        }
+        for version in versions.iter().copied() {
             match self.store.index(version) {
-                Ok(index) => self.version(version, &index, &bases),
+                Ok(index) => self.version(version, &index, &bases, &meter),
                 Err(StoreError::UnknownVersion { .. }) => {}
                 Err(error) => {
                     let path = self.store.layout().index(version);
@@ -34,17 +39,19 @@ impl Run<'_> {
             }
             self.report.versions += 1;
         }
+        meter.finish();
         Ok(())
     }
 
-    fn version(&mut self, version: Version, index: &Arc<Index>, bases: &StoreBases<'_>) {
+    fn version(&mut self, version: Version, index: &Arc<Index>, bases: &StoreBases<'_>, meter: &Meter<'_>) {
         let format = self.store.record(version).ok().map(|record| record.format);
-        let inspector = Inspector { version, format, bases, throttle: &self.throttle, large: &self.large };
+        let inspector = Inspector { version, format, bases, throttle: &self.throttle, large: &self.large, meter };
         let found = Mutex::new(Vec::new());
         let [artifacts, bytes, resumed, unapplied] = [const { AtomicU64::new(0) }; 4];
         fan_out_on(self.options.jobs, &blocks(index), |block| {
             if self.journal.has(version, index.digest(), block.number) {
                 resumed.fetch_add(block.artifacts.len() as u64, Ordering::Relaxed);
+                block.artifacts.iter().for_each(|(_, meta)| meter.advance(1, meta.size));
                 return;
             }
             let mut problems = Vec::new();
@@ -55,7 +62,6 @@ impl Run<'_> {
                 }
                 artifacts.fetch_add(1, Ordering::Relaxed);
                 bytes.fetch_add(meta.size, Ordering::Relaxed);
-                (self.progress)(CheckEvent::Read { bytes: meta.size });
             }
             if problems.is_empty() {
                 self.journal.note(version, index.digest(), block.number);
@@ -81,16 +87,9 @@ impl Run<'_> {
     ) -> Result<u64, FindingKind> {
         let resource = Resource::of(inspector.version, artifact.clone());
         let path = self.store.path(&resource);
-        match std::fs::symlink_metadata(&path) {
-            Ok(found) if !found.is_file() => return Err(unreadable("it is no file")),
-            // Before its bytes are read: a file that was cut off is most easily told.
-            Ok(found) if found.len() != expected.size => {
-                return Err(FindingKind::Size { expected: expected.size, found: found.len() });
-            }
-            Err(error) if is_absent(&error) && self.was_collected(&resource) => return Ok(0),
-            Err(error) if is_absent(&error) => return Err(FindingKind::Missing),
-            Err(error) => return Err(FindingKind::Unreadable(error)),
-            Ok(_) => {}
+        if let Some(verdict) = self.without_reading(&resource, &path, expected.size) {
+            inspector.meter.advance(1, expected.size);
+            return verdict;
         }
         let (meta, inside) = if self.options.contents {
             let looked = inspector.look(artifact, &path);
@@ -105,6 +104,18 @@ impl Run<'_> {
             (_, Err(crate::content::ContentProblem::Unreadable(error))) => Err(FindingKind::Unreadable(error)),
             (_, Err(problem)) => Err(FindingKind::Content(problem)),
             (_, Ok(unapplied)) => Ok(unapplied),
+        }
+    }
+
+    /// The verdict where the bytes need not be read.
+    fn without_reading(&self, resource: &Resource, path: &Path, size: u64) -> Option<Result<u64, FindingKind>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if !found.is_file() => Some(Err(unreadable("it is not a file"))),
+            Ok(found) if found.len() != size => Some(Err(FindingKind::Size { expected: size, found: found.len() })),
+            Ok(_) => None,
+            Err(error) if is_absent(&error) && self.was_collected(resource) => Some(Ok(0)),
+            Err(error) if is_absent(&error) => Some(Err(FindingKind::Missing)),
+            Err(error) => Some(Err(FindingKind::Unreadable(error))),
         }
     }
 

@@ -10,15 +10,19 @@ use super::{Finding, FindingKind, Run};
 use crate::content::ContentProblem;
 use crate::fan_out::fan_out_on;
 use crate::manifest_archive::{self, ManifestMember};
+use crate::progress::Meter;
 use crate::{Store, StoreError};
 
 /// A manifest that MoMs name: by which hash, and for which releases.
 type Named = BTreeMap<(BundleName, Version), Vec<(FileHash, Version)>>;
 
 impl Run<'_> {
-    pub(super) fn manifests(&mut self, trust: &Trust) -> Result<(), StoreError> {
+    pub(super) fn manifests(&mut self, trust: &Trust, meter: &Meter<'_>) -> Result<(), StoreError> {
         let mut named = Named::new();
-        for version in self.store.releases()? {
+        let releases = self.store.releases()?;
+        meter.expect(releases.len() as u64, 0);
+        for version in releases {
+            meter.advance(1, 0);
             let Some(mom) = self.mom(version, trust) else { continue };
             for entry in mom.bundles() {
                 named.entry((entry.bundle.clone(), entry.version)).or_default().push((entry.hash, version));
@@ -26,8 +30,12 @@ impl Run<'_> {
         }
         let named: Vec<_> = named.into_iter().collect();
         let store = self.store;
-        let found =
-            fan_out_on(self.options.jobs, &named, |((bundle, version), by)| bundle_of(store, bundle, *version, by));
+        meter.expect(named.len() as u64, 0);
+        let found = fan_out_on(self.options.jobs, &named, |((bundle, version), by)| {
+            let findings = bundle_of(store, bundle, *version, by);
+            meter.advance(1, 0);
+            findings
+        });
         // Bundles share files: each is named once.
         let mut seen = BTreeSet::new();
         for finding in found.into_iter().flatten() {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::progress::Item;
 use crate::throttle::Throttle;
 use crate::{ArtifactMeta, Hasher};
 
@@ -12,11 +13,12 @@ pub(super) struct Measured<'t> {
     hasher: Hasher,
     size: u64,
     throttle: &'t Throttle,
+    item: Item<'t>,
 }
 
 impl<'t> Measured<'t> {
-    pub(super) fn new(file: File, throttle: &'t Throttle) -> Self {
-        Self { file, hasher: Hasher::new(), size: 0, throttle }
+    pub(super) fn new(file: File, throttle: &'t Throttle, item: Item<'t>) -> Self {
+        Self { file, hasher: Hasher::new(), size: 0, throttle, item }
     }
 
     /// Size and digest of what was read.
@@ -34,6 +36,7 @@ impl Read for Measured<'_> {
             }
         };
         self.throttle.take(count as u64);
+        self.item.read(count as u64);
         self.hasher.update(&buffer[..count]);
         self.size += count as u64;
         Ok(count)

@@ -19,6 +19,7 @@ use clearwell_format::resource::Artifact;
 use super::plan::{Change, Fate, GcPlan, plan};
 use super::retention::Retention;
 use crate::listing::list;
+use crate::progress::{Meter, Phase, Progress};
 use crate::{ArtifactMeta, Index, LayoutVersion, StoreError, Writer, index, pointers};
 
 /// What a collection did.
@@ -37,9 +38,16 @@ pub struct GcReport {
 ///
 /// # Errors
 /// As [`plan()`], and the disk's. What was not done yet is done by the next collection.
-pub fn collect(writer: &mut Writer, retention: &Retention, settle: Duration) -> Result<GcReport, StoreError> {
+pub fn collect(
+    writer: &mut Writer,
+    retention: &Retention,
+    settle: Duration,
+    progress: &dyn Progress,
+) -> Result<GcReport, StoreError> {
     writer.discard_drafts()?;
-    let plan = plan(writer.store(), retention)?;
+    let plan = plan(writer.store(), retention, progress)?;
+    let removed = plan.removed();
+    let meter = Meter::begin(progress, Phase::Remove, removed.number, removed.bytes);
     let collection = Collection { writer, plan: &plan };
     let mut strays = 0;
     if !plan.changes.is_empty() {
@@ -53,9 +61,10 @@ pub fn collect(writer: &mut Writer, retention: &Retention, settle: Duration) -> 
         store.refresh();
         pointers::renew(store.layout(), store.disk())?;
         std::thread::sleep(settle);
-        collection.remove(&before)?;
+        collection.remove(&before, &meter)?;
     }
     strays += collection.remove_strays()?;
+    meter.finish();
     let generation = writer.store().generation()?;
     Ok(GcReport { plan, strays, generation })
 }
@@ -134,17 +143,19 @@ impl Collection<'_> {
     }
 
     /// Steps 5 and 6.
-    fn remove(&self, before: &BTreeMap<Version, Arc<Index>>) -> Result<(), StoreError> {
+    fn remove(&self, before: &BTreeMap<Version, Arc<Index>>, meter: &Meter<'_>) -> Result<(), StoreError> {
         let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
         for change in self.changes() {
             let folder = layout.release_folder(change.version);
             if change.fate == Fate::Gone {
                 self.remove_whole(change.version)?;
+                meter.advance(change.removed.number, change.removed.bytes);
                 continue;
             }
-            let gone = before[&change.version].iter().map(|(artifact, _)| artifact);
-            for artifact in gone.filter(|artifact| !self.plan.needs.has(change.version, artifact)) {
+            let gone = before[&change.version].iter();
+            for (artifact, meta) in gone.filter(|(artifact, _)| !self.plan.needs.has(change.version, artifact)) {
                 disk.remove(&folder.join(artifact.to_string()))?;
+                meter.advance(1, meta.size);
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, ManifestName, MomEntry, Version};
 
 use crate::fan_out::fan_out_fallibly;
+use crate::progress::Meter;
 use crate::{Store, StoreError};
 
 /// A bundle in one of its versions.
@@ -31,7 +32,12 @@ pub(super) struct Needs {
 impl Needs {
     /// # Errors
     /// The store's: from a MoM or manifest that cannot be read nobody can tell what is needed.
-    pub(super) fn of(store: &Store, kept: BTreeSet<Version>, left: BTreeSet<Version>) -> Result<Self, StoreError> {
+    pub(super) fn of(
+        store: &Store,
+        kept: BTreeSet<Version>,
+        left: BTreeSet<Version>,
+        meter: &Meter<'_>,
+    ) -> Result<Self, StoreError> {
         let mut needs = Self { kept, left, ..Self::default() };
         let mut entries: BTreeMap<BundleVersion, MomEntry> = BTreeMap::new();
         for version in &needs.kept {
@@ -46,7 +52,12 @@ impl Needs {
         let files = Mutex::new(HashMap::new());
         let entries: Vec<MomEntry> = entries.into_values().collect();
         let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        fan_out_fallibly(workers, &entries, |entry| needs.files_of(store, entry, &files))?;
+        meter.expect(entries.len() as u64, 0);
+        fan_out_fallibly(workers, &entries, |entry| {
+            needs.files_of(store, entry, &files)?;
+            meter.advance(1, 0);
+            Ok(())
+        })?;
         needs.files = files.into_inner().unwrap_or_else(PoisonError::into_inner);
         needs.bundles = entries.into_iter().map(|entry| (entry.bundle, entry.version)).collect();
         Ok(needs)

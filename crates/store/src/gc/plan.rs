@@ -7,6 +7,7 @@ use clearwell_format::{FormatNumber, Version, pointer};
 
 use super::needs::Needs;
 use super::retention::{Reason, Retention, reasons};
+use crate::progress::{Meter, Phase, Progress};
 use crate::record::Counts;
 use crate::{PointerSet, Store, StoreError};
 
@@ -72,7 +73,8 @@ impl GcPlan {
 /// # Errors
 /// [`StoreError::UnknownVersion`] for a pin on what is no release; and the store's: from a store that cannot be read,
 /// nothing is collected.
-pub fn plan(store: &Store, retention: &Retention) -> Result<GcPlan, StoreError> {
+pub fn plan(store: &Store, retention: &Retention, progress: &dyn Progress) -> Result<GcPlan, StoreError> {
+    let meter = Meter::begin(progress, Phase::Plan, 0, 0);
     let reasons = reasons(store, retention)?;
     let (kept, going): (BTreeMap<_, _>, BTreeMap<_, _>) =
         reasons.into_iter().partition(|(_, reasons)| !reasons.is_empty());
@@ -89,7 +91,7 @@ pub fn plan(store: &Store, retention: &Retention) -> Result<GcPlan, StoreError> 
             }
         }
     }
-    let needs = Needs::of(store, kept.keys().copied().collect(), left)?;
+    let needs = Needs::of(store, kept.keys().copied().collect(), left, &meter)?;
     let mut changes = Vec::new();
     for version in store.contents()? {
         let index = store.index(version)?;
@@ -110,6 +112,7 @@ pub fn plan(store: &Store, retention: &Retention) -> Result<GcPlan, StoreError> 
         }
     }
     let pointers = firsts(store, &kept)?;
+    meter.finish();
     Ok(GcPlan { kept, changes, pointers, needs })
 }
 

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FileHash, Resource};
 use clearwell_sign::{GenerateOptions, KeyBits, TrustAnchor, generate};
 use clearwell_store::adopt::{
-    AdoptEvent, AdoptOptions, AdoptReport, AdoptedPointer, ProblemKind as Kind, Severity, SignatureState, adopt,
+    AdoptOptions, AdoptReport, AdoptedPointer, ProblemKind as Kind, Severity, SignatureState, adopt,
 };
+use clearwell_store::progress::{Phase, Silent};
 use clearwell_store::{ContentProblem as Content, Fault, Store, StoreError, Transfer};
 use clearwell_testkit::{Www, cut_off, flip_byte, pointers, sample_releases, sample_www, signer};
 use proptest::prelude::*;
 
-use crate::support::{assert_sound, disk_until, format, version};
+use crate::support::{Heard, assert_sound, disk_until, format, version};
 
 struct Adoption {
     folder: tempfile::TempDir,
@@ -41,7 +41,7 @@ impl Adoption {
 
     fn run_with(&self, options: &AdoptOptions) -> AdoptReport {
         let mut writer = self.store().writer("adopt").unwrap();
-        adopt(&self.www.root, &mut writer, options, &|_| {}).unwrap()
+        adopt(&self.www.root, &mut writer, options, &Silent).unwrap()
     }
 
     /// Every file with its content and time of change.
@@ -342,29 +342,27 @@ fn a_folder_that_is_no_tree_is_refused() {
     fs::create_dir_all(folder.path().join("tree/0")).unwrap();
     let mut writer = Store::create(folder.path().join("store")).unwrap().writer("adopt").unwrap();
     let mut refused = |name: &str| {
-        adopt(&folder.path().join(name), &mut writer, &AdoptOptions::default(), &|_| {}).map(drop).unwrap_err()
+        adopt(&folder.path().join(name), &mut writer, &AdoptOptions::default(), &Silent).map(drop).unwrap_err()
     };
     assert!(matches!(refused("tree"), StoreError::NotContent { .. }));
-    assert_eq!(refused("nowhere").fault(), Fault::Disk);
+    assert!(matches!(refused("nowhere"), StoreError::NoTree { .. }));
+    assert_eq!(refused("nowhere").fault(), Fault::Source);
 }
 
 #[test]
 fn progress_counts_every_file() {
     let adoption = Adoption::new();
-    let (checked, largest) = (AtomicU64::new(0), AtomicU64::new(0));
     let mut writer = adoption.store().writer("adopt").unwrap();
-    adopt(&adoption.www.root, &mut writer, &AdoptOptions::default(), &|event| {
-        if let AdoptEvent::Checked { done, artifacts, .. } = event {
-            assert!(done <= artifacts);
-            checked.fetch_add(1, Ordering::Relaxed);
-            largest.fetch_max(artifacts, Ordering::Relaxed);
-        }
-    })
-    .unwrap();
-    let is_manifest =
-        |path: &Path| path.to_str().unwrap().contains("Manifest.") || path.to_str().unwrap().contains("/version/");
-    let content = adoption.snapshot().keys().filter(|path| !is_manifest(path)).count();
-    assert_eq!(checked.into_inner() as usize, content);
+    let heard = Heard::default();
+    adopt(&adoption.www.root, &mut writer, &AdoptOptions::default(), &heard).unwrap();
+    let files: Vec<u64> = adoption
+        .snapshot()
+        .iter()
+        .filter(|(path, _)| !path.to_str().unwrap().contains("/version/"))
+        .map(|(_, (bytes, ..))| bytes.len() as u64)
+        .collect();
+    let all = (files.len() as u64, files.iter().sum::<u64>());
+    assert_eq!(heard.finished(), [(Phase::Read, all.0, all.1), (Phase::Store, all.0, all.1)]);
 }
 
 #[test]
@@ -379,10 +377,10 @@ fn an_adoption_that_was_stopped_is_finished_by_the_next() {
         let stopped = Store::open_on(&path, disk)
             .unwrap()
             .writer("adopt")
-            .and_then(|mut writer| adopt(&adoption.www.root, &mut writer, &options, &|_| {}));
+            .and_then(|mut writer| adopt(&adoption.www.root, &mut writer, &options, &Silent));
         let store = Store::open(&path).unwrap();
         assert_sound(&store);
-        let report = adopt(&adoption.www.root, &mut store.writer("adopt").unwrap(), &options, &|_| {}).unwrap();
+        let report = adopt(&adoption.www.root, &mut store.writer("adopt").unwrap(), &options, &Silent).unwrap();
         assert!(report.problems.is_empty());
         assert_eq!(store.releases().unwrap().len(), 2, "after {operations}");
         assert_eq!(store.latest(format()).unwrap(), Some(version(20)));

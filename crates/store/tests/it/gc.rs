@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime};
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FormatNumber, ManifestName, Resource, Version};
 use clearwell_store::check::{CheckOptions, check};
-use clearwell_store::gc::{Fate, GcPlan, Reason, Retention, collect, plan};
+use clearwell_store::gc::{Fate, GcPlan, Reason, Retention, collect};
+use clearwell_store::progress::{Phase, Silent};
 use clearwell_store::{Store, StoreError};
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, pointers};
 
-use crate::support::{assert_sound, format, version};
+use crate::support::{Heard, assert_sound, format, version};
 
 /// What os-core holds in a release.
 fn os_core(number: u32) -> Vec<TestObject> {
@@ -52,16 +53,20 @@ fn keep(last: usize) -> Retention {
     Retention { grace: Duration::ZERO, ..Retention::new(last, SystemTime::now()) }
 }
 
+fn plan(store: &Store, retention: &Retention) -> Result<GcPlan, StoreError> {
+    clearwell_store::gc::plan(store, retention, &Silent)
+}
+
 fn kept(plan: &GcPlan) -> Vec<u32> {
     plan.kept.keys().map(|version| version.number()).collect()
 }
 
 fn run(store: &Store, retention: &Retention) -> GcPlan {
-    collect(&mut store.writer("gc").unwrap(), retention, Duration::ZERO).unwrap().plan
+    collect(&mut store.writer("gc").unwrap(), retention, Duration::ZERO, &Silent).unwrap().plan
 }
 
 fn assert_checks_out(store: &Store) {
-    let report = check(store, &CheckOptions::new(1_700_000_000), &|_| {}).unwrap();
+    let report = check(store, &CheckOptions::new(1_700_000_000), &Silent).unwrap();
     assert!(report.findings.iter().all(|finding| finding.word() == "no-certificate"), "{:#?}", report.findings);
 }
 
@@ -263,7 +268,7 @@ fn nothing_is_collected_from_a_store_that_cannot_be_read() {
     let mom = store.path(&Resource::of(version(50), Artifact::Manifest(ManifestName::Mom)));
     clearwell_testkit::flip_byte(&mom);
     let before: Vec<Version> = store.releases().unwrap();
-    let error = collect(&mut store.writer("gc").unwrap(), &keep(1), Duration::ZERO).unwrap_err();
+    let error = collect(&mut store.writer("gc").unwrap(), &keep(1), Duration::ZERO, &Silent).unwrap_err();
     assert!(matches!(error, StoreError::ArtifactDamaged { .. }), "{error}");
     assert_eq!(store.releases().unwrap(), before);
 }
@@ -276,4 +281,24 @@ fn files_that_are_nobodys_stay() {
     std::fs::write(&note, "keep me").unwrap();
     run(&store, &keep(1));
     assert!(note.exists());
+}
+
+#[test]
+fn a_check_and_a_collection_tell_how_far_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = clearwell_testkit::sample_store(folder.path());
+    let heard = Heard::default();
+    let report = check(&sample.store, &CheckOptions::new(1_700_000_000), &heard).unwrap();
+    let finished = heard.finished();
+    assert_eq!(finished.iter().map(|(phase, ..)| *phase).collect::<Vec<_>>(), [Phase::Read, Phase::Manifests]);
+    assert_eq!(finished[0], (Phase::Read, report.artifacts, report.bytes));
+    assert!(finished[1].1 >= 4, "MoMs and manifests: {finished:?}");
+
+    let heard = Heard::default();
+    let report = collect(&mut sample.store.writer("gc").unwrap(), &keep(1), Duration::ZERO, &heard).unwrap();
+    let removed = report.plan.removed();
+    assert!(removed.number > 0);
+    let finished = heard.finished();
+    assert_eq!(finished.iter().map(|(phase, ..)| *phase).collect::<Vec<_>>(), [Phase::Plan, Phase::Remove]);
+    assert_eq!(finished[1], (Phase::Remove, removed.number, removed.bytes));
 }

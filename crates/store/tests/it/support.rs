@@ -1,13 +1,14 @@
 //! Small releases and checks that all tests share.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FormatNumber, Resource, Version};
 use clearwell_store::Store;
 use clearwell_store::disk::Disk;
+use clearwell_store::progress::{Event, Phase, Progress};
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, signer};
 
 pub(crate) fn version(number: u32) -> Version {
@@ -81,5 +82,45 @@ pub(crate) fn copy_store(from: &Path, to: &Path) {
         } else {
             std::fs::copy(path, copy).unwrap();
         }
+    }
+}
+
+/// Keeps what is told of the progress of something.
+#[derive(Default)]
+pub(crate) struct Heard(Mutex<Vec<Event>>);
+
+impl Progress for Heard {
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+impl Heard {
+    /// The phases that ended, sorted, with what they did. Fails if one began twice, or counts went back or beyond their
+    /// totals.
+    #[track_caller]
+    pub(crate) fn finished(self) -> Vec<(Phase, u64, u64)> {
+        let (mut last, mut finished) = (std::collections::BTreeMap::new(), Vec::new());
+        for event in self.0.into_inner().unwrap() {
+            match event {
+                Event::Started { phase, .. } => assert_eq!(last.insert(phase, (0, 0)), None, "{phase:?} began twice"),
+                Event::Advanced { phase, done, total, bytes, total_bytes } => {
+                    let (last_done, last_bytes) = last.insert(phase, (done, bytes)).unwrap();
+                    assert!(last_done <= done && last_bytes <= bytes, "{phase:?} goes back");
+                    assert!(
+                        done <= total && bytes <= total_bytes.max(bytes * u64::from(total_bytes == 0)),
+                        "{phase:?}"
+                    );
+                }
+                Event::Finished { phase, done, bytes } => {
+                    let (last_done, last_bytes) = last[&phase];
+                    assert!(last_done <= done && last_bytes <= bytes, "{phase:?} goes back");
+                    finished.push((phase, done, bytes));
+                }
+                Event::Warning { text } => panic!("{text}"),
+            }
+        }
+        finished.sort_unstable();
+        finished
     }
 }

@@ -1,0 +1,52 @@
+//! A source whose answers are counted while they come: for bars, not for reports.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Answer, Method, Request, Source};
+
+/// What was received so far.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    answers: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Tally {
+    /// Takes the counts of answers with content, and of bytes, since they were last taken.
+    pub(crate) fn take(&self) -> (u64, u64) {
+        (self.answers.swap(0, Ordering::Relaxed), self.bytes.swap(0, Ordering::Relaxed))
+    }
+
+    pub(super) fn add_bytes(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// Another source, counted.
+pub(crate) struct Counted {
+    source: Arc<dyn Source>,
+    tally: Arc<Tally>,
+}
+
+impl Counted {
+    pub(crate) fn new(source: Arc<dyn Source>, tally: Arc<Tally>) -> Self {
+        Self { source, tally }
+    }
+}
+
+impl Source for Counted {
+    fn send(&self, request: Request) -> Answer<'_> {
+        Box::pin(async move {
+            let is_content = request.method == Method::Get;
+            let mut answer = self.source.send(request).await?;
+            self.tally.answers.fetch_add(u64::from(is_content), Ordering::Relaxed);
+            answer.body.count(Arc::clone(&self.tally));
+            Ok(answer)
+        })
+    }
+
+    fn is_local(&self) -> bool {
+        self.source.is_local()
+    }
+}

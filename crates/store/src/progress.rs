@@ -1,0 +1,435 @@
+//! What long work is doing, as typed events. Libraries know no terminal: the binary draws bars, lines or JSON.
+//!
+//! ```text
+//! started      a phase begins, with its object where one phase runs for several
+//! advanced     so much of it is done, at most every twentieth of a second
+//! finished     it ended well; a phase that failed has no such event
+//! ```
+//!
+//! Always true: between `started` and `finished` of a phase `done` and `bytes` never go back, from however many threads they
+//! are counted. Totals may grow while a phase runs; 0 is a total that is not known.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+/// Receives events, from many threads at once.
+pub trait Progress: Sync {
+    /// Something happened. Called often: it returns at once.
+    fn event(&self, event: Event);
+}
+
+/// Drops every event.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&self, _: Event) {}
+}
+
+/// The parts of commands that take long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Build: reading and hashing the trees.
+    Scan,
+    /// Build: working out the manifests, and what has to be made. Collection: what is still needed.
+    Plan,
+    /// Looking for what would harm an endpoint, in what is planned and in what was made.
+    Guard,
+    /// Signing.
+    Sign,
+    /// Fullfiles, zero packs and manifest archives.
+    Make,
+    /// Deltas of files, for endpoints on earlier releases.
+    Deltas,
+    /// Packs and manifest deltas, for endpoints on earlier releases.
+    Packs,
+    /// Reading back, checking and syncing everything that was made.
+    Prepare,
+    /// The release record, from which on the version exists.
+    Release,
+    /// Moving the pointers.
+    Publish,
+    /// Check and adoption: comparing every file with its digest, and what is in it.
+    Read,
+    /// Check: manifests, signatures and pointers.
+    Manifests,
+    /// Check: putting back what was damaged.
+    Repair,
+    /// Adoption: taking files into the store.
+    Store,
+    /// Collection: removing files.
+    Remove,
+    /// Verification: learning the newest version.
+    Pointers,
+    /// Verification: an installation.
+    Install,
+    /// Verification: the signature beside the MoM.
+    Signature,
+    /// Verification: an update.
+    Update,
+    /// Verification: each bundle without the others.
+    Bundles,
+    /// Verification: every single file.
+    Fullfiles,
+}
+
+impl Phase {
+    /// The phase as a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Plan => "plan",
+            Self::Guard => "guard",
+            Self::Sign => "sign",
+            Self::Make => "make",
+            Self::Deltas => "deltas",
+            Self::Packs => "packs",
+            Self::Prepare => "prepare",
+            Self::Release => "release",
+            Self::Publish => "publish",
+            Self::Read => "read",
+            Self::Manifests => "manifests",
+            Self::Repair => "repair",
+            Self::Store => "store",
+            Self::Remove => "remove",
+            Self::Pointers => "pointers",
+            Self::Install => "install",
+            Self::Signature => "signature",
+            Self::Update => "update",
+            Self::Bundles => "bundles",
+            Self::Fullfiles => "fullfiles",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Event {
+    /// A phase begins.
+    Started {
+        /// Which.
+        phase: Phase,
+        /// What it is about, where a command runs the phase more than once: a version, such as `20`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        object: Option<String>,
+        /// How many things it will do; 0 if unknown.
+        total: u64,
+        /// How many bytes it will read; 0 if unknown.
+        total_bytes: u64,
+    },
+    /// More is done.
+    Advanced {
+        /// In which phase.
+        phase: Phase,
+        /// How many things are done.
+        done: u64,
+        /// As in [`Event::Started`]; may have grown.
+        total: u64,
+        /// How many bytes have been read.
+        bytes: u64,
+        /// As in [`Event::Started`]; may have grown.
+        total_bytes: u64,
+    },
+    /// A phase ends well.
+    Finished {
+        /// Which.
+        phase: Phase,
+        /// How many things were done.
+        done: u64,
+        /// How many bytes were read.
+        bytes: u64,
+    },
+    /// What a maintainer should hear, though the work goes on.
+    Warning {
+        /// One line, with the object and the remedy.
+        text: String,
+    },
+}
+
+/// A phase under way: counts what many threads do, and tells it in order.
+pub struct Meter<'p> {
+    progress: &'p dyn Progress,
+    phase: Phase,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Clone, Copy)]
+struct Counts {
+    done: u64,
+    total: u64,
+    bytes: u64,
+    total_bytes: u64,
+    told: Instant,
+}
+
+impl<'p> Meter<'p> {
+    /// Begins a phase that does `total` things and reads `total_bytes`; 0 where that is not known.
+    pub fn begin(progress: &'p dyn Progress, phase: Phase, total: u64, total_bytes: u64) -> Self {
+        Self::begin_about(progress, phase, None, total, total_bytes)
+    }
+
+    /// Begins a phase that is about one of several objects.
+    pub fn begin_about(
+        progress: &'p dyn Progress,
+        phase: Phase,
+        object: Option<String>,
+        total: u64,
+        total_bytes: u64,
+    ) -> Self {
+        progress.event(Event::Started { phase, object, total, total_bytes });
+        let counts = Counts { done: 0, total, bytes: 0, total_bytes, told: Instant::now() };
+        Self { progress, phase, counts: Mutex::new(counts) }
+    }
+
+    /// There is more to do than was known.
+    pub fn expect(&self, things: u64, bytes: u64) {
+        let mut counts = self.counts();
+        counts.total += things;
+        counts.total_bytes += bytes;
+    }
+
+    /// So much more is done.
+    pub fn advance(&self, things: u64, bytes: u64) {
+        let mut counts = self.counts();
+        counts.done += things;
+        counts.bytes += bytes;
+        if counts.told.elapsed() >= TELL_EVERY {
+            counts.told = Instant::now();
+            let Counts { done, total, bytes, total_bytes, .. } = *counts;
+            // Told before the lock is given up: in order.
+            self.progress.event(Event::Advanced { phase: self.phase, done, total, bytes, total_bytes });
+        }
+    }
+
+    /// At least so much is done.
+    pub fn reach(&self, done: u64, bytes: u64) {
+        let counts = *self.counts();
+        self.advance(done.saturating_sub(counts.done), bytes.saturating_sub(counts.bytes));
+    }
+
+    /// One thing of `size` bytes, of which more than one piece will be read.
+    pub fn item(&self, size: u64) -> Item<'_> {
+        Item { meter: self, left: size }
+    }
+
+    /// The phase ends well.
+    pub fn finish(self) {
+        let Counts { done, bytes, .. } = *self.counts();
+        self.progress.event(Event::Finished { phase: self.phase, done, bytes });
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Meter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Meter").field(&self.phase).finish()
+    }
+}
+
+/// One thing of a phase. It is done when it is dropped, and its bytes then count as read, all of them and no more.
+#[derive(Debug)]
+pub struct Item<'m> {
+    meter: &'m Meter<'m>,
+    left: u64,
+}
+
+impl Item<'_> {
+    /// So many bytes more of it were read.
+    pub fn read(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.left);
+        self.left -= bytes;
+        self.meter.advance(0, bytes);
+    }
+}
+
+impl Drop for Item<'_> {
+    fn drop(&mut self) {
+        self.meter.advance(1, self.left);
+    }
+}
+
+/// Tells every phase that begins inside as one: their counts add up.
+#[derive(Debug)]
+pub struct Merged<'p> {
+    meter: Meter<'p>,
+    running: Mutex<BTreeMap<Phase, Part>>,
+}
+
+/// What was counted of one of the phases inside.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    done: u64,
+    total: u64,
+    bytes: u64,
+    total_bytes: u64,
+}
+
+impl<'p> Merged<'p> {
+    /// Begins `phase`, in which others run.
+    pub fn begin(progress: &'p dyn Progress, phase: Phase) -> Self {
+        Self { meter: Meter::begin(progress, phase, 0, 0), running: Mutex::default() }
+    }
+
+    /// The phase ends well.
+    pub fn finish(self) {
+        self.meter.finish();
+    }
+
+    /// Counts what `phase` has done since it was last heard of.
+    fn count(&self, phase: Phase, now: Part) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = running.insert(phase, now).unwrap_or_default();
+        self.meter.expect(now.total - last.total, now.total_bytes - last.total_bytes);
+        self.meter.advance(now.done - last.done, now.bytes - last.bytes);
+    }
+}
+
+impl Progress for Merged<'_> {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Started { phase, total, total_bytes, .. } => {
+                self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&phase);
+                self.count(phase, Part { total, total_bytes, ..Part::default() });
+            }
+            Event::Advanced { phase, done, total, bytes, total_bytes } => {
+                self.count(phase, Part { done, total, bytes, total_bytes });
+            }
+            Event::Finished { phase, done, bytes } => {
+                let last = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&phase).copied();
+                let last = last.unwrap_or_default();
+                self.count(phase, Part { done, bytes, ..last });
+            }
+            Event::Warning { .. } => self.meter.progress.event(event),
+        }
+    }
+}
+
+/// Names the object of every phase that begins inside.
+pub struct About<'p> {
+    progress: &'p dyn Progress,
+    object: String,
+}
+
+impl<'p> About<'p> {
+    /// What begins is about `object`.
+    pub fn new(progress: &'p dyn Progress, object: impl fmt::Display) -> Self {
+        Self { progress, object: object.to_string() }
+    }
+}
+
+impl Progress for About<'_> {
+    fn event(&self, event: Event) {
+        self.progress.event(match event {
+            Event::Started { phase, object: None, total, total_bytes } => {
+                Event::Started { phase, object: Some(self.object.clone()), total, total_bytes }
+            }
+            event => event,
+        });
+    }
+}
+
+/// Often enough for a bar.
+const TELL_EVERY: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Event>>);
+
+    impl Progress for Kept {
+        fn event(&self, event: Event) {
+            self.0.lock().unwrap().push(event);
+        }
+    }
+
+    /// What events say of `done` and `bytes`, in order.
+    fn counts(events: &[Event]) -> Vec<(u64, u64)> {
+        let counts = events.iter().filter_map(|event| match event {
+            Event::Advanced { done, bytes, .. } | Event::Finished { done, bytes, .. } => Some((*done, *bytes)),
+            _ => None,
+        });
+        counts.collect()
+    }
+
+    #[test]
+    fn counts_of_many_threads_never_go_back() {
+        let kept = Kept::default();
+        let meter = Meter::begin(&kept, Phase::Scan, 400, 40_000);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let mut item = meter.item(100);
+                        item.read(30);
+                        item.read(50);
+                        // Longer than it was said to be.
+                        item.read(50);
+                        meter.counts().told -= TELL_EVERY;
+                    }
+                });
+            }
+        });
+        meter.finish();
+        let events = kept.0.into_inner().unwrap();
+        let counts = counts(&events);
+        assert!(counts.len() > 100 && counts.is_sorted() && counts.is_sorted_by_key(|(_, bytes)| *bytes));
+        assert_eq!(counts.last(), Some(&(400, 40_000)));
+    }
+
+    #[test]
+    fn phases_that_are_merged_add_up() {
+        let kept = Kept::default();
+        let merged = Merged::begin(&kept, Phase::Scan);
+        for _ in 0..3 {
+            let meter = Meter::begin(&merged, Phase::Scan, 2, 20);
+            meter.advance(1, 10);
+            meter.counts().told -= TELL_EVERY;
+            meter.advance(1, 10);
+            merged.meter.counts().told -= TELL_EVERY;
+            meter.finish();
+        }
+        merged.event(Event::Warning { text: "heard".to_owned() });
+        assert_eq!((merged.meter.counts().total, merged.meter.counts().total_bytes), (6, 60));
+        merged.finish();
+        let events = kept.0.into_inner().unwrap();
+        assert_eq!(events.iter().filter(|event| matches!(event, Event::Started { .. })).count(), 1);
+        assert!(events.contains(&Event::Warning { text: "heard".to_owned() }));
+        assert_eq!(events.last(), Some(&Event::Finished { phase: Phase::Scan, done: 6, bytes: 60 }));
+        assert!(counts(&events).is_sorted());
+    }
+
+    #[test]
+    fn events_are_json_as_documented() {
+        let kept = Kept::default();
+        let about = About::new(&kept, 20);
+        let meter = Meter::begin(&about, Phase::Make, 2, 0);
+        meter.counts().told -= TELL_EVERY;
+        meter.advance(1, 5);
+        meter.finish();
+        about.event(Event::Warning { text: "text".to_owned() });
+        let lines: Vec<String> =
+            kept.0.into_inner().unwrap().iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+        assert_eq!(
+            lines,
+            [
+                r#"{"event":"started","phase":"make","object":"20","total":2,"total-bytes":0}"#,
+                r#"{"event":"advanced","phase":"make","done":1,"total":2,"bytes":5,"total-bytes":0}"#,
+                r#"{"event":"finished","phase":"make","done":1,"bytes":5}"#,
+                r#"{"event":"warning","text":"text"}"#,
+            ]
+        );
+    }
+}
