@@ -49,13 +49,16 @@ impl Folder {
         problems.extend(errors.into_iter().map(|error| error.of(&path)));
         let failed = |source| SourceError::Read { path: dir.to_owned(), source };
         let folders = with_folder(dir, &config, warnings, problems).map_err(failed)?;
-        let os_core = BundleName::os_core();
-        if !folders.contains(&os_core) {
-            problems.add(SourceError::NoOsCore(dir.join(os_core.as_str())));
-        }
         let folder = Self { dir: dir.to_owned(), config, folders };
+        if !folder.has_os_core() {
+            problems.add(SourceError::NoOsCore(dir.join(BundleName::os_core().as_str())));
+        }
         folder.check_bundles(&path, problems);
         Ok(folder)
+    }
+
+    pub(super) fn has_os_core(&self) -> bool {
+        self.folders.contains(&BundleName::os_core())
     }
 
     /// Reads the trees of all bundles into one, and returns the paths of each bundle.

@@ -50,7 +50,7 @@ impl Trees {
     /// Opens the folder of trees `dir`.
     ///
     /// # Errors
-    /// If it cannot be read. What is wrong with what it holds, [`Trees::inputs`] tells.
+    /// If it cannot be read, or is no folder of trees: os-core is missing. What else is wrong, [`Trees::inputs`] tells.
     pub fn open(dir: &Path) -> Result<Self, SourceError> {
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => ScanError::NoRoot(dir.to_owned()).into(),
@@ -58,7 +58,13 @@ impl Trees {
         };
         fs::read_dir(dir).map_err(failed)?;
         // Paths in the sources of nodes must not depend on where the process stands later.
-        Ok(Self { dir: std::path::absolute(dir).map_err(failed)? })
+        let trees = Self { dir: std::path::absolute(dir).map_err(failed)? };
+        let mut problems = Problems::default();
+        let folder = Folder::read(&trees.dir, &mut Vec::new(), &mut problems)?;
+        if !folder.has_os_core() {
+            problems.into_result()?;
+        }
+        Ok(trees)
     }
 
     /// The folder, absolute.
