@@ -61,6 +61,7 @@ mod signer_unknown;
 mod staging_names;
 mod survey;
 mod third_party_add;
+pub(crate) mod trust;
 mod unnoticed_change;
 mod unreadable_manifest;
 mod unsorted_manifest;

@@ -11,6 +11,7 @@
 //! | [`bump`] | the two releases that change the format |
 //! | [`deltas`] | what endpoints on earlier releases fetch |
 //! | [`retract`] | taking a release back |
+//! | [`rotation`] | where a fleet stands while its signing key changes |
 //! | [`remake`] | packs whose bytes were lost, once more |
 //! | [`publish`] | moving the pointers to a release |
 //! | [`earlier`] | earlier releases, out of a store |
@@ -42,6 +43,7 @@ mod put;
 pub mod remake;
 pub mod retract;
 mod reuse;
+pub mod rotation;
 mod segment;
 mod sign_release;
 pub mod source;

@@ -103,6 +103,11 @@ impl Certificate {
         digest::digest(&digest::SHA256, &self.der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// True when both certify the same key.
+    pub fn key_is_of(&self, other: &Self) -> bool {
+        self.fields().subject_public_key_info == other.fields().subject_public_key_info
+    }
+
     pub(crate) fn key_kind(&self) -> KeyKind {
         KeyKind::of(&self.fields().subject_public_key_info)
     }
@@ -114,7 +119,7 @@ impl Certificate {
 
     /// True when it says of itself that its own key signed it, which is how OpenSSL decides that a chain ends here. The
     /// signature is not looked at.
-    pub(crate) fn is_self_signed(&self) -> bool {
+    pub fn is_self_signed(&self) -> bool {
         self.is_self_issued() && self.was_likely_issued_by(self)
     }
 

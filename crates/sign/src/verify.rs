@@ -142,7 +142,7 @@ pub(crate) fn accepts(anchor: &TrustAnchor, signer: &TrustAnchor, dates: Dates) 
     let is_same =
         name::same(&trusted_first.issuer, &first.issuer) && trusted_first.serial_number == first.serial_number;
     let certificate = if is_same { anchor.first() } else { signer.first() };
-    if certificate.fields().subject_public_key_info != first.subject_public_key_info {
+    if !certificate.key_is_of(signer.first()) {
         return Err(VerifyError::SignatureInvalid { subject: certificate.subject() });
     }
     trusted(certificate, &included, anchor, dates)

@@ -46,7 +46,7 @@ fn keys_and_certificates_are_a_pair_in_pem() {
 
     // With another pair that is one, endpoints of the last release would refuse what it signs.
     let pair = ["--cert", "other.pem", "--key", "other.key"];
-    mix.refuses(&[&["build"][..], &pair].concat(), 5, &["signer-unknown", "sign this release with the old key"]);
+    mix.refuses(&[&["build"][..], &pair].concat(), 5, &["signer-unknown", "would be stranded", "docs/rotation.md"]);
     mix.build(&[]).expect(0);
     mix.verify("10");
 }
@@ -60,9 +60,9 @@ fn certificates_that_endpoints_refuse_sign_nothing() {
         let [certificate, key] = pair(name);
         both_refuse(&mix, &["--cert", &certificate, "--key", &key], &[&[certificate.as_str()], says].concat());
     };
-    refuse("expired", &["expired on", "make a new certificate and bring it to the endpoints first"]);
+    refuse("expired", &["expired at ", " UTC (now it is ", "clearwell renew", "docs/rotation.md"]);
     other_pair(&mix, "early", 3652, 30);
-    refuse("early", &["is not valid before", "check the clock"]);
+    refuse("early", &["is not valid before ", " UTC (now it is ", "check the clock"]);
 
     let mut params = CertificateParams::default();
     let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);

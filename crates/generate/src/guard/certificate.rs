@@ -1,9 +1,10 @@
-//! The signer's certificate is one that clients accept, today and for a while: two rules.
+//! The signer's certificate is one that clients accept, today and for a while: three rules.
 //!
 //! Source: client behaviour 6. The client validates the first certificate of its PEM file when it starts and ends with
-//! exit code 21 if that fails; an expired certificate strands every endpoint. Under 90 days left is a warning.
+//! exit code 21 if that fails; an expired certificate strands every endpoint. Under 90 days left is a warning, and so is a
+//! key or digest that clients take and others may break.
 
-use clearwell_sign::{Problem, fitness};
+use clearwell_sign::{Problem, Utc, fitness};
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule, Signing};
@@ -16,11 +17,20 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     fitness(anchor, now)
         .into_iter()
         .map(|problem| match problem {
-            Problem::ExpiresSoon { days_left, .. } => Finding::warning(
+            Problem::ExpiresSoon { not_after, days_left, .. } => Finding::warning(
                 Rule::CertificateExpires,
                 object(),
-                format!("it expires in {days_left} days, and endpoints refuse every update after that"),
-                "make its successor now and release it inside the content before this one ends",
+                format!(
+                    "it expires at {}, in {days_left} days, and endpoints refuse every update after that",
+                    Utc(not_after)
+                ),
+                "release it with a later end (\"clearwell renew\"), or its successor, before (docs/rotation.md)",
+            ),
+            problem if problem.severity() == clearwell_sign::Severity::Warning => Finding::warning(
+                Rule::WeakCertificate,
+                object(),
+                problem.to_string(),
+                "endpoints take what it signs all the same",
             ),
             problem => Finding::refusal(
                 Rule::UnusableCertificate,

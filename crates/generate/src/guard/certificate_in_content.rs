@@ -1,13 +1,15 @@
-//! The certificate in the content verifies the release that carries it.
+//! The certificates in the content verify the release that carries them.
 //!
 //! Source: client behaviour 6 and content layout 8. Endpoints trust
-//! `/usr/share/clear/update-ca/Swupd_Root.pem` of the system they run; with another one there, nothing they do on this
-//! release verifies. Intended for the one release in which certificates change hands: then allow the rule.
+//! `/usr/share/clear/update-ca/Swupd_Root.pem` of the system they run, and try the file beside it whose name ends in
+//! `.alt`; with others there, nothing they do on this release verifies. A release in which certificates change hands
+//! carries both: the signer's, and the next one (docs/rotation.md).
 
-use clearwell_sign::TrustAnchor;
+use clearwell_sign::{Dates, Trust};
 
 use super::survey::Survey;
-use super::{Finding, Object, Rule, Signing, content, signer_unknown};
+use super::trust::{Carried, Certificates, verify_mom};
+use super::{Finding, Object, Rule, Signing, content};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let context = survey.context;
@@ -15,29 +17,55 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let path = content::CERTIFICATE;
-    if survey.listed.at(path.as_bytes()).is_empty() {
-        return vec![Finding::warning(
+    let at = |path: &str| Object::Path(path.parse().expect("a path of the protocol"));
+    let refusal = |problem: String| {
+        Finding::refusal(
             Rule::CertificateInContent,
-            Object::Release(context.release.version()),
-            format!("it is signed and does not carry {path}; new endpoints have nothing to verify with"),
-            "add the certificate to os-core",
-        )];
+            at(path),
+            problem,
+            "carry the signer's certificate there; while certificates change, carry both, the next one as Swupd_Root.pem.alt \
+             beside it (key next-certificate, docs/rotation.md)",
+        )
+    };
+    let trust = match Certificates::new(store.artifacts).of(context.release.mom) {
+        Carried::Nothing => {
+            return vec![Finding::warning(
+                Rule::CertificateInContent,
+                Object::Release(context.release.version()),
+                format!("it is signed and does not carry {path}; new endpoints have nothing to verify with"),
+                "add the certificate to os-core",
+            )];
+        }
+        Carried::Unusable(problem) => {
+            return vec![refusal(format!("endpoints on this release do not start: {problem}"))];
+        }
+        Carried::Trust(trust) => trust,
+    };
+    let mut findings = Vec::new();
+    if let Some(problem) = refused(survey, &trust, now) {
+        findings.push(refusal(format!(
+            "endpoints on this release trust it, and it does not verify the release: {problem}"
+        )));
     }
-    let Some(pem) = content::of_release(store, &survey.listed, path) else {
-        return Vec::new();
-    };
-    let problem = match TrustAnchor::from_pem(&pem) {
-        Err(error) => error.to_string(),
-        Ok(anchor) => match signer_unknown::refused(survey, store.artifacts, &anchor, now) {
-            Some(problem) => problem,
-            None => return Vec::new(),
-        },
-    };
-    let path = path.parse().expect("a path of the protocol");
-    vec![Finding::refusal(
-        Rule::CertificateInContent,
-        Object::Path(path),
-        format!("endpoints on this release trust it, and it does not verify the release: {problem}"),
-        "put the signer's certificate there, or allow the rule while certificates change",
-    )]
+    let has_alternative = !survey.listed.at(content::ALTERNATIVE.as_bytes()).is_empty();
+    if has_alternative && trust.usable_alternative(now).is_none() {
+        findings.push(Finding::warning(
+            Rule::CertificateInContent,
+            at(content::ALTERNATIVE),
+            "endpoints cannot use it, as it is no certificate, or not valid now",
+            "put the next certificate there, or nothing",
+        ));
+    }
+    findings
+}
+
+/// Why endpoints that trust `trust` do not start, or refuse the release or the pointer to it.
+fn refused(survey: &Survey<'_>, trust: &Trust, now: i64) -> Option<String> {
+    let context = survey.context;
+    if let Some(problem) = trust.refusals(now).first() {
+        return Some(problem.to_string());
+    }
+    let mom = context.release.mom;
+    let refused = verify_mom(context.store?.artifacts, mom, trust, Dates::Valid(now), now)?.err();
+    refused.or_else(|| context.pointer_refused(trust)).map(|error| error.to_string())
 }

@@ -61,7 +61,7 @@ pub(super) fn manifest(artifacts: &dyn Artifacts, entry: &MomEntry) -> Option<Ma
 }
 
 /// The whole of an artifact.
-pub(super) fn read(artifacts: &dyn Artifacts, resource: &Resource) -> Option<Vec<u8>> {
+pub(crate) fn read(artifacts: &dyn Artifacts, resource: &Resource) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     artifacts.open(resource).ok()?.read_to_end(&mut bytes).ok()?;
     Some(bytes)

@@ -5,8 +5,8 @@ use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use clearwell_format::resource::Pointer;
-use clearwell_format::{BundleName, EntryPath, Manifest, Mom, Resource, Version, pointer};
-use clearwell_sign::TrustAnchor;
+use clearwell_format::{BundleName, EntryPath, FormatNumber, Manifest, Mom, Resource, Version, pointer};
+use clearwell_sign::{Dates, Trust, TrustAnchor, VerifyError};
 
 use super::Past;
 use crate::tree::Tree;
@@ -54,6 +54,16 @@ impl<'a> Context<'a> {
         let header = &self.release.mom.header;
         let latest = self.pointers.as_ref().and_then(|pointers| pointers.before.get(&Pointer::Latest(header.format)));
         latest.is_some_and(|text| pointer::parse(text) == Some(header.version))
+    }
+}
+
+impl Context<'_> {
+    /// Why an endpoint refuses `latest` of the release's format as it would be. `None` also if it is not the signer's,
+    /// which is another finding.
+    pub(super) fn pointer_refused(&self, trust: &Trust) -> Option<VerifyError> {
+        let (Signing::On { anchor, now }, Some(pointers)) = (self.signing, &self.pointers) else { return None };
+        let refused = |trust| PointerMove::latest_refused(&pointers.after, self.release.mom.header.format, trust, now);
+        refused(&Trust::from(anchor.clone())).map_or_else(|| refused(trust), |_| None)
     }
 }
 
@@ -117,4 +127,32 @@ pub struct PointerMove {
     pub before: BTreeMap<Pointer, Vec<u8>>,
     /// What they would say, those included that do not change.
     pub after: BTreeMap<Pointer, Vec<u8>>,
+}
+
+impl PointerMove {
+    /// The version that `latest` of a format names before.
+    pub(super) fn latest_before(&self, format: FormatNumber) -> Option<Version> {
+        pointer::parse(self.before.get(&Pointer::Latest(format))?)
+    }
+
+    /// True if `latest` of a format or its signature changes.
+    pub(super) fn moves_latest(&self, format: FormatNumber) -> bool {
+        [Pointer::Latest(format), Pointer::LatestSignature(format)]
+            .iter()
+            .any(|pointer| self.before.get(pointer) != self.after.get(pointer))
+    }
+
+    /// Why an endpoint refuses `latest` of a format in a set of pointers; `None` also where there is none, or none that is
+    /// signed.
+    pub(crate) fn latest_refused(
+        pointers: &BTreeMap<Pointer, Vec<u8>>,
+        format: FormatNumber,
+        trust: &Trust,
+        now: i64,
+    ) -> Option<VerifyError> {
+        let text = pointers.get(&Pointer::Latest(format))?;
+        let signature = pointers.get(&Pointer::LatestSignature(format))?;
+        // Clients pass over the end of certificates here.
+        trust.verify(text, signature, Dates::Begun(now), now).err()
+    }
 }

@@ -112,7 +112,9 @@ rules! {
     UnusableCertificate = "unusable-certificate",
     /// A certificate with less than 90 days left (client behaviour 6).
     CertificateExpires = "certificate-expires",
-    /// The certificate in the content does not verify this release (client behaviour 6, content layout 8).
+    /// A certificate with a key or a signature that may be broken (client behaviour 6).
+    WeakCertificate = "weak-certificate",
+    /// The certificates in the content do not verify this release (client behaviour 6, content layout 8).
     CertificateInContent = "certificate-in-content",
     /// Endpoints on earlier releases trust another certificate (client behaviour 6).
     SignerUnknown = "signer-unknown",
@@ -165,7 +167,8 @@ impl Rule {
             | Self::DirectoryPermissions
             // Nothing that is published now could bring the old manifest back.
             | Self::ManifestStillNeeded
-            // While certificates are changed, one release is signed by one and carries the other.
+            // Endpoints that are told their certificate with -C do not look at the content's; those that slept through a
+            // change of keys may have to be left behind.
             | Self::CertificateInContent
             | Self::SignerUnknown
             // Content that is not a system of its own need not carry these files.
@@ -209,6 +212,7 @@ impl Rule {
             | Self::StaleSignature
             | Self::UnusableCertificate
             | Self::CertificateExpires
+            | Self::WeakCertificate
             | Self::VersionStamp
             | Self::ThirdPartyAdd
             | Self::UnreadablePointer

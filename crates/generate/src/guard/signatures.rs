@@ -6,15 +6,14 @@
 //! - `stale-signature`: an unsigned release has no signatures. Source: manifest 6, quirk 18.
 
 use std::error::Error;
-use std::io::Read;
 
-use clearwell_format::archive::{ArchiveError, read_members};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{ManifestName, Resource};
-use clearwell_sign::{MAX_SIGNATURE_BYTES, TrustAnchor, verify};
+use clearwell_sign::{Dates, TrustAnchor, verify};
 
 use super::survey::Survey;
-use super::{Artifacts, Finding, Object, PointerMove, Rule, Signing, content};
+use super::trust::mom_signatures;
+use super::{Artifacts, Finding, Object, PointerMove, Rule, Signing};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let context = survey.context;
@@ -33,7 +32,7 @@ struct Signed {
     object: Object,
     content: Vec<u8>,
     signature: Option<Vec<u8>>,
-    /// The MoM is verified at a time; dates do not matter for pointers.
+    /// The end of certificates counts for the MoM, and does not for pointers.
     dated: bool,
 }
 
@@ -66,7 +65,8 @@ impl Signed {
     }
 
     fn refused(&self, signature: &[u8], anchor: &TrustAnchor, now: i64) -> Option<String> {
-        let error = verify(&self.content, signature, anchor, self.dated.then_some(now)).err()?;
+        let dates = if self.dated { Dates::Valid(now) } else { Dates::Begun(now) };
+        let error = verify(&self.content, signature, anchor, dates).err()?;
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
         Some(format!("endpoints refuse it: {error}{cause}"))
     }
@@ -83,23 +83,8 @@ fn of_mom(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> [Signed; 2] {
         signature,
         dated: true,
     };
-    let (in_file, in_archive) = (content::read(artifacts, &beside), in_archive(artifacts, &archive));
+    let [in_archive, in_file] = mom_signatures(artifacts, mom.header.version);
     [signed(beside, in_file), signed(archive, in_archive)]
-}
-
-fn in_archive(artifacts: &dyn Artifacts, archive: &Resource) -> Option<Vec<u8>> {
-    let mut found = None;
-    read_members::<ArchiveError>(artifacts.open(archive).ok()?, |member| {
-        if member.header.name == b"Manifest.MoM.sig" {
-            let mut signature = Vec::new();
-            let limit = MAX_SIGNATURE_BYTES as u64 + 1;
-            member.body.take(limit).read_to_end(&mut signature).map_err(ArchiveError::Read)?;
-            found = Some(signature);
-        }
-        Ok(())
-    })
-    .ok()?;
-    found
 }
 
 /// The pointers that this publication moves or signs anew. What it leaves alone keeps the signature it has.

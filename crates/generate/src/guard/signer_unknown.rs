@@ -1,76 +1,132 @@
-//! Endpoints on earlier releases can verify this one.
+//! Endpoints can verify what the pointers lead them to: the pointer itself, and the release.
 //!
-//! Source: client behaviour 6. They trust the certificate in *their* content, and try the one beside it whose name ends
-//! in `.alt` when it fails; if neither verifies the new MoM, they never leave the release they are on. An endpoint that
-//! missed the release in which certificates changed is stranded by the one after it.
+//! Source: client behaviour 6. They trust the certificates in *their* content; if none verifies, they are stranded on the
+//! release they are on. An endpoint that slept through the release in which certificates changed is stranded by the first
+//! one that the new key signs: `latest` is one pointer, with one signature, and an additional signer is refused. Nobody is
+//! left behind where the format changes together with the key, as the pointers of the old format stay (docs/rotation.md).
 
 use std::collections::BTreeSet;
 
-use clearwell_format::resource::Artifact;
-use clearwell_format::{Entry, Mom, Resource, Version};
-use clearwell_sign::{TrustAnchor, verify};
+use clearwell_format::{Mom, Version};
+use clearwell_sign::{Dates, Trust, TrustAnchor, VerifyError};
 
 use super::past::endpoints_on;
 use super::survey::Survey;
-use super::{Artifacts, Finding, Object, Rule, Signing, content};
+use super::trust::{Carried, Certificates, verify_mom};
+use super::{Artifacts, Context, Finding, Object, PointerMove, Rule, Signing};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let context = survey.context;
     let (Some(store), Signing::On { anchor, now }) = (context.store, context.signing) else {
         return Vec::new();
     };
-    let trusted = |path: &str| {
-        let history = survey.history(&path.parse().expect("a path of the protocol"));
-        let files = history.into_iter().filter(|(entry, releases)| entry.is_file() && !releases.is_empty());
-        files.filter_map(|(entry, releases)| Some((certificate(store.artifacts, entry)?, releases))).collect::<Vec<_>>()
-    };
-    let mut helped = BTreeSet::new();
-    for (alternative, releases) in trusted(content::ALTERNATIVE) {
-        if refused(survey, store.artifacts, &alternative, now).is_none() {
-            helped.extend(releases);
-        }
-    }
-    let mut stranded: BTreeSet<Version> = BTreeSet::new();
+    let certificates = Certificates::new(store.artifacts);
+    let mut stranded = BTreeSet::new();
     let mut reason = None;
-    for (certificate, releases) in trusted(content::CERTIFICATE) {
-        let Some(problem) = refused(survey, store.artifacts, &certificate, now) else { continue };
-        let news = survey.news(&releases - &helped, |previous| {
-            problem_with(previous.listing.mom, store.artifacts, &certificate, now).is_some()
-        });
+    let mut way_out = BTreeSet::new();
+    for (trust, releases) in by_trust(context, &certificates, releases(survey)) {
+        let judge = Judge { context, artifacts: store.artifacts, trust: &trust, now };
+        let Some(problem) = judge.refused().filter(|_| !judge.was_stranded()) else { continue };
+        let news = survey.news(releases, |previous| judge.mom_refused(previous.listing.mom).is_some());
         if !news.is_empty() {
+            way_out.extend(judge.way_out(&certificates, anchor));
             stranded.extend(news);
             reason = Some(problem);
         }
     }
-    let finding = |problem| {
+    let finding = |problem: VerifyError| {
         Finding::refusal(
             Rule::SignerUnknown,
             Object::Certificate(anchor.first().subject()),
-            format!("{} trust another: {problem}", endpoints_on(&stranded)),
-            "sign this release with the old key and carry the new certificate in it; sign with the new key once they \
-             took it, and allow the rule if some never will",
+            format!("{} trust another and would be stranded: {problem}", endpoints_on(&stranded)),
+            remedy(&way_out),
         )
     };
     reason.map(finding).into_iter().collect()
 }
 
-/// A certificate in content; `None` for what is none, or whose fullfile is missing.
-fn certificate(artifacts: &dyn Artifacts, entry: &Entry) -> Option<TrustAnchor> {
-    TrustAnchor::from_pem(&content::of_entry(artifacts, entry)?).ok()
+fn remedy(way_out: &BTreeSet<Version>) -> String {
+    let left_behind = match way_out.last() {
+        Some(version) => {
+            format!("they then need \"swupd update --nosigcheck-latest -V {version}\" once, by hand")
+        }
+        None => "they then need the new certificate as Swupd_Root.pem.alt, by hand".to_owned(),
+    };
+    format!(
+        "sign with the key that they trust and carry the new certificate beside the old one; change keys together with the \
+         format, which strands nobody, or once \"clearwell rotation\" shows that all kept releases trust the new one \
+         (docs/rotation.md). Allow the rule to leave them behind: {left_behind}"
+    )
 }
 
-/// Why an endpoint that trusts `anchor` refuses the MoM; `None` if it does not, or if the MoM has no signature, which
-/// is another finding.
-pub(super) fn refused(
-    survey: &Survey<'_>,
-    artifacts: &dyn Artifacts,
-    anchor: &TrustAnchor,
+/// The releases that endpoints may be on, and whose pointer changes, or leads to this release.
+fn releases(survey: &Survey<'_>) -> BTreeSet<Version> {
+    let context = survey.context;
+    let past = survey.past.bundles().flat_map(|(_, releases)| releases);
+    let Some(pointers) = &context.pointers else { return past.collect() };
+    let kept = context.kept.iter().filter(|(version, mom)| {
+        let format = mom.header.format;
+        pointers.moves_latest(format) && pointers.latest_before(format).is_some_and(|latest| **version <= latest)
+    });
+    let own = context.release.version();
+    past.chain(kept.map(|(&version, _)| version)).filter(|version| *version != own).collect()
+}
+
+/// Releases with the same certificates together. Of those that carry none, nothing is known.
+fn by_trust(
+    context: &Context<'_>,
+    certificates: &Certificates<'_>,
+    releases: BTreeSet<Version>,
+) -> Vec<(Trust, BTreeSet<Version>)> {
+    let mut groups: Vec<(Trust, BTreeSet<Version>)> = Vec::new();
+    for version in releases {
+        let Some(Carried::Trust(trust)) = context.kept.get(&version).map(|mom| certificates.of(mom)) else { continue };
+        match groups.iter_mut().find(|(known, _)| *known == trust) {
+            Some((_, releases)) => drop(releases.insert(version)),
+            None => groups.push((trust, BTreeSet::from([version]))),
+        }
+    }
+    groups
+}
+
+/// Endpoints that trust something.
+struct Judge<'j> {
+    context: &'j Context<'j>,
+    artifacts: &'j dyn Artifacts,
+    trust: &'j Trust,
     now: i64,
-) -> Option<String> {
-    problem_with(survey.context.release.mom, artifacts, anchor, now)
 }
 
-fn problem_with(mom: &Mom, artifacts: &dyn Artifacts, anchor: &TrustAnchor, now: i64) -> Option<String> {
-    let signature = content::read(artifacts, &Resource::of(mom.header.version, Artifact::MomSignature))?;
-    verify(&mom.to_bytes(), &signature, anchor, Some(now)).err().map(|error| error.to_string())
+impl Judge<'_> {
+    /// Why they refuse the pointer or the release.
+    fn refused(&self) -> Option<VerifyError> {
+        self.context.pointer_refused(self.trust).or_else(|| self.mom_refused(self.context.release.mom))
+    }
+
+    /// Whether they refuse the pointer as it is: nothing is lost for them any more.
+    fn was_stranded(&self) -> bool {
+        let format = self.context.release.mom.header.format;
+        let pointers = self.context.pointers.as_ref();
+        pointers.is_some_and(|pointers| {
+            PointerMove::latest_refused(&pointers.before, format, self.trust, self.now).is_some()
+        })
+    }
+
+    fn mom_refused(&self, mom: &Mom) -> Option<VerifyError> {
+        verify_mom(self.artifacts, mom, self.trust, Dates::Valid(self.now), self.now)?.err()
+    }
+
+    /// The newest release that they verify, and whose certificates take what is signed now.
+    fn way_out(&self, certificates: &Certificates<'_>, signer: &TrustAnchor) -> Option<Version> {
+        let leads_on = |mom: &Mom| match certificates.of(mom) {
+            Carried::Trust(trust) => trust.accepts(signer, self.now).is_ok(),
+            Carried::Nothing | Carried::Unusable(_) => false,
+        };
+        let verified = |mom: &Mom| {
+            let verdict = verify_mom(self.artifacts, mom, self.trust, Dates::Valid(self.now), self.now);
+            verdict.is_some_and(|verdict| verdict.is_ok())
+        };
+        let kept = self.context.kept.iter().rev();
+        kept.filter(|(_, mom)| verified(mom) && leads_on(mom)).map(|(&version, _)| version).next()
+    }
 }

@@ -110,7 +110,6 @@ fn certificates_that_end() {
 
 #[test]
 fn another_certificate_in_the_content() {
-    const PATH: &str = "/usr/share/clear/update-ca/Swupd_Root.pem";
     for pem in [key_pair(1).1.as_str(), "not a certificate"] {
         let mut mix = Mix::signed();
         let mut content = mix.system(10);
@@ -132,36 +131,109 @@ fn another_certificate_in_the_content() {
     assert_eq!(found(&mix), []);
 }
 
-#[test]
-fn a_signer_that_endpoints_do_not_know_yet() {
-    let mut mix = one_release();
-    mix.signer = Some(signer(1));
-    mix.release(20, &mix.system(20));
-    assert_refused(&mix, Rule::SignerUnknown, &["certificate \"O=Mix 1\""]);
+const PATH: &str = "/usr/share/clear/update-ca/Swupd_Root.pem";
+const ALTERNATIVE: &str = "/usr/share/clear/update-ca/Swupd_Root.pem.alt";
 
-    // The way to change: the old key signs a release that carries the new certificate.
+/// A mix whose 10 trusts one key, and whose 20, signed with it, has these files.
+fn changing(files: &[(&str, &str)]) -> Mix {
     let mut mix = one_release();
     let mut content = mix.system(20);
-    content.bundle("os-core").file("/usr/share/clear/update-ca/Swupd_Root.pem", &key_pair(1).1);
+    for (path, text) in files {
+        content.bundle("os-core").file(path, text);
+    }
     mix.release(20, &content);
-    assert_refused(&mix, Rule::CertificateInContent, &["/usr/share/clear/update-ca/Swupd_Root.pem"]);
+    mix
+}
+
+/// The next release, signed with the next key and carrying it alone.
+fn with_the_next_key(mix: &mut Mix, number: u32) {
     mix.signer = Some(signer(1));
-    mix.release(30, &mix.system(30));
-    // Endpoints that skipped 20 stay on 10. That is reported once.
-    assert_refused(&mix, Rule::SignerUnknown, &["certificate \"O=Mix 1\""]);
-    let text = super::findings(&mix)[0].problem.clone();
-    assert!(text.starts_with("endpoints on 10 trust another"), "{text}");
-    mix.release(40, &mix.system(40));
-    assert_eq!(found(&mix), []);
+    mix.release(number, &mix.system(number));
 }
 
 #[test]
-fn a_signer_that_endpoints_know_as_the_alternative() {
-    let mut mix = Mix::signed();
-    let mut content = mix.system(10);
-    content.bundle("os-core").file("/usr/share/clear/update-ca/Swupd_Root.pem.alt", &key_pair(1).1);
-    mix.release(10, &content);
+fn a_signer_that_endpoints_do_not_know_yet() {
+    let mut mix = one_release();
+    with_the_next_key(&mut mix, 20);
+    assert_refused(&mix, Rule::SignerUnknown, &["certificate \"O=Mix 1\""]);
+    let finding = super::findings(&mix).remove(0);
+    assert!(finding.problem.starts_with("endpoints on 10 trust another and would be stranded"), "{finding}");
+    assert!(finding.remedy.contains("docs/rotation.md") && finding.remedy.contains("Swupd_Root.pem.alt"), "{finding}");
+
+    // Carrying only the new one is no way: endpoints on 20 cannot verify 20.
+    let mix = changing(&[(PATH, &key_pair(1).1)]);
+    assert_refused(&mix, Rule::CertificateInContent, &[PATH]);
+    let finding = super::findings(&mix).remove(0);
+    assert!(finding.remedy.contains("carry both") && finding.remedy.contains("docs/rotation.md"), "{finding}");
+}
+
+#[test]
+fn both_certificates_lead_from_one_key_to_the_next() {
+    let [old, new] = [0, 1].map(|number| key_pair(number).1.as_str());
+    let ways: [&[(&str, &str)]; 4] = [
+        &[(ALTERNATIVE, new)],
+        &[(PATH, new), (ALTERNATIVE, old)],
+        &[(PATH, &[old, new].concat())],
+        &[(PATH, &[new, old].concat())],
+    ];
+    for files in ways {
+        let mut mix = changing(files);
+        assert_eq!(found(&mix), []);
+        with_the_next_key(&mut mix, 30);
+        // Who slept through 20 is stranded on 10, and is told the way.
+        assert_refused(&mix, Rule::SignerUnknown, &["certificate \"O=Mix 1\""]);
+        let finding = super::findings(&mix).remove(0);
+        assert!(finding.problem.starts_with("endpoints on 10 trust another"), "{finding}");
+        assert!(finding.remedy.contains("swupd update --nosigcheck-latest -V 20"), "{finding}");
+        // Told once: 10 is stranded by 30, and 40 changes nothing.
+        with_the_next_key(&mut mix, 40);
+        assert_eq!(found(&mix), []);
+    }
+}
+
+/// The client looks for the alternative beside what the link leads to.
+#[test]
+fn certificates_behind_a_link() {
+    for (alternative, expected) in
+        [("/usr/share/ca/real.pem.alt", "endpoints on 10 "), (ALTERNATIVE, "endpoints on 10 and 20 ")]
+    {
+        let mut mix = one_release();
+        let mut content = mix.system(20);
+        let os_core = content.bundle("os-core").remove(PATH).link(PATH, "../../ca/real.pem").directory("/usr/share/ca");
+        os_core.file("/usr/share/ca/real.pem", &key_pair(0).1).file(alternative, &key_pair(1).1);
+        mix.release(20, &content);
+        with_the_next_key(&mut mix, 30);
+        let finding = super::findings(&mix).remove(0);
+        assert!(finding.rule == Rule::SignerUnknown && finding.problem.starts_with(expected), "{finding}");
+    }
+}
+
+#[test]
+fn an_alternative_that_endpoints_cannot_use() {
+    let mut mix = changing(&[(ALTERNATIVE, "no certificate")]);
+    super::assert_warned(&mix, Rule::CertificateInContent, &[ALTERNATIVE]);
+    with_the_next_key(&mut mix, 30);
+    let finding = super::findings(&mix).remove(0);
+    assert!(finding.problem.starts_with("endpoints on 10 and 20 trust another"), "{finding}");
+}
+
+#[test]
+fn pointers_that_are_signed_anew_with_another_key() {
+    let mut mix = one_release();
+    mix.before = mix.pointers.clone();
+    for (pointer, signature) in [
+        (Pointer::Latest(format(30)), Pointer::LatestSignature(format(30))),
+        (Pointer::LatestVersion, Pointer::LatestVersionSignature),
+    ] {
+        let text = mix.pointers[&pointer].clone();
+        mix.pointers.insert(signature, signer(1).sign(&text, NOW).unwrap());
+    }
+    // The release is still signed with the key that endpoints on it trust; the pointer to it is not.
+    assert!(
+        super::findings(&mix)
+            .iter()
+            .any(|finding| finding.rule == Rule::CertificateInContent || finding.rule == Rule::InvalidSignature)
+    );
     mix.signer = Some(signer(1));
-    mix.release(20, &mix.system(20));
-    assert_eq!(found(&mix), []);
+    assert!(super::findings(&mix).iter().any(|finding| finding.rule == Rule::CertificateInContent));
 }

@@ -1,0 +1,368 @@
+//! Where a fleet stands while its signing key changes: who can verify what it is pointed to, and what comes next.
+//!
+//! Nothing is known of single endpoints. What is known is what the content of each release makes its endpoints trust
+//! (client behaviour 6), and so what becomes of endpoints that are still there. The walk itself is docs/rotation.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clearwell_format::resource::Pointer;
+use clearwell_format::{FormatNumber, Mom, Version, pointer};
+use clearwell_sign::{Certificate, Dates, Severity, Trust, TrustAnchor, VerifyError, fitness};
+use clearwell_store::{Store, StoreError};
+use serde::Serialize;
+
+use crate::build::inspect::{self, StoredArtifacts};
+use crate::guard::PointerMove;
+use crate::guard::content::{self, FORMAT, OS_RELEASE};
+use crate::guard::trust::{Carried, Certificates, verify_mom};
+
+/// What [`rotation`] is asked with.
+#[derive(Clone, Debug)]
+pub struct RotationOptions {
+    /// The certificate that is to sign next. Without it, one that the newest release carries and that does not sign.
+    pub next: Option<TrustAnchor>,
+    /// The time at which certificates must be valid, Unix seconds.
+    pub now: i64,
+}
+
+/// Where the fleet stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Rotation {
+    /// Every certificate that a release carries or that signed one, in the order in which they appear.
+    pub certificates: Vec<KnownCertificate>,
+    /// The releases that endpoints may be on, ascending.
+    pub releases: Vec<ReleaseStanding>,
+    /// Name of the certificate that the newest `latest` is signed with; `None` if it is not signed, or by nobody known.
+    pub signer: Option<String>,
+    /// Name of the certificate that is to sign next.
+    pub next: Option<String>,
+    /// Releases whose endpoints are stranded.
+    pub stranded: Vec<u32>,
+    /// Releases whose endpoints refuse `latest_version`: "swupd check-update" fails there, an update may still work.
+    pub check_update_fails: Vec<u32>,
+    /// The next step.
+    pub step: String,
+}
+
+/// A certificate, and the letter that it is called by here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KnownCertificate {
+    /// `A`, `B`, …
+    pub name: String,
+    /// Subject in the notation of RFC 4514.
+    pub subject: String,
+    /// Serial number, hexadecimal pairs.
+    pub serial: String,
+    /// Kind and size of its key.
+    pub key: String,
+    /// SHA-256, hexadecimal.
+    pub fingerprint: String,
+    /// Begin of validity, Unix seconds.
+    pub not_before: i64,
+    /// End of validity, Unix seconds.
+    pub not_after: i64,
+}
+
+/// A release and its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReleaseStanding {
+    /// The release.
+    pub version: u32,
+    /// Its format.
+    pub format: u16,
+    /// Names of the certificates that its endpoints trust; those tried second behind a `+`. Empty if it carries none.
+    pub trusts: Vec<String>,
+    /// Name of the certificate that signed its MoM; `None` if it is not signed, or by nobody known.
+    pub signed_by: Option<String>,
+    /// Whether its endpoints take what the next certificate signs; `None` without a next one, or where it carries none.
+    pub takes_next: Option<bool>,
+    /// What becomes of its endpoints.
+    #[serde(flatten)]
+    pub endpoints: Standing,
+}
+
+/// What becomes of endpoints on a release that update now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "endpoints")]
+pub enum Standing {
+    /// They are on the newest release of their format.
+    Newest,
+    /// They verify the pointer and the release that it names.
+    Update {
+        /// That release.
+        to: u32,
+    },
+    /// They carry no certificate here, so what they trust is not known.
+    Unknown,
+    /// They cannot leave the release.
+    Stranded {
+        /// Why.
+        reason: String,
+        /// What helps them.
+        remedy: String,
+    },
+}
+
+/// Looks at every release that endpoints may be on.
+///
+/// # Errors
+/// The store's. Content that cannot be read is content without a certificate.
+pub fn rotation(store: &Store, options: &RotationOptions) -> Result<Rotation, StoreError> {
+    let artifacts = StoredArtifacts(store);
+    let certificates = Certificates::new(&artifacts);
+    let current = store.pointers()?;
+    let pointers = current.files.iter().map(|(&pointer, bytes)| (pointer, bytes.to_vec())).collect();
+    let moms = inspect::kept(store)?;
+    let mut carried = BTreeMap::new();
+    for (&version, mom) in &moms {
+        let is_staged = current.latest(mom.header.format).is_none_or(|latest| version > latest)
+            && store.record(version)?.retracted.is_none();
+        if !is_staged {
+            carried.insert(version, certificates.of(mom));
+        }
+    }
+    let fleet = Fleet { artifacts: &artifacts, pointers, moms: &moms, carried, now: options.now };
+    Ok(fleet.report(options.next.as_ref()))
+}
+
+struct Fleet<'f> {
+    artifacts: &'f StoredArtifacts<'f>,
+    pointers: BTreeMap<Pointer, Vec<u8>>,
+    moms: &'f BTreeMap<Version, Mom>,
+    /// Of every release that endpoints may be on.
+    carried: BTreeMap<Version, Carried>,
+    now: i64,
+}
+
+impl Fleet<'_> {
+    fn report(&self, next: Option<&TrustAnchor>) -> Rotation {
+        let mut names = Names::default();
+        let newest = self.carried.keys().next_back().copied();
+        let signer = newest.and_then(|newest| self.signer_of_latest(self.moms[&newest].header.format));
+        let next = next.cloned().or_else(|| self.carried_next(newest?, signer.as_ref()?));
+        let takes_next = |carried: &Carried| match (carried, &next) {
+            (Carried::Trust(trust), Some(next)) => Some(trust.accepts(next, self.now).is_ok()),
+            _ => None,
+        };
+        let mut releases: Vec<ReleaseStanding> = Vec::new();
+        for (version, carried) in &self.carried {
+            releases.push(ReleaseStanding {
+                version: version.number(),
+                format: self.moms[version].header.format.number(),
+                trusts: names.trusted(carried),
+                signed_by: self.signer_of_mom(*version).map(|signer| names.of(&signer)),
+                takes_next: takes_next(carried),
+                endpoints: self.standing(*version),
+            });
+        }
+        let is_stranded = |release: &&ReleaseStanding| matches!(release.endpoints, Standing::Stranded { .. });
+        let mut report = Rotation {
+            signer: signer.as_ref().map(|signer| names.of(signer)),
+            next: next.as_ref().map(|next| names.of(next.first())),
+            stranded: releases.iter().filter(is_stranded).map(|release| release.version).collect(),
+            check_update_fails: self.check_update_fails(),
+            certificates: names.0.iter().enumerate().map(|(index, certificate)| known(index, certificate)).collect(),
+            releases,
+            step: String::new(),
+        };
+        report.step = next_step(&report, next.as_ref(), self.now);
+        report
+    }
+
+    fn trusts(&self) -> impl Iterator<Item = &Trust> {
+        self.carried.values().rev().filter_map(|carried| match carried {
+            Carried::Trust(trust) => Some(trust),
+            Carried::Nothing | Carried::Unusable(_) => None,
+        })
+    }
+
+    /// Who signed a MoM, as far as some release of the store trusts it.
+    fn signer_of_mom(&self, version: Version) -> Option<Certificate> {
+        let own = match self.carried.get(&version) {
+            Some(Carried::Trust(trust)) => Some(trust),
+            _ => None,
+        };
+        own.into_iter()
+            .chain(self.trusts())
+            .find_map(|trust| verify_mom(self.artifacts, &self.moms[&version], trust, Dates::Ignored, self.now)?.ok())
+    }
+
+    fn signer_of_latest(&self, format: FormatNumber) -> Option<Certificate> {
+        let text = self.pointers.get(&Pointer::Latest(format))?;
+        let signature = self.pointers.get(&Pointer::LatestSignature(format))?;
+        self.trusts().find_map(|trust| trust.verify(text, signature, Dates::Ignored, self.now).ok())
+    }
+
+    /// A certificate that a release carries and that does not sign.
+    fn carried_next(&self, release: Version, signer: &Certificate) -> Option<TrustAnchor> {
+        let Some(Carried::Trust(trust)) = self.carried.get(&release) else { return None };
+        let second = trust.alternative.as_ref().map(TrustAnchor::first);
+        let signs = |certificate: &&Certificate| certificate.key_is_of(signer) || !certificate.is_self_signed();
+        let others = trust.main.certificates().iter().chain(second).filter(|certificate| !signs(certificate));
+        others.cloned().next().map(TrustAnchor::from)
+    }
+
+    fn check_update_fails(&self) -> Vec<u32> {
+        let signed = self.pointers.get(&Pointer::LatestVersion);
+        let Some((text, signature)) = signed.zip(self.pointers.get(&Pointer::LatestVersionSignature)) else {
+            return Vec::new();
+        };
+        let refuse = |carried: &Carried| match carried {
+            Carried::Trust(trust) => trust.verify(text, signature, Dates::Begun(self.now), self.now).is_err(),
+            Carried::Nothing => false,
+            Carried::Unusable(_) => true,
+        };
+        let refusing = self.carried.iter().filter(|(_, carried)| refuse(carried));
+        refusing.map(|(version, _)| version.number()).collect()
+    }
+
+    /// What becomes of endpoints on a release.
+    fn standing(&self, version: Version) -> Standing {
+        let stranded = |reason: String| Standing::Stranded { reason, remedy: self.remedy(version) };
+        let trust = match &self.carried[&version] {
+            Carried::Nothing => return Standing::Unknown,
+            Carried::Unusable(reason) => return stranded(format!("they do not start: {reason}")),
+            Carried::Trust(trust) => trust,
+        };
+        if let Some(problem) = trust.refusals(self.now).first() {
+            return stranded(format!("they do not start: {problem}"));
+        }
+        // The first half of a format bump makes its endpoints take themselves for the second (manifest 5.12).
+        let mom = &self.moms[&version];
+        let said = |path| content::of_kept(self.artifacts, mom, path);
+        let format = said(FORMAT).and_then(|text| FormatNumber::parse(text.trim_ascii()).ok());
+        let format = format.unwrap_or(mom.header.format);
+        let own = said(OS_RELEASE).and_then(|text| content::version_id(&text)).unwrap_or(version);
+        if let Some(refused) = PointerMove::latest_refused(&self.pointers, format, trust, self.now) {
+            return stranded(refusal(&format!("{}", Pointer::Latest(format)), &refused));
+        }
+        let latest = self.pointers.get(&Pointer::Latest(format)).and_then(|text| pointer::parse(text));
+        let Some(latest) = latest.filter(|latest| *latest > own) else { return Standing::Newest };
+        for needed in [own, latest] {
+            let verdict = self
+                .moms
+                .get(&needed)
+                .and_then(|mom| verify_mom(self.artifacts, mom, trust, Dates::Valid(self.now), self.now));
+            if let Some(Err(refused)) = verdict {
+                return stranded(refusal(&format!("Manifest.MoM of {needed}"), &refused));
+            }
+        }
+        Standing::Update { to: latest.number() }
+    }
+
+    /// What helps endpoints on a release that cannot verify the pointers.
+    fn remedy(&self, version: Version) -> String {
+        let by_hand = "put the certificate that signs there by hand, as Swupd_Root.pem.alt, or in place of Swupd_Root.pem if \
+                       that has expired";
+        let Carried::Trust(trust) = &self.carried[&version] else { return by_hand.to_owned() };
+        if !trust.refusals(self.now).is_empty() {
+            return by_hand.to_owned();
+        }
+        let leads_on = |later: &Version| {
+            let mom = &self.moms[later];
+            let verdict = verify_mom(self.artifacts, mom, trust, Dates::Valid(self.now), self.now);
+            let Carried::Trust(next) = &self.carried[later] else { return false };
+            verdict.is_some_and(|verdict| verdict.is_ok())
+                && PointerMove::latest_refused(&self.pointers, mom.header.format, next, self.now).is_none()
+        };
+        let later: BTreeSet<Version> = self.carried.keys().copied().filter(|later| *later > version).collect();
+        match later.into_iter().rev().find(leads_on) {
+            Some(later) => {
+                format!(
+                    "\"swupd update --nosigcheck-latest -V {later}\" once, by hand; from {later} on they update by themselves"
+                )
+            }
+            None => by_hand.to_owned(),
+        }
+    }
+}
+
+fn refusal(object: &str, error: &VerifyError) -> String {
+    format!("they refuse {object}: {error}")
+}
+
+/// The certificates seen so far. Their letters are their places.
+#[derive(Default)]
+struct Names(Vec<Certificate>);
+
+impl Names {
+    fn of(&mut self, certificate: &Certificate) -> String {
+        let known = self.0.iter().position(|known| known == certificate);
+        letter(known.unwrap_or_else(|| {
+            self.0.push(certificate.clone());
+            self.0.len() - 1
+        }))
+    }
+
+    fn trusted(&mut self, carried: &Carried) -> Vec<String> {
+        let Carried::Trust(trust) = carried else { return Vec::new() };
+        let mut names: Vec<_> = trust.main.certificates().iter().map(|certificate| self.of(certificate)).collect();
+        let second = trust.alternative.iter().flat_map(TrustAnchor::certificates);
+        names.extend(second.map(|certificate| format!("+{}", self.of(certificate))));
+        names
+    }
+}
+
+/// `A` to `Z`, then `A1`, …
+fn letter(index: usize) -> String {
+    let letter = char::from(b'A' + u8::try_from(index % 26).unwrap_or_default());
+    if index < 26 { letter.to_string() } else { format!("{letter}{}", index / 26) }
+}
+
+fn known(index: usize, certificate: &Certificate) -> KnownCertificate {
+    KnownCertificate {
+        name: letter(index),
+        subject: certificate.subject(),
+        serial: certificate.serial(),
+        key: certificate.key(),
+        fingerprint: certificate.fingerprint(),
+        not_before: certificate.not_before(),
+        not_after: certificate.not_after(),
+    }
+}
+
+/// What the maintainer does next.
+fn next_step(report: &Rotation, next: Option<&TrustAnchor>, now: i64) -> String {
+    let Rotation { signer, next: name, releases, stranded, .. } = report;
+    let (Some(signer), Some(newest)) = (signer, releases.last()) else {
+        return "the pointers are signed by nobody that a release carries: there is nothing to change".to_owned();
+    };
+    let (Some(next), Some(name)) = (next, name) else {
+        return format!("no change of keys is under way: {signer} signs, and no release carries another that does not");
+    };
+    let unfit = fitness(next, now).into_iter().find(|problem| problem.severity() == Severity::Refusal);
+    if let Some(problem) = unfit {
+        return format!("{name} cannot sign: {problem}");
+    }
+    if signer == name {
+        return match newest.trusts.iter().any(|trusted| trusted.trim_start_matches('+') != name) {
+            true => format!("{name} signs: release the next one with {name} alone"),
+            false if stranded.is_empty() => {
+                format!("the change is complete: {name} signs, and release {} carries it", newest.version)
+            }
+            false => format!("{name} signs: bring the stranded endpoints over by hand, or give them up"),
+        };
+    }
+    let left: Vec<String> = releases
+        .iter()
+        .filter(|release| release.takes_next == Some(false))
+        .map(|release| release.version.to_string())
+        .collect();
+    match newest.takes_next {
+        Some(true) if left.is_empty() => {
+            format!("all releases trust {name}: sign the next one with it, and carry it alone")
+        }
+        Some(true) => format!(
+            "endpoints on {} would be stranded if {name} signed now: go on signing with {signer} until they have left, then \
+             drop these releases (clearwell gc); or change the format now, which strands nobody: --format-bump old with \
+             {signer}, --format-bump new with {name}",
+            left.join(", ")
+        ),
+        _ => format!(
+            "sign the next release with {signer}, and let it carry {name} beside it: next-certificate in clearwell.toml"
+        ),
+    }
+}
