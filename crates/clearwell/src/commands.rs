@@ -12,6 +12,8 @@ pub(crate) mod gc;
 pub(crate) mod init;
 pub(crate) mod publish;
 pub(crate) mod releases;
+pub(crate) mod renew;
 pub(crate) mod retract;
+pub(crate) mod rotation;
 pub(crate) mod serve;
 pub(crate) mod verify;

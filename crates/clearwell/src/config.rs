@@ -45,6 +45,8 @@ pub(crate) struct MixConfig {
     pub(crate) certificate: Option<PathBuf>,
     /// Its private key, PEM.
     pub(crate) key: Option<PathBuf>,
+    /// The certificate that signs next, PEM; becomes part of os-core beside the first.
+    pub(crate) next_certificate: Option<PathBuf>,
     /// A file whose first line opens the key.
     pub(crate) key_passphrase_file: Option<PathBuf>,
     /// A program that signs in place of a key, with its arguments.
@@ -171,6 +173,7 @@ impl MixConfig {
             &mut config.trees,
             &mut config.mix,
             &mut config.certificate,
+            &mut config.next_certificate,
             &mut config.key,
             &mut config.key_passphrase_file,
         ]

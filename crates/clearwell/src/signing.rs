@@ -1,10 +1,11 @@
 //! The options of every command that signs.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use clearwell_sign::{PrivateKey, SignError, Signer, SigningCommand, TrustAnchor};
+use clearwell_sign::{PrivateKey, Severity, SignError, Signer, SigningCommand, TrustAnchor, fitness};
 
 use crate::cli::is_of_environment;
 use crate::config::MixConfig;
@@ -47,6 +48,21 @@ pub(crate) const UNCHECKED: &str =
 /// [`Exit::Signing`] if it cannot be used.
 pub(crate) fn anchor(path: &Path) -> Result<TrustAnchor, CliError> {
     TrustAnchor::from_pem(&read(path)?).map_err(|error| CliError::signing(path, error))
+}
+
+/// Reads a certificate that is to sign some day.
+///
+/// # Errors
+/// [`Exit::Signing`] if it cannot be used, or endpoints would refuse it.
+pub(crate) fn usable_anchor(path: &Path) -> Result<TrustAnchor, CliError> {
+    let anchor = anchor(path)?;
+    let mut problems = fitness(&anchor, unix_now());
+    problems.retain(|problem| problem.severity() == Severity::Refusal);
+    if problems.is_empty() {
+        return Ok(anchor);
+    }
+    let subject = anchor.first().subject();
+    Err(CliError::signing(path, SignError::CertificateUnusable { subject, problems }))
 }
 
 /// How releases and pointers are signed.
@@ -100,13 +116,15 @@ impl SigningArgs {
         let signer = match self.command(config) {
             Some(command) => Signer::with_command(anchor, command, now),
             None => {
-                // Mixer keeps the key beside the certificate under this name (workspace 7).
-                let beside = certificate.with_file_name("private.pem");
-                let key = first(&[self.key.as_deref(), config.key.as_deref()]).unwrap_or(&beside);
-                let passphrase = self.passphrase(config)?;
-                let key = PrivateKey::from_pem(&read(key)?, passphrase.as_deref())
-                    .map_err(|error| CliError::signing(key, error))?;
-                Signer::new(anchor, key, now)
+                if anchor.first().needs_openssl() {
+                    let key = self.key_path(certificate, config);
+                    read(&key)?;
+                    let passphrase = self.openssl_passphrase(config);
+                    Signer::with_command(anchor, SigningCommand::openssl(certificate, &key, &passphrase), now)
+                } else {
+                    let key = self.private_key(certificate, config)?;
+                    Signer::new(anchor, key, now)
+                }
             }
         }
         .map_err(|error| CliError::signing(certificate, error))?;
@@ -122,6 +140,37 @@ impl SigningArgs {
         };
         let (program, args) = words.split_first()?;
         Some(SigningCommand::new(program, args))
+    }
+
+    /// Where OpenSSL finds the passphrase. Without one it must not ask the terminal.
+    fn openssl_passphrase(&self, config: &MixConfig) -> OsString {
+        if std::env::var_os("CLEARWELL_KEY_PASSPHRASE").is_some() {
+            return "env:CLEARWELL_KEY_PASSPHRASE".into();
+        }
+        match first(&[self.key_passphrase_file.as_deref(), config.key_passphrase_file.as_deref()]) {
+            Some(file) => {
+                let mut source = OsString::from("file:");
+                source.push(file);
+                source
+            }
+            None => "pass:".into(),
+        }
+    }
+
+    /// The key of a certificate.
+    ///
+    /// # Errors
+    /// [`Exit::Signing`] if it cannot be used.
+    pub(crate) fn private_key(&self, certificate: &Path, config: &MixConfig) -> Result<PrivateKey, CliError> {
+        let key = self.key_path(certificate, config);
+        let passphrase = self.passphrase(config)?;
+        PrivateKey::from_pem(&read(&key)?, passphrase.as_deref()).map_err(|error| CliError::signing(&key, error))
+    }
+
+    fn key_path(&self, certificate: &Path, config: &MixConfig) -> PathBuf {
+        // Mixer keeps the key beside the certificate under this name (workspace 7).
+        let beside = certificate.with_file_name("private.pem");
+        first(&[self.key.as_deref(), config.key.as_deref()]).unwrap_or(&beside).to_path_buf()
     }
 
     fn passphrase(&self, config: &MixConfig) -> Result<Option<String>, CliError> {

@@ -106,6 +106,15 @@ pub enum Standing {
     },
 }
 
+/// The trusted certificate that a release carries, and the next one beside it, both as they are. `None` if it carries none.
+///
+/// # Errors
+/// The store's.
+pub fn carried(store: &Store, version: Version) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, StoreError> {
+    let mom = store.mom(version)?;
+    Ok(Certificates::new(&StoredArtifacts(store)).files_of(&mom))
+}
+
 /// Looks at every release that endpoints may be on.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier};
 
 use crate::SignError;
-use crate::algorithm::{KeyKind, signs_with};
+use crate::algorithm::{KeyKind, RSA_BITS, WEAK_RSA_BITS, signs_with};
 use crate::anchor::TrustAnchor;
 use crate::name;
 
@@ -96,6 +96,11 @@ impl Certificate {
     /// Kind and size of the key, such as `RSA 4096` or `EC P-256`.
     pub fn key(&self) -> String {
         self.key_kind().to_string()
+    }
+
+    /// True if clients and mixer take its key, and only a program like OpenSSL signs with it: RSA of 1024 to 2047 bits.
+    pub fn needs_openssl(&self) -> bool {
+        matches!(self.key_kind(), KeyKind::Rsa { bits } if RSA_BITS.contains(&bits) && bits < WEAK_RSA_BITS)
     }
 
     /// SHA-256 of the certificate as lower-case hexadecimal digits; `openssl x509 -fingerprint -sha256` shows the same.

@@ -10,9 +10,10 @@
 //! For example `openssl smime -sign -binary -outform DER -signer CERT -inkey KEY`. The command has a limited time, and
 //! the caller verifies what it returns before it is used.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -46,6 +47,16 @@ impl SigningCommand {
     pub fn new<A: Into<OsString>>(program: impl Into<OsString>, args: impl IntoIterator<Item = A>) -> Self {
         let args = args.into_iter().map(Into::into).collect();
         Self { program: program.into(), args, limit: Self::DEFAULT_LIMIT }
+    }
+
+    /// What mixer runs: OpenSSL signs with the first certificate of a PEM file and its key. The other certificates of the
+    /// file are included. `passphrase` is one of OpenSSL's sources, such as `file:PATH` or `env:VARIABLE`.
+    pub fn openssl(certificate: &Path, key: &Path, passphrase: &OsStr) -> Self {
+        let fixed = ["smime", "-sign", "-binary", "-md", "sha256", "-outform", "DER"].map(OsStr::new);
+        let (certificate, key) = (certificate.as_os_str(), key.as_os_str());
+        let pairs = [("-signer", certificate), ("-certfile", certificate), ("-inkey", key), ("-passin", passphrase)];
+        let named = pairs.into_iter().flat_map(|(option, value)| [OsStr::new(option), value]);
+        Self::new("openssl", fixed.into_iter().chain(named))
     }
 
     /// Runs the command on `content` and returns its output, unverified.

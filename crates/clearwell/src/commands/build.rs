@@ -16,6 +16,7 @@ use clearwell_generate::guard::{InvalidRule, Rule};
 use clearwell_generate::inputs::{AttributePolicy, Inputs, Release};
 use clearwell_generate::plan::PlanError;
 use clearwell_generate::progress::{Merged, Phase};
+use clearwell_generate::rotation::carried;
 use clearwell_generate::source::SourceError;
 use clearwell_generate::source::mix::Workspace;
 use clearwell_generate::source::trees::{OsContent, Trees};
@@ -29,7 +30,7 @@ use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
-use crate::signing::{SigningArgs, unix_now};
+use crate::signing::{self, SigningArgs, unix_now};
 use crate::ui::{Ui, bytes_text};
 
 /// Build a release and publish it.
@@ -96,6 +97,9 @@ pub(crate) struct Build {
     /// Seconds since the epoch for the manifests. Default: the clock.
     #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "UNIX", value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
     pub(crate) timestamp: Option<i64>,
+    /// The certificate that signs next, PEM; written into os-core beside the first when building from trees.
+    #[arg(long = "next-cert", alias = "next-certificate", env = "CLEARWELL_NEXT_CERTIFICATE", value_name = "PEM")]
+    pub(crate) next_certificate: Option<PathBuf>,
     /// Where endpoints will fetch content from; written into os-core when building from trees.
     #[arg(long, env = "CLEARWELL_CONTENT_URL", value_name = "URL", value_parser = base_url)]
     pub(crate) content_url: Option<String>,
@@ -279,6 +283,10 @@ impl Build {
         store: &Store,
     ) -> Result<OsContent, CliError> {
         let mut content = OsContent::new(release.version, release.format);
+        if let Some(signer) = signer {
+            content.certificate = Some(signer.anchor().pem().into_bytes());
+            content.next_certificate = self.next_certificate(config, signer)?;
+        }
         match self.bump() {
             Some(FormatBump::Old) => {
                 content.format = self.next_format(release)?;
@@ -287,14 +295,26 @@ impl Build {
             Some(FormatBump::New) => {
                 if let Some(first) = FirstHalf::to_follow(store)? {
                     content.stamp = first.version_stamp(store)?;
+                    // Whoever signs it: endpoints on the first half never get what the second has of its own.
+                    if let Some((certificate, next)) = carried(store, first.version)? {
+                        (content.certificate, content.next_certificate) = (Some(certificate), next);
+                    }
                 }
             }
             None => {}
         }
-        content.certificate = signer.map(|signer| signer.anchor().pem().into_bytes());
         content.content_url = self.content_url.clone().or_else(|| config.content_url.clone());
         content.version_url = self.version_url.clone().or_else(|| config.version_url.clone());
         Ok(content)
+    }
+
+    /// The certificate that signs next, unless it signs already.
+    fn next_certificate(&self, config: &MixConfig, signer: &Signer) -> Result<Option<Vec<u8>>, CliError> {
+        let Some(path) = self.next_certificate.as_deref().or(config.next_certificate.as_deref()) else {
+            return Ok(None);
+        };
+        let next = signing::usable_anchor(path)?;
+        Ok((next.first() != signer.certificate()).then(|| next.pem().into_bytes()))
     }
 
     /// What the release record keeps of the command line.

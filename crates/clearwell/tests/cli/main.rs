@@ -34,6 +34,7 @@ mod progress;
 mod releases;
 mod reproducible;
 mod retention;
+mod rotation;
 mod run;
 mod serve;
 mod staging;

@@ -42,17 +42,23 @@ impl<'a> Certificates<'a> {
         Self { artifacts, entries: RefCell::default() }
     }
 
-    /// What a release carries.
-    pub(crate) fn of(&self, mom: &Mom) -> Carried {
-        let Some((path, text)) = self.file(mom, CERTIFICATE.as_bytes().to_vec()) else { return Carried::Nothing };
+    /// The files of a release, as they are: the certificate, and the alternative beside it.
+    pub(crate) fn files_of(&self, mom: &Mom) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        let (path, text) = self.file(mom, CERTIFICATE.as_bytes().to_vec())?;
         // The client appends to the name that it found behind symbolic links.
         let alternative = self.file(mom, [&path[..], b".alt"].concat());
+        Some((text, alternative.map(|(_, text)| text)))
+    }
+
+    /// What a release carries.
+    pub(crate) fn of(&self, mom: &Mom) -> Carried {
+        let Some((text, alternative)) = self.files_of(mom) else { return Carried::Nothing };
         let read = |text: &[u8]| -> Result<TrustAnchor, SignError> { TrustAnchor::from_pem(text) };
         match read(&text) {
             Ok(main) => Carried::Trust(Trust {
                 main,
                 // One that cannot be read is passed over, as the client does.
-                alternative: alternative.and_then(|(_, text)| read(&text).ok()),
+                alternative: alternative.and_then(|text| read(&text).ok()),
             }),
             Err(error) => Carried::Unusable(error.to_string()),
         }

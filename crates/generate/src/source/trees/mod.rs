@@ -172,10 +172,10 @@ fn os_files(
         files.extend(url.map(|url| (path, url.clone().into_bytes())));
     }
     let certificate_path = path("/usr/share/clear/update-ca/Swupd_Root.pem");
-    if let Some(certificate) = &content.certificate
-        && !own.contains(&certificate_path)
-    {
-        files.push((certificate_path, certificate.clone()));
+    let next_path = path("/usr/share/clear/update-ca/Swupd_Root.pem.alt");
+    for (path, certificate) in [(certificate_path, &content.certificate), (next_path, &content.next_certificate)] {
+        let certificate = certificate.as_ref().filter(|_| !own.contains(&path));
+        files.extend(certificate.map(|certificate| (path, certificate.clone())));
     }
     Ok(files)
 }

@@ -8,8 +8,9 @@
 //! | `/usr/share/defaults/swupd/format` | the format |
 //! | `/usr/share/defaults/swupd/contenturl`, `versionurl` | where clients fetch, if that is known |
 //! | `/usr/share/clear/update-ca/Swupd_Root.pem` | the certificate that signs, unless the tree has one |
+//! | `/usr/share/clear/update-ca/Swupd_Root.pem.alt` | the one that signs next, while keys change, unless the tree has one |
 //!
-//! None ends with a line feed but `os-release` and the certificate. Each belongs to root and has mode 0644, whatever the
+//! None ends with a line feed but `os-release` and the certificates. Each belongs to root and has mode 0644, whatever the
 //! tree has. What the tree says in the first four is replaced: a client that reads another version or format there does
 //! not know what it runs.
 
@@ -27,6 +28,8 @@ pub struct OsContent {
     pub stamp: Option<Vec<u8>>,
     /// PEM of the certificate that signs.
     pub certificate: Option<Vec<u8>>,
+    /// PEM of the certificate that signs next, which endpoints try when the first does not verify.
+    pub next_certificate: Option<Vec<u8>>,
     /// Where content is fetched. `bundles.toml` has a say as well; this one counts.
     pub content_url: Option<String>,
     /// Where pointers are fetched, if elsewhere.
@@ -36,7 +39,15 @@ pub struct OsContent {
 impl OsContent {
     /// What an ordinary release says.
     pub const fn new(version: Version, format: FormatNumber) -> Self {
-        Self { version, format, stamp: None, certificate: None, content_url: None, version_url: None }
+        Self {
+            version,
+            format,
+            stamp: None,
+            certificate: None,
+            next_certificate: None,
+            content_url: None,
+            version_url: None,
+        }
     }
 }
 

@@ -44,10 +44,16 @@ fn release() -> Release {
 fn inputs(dir: &tempfile::TempDir) -> Result<Inputs, SourceError> {
     let content = OsContent {
         certificate: Some(b"PEM\n".to_vec()),
+        next_certificate: None,
         content_url: Some("http://a/".into()),
         ..OsContent::new(release().version, release().format)
     };
     Trees::open(dir.path())?.inputs(release(), &content, &KnownHashes::default(), &Silent)
+}
+
+fn saying(dir: &tempfile::TempDir, content: &OsContent) -> Inputs {
+    let trees = Trees::open(dir.path()).unwrap();
+    trees.inputs(release(), content, &KnownHashes::default(), &Silent).unwrap()
 }
 
 fn content(inputs: &Inputs, path: &str) -> String {
@@ -97,6 +103,19 @@ fn the_certificate_of_the_tree_is_kept() {
     let dir = trees();
     put(&dir, "os-core/usr/share/clear/update-ca/Swupd_Root.pem", "another\n");
     assert_eq!(content(&inputs(&dir).unwrap(), "/usr/share/clear/update-ca/Swupd_Root.pem"), "another\n");
+}
+
+#[test]
+fn the_next_certificate_stands_beside_the_first() {
+    let path = "/usr/share/clear/update-ca/Swupd_Root.pem.alt";
+    let dir = trees();
+    let mut says = OsContent::new(Version::new(30).unwrap(), FormatNumber::new(30).unwrap());
+    says.certificate = Some(b"PEM\n".to_vec());
+    says.next_certificate = Some(b"NEXT\n".to_vec());
+    assert_eq!(content(&saying(&dir, &says), path), "NEXT\n");
+    assert_eq!(content(&saying(&dir, &says), "/usr/share/clear/update-ca/Swupd_Root.pem"), "PEM\n");
+    put(&dir, "os-core/usr/share/clear/update-ca/Swupd_Root.pem.alt", "own\n");
+    assert_eq!(content(&saying(&dir, &says), path), "own\n");
 }
 
 #[test]

@@ -1,0 +1,206 @@
+//! Changing the signing key, as docs/rotation.md has it: with stock clients at the other end, where swupd is there.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use clearwell_sign::{GenerateOptions, KeyBits, generate};
+use serde_json::Value;
+
+use crate::mix::Mix;
+use crate::run::skipped;
+
+const ANCHOR: &str = "usr/share/clear/update-ca/Swupd_Root.pem";
+
+/// A key and a certificate of the name that mixer and the testkit's have: all the same, as it is in the field.
+fn pair(mix: &Mix, name: &str, days: u32) {
+    let options =
+        GenerateOptions { bits: KeyBits::Rsa2048, validity_days: days, ..GenerateOptions::new("Clearwell tests") };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let made = generate(&options, i64::try_from(now).unwrap()).unwrap();
+    mix.put(format!("{name}.pem"), &made.certificate_pem);
+    mix.put(format!("{name}.key"), made.key_pem.as_bytes());
+}
+
+fn release(mix: &Mix, version: &str, options: &[&str]) {
+    mix.change(version);
+    mix.build(&[&["--version", version], options].concat()).expect(0);
+}
+
+const OLD: [&str; 2] = ["--next-cert", "next.pem"];
+const NEW: [&str; 4] = ["--cert", "next.pem", "--key", "next.key"];
+
+fn rotation(mix: &Mix, code: i32) -> Value {
+    mix.run(&["rotation", "--store", "store", "--next-cert", "next.pem", "--json"]).expect(code).json()
+}
+
+/// The stock client with a root, a state folder and, as on a real endpoint, the certificate of its own content.
+struct Client<'m> {
+    mix: &'m Mix,
+    root: PathBuf,
+}
+
+impl<'m> Client<'m> {
+    /// Installs a release; says so loudly if there is no client.
+    fn install(mix: &'m Mix, name: &str, version: &str) -> Option<Self> {
+        if Command::new("swupd").arg("--version").output().is_err() {
+            skipped("no swupd on PATH; the walk is not tried with the stock client");
+            return None;
+        }
+        let client = Self { mix, root: mix.dir().join(name) };
+        fs::create_dir(&client.root).unwrap();
+        let anchor = mix.dir().join("Swupd_Root.pem");
+        let root = client.root.display().to_string();
+        client.run("os-install", &["-V", version, "-F", "30", "-C", anchor.to_str().unwrap(), &root], 0);
+        Some(client)
+    }
+
+    #[track_caller]
+    fn swupd(&self, command: &str, options: &[&str], code: i32) {
+        let anchor = self.root.join(ANCHOR);
+        let root = self.root.display().to_string();
+        self.run(command, &[&["-C", anchor.to_str().unwrap(), "-p", &root], options].concat(), code);
+    }
+
+    #[track_caller]
+    fn run(&self, command: &str, options: &[&str], code: i32) {
+        let output = Command::new("swupd")
+            .arg(command)
+            .args(["-I", "-y", "--no-boot-update", "--no-scripts", "-S"])
+            .arg(self.root.with_extension("state"))
+            .arg("-u")
+            .arg(format!("file://{}", self.mix.dir().join("store/content").display()))
+            .args(options)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{command} {options:?}: {output:?}");
+    }
+
+    fn version(&self) -> String {
+        let text = fs::read_to_string(self.root.join("usr/lib/os-release")).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("VERSION_ID=")).unwrap().to_owned()
+    }
+}
+
+/// The key changes in the format: who slept through the release that carries both is left behind, and told how to go on.
+#[test]
+fn a_key_changes_within_a_format() {
+    let mix = Mix::released();
+    pair(&mix, "next", 3652);
+    let clients = [Client::install(&mix, "awake", "10"), Client::install(&mix, "asleep", "10")];
+    assert!(rotation(&mix, 0)["step"].as_str().unwrap().contains("carry B beside it"));
+
+    release(&mix, "20", &OLD);
+    let report = rotation(&mix, 0);
+    assert_eq!(report["releases"][1]["trusts"], serde_json::json!(["A", "+B"]));
+    assert_eq!([&report["releases"][0]["takes-next"], &report["releases"][1]["takes-next"]], [false, true]);
+    assert!(report["step"].as_str().unwrap().starts_with("endpoints on 10 would be stranded"), "{report}");
+    mix.verify("10");
+
+    // As long as the store keeps 10, the guard says whom the new key strands.
+    mix.change("30");
+    let build = [&["build", "--version", "30"][..], &NEW].concat();
+    let says = ["signer-unknown", "endpoints on 10 ", "swupd update --nosigcheck-latest -V 20", "docs/rotation.md"];
+    mix.refuses(&build, 5, &says);
+    if let [Some(awake), Some(_)] = &clients {
+        awake.swupd("update", &[], 0);
+        assert_eq!(awake.version(), "20");
+    }
+
+    mix.run(&[&build[..], &["--allow", "signer-unknown"]].concat()).expect(0);
+    let report = rotation(&mix, 1);
+    assert_eq!(report["stranded"], serde_json::json!([10]));
+    assert_eq!(report["releases"][1]["to"], 30);
+    assert!(report["releases"][0]["remedy"].as_str().unwrap().contains("--nosigcheck-latest -V 20"), "{report}");
+    release(&mix, "40", &NEW);
+    let [Some(awake), Some(asleep)] = &clients else { return };
+    awake.swupd("update", &[], 0);
+    awake.swupd("diagnose", &[], 0);
+    assert_eq!(awake.version(), "40");
+    asleep.swupd("update", &[], 21);
+    asleep.swupd("update", &["--nosigcheck-latest", "-V", "20"], 0);
+    asleep.swupd("update", &[], 0);
+    asleep.swupd("diagnose", &[], 0);
+    assert_eq!(asleep.version(), "40");
+}
+
+/// The old releases are dropped once nobody is on them: then nothing has to be allowed.
+#[test]
+fn a_key_changes_once_the_old_releases_are_gone() {
+    let mix = Mix::released();
+    pair(&mix, "next", 3652);
+    release(&mix, "20", &OLD);
+    mix.run(&["gc", "--store", "store", "--keep", "1", "--grace", "0"]).expect(0);
+    assert!(rotation(&mix, 0)["step"].as_str().unwrap().starts_with("all releases trust B: sign the next one with it"));
+    release(&mix, "30", &NEW);
+    let report = rotation(&mix, 0);
+    assert!(report["step"].as_str().unwrap().starts_with("the change is complete"), "{report}");
+}
+
+/// The key changes with the format: the pointers of the old format stay, and lead every sleeper over.
+#[test]
+fn a_key_changes_with_the_format() {
+    let mix = Mix::released();
+    pair(&mix, "next", 3652);
+    let clients = [Client::install(&mix, "awake", "10"), Client::install(&mix, "asleep", "10")];
+    mix.change("20");
+    mix.build(&[&["--format-bump", "old"][..], &OLD].concat()).expect(0);
+    if let [Some(awake), _] = &clients {
+        awake.swupd("update", &["-V", "20"], 0);
+    }
+    mix.build(&[&["--format-bump", "new"][..], &NEW].concat()).expect(0);
+    assert_eq!(rotation(&mix, 0)["stranded"], serde_json::json!([]));
+    if let [Some(awake), _] = &clients {
+        awake.swupd("update", &[], 0);
+        awake.swupd("diagnose", &[], 0);
+    }
+    release(&mix, "40", &NEW);
+    let report = rotation(&mix, 0);
+    assert_eq!(report["check-update-fails"], serde_json::json!([10]));
+    assert!(report["step"].as_str().unwrap().starts_with("the change is complete"), "{report}");
+    let [Some(awake), Some(asleep)] = &clients else { return };
+    for client in [awake, asleep] {
+        client.swupd("update", &[], 0);
+        client.swupd("diagnose", &[], 0);
+        assert_eq!(client.version(), "40");
+    }
+}
+
+/// A later end for the same key: nobody notices, and who slept does not either.
+#[test]
+fn a_certificate_is_renewed() {
+    let mix = Mix::new();
+    pair(&mix, "soon", 30);
+    let soon = ["--cert", "soon.pem", "--key", "soon.key"];
+    release(&mix, "10", &soon);
+    mix.put("Swupd_Root.pem", fs::read_to_string(mix.dir().join("soon.pem")).unwrap());
+    let asleep = Client::install(&mix, "asleep", "10");
+    mix.run(&[&["renew", "next.pem"][..], &soon].concat()).expect(0);
+    mix.refuses(&[&["renew", "next.pem"][..], &soon].concat(), 9, &["next.pem"]);
+    let renewed = ["--cert", "next.pem", "--key", "soon.key"];
+    release(&mix, "20", &renewed);
+    release(&mix, "30", &renewed);
+    let report = rotation(&mix, 0);
+    assert_eq!(report["releases"][0]["to"], 30);
+    let Some(asleep) = asleep else { return };
+    asleep.swupd("update", &[], 0);
+    asleep.swupd("diagnose", &[], 0);
+    assert_eq!(asleep.version(), "30");
+    // One whose certificate has ended gets the renewed one by hand, and goes on.
+    release(&mix, "40", &renewed);
+    let stopped = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    fs::write(asleep.root.join(ANCHOR), stopped).unwrap();
+    asleep.swupd("update", &[], 21);
+    fs::copy(mix.dir().join("next.pem"), asleep.root.join(ANCHOR)).unwrap();
+    asleep.swupd("update", &[], 0);
+    assert_eq!(asleep.version(), "40");
+}
+
+#[test]
+fn what_cannot_sign_next_is_refused_at_once() {
+    let mix = Mix::changed();
+    mix.put("next.pem", "no certificate");
+    mix.refuses(&["build", "--version", "20", "--next-cert", "next.pem"], 8, &["next.pem", "no certificate found"]);
+    mix.refuses(&["build", "--version", "20", "--next-cert", "none.pem"], 8, &["failed to read none.pem"]);
+    mix.refuses(&["rotation", "--store", "store", "--next-cert", "none.pem"], 8, &["failed to read none.pem"]);
+}
