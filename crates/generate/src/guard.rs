@@ -74,6 +74,7 @@ pub use context::{Artifacts, Context, Listing, PointerMove, Signing, Stored};
 pub use finding::{Finding, Object, Severity};
 pub use past::Past;
 pub use rule::{InvalidRule, Rule};
+pub use trust::CertificateFiles;
 pub use verdict::Verdict;
 
 use survey::Survey;

@@ -12,9 +12,9 @@ use clearwell_store::{Store, StoreError};
 use serde::Serialize;
 
 use crate::build::inspect::{self, StoredArtifacts};
-use crate::guard::PointerMove;
 use crate::guard::content::{self, FORMAT, OS_RELEASE};
 use crate::guard::trust::{Carried, Certificates, verify_mom};
+use crate::guard::{CertificateFiles, PointerMove};
 
 /// What [`rotation`] is asked with.
 #[derive(Clone, Debug)]
@@ -106,11 +106,11 @@ pub enum Standing {
     },
 }
 
-/// The trusted certificate that a release carries, and the next one beside it, both as they are. `None` if it carries none.
+/// The certificates that a release carries; `None` if it carries none.
 ///
 /// # Errors
 /// The store's.
-pub fn carried(store: &Store, version: Version) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, StoreError> {
+pub fn carried(store: &Store, version: Version) -> Result<Option<CertificateFiles>, StoreError> {
     let mom = store.mom(version)?;
     Ok(Certificates::new(&StoredArtifacts(store)).files_of(&mom))
 }
@@ -152,10 +152,7 @@ impl Fleet<'_> {
         let newest = self.carried.keys().next_back().copied();
         let signer = newest.and_then(|newest| self.signer_of_latest(self.moms[&newest].header.format));
         let next = next.cloned().or_else(|| self.carried_next(newest?, signer.as_ref()?));
-        let takes_next = |carried: &Carried| match (carried, &next) {
-            (Carried::Trust(trust), Some(next)) => Some(trust.accepts(next, self.now).is_ok()),
-            _ => None,
-        };
+        let takes_next = |carried: &Carried| Some(carried.trust()?.accepts(next.as_ref()?, self.now).is_ok());
         let mut releases: Vec<ReleaseStanding> = Vec::new();
         for (version, carried) in &self.carried {
             releases.push(ReleaseStanding {
@@ -182,18 +179,12 @@ impl Fleet<'_> {
     }
 
     fn trusts(&self) -> impl Iterator<Item = &Trust> {
-        self.carried.values().rev().filter_map(|carried| match carried {
-            Carried::Trust(trust) => Some(trust),
-            Carried::Nothing | Carried::Unusable(_) => None,
-        })
+        self.carried.values().rev().filter_map(Carried::trust)
     }
 
     /// Who signed a MoM, as far as some release of the store trusts it.
     fn signer_of_mom(&self, version: Version) -> Option<Certificate> {
-        let own = match self.carried.get(&version) {
-            Some(Carried::Trust(trust)) => Some(trust),
-            _ => None,
-        };
+        let own = self.carried.get(&version).and_then(Carried::trust);
         own.into_iter()
             .chain(self.trusts())
             .find_map(|trust| verify_mom(self.artifacts, &self.moms[&version], trust, Dates::Ignored, self.now)?.ok())
@@ -207,11 +198,11 @@ impl Fleet<'_> {
 
     /// A certificate that a release carries and that does not sign.
     fn carried_next(&self, release: Version, signer: &Certificate) -> Option<TrustAnchor> {
-        let Some(Carried::Trust(trust)) = self.carried.get(&release) else { return None };
+        let trust = self.carried.get(&release)?.trust()?;
         let second = trust.alternative.as_ref().map(TrustAnchor::first);
         let signs = |certificate: &&Certificate| certificate.key_is_of(signer) || !certificate.is_self_signed();
-        let others = trust.main.certificates().iter().chain(second).filter(|certificate| !signs(certificate));
-        others.cloned().next().map(TrustAnchor::from)
+        let mut others = trust.main.certificates().iter().chain(second).filter(|certificate| !signs(certificate));
+        others.next().cloned().map(TrustAnchor::from)
     }
 
     fn check_update_fails(&self) -> Vec<u32> {
@@ -242,7 +233,7 @@ impl Fleet<'_> {
         // The first half of a format bump makes its endpoints take themselves for the second (manifest 5.12).
         let mom = &self.moms[&version];
         let said = |path| content::of_kept(self.artifacts, mom, path);
-        let format = said(FORMAT).and_then(|text| FormatNumber::parse(text.trim_ascii()).ok());
+        let format = said(FORMAT).and_then(|text| content::format(&text));
         let format = format.unwrap_or(mom.header.format);
         let own = said(OS_RELEASE).and_then(|text| content::version_id(&text)).unwrap_or(version);
         if let Some(refused) = PointerMove::latest_refused(&self.pointers, format, trust, self.now) {
@@ -266,14 +257,12 @@ impl Fleet<'_> {
     fn remedy(&self, version: Version) -> String {
         let by_hand = "put the certificate that signs there by hand, as Swupd_Root.pem.alt, or in place of Swupd_Root.pem if \
                        that has expired";
-        let Carried::Trust(trust) = &self.carried[&version] else { return by_hand.to_owned() };
-        if !trust.refusals(self.now).is_empty() {
-            return by_hand.to_owned();
-        }
+        let starts = self.carried[&version].trust().filter(|trust| trust.refusals(self.now).is_empty());
+        let Some(trust) = starts else { return by_hand.to_owned() };
         let leads_on = |later: &Version| {
             let mom = &self.moms[later];
             let verdict = verify_mom(self.artifacts, mom, trust, Dates::Valid(self.now), self.now);
-            let Carried::Trust(next) = &self.carried[later] else { return false };
+            let Some(next) = self.carried[later].trust() else { return false };
             verdict.is_some_and(|verdict| verdict.is_ok())
                 && PointerMove::latest_refused(&self.pointers, mom.header.format, next, self.now).is_none()
         };
@@ -307,7 +296,7 @@ impl Names {
     }
 
     fn trusted(&mut self, carried: &Carried) -> Vec<String> {
-        let Carried::Trust(trust) = carried else { return Vec::new() };
+        let Some(trust) = carried.trust() else { return Vec::new() };
         let mut names: Vec<_> = trust.main.certificates().iter().map(|certificate| self.of(certificate)).collect();
         let second = trust.alternative.iter().flat_map(TrustAnchor::certificates);
         names.extend(second.map(|certificate| format!("+{}", self.of(certificate))));

@@ -296,8 +296,8 @@ impl Build {
                 if let Some(first) = FirstHalf::to_follow(store)? {
                     content.stamp = first.version_stamp(store)?;
                     // Whoever signs it: endpoints on the first half never get what the second has of its own.
-                    if let Some((certificate, next)) = carried(store, first.version)? {
-                        (content.certificate, content.next_certificate) = (Some(certificate), next);
+                    if let Some(files) = carried(store, first.version)? {
+                        (content.certificate, content.next_certificate) = (Some(files.main), files.alternative);
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::run::run;
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 19] = [
     &[],
     &["demo"],
     &["init"],
@@ -11,6 +11,8 @@ const COMMANDS: [&[&str]; 17] = [
     &["adopt"],
     &["serve"],
     &["verify"],
+    &["rotation"],
+    &["renew"],
     &["releases"],
     &["releases", "show"],
     &["releases", "diff"],

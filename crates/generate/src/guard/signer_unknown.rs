@@ -13,7 +13,7 @@ use clearwell_sign::{Dates, Trust, TrustAnchor, VerifyError};
 use super::past::endpoints_on;
 use super::survey::Survey;
 use super::trust::{Carried, Certificates, verify_mom};
-use super::{Artifacts, Context, Finding, Object, PointerMove, Rule, Signing};
+use super::{Artifacts, Context, Finding, Object, PointerMove, Rule, Signing, content};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let context = survey.context;
@@ -24,7 +24,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let mut stranded = BTreeSet::new();
     let mut reason = None;
     let mut way_out = BTreeSet::new();
-    for (trust, releases) in by_trust(context, &certificates, releases(survey)) {
+    for (trust, releases) in by_trust(context, &certificates, releases(survey, store.artifacts)) {
         let judge = Judge { context, artifacts: store.artifacts, trust: &trust, now };
         let Some(problem) = judge.refused().filter(|_| !judge.was_stranded()) else { continue };
         let news = survey.news(releases, |previous| judge.mom_refused(previous.listing.mom).is_some());
@@ -59,17 +59,26 @@ fn remedy(way_out: &BTreeSet<Version>) -> String {
     )
 }
 
-/// The releases that endpoints may be on, and whose pointer changes, or leads to this release.
-fn releases(survey: &Survey<'_>) -> BTreeSet<Version> {
+/// The releases that endpoints may be on, and that go on in the format of this one.
+fn releases(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> BTreeSet<Version> {
     let context = survey.context;
+    let release = &context.release.mom.header;
     let past = survey.past.bundles().flat_map(|(_, releases)| releases);
-    let Some(pointers) = &context.pointers else { return past.collect() };
-    let kept = context.kept.iter().filter(|(version, mom)| {
-        let format = mom.header.format;
-        pointers.moves_latest(format) && pointers.latest_before(format).is_some_and(|latest| **version <= latest)
+    let pointed = |(&version, mom): (&Version, &&Mom)| {
+        let (pointers, format) = (context.pointers.as_ref()?, mom.header.format);
+        let may_be_on = pointers.latest_before(format).is_some_and(|latest| version <= latest);
+        (pointers.moves_latest(format) && may_be_on).then_some(version)
+    };
+    let mut releases: BTreeSet<Version> = past.chain(context.kept.iter().filter_map(pointed)).collect();
+    // The first half of a format bump is in one format and makes its endpoints go on in another.
+    releases.retain(|version| {
+        let next_format = |mom: &&Mom| {
+            let said = content::of_kept(artifacts, mom, content::FORMAT).and_then(|text| content::format(&text));
+            said.unwrap_or(mom.header.format)
+        };
+        *version != release.version && context.kept.get(version).map(next_format) == Some(release.format)
     });
-    let own = context.release.version();
-    past.chain(kept.map(|(&version, _)| version)).filter(|version| *version != own).collect()
+    releases
 }
 
 /// Releases with the same certificates together. Of those that carry none, nothing is known.
@@ -81,9 +90,9 @@ fn by_trust(
     let mut groups: Vec<(Trust, BTreeSet<Version>)> = Vec::new();
     for version in releases {
         let Some(Carried::Trust(trust)) = context.kept.get(&version).map(|mom| certificates.of(mom)) else { continue };
-        match groups.iter_mut().find(|(known, _)| *known == trust) {
+        match groups.iter_mut().find(|(known, _)| *known == *trust) {
             Some((_, releases)) => drop(releases.insert(version)),
-            None => groups.push((trust, BTreeSet::from([version]))),
+            None => groups.push((*trust, BTreeSet::from([version]))),
         }
     }
     groups
@@ -118,9 +127,9 @@ impl Judge<'_> {
 
     /// The newest release that they verify, and whose certificates take what is signed now.
     fn way_out(&self, certificates: &Certificates<'_>, signer: &TrustAnchor) -> Option<Version> {
-        let leads_on = |mom: &Mom| match certificates.of(mom) {
-            Carried::Trust(trust) => trust.accepts(signer, self.now).is_ok(),
-            Carried::Nothing | Carried::Unusable(_) => false,
+        let leads_on = |mom: &Mom| {
+            let carried = certificates.of(mom);
+            carried.trust().is_some_and(|trust| trust.accepts(signer, self.now).is_ok())
         };
         let verified = |mom: &Mom| {
             let verdict = verify_mom(self.artifacts, mom, self.trust, Dates::Valid(self.now), self.now);

@@ -15,7 +15,7 @@ use clearwell_format::archive::{ArchiveError, read_members, single_member};
 use clearwell_format::flags::EntryKind;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Entry, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
-use clearwell_sign::{Certificate, Dates, MAX_SIGNATURE_BYTES, SignError, Trust, TrustAnchor, VerifyError};
+use clearwell_sign::{Certificate, Dates, MAX_SIGNATURE_BYTES, Trust, TrustAnchor, VerifyError};
 
 use super::Artifacts;
 use super::content::{self, CERTIFICATE};
@@ -28,13 +28,35 @@ pub(crate) enum Carried {
     /// Something that is no certificate: they do not even start.
     Unusable(String),
     /// What they trust.
-    Trust(Trust),
+    Trust(Box<Trust>),
 }
+
+impl Carried {
+    /// What they trust, if it is known and usable.
+    pub(crate) fn trust(&self) -> Option<&Trust> {
+        match self {
+            Self::Trust(trust) => Some(trust),
+            Self::Nothing | Self::Unusable(_) => None,
+        }
+    }
+}
+
+/// The files of a release at these places, as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate that endpoints start with.
+    pub main: Vec<u8>,
+    /// The one that they try when it does not verify.
+    pub alternative: Option<Vec<u8>>,
+}
+
+/// A path, and a bundle with the version of its manifest.
+type Place = (Vec<u8>, BundleName, Version);
 
 /// The certificates of releases, read out of their content. Each manifest and file is read once.
 pub(crate) struct Certificates<'a> {
     artifacts: &'a dyn Artifacts,
-    entries: RefCell<BTreeMap<(Vec<u8>, BundleName, Version), Option<Entry>>>,
+    entries: RefCell<BTreeMap<Place, Option<Entry>>>,
 }
 
 impl<'a> Certificates<'a> {
@@ -42,24 +64,23 @@ impl<'a> Certificates<'a> {
         Self { artifacts, entries: RefCell::default() }
     }
 
-    /// The files of a release, as they are: the certificate, and the alternative beside it.
-    pub(crate) fn files_of(&self, mom: &Mom) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-        let (path, text) = self.file(mom, CERTIFICATE.as_bytes().to_vec())?;
+    /// The certificate files of a release; `None` if it has none.
+    pub(crate) fn files_of(&self, mom: &Mom) -> Option<CertificateFiles> {
+        let (path, main) = self.file(mom, CERTIFICATE.as_bytes().to_vec())?;
         // The client appends to the name that it found behind symbolic links.
         let alternative = self.file(mom, [&path[..], b".alt"].concat());
-        Some((text, alternative.map(|(_, text)| text)))
+        Some(CertificateFiles { main, alternative: alternative.map(|(_, text)| text) })
     }
 
     /// What a release carries.
     pub(crate) fn of(&self, mom: &Mom) -> Carried {
-        let Some((text, alternative)) = self.files_of(mom) else { return Carried::Nothing };
-        let read = |text: &[u8]| -> Result<TrustAnchor, SignError> { TrustAnchor::from_pem(text) };
-        match read(&text) {
-            Ok(main) => Carried::Trust(Trust {
+        let Some(files) = self.files_of(mom) else { return Carried::Nothing };
+        match TrustAnchor::from_pem(&files.main) {
+            // An alternative that cannot be read is passed over, as the client does.
+            Ok(main) => Carried::Trust(Box::new(Trust {
                 main,
-                // One that cannot be read is passed over, as the client does.
-                alternative: alternative.and_then(|text| read(&text).ok()),
-            }),
+                alternative: files.alternative.and_then(|text| TrustAnchor::from_pem(text).ok()),
+            })),
             Err(error) => Carried::Unusable(error.to_string()),
         }
     }
