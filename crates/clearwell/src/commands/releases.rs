@@ -85,14 +85,52 @@ struct Line {
     format: u16,
     previous: Option<u32>,
     timestamp: i64,
+    /// The timestamp as a date, `2026-01-31T12:30:00Z`.
+    date: String,
+    state: State,
     bundles: usize,
     changed: usize,
     files: u64,
     artifacts: u64,
     bytes: u64,
     pointed_at_by: Vec<String>,
-    /// When it was taken back, in seconds since the epoch.
+    /// When it was retracted, in seconds since the epoch.
     retracted: Option<i64>,
+}
+
+/// What a release is to endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// A pointer names it.
+    Current,
+    /// It is above what the pointer of its format names: not yet published.
+    Staged,
+    /// It was published, and retracted.
+    Retracted,
+    /// A later release took its place.
+    Previous,
+}
+
+impl State {
+    fn of(record: &ReleaseRecord, pointers: &PointerGeneration, is_named: bool) -> Self {
+        let latest = pointers.latest(record.format);
+        match record.retracted {
+            _ if is_named => Self::Current,
+            Some(_) => Self::Retracted,
+            None if latest.is_none_or(|latest| record.version > latest) => Self::Staged,
+            None => Self::Previous,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Staged => "staged",
+            Self::Retracted => "retracted",
+            Self::Previous => "previous",
+        }
+    }
 }
 
 fn list(store: &Store, ui: &Ui) -> Result<(), CliError> {
@@ -101,43 +139,49 @@ fn list(store: &Store, ui: &Ui) -> Result<(), CliError> {
     for version in store.releases()? {
         let record = store.record(version)?;
         let total = record.total();
+        let pointed_at_by = pointed_at_by(&pointers, version);
         lines.push(Line {
             version: version.number(),
             format: record.format.number(),
             previous: record.previous.map(Version::number),
             timestamp: record.timestamp,
+            date: date(record.timestamp, "%Y-%m-%dT%H:%M:%SZ"),
+            state: State::of(&record, &pointers, !pointed_at_by.is_empty()),
             bundles: record.bundles.len(),
             changed: record.bundles.iter().filter(|bundle| bundle.changed).count(),
             files: record.files,
             artifacts: total.number,
             bytes: total.bytes,
-            pointed_at_by: pointed_at_by(&pointers, version),
+            pointed_at_by,
             retracted: record.retracted,
         });
     }
     let mut text = format!(
-        "{:>10} {:>6} {:>10} {:>8} {:>8} {:>9} {:>10}  pointers\n",
-        "version", "format", "previous", "bundles", "changed", "files", "size"
+        "{:>10} {:>6} {:16}  {:9} {:>10} {:>8} {:>8} {:>9} {:>10}  pointers\n",
+        "version", "format", "date (UTC)", "state", "previous", "bundles", "changed", "files", "size"
     );
     for line in &lines {
         let previous = line.previous.map_or_else(|| "-".to_owned(), |previous| previous.to_string());
         let _ = writeln!(
             text,
-            "{:>10} {:>6} {previous:>10} {:>8} {:>8} {:>9} {:>10}  {}",
+            "{:>10} {:>6} {:16}  {:9} {previous:>10} {:>8} {:>8} {:>9} {:>10}  {}",
             line.version,
             line.format,
+            date(line.timestamp, "%Y-%m-%d %H:%M"),
+            line.state.word(),
             line.bundles,
             line.changed,
             line.files,
             bytes_text(line.bytes),
-            match (line.retracted, line.pointed_at_by.is_empty()) {
-                (Some(_), true) => "taken back".to_owned(),
-                (None, true) => "-".to_owned(),
-                (_, false) => line.pointed_at_by.join(", "),
-            },
+            if line.pointed_at_by.is_empty() { "-".to_owned() } else { line.pointed_at_by.join(", ") },
         );
     }
     ui.result(&lines, &text)
+}
+
+/// Seconds since the epoch as UTC.
+fn date(seconds: i64, format: &str) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.strftime(format).to_string())
 }
 
 fn pointed_at_by(pointers: &PointerGeneration, version: Version) -> Vec<String> {
@@ -167,11 +211,14 @@ fn show(store: &Store, version: Version, packs_in_full: bool, ui: &Ui) -> Result
     }
     let _ = writeln!(
         text,
-        "  timestamp    {}\n  files        {}\n  generator    {}",
-        record.timestamp, record.files, record.generator
+        "  timestamp    {} ({} UTC)\n  files        {}\n  generator    {}",
+        record.timestamp,
+        date(record.timestamp, "%Y-%m-%d %H:%M"),
+        record.files,
+        record.generator
     );
     if let Some(time) = record.retracted {
-        let _ = writeln!(text, "  taken back   {time}");
+        let _ = writeln!(text, "  retracted    {} UTC", date(time, "%Y-%m-%d %H:%M"));
     }
     for source in &record.sources {
         let _ = writeln!(text, "  source       {} {}", source.kind, source.path);

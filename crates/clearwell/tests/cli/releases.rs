@@ -94,3 +94,34 @@ fn a_path_is_explained() {
     explain(&["20", "/nowhere"]).expect(3).says(&["/nowhere", "no bundle of release 20"]);
     explain(&["20", "nowhere"]).expect(2);
 }
+
+#[test]
+fn releases_have_dates_and_states() {
+    let mix = Mix::new();
+    for (version, time) in [("10", "86400"), ("20", "951782400"), ("30", "1700000000")] {
+        mix.change(version);
+        mix.build(&["--version", version, "--timestamp", time]).expect(0);
+    }
+    mix.run(&["retract", "30"]).expect(0);
+    mix.change("forty");
+    mix.build(&["--version", "40", "--stage", "--timestamp", "1790000000"]).expect(0);
+    let lines = mix.releases();
+    let of = |key: &str| lines.as_array().unwrap().iter().map(|line| line[key].clone()).collect::<Vec<_>>();
+    assert_eq!(of("state"), ["previous", "current", "retracted", "staged"]);
+    assert_eq!(
+        of("date"),
+        ["1970-01-02T00:00:00Z", "2000-02-29T00:00:00Z", "2023-11-14T22:13:20Z", "2026-09-21T14:13:20Z"]
+    );
+    let table = mix.run(&["releases"]).expect(0).stdout;
+    for row in [
+        "10     30 1970-01-02 00:00  previous",
+        "20     30 2000-02-29 00:00  current",
+        "40     30 2026-09-21 14:13  staged",
+    ] {
+        assert!(table.contains(row), "no {row:?} in\n{table}");
+    }
+    let column = |name: &str| table.lines().next().unwrap().find(name).unwrap();
+    for line in table.lines().skip(1) {
+        assert!(line.is_char_boundary(column("state")) && line[column("state") - 1..].starts_with(' '), "{table}");
+    }
+}
