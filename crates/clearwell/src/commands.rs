@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod delta;
 pub(crate) mod deltas;
 pub(crate) mod demo;
+pub(crate) mod discard;
 mod explain;
 pub(crate) mod gc;
 pub(crate) mod init;

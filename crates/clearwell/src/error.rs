@@ -63,6 +63,11 @@ impl CliError {
         Self::new(exit, format!("failed to read {}", path.display()), source)
     }
 
+    /// Somebody asked for an end.
+    pub(crate) fn interrupted() -> Self {
+        StoreError::Cancelled.into()
+    }
+
     /// stdout is closed or full.
     pub(crate) fn output(source: io::Error) -> Self {
         Self::new(Exit::Disk, "failed to write the result to stdout", source)
@@ -101,6 +106,7 @@ impl From<Fault> for Exit {
             Fault::Source => Self::Input,
             Fault::Disk => Self::Disk,
             Fault::Internal => Self::Internal,
+            Fault::Cancelled => Self::Interrupted,
         }
     }
 }

@@ -34,6 +34,10 @@ pub(crate) enum Exit {
     Repaired = 12,
     /// An internal error.
     Internal = 70,
+    /// Ended by Ctrl-C or SIGINT; what was finished stays. As a shell says it: 128 and the number of the signal.
+    Interrupted = 130,
+    /// Ended by SIGTERM, likewise.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {
@@ -58,7 +62,9 @@ Exit codes:
   10  a network address cannot be used, or a server does not answer
   11  nothing changed since the version before, so there is nothing to release
   12  damage was found, and all of it repaired
-  70  internal error (bug); please report it";
+  70  internal error (bug); please report it
+ 130  ended by Ctrl-C; what was finished stays, and the message says how to go on
+ 143  ended by SIGTERM, likewise";
 
 #[cfg(test)]
 mod tests {
@@ -66,9 +72,9 @@ mod tests {
 
     #[test]
     fn every_code_is_listed() {
-        for exit in (0..=12).chain([70]) {
+        for exit in (0..=12).chain([70, 130, 143]) {
             assert!(EXIT_CODES.lines().any(|line| line.trim_start().starts_with(&format!("{exit}  "))), "{exit}");
         }
-        assert_eq!(EXIT_CODES.lines().count(), 15);
+        assert_eq!(EXIT_CODES.lines().count(), 17);
     }
 }

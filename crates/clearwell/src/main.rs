@@ -10,6 +10,7 @@ mod content_folder;
 mod error;
 mod exit;
 mod fresh;
+mod interrupt;
 mod logs;
 mod names;
 mod progress;

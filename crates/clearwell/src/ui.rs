@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 use clearwell_generate::progress::{Event, Progress};
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use crate::cli::{Global, ProgressStyle};
 use crate::error::CliError;
@@ -18,6 +20,8 @@ pub(crate) struct Ui {
     json: bool,
     colours: bool,
     display: Display,
+    is_stopped: AtomicBool,
+    stopped: Notify,
 }
 
 enum Display {
@@ -36,7 +40,19 @@ impl Ui {
             ProgressStyle::Json => Display::Json,
             ProgressStyle::None => Display::None,
         };
-        Self { json: global.json, colours: !global.json && takes_colours(), display }
+        let colours = !global.json && takes_colours();
+        Self { json: global.json, colours, display, is_stopped: AtomicBool::new(false), stopped: Notify::new() }
+    }
+
+    /// Asks long work to end.
+    pub(crate) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+        self.stopped.notify_one();
+    }
+
+    /// Waits until long work is asked to end.
+    pub(crate) async fn stopped(&self) {
+        self.stopped.notified().await;
     }
 
     /// Prints a result: `value` as JSON where that is asked for, else `text`.
@@ -110,6 +126,10 @@ impl Ui {
 }
 
 impl Progress for Ui {
+    fn is_cancelled(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
     fn event(&self, event: Event) {
         if let Event::Warning { text } = &event
             && !matches!(self.display, Display::Json)

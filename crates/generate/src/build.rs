@@ -1,21 +1,26 @@
 //! A release from its inputs.
 //!
 //! ```text
-//! plan ─ guard ─ sign MoM ─ extend older releases ─ make ─ packs for updates ─ prepare ─ guard ─ release ─ publish
-//!        what is planned    with packs they lack                               synced    all of it
+//! plan ─ guard ─ sign ─ guard ─ extend older releases ─ make ─ packs for updates ─ prepare ─ guard ─ release ─ publish
+//!    manifests  MoM and  all of it,   with packs they lack                          synced    what was made
+//!               pointers pointers too
 //! ```
 //!
-//! Nothing of the version is visible before `release`, and nobody is pointed to it before `publish`. Whatever stops a
-//! build, the next one with the same inputs and options goes on where it stopped: finished artifacts lie in the draft,
-//! and a version that was released while its pointers were not moved is published.
+//! Nothing of the version is visible before `release`, and nobody is pointed to it before `publish`. Everything that can
+//! be refused is refused before older releases are extended: a refusal leaves the store as it was. Whatever stops a build
+//! later, the next one with the same inputs and options goes on where it stopped: finished artifacts lie in the draft,
+//! and a version that was released while its pointers were not moved is published. A staged release of the version, made
+//! of other inputs, gives way to the new one.
 
 mod extend;
 mod fingerprint;
+mod foreseen;
 pub(crate) mod inspect;
 mod options;
 mod outcome;
 mod stopwatch;
 mod tasks;
+mod unfinished;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -23,7 +28,7 @@ use std::sync::Arc;
 use clearwell_format::resource::{Artifact, ResourceKind};
 use clearwell_format::{EntryPath, ManifestName, Mom, Resource, Version};
 use clearwell_sign::Signer;
-use clearwell_store::{BundleRecord, Draft, ReleaseRecord, Store, StoreError, Writer};
+use clearwell_store::{Begun, BundleRecord, Draft, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
 
 use crate::budget::Budget;
 use crate::catalogue;
@@ -31,22 +36,25 @@ use crate::deltas::report::{self, PackReport};
 use crate::deltas::{self, Updates};
 use crate::earlier::{StoredManifests, lineage};
 use crate::fullfile::Effort;
-use crate::guard::{Past, Stored, Verdict};
+use crate::guard::{Past, PointerMove, Stored, Verdict};
 use crate::inputs::Inputs;
 use crate::make::{Made, Workshop};
 use crate::member::Objects;
 use crate::plan::{self, Plan, PlanOptions, Previous};
 use crate::progress::{Event, Phase, Progress};
-use crate::publish::{move_pointers, pointed_to};
+use crate::publish::Publication;
 use crate::sign_release::sign;
+use foreseen::Foreseen;
 use inspect::{Inspection, StoredArtifacts};
 use stopwatch::Stopwatch;
+use unfinished::FINGERPRINT;
 
 pub use crate::compression::Method;
 pub use crate::error::{BuildError, BuildFault};
 pub use crate::profile::{InvalidProfile, Profile};
 pub use options::BuildOptions;
 pub use outcome::{BuildOutcome, BundleFetch, MadeCounts, Slow};
+pub use unfinished::{continues, unfinished};
 
 /// What releases name as their generator.
 pub const GENERATOR: &str = concat!("clearwell ", env!("CARGO_PKG_VERSION"));
@@ -54,7 +62,8 @@ pub const GENERATOR: &str = concat!("clearwell ", env!("CARGO_PKG_VERSION"));
 /// Makes a release of `inputs` in the store of `writer`, and points endpoints to it unless the options say otherwise.
 ///
 /// # Errors
-/// See [`BuildError`]. Endpoints see what they saw before; finished work is kept for the next run.
+/// See [`BuildError`]. Endpoints see what they saw before. After a refusal the store is as it was; after a failure finished
+/// work is kept for the next run.
 pub fn build(
     inputs: &Inputs,
     writer: &mut Writer,
@@ -64,7 +73,7 @@ pub fn build(
 ) -> Result<BuildOutcome, BuildError> {
     let store = writer.store().clone();
     let mut run = Run::new(inputs, signer, options, progress, &store)?;
-    if store.has_release(inputs.release.version) {
+    if run.is_made(&store)? {
         return run.resume(writer);
     }
     let plan = run.plan()?;
@@ -72,7 +81,8 @@ pub fn build(
     let previous = run.surroundings.previous.clone();
     run.surroundings.look_back(&release, &store)?;
     run.stopwatch.phase_of("plan", Phase::Guard, || run.surroundings.inspection(&release).pass(None, None))?;
-    let mom_signature = run.sign_mom(&plan)?;
+    let (mom_signature, publication) = run.sign(&plan, writer)?;
+    run.foresee(&plan, &release, mom_signature.as_deref(), &publication, &store)?;
 
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
     let workshop = Workshop {
@@ -87,7 +97,8 @@ pub fn build(
     run.extend_older(&plan, &release, &workshop, writer)?;
     let workshop = Workshop { before: previous.as_deref(), ..workshop };
 
-    let draft = writer.draft(inputs.release.version, &run.fingerprint)?;
+    let begun = Begun { fingerprint: run.fingerprint.clone(), timestamp: Some(inputs.release.timestamp) };
+    let draft = writer.draft(inputs.release.version, begun)?;
     let first = tasks::of_release(&plan, inputs, mom_signature);
     let mut made = run.stopwatch.time(Phase::Make, || workshop.make(Phase::Make, first, &draft))?;
     // Afterwards: a pack for updates is never larger than the one for new installations.
@@ -99,9 +110,9 @@ pub fn build(
     run.outcome.made = outcome::count(&made);
     run.outcome.slowest = outcome::slowest(&made, &inputs.tree);
 
-    let verdict = run.release(&release, &made, &updates.reports, draft)?;
+    let verdict = run.release(&release, &made, &updates.reports, &publication, draft)?;
     run.hear(&verdict);
-    run.conclude(&release, writer)
+    run.conclude(&release, publication, writer)
 }
 
 /// A build under way.
@@ -126,7 +137,7 @@ struct Surroundings<'a> {
     previous: Option<Arc<Previous>>,
     /// The MoMs of all other releases of the store.
     kept: BTreeMap<Version, Mom>,
-    /// What endpoints may have installed; set once the release is planned.
+    /// What endpoints may have; known once the release is.
     past: Arc<Past>,
 }
 
@@ -179,24 +190,45 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The version is in the store. If this build made it and was stopped before its end, that end follows.
-    fn resume(mut self, writer: &Writer) -> Result<BuildOutcome, BuildError> {
+    /// True if the store has the very release, staged. Any other of the version has to be one that may be replaced.
+    fn is_made(&self, store: &Store) -> Result<bool, BuildError> {
         let version = self.inputs.release.version;
-        let record = writer.store().record(version)?;
-        let is_ours = record.other.get(FINGERPRINT).and_then(|text| text.as_str()) == Some(&self.fingerprint);
-        let release = Previous::read(&StoredManifests(writer.store()), version)?;
-        let is_newest = pointed_to(record.format, writer.store())?.is_none_or(|newest| newest < version);
-        if !(is_ours && is_newest) {
+        if !store.has_content(version) {
+            return Ok(false);
+        }
+        if !store.has_release(version) || store.state(version)? != ReleaseState::Staged {
             return Err(StoreError::VersionExists { version }.into());
         }
+        let record = store.record(version)?;
+        if unfinished::is_made_of(&record, self.inputs, &self.fingerprint, self.signer, store)? {
+            return Ok(true);
+        }
+        match store.obstacle(version)? {
+            Some(obstacle) => Err(StoreError::NotDiscardable { version, obstacle }.into()),
+            None => Ok(false),
+        }
+    }
+
+    /// The release is there. If a build was stopped before it moved the pointers, or was to stop there, that follows.
+    fn resume(mut self, writer: &Writer) -> Result<BuildOutcome, BuildError> {
+        let store = writer.store();
+        let record = store.record(self.inputs.release.version)?;
+        let release = Previous::read(&StoredManifests(store), record.version)?;
+        let publication = Publication::new(&release.mom, writer, self.signer, record.timestamp)?;
+        self.surroundings.look_back(&release, store)?;
+        // All of it once more: a staged release may have waited for long, and its files with it.
+        let stored = Stored { artifacts: &StoredArtifacts(store), made: &[] };
+        let moved = self.pointers_to_judge(&publication);
+        let inspection = self.surroundings.inspection(&release);
+        let verdict = self.stopwatch.phase_of("release", Phase::Guard, || inspection.pass(Some(stored), moved))?;
+        self.hear(&verdict);
         self.outcome.resumed = true;
-        self.surroundings.look_back(&release, writer.store())?;
         for kind in ResourceKind::ALL {
             let counts = record.counts(kind);
             let counts = MadeCounts { number: counts.number, bytes: counts.bytes, reused: counts.number };
             self.outcome.made.extend((counts.number > 0).then_some((kind.as_str(), counts)));
         }
-        self.conclude(&release, writer)
+        self.conclude(&release, publication, writer)
     }
 
     fn plan(&mut self) -> Result<Plan, BuildError> {
@@ -212,14 +244,45 @@ impl<'a> Run<'a> {
         Ok(plan)
     }
 
-    /// Before anything is made: a key that cannot sign is found out in a second, not after an hour.
-    fn sign_mom(&mut self, plan: &Plan) -> Result<Option<Vec<u8>>, BuildError> {
+    /// Signs the MoM and the pointers, before anything is made: a key that cannot sign is found out in a second, not after
+    /// an hour. Pointers of a release that stays staged are signed when they move.
+    fn sign(&mut self, plan: &Plan, writer: &Writer) -> Result<(Option<Vec<u8>>, Publication), BuildError> {
+        let time = self.inputs.release.timestamp;
+        let pointers = self.signer.filter(|_| !self.options.stage);
         let Some(signer) = self.signer else {
-            return Ok(None);
+            return Ok((None, Publication::new(&plan.mom, writer, None, time)?));
         };
         let resource = Resource::of(plan.version, Artifact::Manifest(ManifestName::Mom));
-        let time = self.inputs.release.timestamp;
-        self.stopwatch.phase(Phase::Sign, || sign(&plan.mom.to_bytes(), &resource, signer, time)).map(Some)
+        self.stopwatch.phase(Phase::Sign, || {
+            let mom = sign(&plan.mom.to_bytes(), &resource, signer, time)?;
+            Ok((Some(mom), Publication::new(&plan.mom, writer, pointers, time)?))
+        })
+    }
+
+    /// The guard's last word on all but the archives, before the store changes.
+    fn foresee(
+        &mut self,
+        plan: &Plan,
+        release: &Previous,
+        mom_signature: Option<&[u8]>,
+        publication: &Publication,
+        store: &Store,
+    ) -> Result<(), BuildError> {
+        let foreseen = Foreseen::new(plan, Objects { tree: &self.inputs.tree, store }, mom_signature);
+        let stored = Stored { artifacts: &foreseen, made: &[] };
+        let moved = self.pointers_to_judge(publication);
+        let inspection = self.surroundings.inspection(release);
+        self.stopwatch.phase_of("content", Phase::Guard, || inspection.pass(Some(stored), moved)).map(drop)
+    }
+
+    /// What the guard is told of pointers. Those to a release that stays staged move some other day; but an unsigned one
+    /// could then never follow signed ones.
+    fn pointers_to_judge(&self, publication: &Publication) -> Option<PointerMove> {
+        match (self.options.stage, self.signer) {
+            (false, _) => Some(publication.moved()),
+            (true, None) => Some(publication.signatures_moved()),
+            (true, Some(_)) => None,
+        }
     }
 
     /// Everything is made: it is brought to disk, read back, held against the guard, and released.
@@ -228,6 +291,7 @@ impl<'a> Run<'a> {
         release: &Previous,
         made: &[Made],
         packs: &[PackReport],
+        publication: &Publication,
         draft: Draft<'_>,
     ) -> Result<Verdict, BuildError> {
         let mut record = self.record(release);
@@ -237,8 +301,9 @@ impl<'a> Run<'a> {
         let view = prepared.preview();
         let made: Vec<Resource> = made.iter().map(|made| Resource::of(version, made.artifact.clone())).collect();
         let stored = Stored { artifacts: &StoredArtifacts(&view), made: &made };
+        let moved = self.pointers_to_judge(publication);
         let inspection = self.surroundings.inspection(release);
-        let verdict = self.stopwatch.phase_of("release", Phase::Guard, || inspection.pass(Some(stored), None))?;
+        let verdict = self.stopwatch.phase_of("release", Phase::Guard, || inspection.pass(Some(stored), moved))?;
         self.stopwatch.phase(Phase::Release, || prepared.release())?;
         Ok(verdict)
     }
@@ -285,15 +350,17 @@ impl<'a> Run<'a> {
     }
 
     /// The version is released: pointers, unless it is staged, and the summary.
-    fn conclude(mut self, release: &Previous, writer: &Writer) -> Result<BuildOutcome, BuildError> {
+    fn conclude(
+        mut self,
+        release: &Previous,
+        publication: Publication,
+        writer: &Writer,
+    ) -> Result<BuildOutcome, BuildError> {
         if !self.options.stage {
-            let inspection = self.surroundings.inspection(release);
-            let time = self.inputs.release.timestamp;
-            let published =
-                self.stopwatch.time(Phase::Publish, || move_pointers(&inspection, time, writer, self.progress))?;
-            self.outcome.generation = Some(published.generation);
-            self.outcome.warnings.extend(published.warnings);
-            self.outcome.overruled.extend(published.overruled);
+            let publish = || publication.publish(release.version(), writer, self.progress);
+            let (generation, left_behind) = self.stopwatch.time(Phase::Publish, publish)?;
+            self.outcome.generation = Some(generation);
+            self.outcome.warnings.extend(left_behind);
         }
         let BuildOutcome { warnings, overruled, .. } = &mut self.outcome;
         for lines in [warnings, overruled] {
@@ -315,8 +382,6 @@ fn previous(inputs: &Inputs, store: &Store) -> Result<Option<Arc<Previous>>, Bui
     }
 }
 
-/// Key of the release record: what the release was made from.
-const FINGERPRINT: &str = "fingerprint";
 /// Key of the release record: how its archives were compressed.
 const PROFILE: &str = "profile";
 

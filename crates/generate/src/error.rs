@@ -81,14 +81,46 @@ pub enum BuildError {
         format: FormatNumber,
     },
     /// There is no release to move pointers back to.
-    #[error("no release of its format is before {version}: release a higher version instead")]
+    #[error("no published release of its format is before {version}; release a higher version instead")]
     NothingBefore {
-        /// The release that was to be taken back.
+        /// The release that was to be retracted.
         version: Version,
     },
-    /// A release that was taken back cannot take the place of another.
-    #[error("release {version} was taken back itself: name another with --to")]
-    TakenBack {
+    /// Pointers are to move back to a release of another format.
+    #[error(
+        "release {to} has format {to_format} and {version} has {format}; name a release of format {format} with --to"
+    )]
+    TargetFormat {
+        /// The release that was to be retracted.
+        version: Version,
+        /// Its format.
+        format: FormatNumber,
+        /// The release that was named.
+        to: Version,
+        /// Its format.
+        to_format: FormatNumber,
+    },
+    /// Pointers are to move back to a release that they never named.
+    #[error("release {version} was never published; name one that was with --to")]
+    StagedTarget {
+        /// The release.
+        version: Version,
+    },
+    /// Pointers are to move back to a release that was retracted.
+    #[error("release {version} was retracted itself; name another with --to")]
+    RetractedTarget {
+        /// The release.
+        version: Version,
+    },
+    /// A release that was retracted is published by word only.
+    #[error("release {version} was retracted; release a higher version, or give --again to publish this one after all")]
+    Retracted {
+        /// The release.
+        version: Version,
+    },
+    /// Endpoints have never heard of the release, so there is nothing to retract.
+    #[error("release {version} is staged and was never published; \"clearwell discard {version}\" drops it")]
+    NeverPublished {
         /// The release.
         version: Version,
     },
@@ -142,7 +174,11 @@ impl BuildError {
             Self::Plan(PlanError::VersionNotAbovePrevious { .. })
             | Self::NotEarlier { .. }
             | Self::NothingBefore { .. }
-            | Self::TakenBack { .. }
+            | Self::TargetFormat { .. }
+            | Self::StagedTarget { .. }
+            | Self::RetractedTarget { .. }
+            | Self::Retracted { .. }
+            | Self::NeverPublished { .. }
             | Self::FormatBoundary { .. } => BuildFault::Version,
             Self::Plan(_) | Self::SourceChanged { .. } | Self::ReadSource { .. } => BuildFault::Inputs,
             Self::Store(error) => BuildFault::Store(error.fault()),

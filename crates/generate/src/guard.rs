@@ -39,10 +39,11 @@ mod illegal_name;
 mod include_cycle;
 mod includes;
 mod incomplete_variants;
+mod left_alone;
 mod listed;
-mod local_data_moved;
 mod long_name;
 mod lost_path;
+mod machine_directory;
 mod manifest_mismatch;
 mod manifest_still_needed;
 mod missing_fullfile;
@@ -52,7 +53,6 @@ mod missing_os_core;
 mod missing_parent;
 mod missing_tracking_file;
 mod missing_zero_pack;
-mod not_updated;
 mod past;
 mod pointers;
 mod second_history;
@@ -97,11 +97,11 @@ pub fn check(context: &Context<'_>) -> Vec<Finding> {
         long_name::check,
         staging_names::check,
         client_data::check,
-        not_updated::check,
+        left_alone::check,
         entry_from_future::check,
         unnoticed_change::check,
         directory_replaced::check,
-        local_data_moved::check,
+        machine_directory::check,
         directory_permissions::check,
         boot_removed::check,
         bundle_removed::check,
@@ -131,5 +131,14 @@ pub fn check(context: &Context<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(&survey)).collect();
     findings.sort();
     findings.dedup();
+    findings
+}
+
+/// The rules about pointers alone: for a move that shows endpoints nothing new.
+pub fn check_pointers(context: &Context<'_>) -> Vec<Finding> {
+    let survey = Survey::of(context);
+    let mut findings = pointers::check(&survey);
+    findings.extend(signatures::of_moved_pointers(&survey));
+    findings.sort();
     findings
 }

@@ -90,11 +90,12 @@ impl Workshop<'_> {
         let Effort { profile, methods } = self.effort;
         let shares = profile.shares(methods);
         let zeros = fan_out(&zeros, self.workers, |task| {
+            self.progress.go_on()?;
             let plan = task.pack().expect("a pack for new installations is one");
             let before = self.before.and_then(|before| before.bundles.get(&plan.bundle));
             ZeroPack::new(plan, before.map(|manifest| manifest.header.version), profile, shares, &self.objects)
         })?;
-        let spool = Spool::new(&draft.store().layout().staging())?;
+        let spool = Spool::of_draft(draft, "make")?;
         let bench = Bench { workshop: self, zeros: &zeros, draft, spool: &spool };
         let parts = bench.parts(phase, &tasks)?;
         made.extend(bench.assemble(parts)?);
@@ -104,6 +105,7 @@ impl Workshop<'_> {
     /// Packs that an interrupted run finished.
     pub(crate) fn left_over(&self, packs: &[&PackPlan], draft: &Draft<'_>) -> Result<Vec<Made>, BuildError> {
         let made = fan_out(packs, self.workers, |plan| {
+            self.progress.go_on()?;
             let artifact = pack::artifact(plan);
             if draft.existing(&artifact)?.is_none_or(|file| !reuse::is_pack(file, plan)) {
                 return Ok(None);
@@ -216,6 +218,7 @@ impl Bench<'_> {
         let total_bytes = jobs.iter().map(|job| self.cost(job)).sum();
         let meter = Meter::begin(self.workshop.progress, phase, jobs.len() as u64, total_bytes);
         let results = fan_out(&jobs, self.workshop.workers, |job| {
+            meter.go_on()?;
             let part = self.part(job)?;
             meter.advance(1, self.cost(job));
             Ok::<_, BuildError>(part)
@@ -236,9 +239,13 @@ impl Bench<'_> {
         Ok(match *job {
             Job::Task(task) => Part::Made(self.workshop.make_one(task, self.draft)?),
             Job::Content(item) => {
+                let key = format!("{}-content-{}", profile.as_str(), item.hash);
+                if let Some(finished) = self.spool.finished(&key) {
+                    return Ok(Part::Content(item.hash, finished));
+                }
                 let bytes = fullfile::shared_content(item, *profile, objects, budget);
                 let bytes = bytes.map_err(|error| error.of(&Artifact::Fullfile(item.hash), self.draft.version()))?;
-                Part::Content(item.hash, self.spool.keep(&bytes)?)
+                Part::Content(item.hash, self.spool.keep_as(&key, &bytes)?)
             }
             Job::Piece(place, piece) => {
                 let zero = &self.zeros[place];

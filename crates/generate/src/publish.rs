@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clearwell_format::resource::Pointer;
-use clearwell_format::{FormatNumber, Mom, Version, pointer};
+use clearwell_format::{Mom, Version, pointer};
 use clearwell_sign::Signer;
-use clearwell_store::{PointerGeneration, PointerSet, Store, Writer};
+use clearwell_store::{PointerGeneration, PointerSet, ReleaseState, Store, Writer};
 use serde::Serialize;
 
 use crate::build::inspect::{self, Inspection, StoredArtifacts};
@@ -22,6 +22,8 @@ use crate::sign_release::sign_pointers;
 /// Choices of a publication.
 #[derive(Clone, Debug)]
 pub struct PublishOptions {
+    /// Publish also a release that was retracted.
+    pub again: bool,
     /// Move the pointer of the staging channel, and no other.
     pub staging: bool,
     /// Rules of the guard that the maintainer overrules.
@@ -49,8 +51,8 @@ pub struct Published {
 /// Moves the pointers to a release of the store. With pointers that name it already, it renews their signatures.
 ///
 /// # Errors
-/// [`BuildError::Refused`] with the guard's findings, [`BuildError::Sign`], or the store's. The pointers are then where
-/// they were.
+/// [`BuildError::Retracted`], [`BuildError::Refused`] with the guard's findings, [`BuildError::Sign`], or the store's. The
+/// pointers are then where they were.
 pub fn publish(
     version: Version,
     writer: &Writer,
@@ -59,6 +61,9 @@ pub fn publish(
     progress: &dyn Progress,
 ) -> Result<Published, BuildError> {
     let store = writer.store();
+    if !options.again && store.state(version)? == ReleaseState::Retracted {
+        return Err(BuildError::Retracted { version });
+    }
     let release = Previous::read(&StoredManifests(store), version)?;
     let previous = match release.mom.header.previous.filter(|&previous| store.has_release(previous)) {
         Some(previous) => Some(Previous::read(&StoredManifests(store), previous)?),
@@ -77,51 +82,24 @@ pub fn publish(
         now: options.now,
         allowed: &options.allowed,
     };
-    if options.staging {
-        let set = PointerSet::from([(Pointer::Staging, pointer::to_bytes(version))]);
-        return switch(set, writer.pointers()?, &inspection, options.now, writer, progress);
-    }
-    move_pointers(&inspection, options.now, writer, progress)
-}
-
-/// Moves the pointers to the release that `inspection` is about.
-pub(crate) fn move_pointers(
-    inspection: &Inspection<'_>,
-    signing_time: i64,
-    writer: &Writer,
-    progress: &dyn Progress,
-) -> Result<Published, BuildError> {
-    let current = writer.pointers()?;
-    let set = pointers(&inspection.release.mom, inspection.kept, &current);
-    switch(set, current, inspection, signing_time, writer, progress)
-}
-
-/// Signs the pointers of `set`, has the guard judge the move from `current`, and moves them.
-fn switch(
-    mut set: PointerSet,
-    current: PointerGeneration,
-    inspection: &Inspection<'_>,
-    signing_time: i64,
-    writer: &Writer,
-    progress: &dyn Progress,
-) -> Result<Published, BuildError> {
-    let meter = Meter::begin(progress, Phase::Publish, 0, 0);
-    if let Some(signer) = inspection.signer {
-        sign_pointers(&mut set, signer, signing_time)?;
-    }
-    // Once more all of it: a staged release may have waited for long, and its files with it.
-    let artifacts = StoredArtifacts(writer.store());
+    let publication = match options.staging {
+        true => {
+            let set = PointerSet::from([(Pointer::Staging, pointer::to_bytes(version))]);
+            Publication::signed(set, writer.pointers()?, signer, options.now)?
+        }
+        false => Publication::new(&release.mom, writer, signer, options.now)?,
+    };
+    // All of it once more: a staged release may have waited for long, and its files with it.
+    let artifacts = StoredArtifacts(store);
     let stored = Stored { artifacts: &artifacts, made: &[] };
-    let verdict = inspection.pass(Some(stored), Some(moved(&current, &set)))?;
-    let generation = writer.publish(&set)?;
+    let verdict = inspection.pass(Some(stored), Some(publication.moved()))?;
+    let (generation, left_behind) = publication.publish(version, writer, progress)?;
     let mut warnings: Vec<String> = verdict.warnings.iter().map(ToString::to_string).collect();
-    warnings.extend(staging_stays(inspection.release.version(), &generation));
-    meter.advance(set.len() as u64, 0);
-    meter.finish();
+    warnings.extend(left_behind);
     Ok(Published {
-        version: inspection.release.version().number(),
-        generation: generation.number,
-        signed: inspection.signer.is_some(),
+        version: version.number(),
+        generation,
+        signed: signer.is_some(),
         warnings,
         overruled: verdict.overruled.iter().map(ToString::to_string).collect(),
     })
@@ -137,8 +115,90 @@ fn staging_stays(version: Version, pointers: &PointerGeneration) -> Option<Strin
     ))
 }
 
+/// The pointers to a release, signed and not yet moved, so that the guard judges the move before anything is visible.
+pub(crate) struct Publication {
+    set: PointerSet,
+    before: PointerGeneration,
+}
+
+impl Publication {
+    /// Those of a release that is in the store, or will be.
+    ///
+    /// # Errors
+    /// [`BuildError::Sign`], or the store's.
+    pub(crate) fn new(
+        mom: &Mom,
+        writer: &Writer,
+        signer: Option<&Signer>,
+        signing_time: i64,
+    ) -> Result<Self, BuildError> {
+        let before = writer.pointers()?;
+        let set = pointers(mom, writer.store(), &before)?;
+        Self::signed(set, before, signer, signing_time)
+    }
+
+    /// These pointers with their signatures.
+    ///
+    /// # Errors
+    /// [`BuildError::Sign`].
+    pub(crate) fn signed(
+        mut set: PointerSet,
+        before: PointerGeneration,
+        signer: Option<&Signer>,
+        signing_time: i64,
+    ) -> Result<Self, BuildError> {
+        if let Some(signer) = signer {
+            sign_pointers(&mut set, signer, signing_time)?;
+        }
+        Ok(Self { set, before })
+    }
+
+    /// What all pointers say before and after. As in the store, a pointer that changes loses the signature it had.
+    pub(crate) fn moved(&self) -> PointerMove {
+        let before: BTreeMap<Pointer, Vec<u8>> =
+            self.before.files.iter().map(|(&pointer, bytes)| (pointer, bytes.to_vec())).collect();
+        let mut after = before.clone();
+        for (pointer, bytes) in &self.set {
+            if before.get(pointer) != Some(bytes) {
+                pointer.signature().map(|signature| after.remove(&signature));
+            }
+        }
+        after.extend(self.set.iter().map(|(&pointer, bytes)| (pointer, bytes.clone())));
+        PointerMove { before, after }
+    }
+
+    /// What becomes of signatures alone if the release is published some day: where its texts would move is judged then.
+    pub(crate) fn signatures_moved(&self) -> PointerMove {
+        let PointerMove { before, mut after } = self.moved();
+        for pointer in self.set.keys().filter(|pointer| !pointer.is_signature()) {
+            match before.get(pointer) {
+                Some(text) => drop(after.insert(*pointer, text.clone())),
+                None => drop(after.remove(pointer)),
+            }
+        }
+        PointerMove { before, after }
+    }
+
+    /// Moves them to `version`. Returns the new generation, and what a maintainer should hear about it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn publish(
+        self,
+        version: Version,
+        writer: &Writer,
+        progress: &dyn Progress,
+    ) -> Result<(u64, Option<String>), BuildError> {
+        let meter = Meter::begin(progress, Phase::Publish, 0, 0);
+        let generation = writer.publish(&self.set)?;
+        meter.advance(self.set.len() as u64, 0);
+        meter.finish();
+        Ok((generation.number, staging_stays(version, &generation)))
+    }
+}
+
 /// The pointers of a release. `latest_version` stays where it is if it names a newer release, of another format.
-fn pointers(mom: &Mom, kept: &BTreeMap<Version, Mom>, current: &PointerGeneration) -> PointerSet {
+fn pointers(mom: &Mom, store: &Store, current: &PointerGeneration) -> Result<PointerSet, BuildError> {
     let (version, format) = (mom.header.version, mom.header.format);
     let mut set = PointerSet::from([(Pointer::Latest(format), pointer::to_bytes(version))]);
     let newest = current.version(Pointer::LatestVersion);
@@ -148,34 +208,18 @@ fn pointers(mom: &Mom, kept: &BTreeMap<Version, Mom>, current: &PointerGeneratio
     // Who follows the staging channel is never behind the others. It crosses into another format by its own name only:
     // its clients do not look at formats, and could leave out the release by which they have to cross.
     if let Some(staging) = current.version(Pointer::Staging)
-        && (staging == version
-            || staging < version && kept.get(&staging).is_some_and(|mom| mom.header.format == format))
+        && (staging == version || staging < version && store.record(staging)?.format == format)
     {
         set.insert(Pointer::Staging, pointer::to_bytes(version));
     }
     if current.version(Pointer::First(format)).is_none() {
-        let of_format = kept.values().filter(|mom| mom.header.format == format).map(|mom| mom.header.version);
-        let first = of_format.chain([version]).min().unwrap_or(version);
+        let mut first = version;
+        for (published, state) in store.states()? {
+            if state != ReleaseState::Staged && published < first && store.record(published)?.format == format {
+                first = published;
+            }
+        }
         set.insert(Pointer::First(format), pointer::to_bytes(first));
     }
-    set
-}
-
-/// What all pointers say before and after. As in the store, a pointer that changes loses the signature it had.
-fn moved(current: &PointerGeneration, set: &PointerSet) -> PointerMove {
-    let before: BTreeMap<Pointer, Vec<u8>> =
-        current.files.iter().map(|(&pointer, bytes)| (pointer, bytes.to_vec())).collect();
-    let mut after = before.clone();
-    for (&pointer, bytes) in set {
-        if before.get(&pointer) != Some(bytes) {
-            pointer.signature().map(|signature| after.remove(&signature));
-        }
-    }
-    after.extend(set.iter().map(|(&pointer, bytes)| (pointer, bytes.clone())));
-    PointerMove { before, after }
-}
-
-/// The release that endpoints of a format are pointed to now.
-pub(crate) fn pointed_to(format: FormatNumber, store: &Store) -> Result<Option<Version>, BuildError> {
-    Ok(store.pointers()?.latest(format))
+    Ok(set)
 }

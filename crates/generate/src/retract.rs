@@ -1,24 +1,42 @@
-//! Taking back a release: the one sanctioned way for pointers to go back.
+//! Retracting a release: the one sanctioned way for pointers to go back.
 //!
 //! What the stock client does when `latest` goes back: a version that is not above the installed one is nothing to do,
 //! and it ends with 0 (content layout 2). So endpoints that have updated stay where they are, and the others no longer
 //! hear of the release. The guard's rule against pointers that go back is about publications, where it would be a
-//! mistake.
+//! mistake; its other rules about pointers hold here too.
 //!
-//! A release above that brings the old content back is built on the one that is taken back, not on the one before: only
+//! A release above that brings the old content back is built on the one that was retracted, not on the one before: only
 //! so do its manifests list what endpoints on it have to delete. With `--min-version` every entry gets the new version,
 //! so that no endpoint takes a file of a version below (manifest 5.5).
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use clearwell_format::resource::Pointer;
-use clearwell_format::{Version, pointer};
+use clearwell_format::{FormatNumber, Version, pointer};
 use clearwell_sign::Signer;
-use clearwell_store::{PointerSet, Store, StoreError, Writer};
+use clearwell_store::{PointerGeneration, PointerSet, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
 use serde::Serialize;
 
+use crate::build::inspect::{self, Inspection};
 use crate::error::BuildError;
-use crate::sign_release::sign_pointers;
+use crate::guard::Rule;
+use crate::plan::Previous;
+use crate::progress::Silent;
+use crate::publish::Publication;
 
-/// What was taken back.
+/// Choices of a retraction.
+#[derive(Clone, Debug)]
+pub struct RetractOptions {
+    /// The release that pointers move to; `None` for the newest before that endpoints may have.
+    pub to: Option<Version>,
+    /// Rules of the guard that the maintainer overrules.
+    pub allowed: BTreeSet<Rule>,
+    /// The time of the signatures, in seconds since the epoch.
+    pub now: i64,
+}
+
+/// What was retracted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Retracted {
@@ -34,40 +52,46 @@ pub struct Retracted {
     pub next_version: u32,
 }
 
-/// Moves the pointers that name `version` to `to`, or else to the release before of its format that was not taken back,
-/// and marks the release. Done twice, it does the rest of what was interrupted.
+/// Moves the pointers that name `version` to an earlier release of its format that was published and not retracted, and
+/// marks the release. Done twice, it does the rest of what was interrupted.
 ///
 /// # Errors
-/// [`BuildError::NothingBefore`] if there is no release to move to, [`BuildError::NotEarlier`] or
-/// [`BuildError::FormatBoundary`] for a `to` that cannot be, [`BuildError::Sign`], or the store's.
+/// [`BuildError::NeverPublished`] for a staged release. For a target that cannot be: [`BuildError::NotEarlier`],
+/// [`BuildError::StagedTarget`], [`BuildError::RetractedTarget`], [`BuildError::TargetFormat`]; without one,
+/// [`BuildError::NothingBefore`]. [`BuildError::Refused`] with the guard's findings, [`BuildError::Sign`], or the store's.
+/// Nothing has changed then.
 pub fn retract(
     version: Version,
-    to: Option<Version>,
+    options: &RetractOptions,
     writer: &mut Writer,
     signer: Option<&Signer>,
-    now: i64,
 ) -> Result<Retracted, BuildError> {
     let store = writer.store().clone();
-    let mut record = store.record(version)?;
+    let releases = Releases { states: store.states()?, store: &store };
+    let record = store.record(version)?;
+    // One of the staging channel is had by those who follow it.
+    if releases.states.get(&version) == Some(&ReleaseState::Staged) && record.channel.is_none() {
+        return Err(BuildError::NeverPublished { version });
+    }
+    // Looked at also if no pointer names the release: what was asked for cannot be then either.
+    let asked = options.to.map(|to| releases.asked(to, &record)).transpose()?;
     let current = writer.pointers()?;
-    let named: Vec<Pointer> = [Pointer::Latest(record.format), Pointer::LatestVersion, Pointer::Staging]
-        .into_iter()
-        .filter(|pointer| current.version(*pointer) == Some(version))
-        .collect();
-    let mut pointers_at = None;
     let mut generation = current.number;
-    if !named.is_empty() {
-        let target = target(version, to, &store)?;
-        let mut set: PointerSet = named.iter().map(|pointer| (*pointer, pointer::to_bytes(target))).collect();
-        if let Some(signer) = signer {
-            sign_pointers(&mut set, signer, now)?;
-        }
-        generation = writer.publish(&set)?.number;
+    let mut pointers_at = None;
+    if names(&current, version).next().is_some() {
+        let target = match asked {
+            Some(target) => target,
+            None => releases.before(&record)?.ok_or(BuildError::NothingBefore { version })?,
+        };
+        let set = moved_back(&current, &record, target);
+        let publication = Publication::signed(set, current, signer, options.now)?;
+        judge(target, &publication, options, signer, &store)?;
+        (generation, _) = publication.publish(target, writer, &Silent)?;
         pointers_at = Some(target.number());
     }
+    let record = store.record(version)?;
     if record.retracted.is_none() {
-        record.retracted = Some(now);
-        writer.amend(&record)?;
+        writer.amend(&ReleaseRecord { retracted: Some(options.now), ..record })?;
     }
     let newest = store.releases()?.last().map_or(version, |newest| *newest);
     Ok(Retracted {
@@ -79,31 +103,79 @@ pub fn retract(
     })
 }
 
-fn target(version: Version, to: Option<Version>, store: &Store) -> Result<Version, BuildError> {
-    let record = store.record(version)?;
-    if let Some(to) = to {
-        let target = store.record(to)?;
-        if target.format != record.format {
-            return Err(BuildError::FormatBoundary {
-                from: version,
-                old_format: record.format,
-                to,
-                format: target.format,
-            });
+/// The releases of a store, and what they are to endpoints.
+struct Releases<'s> {
+    states: BTreeMap<Version, ReleaseState>,
+    store: &'s Store,
+}
+
+impl Releases<'_> {
+    /// The target that a maintainer named.
+    fn asked(&self, to: Version, record: &ReleaseRecord) -> Result<Version, BuildError> {
+        let version = record.version;
+        let state = self.states.get(&to).ok_or(StoreError::UnknownVersion { version: to })?;
+        let format = self.store.record(to)?.format;
+        if to >= version {
+            return Err(BuildError::NotEarlier { from: to, to: version });
         }
-        if target.retracted.is_some() || to == version {
-            return Err(BuildError::TakenBack { version: to });
-        }
-        return Ok(to);
-    }
-    for before in store.releases()?.into_iter().rev().filter(|before| *before < version) {
-        let candidate = match store.record(before) {
-            Err(StoreError::UnknownVersion { .. }) => continue,
-            other => other?,
-        };
-        if candidate.format == record.format && candidate.retracted.is_none() {
-            return Ok(before);
+        match state {
+            ReleaseState::Staged => Err(BuildError::StagedTarget { version: to }),
+            ReleaseState::Retracted => Err(BuildError::RetractedTarget { version: to }),
+            ReleaseState::Published if format != record.format => {
+                Err(BuildError::TargetFormat { version, format: record.format, to, to_format: format })
+            }
+            ReleaseState::Published => Ok(to),
         }
     }
-    Err(BuildError::NothingBefore { version })
+
+    /// The newest release before that endpoints may have.
+    fn before(&self, record: &ReleaseRecord) -> Result<Option<Version>, BuildError> {
+        for (before, state) in self.states.range(..record.version).rev() {
+            if *state == ReleaseState::Published && self.store.record(*before)?.format == record.format {
+                return Ok(Some(*before));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn names(current: &PointerGeneration, version: Version) -> impl Iterator<Item = Pointer> {
+    let texts = current.files.keys().copied().filter(|pointer| !matches!(pointer, Pointer::First(_)));
+    texts.filter(move |pointer| current.version(*pointer) == Some(version))
+}
+
+/// The pointers that name the release, elsewhere: `latest` at the target, `latest_version` at the newest that `latest` of
+/// any format then names.
+fn moved_back(current: &PointerGeneration, record: &ReleaseRecord, target: Version) -> PointerSet {
+    let others = current.formats().filter(|format: &FormatNumber| *format != record.format);
+    let newest = others.filter_map(|format| current.latest(format)).filter(|version| *version < record.version);
+    let newest = newest.chain([target]).max().unwrap_or(target);
+    let to = |pointer: Pointer| if pointer == Pointer::LatestVersion { newest } else { target };
+    names(current, record.version).map(|pointer| (pointer, pointer::to_bytes(to(pointer)))).collect()
+}
+
+/// Asks the guard about the pointers. The releases themselves are out already.
+fn judge(
+    target: Version,
+    publication: &Publication,
+    options: &RetractOptions,
+    signer: Option<&Signer>,
+    store: &Store,
+) -> Result<(), BuildError> {
+    let mut allowed = options.allowed.clone();
+    allowed.insert(Rule::PointerGoesBack);
+    let release = Previous { mom: store.mom(target)?, bundles: BTreeMap::new(), full: None };
+    let kept = inspect::kept(store)?;
+    let inspection = Inspection {
+        release: &release,
+        previous: None,
+        kept: &kept,
+        past: Arc::default(),
+        tree: None,
+        wanted: BTreeMap::new(),
+        signer,
+        now: options.now,
+        allowed: &allowed,
+    };
+    inspection.pass_pointers(publication.moved())
 }

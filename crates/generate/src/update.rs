@@ -163,6 +163,7 @@ impl Bench<'_> {
         let total_bytes = jobs.iter().map(|job| self.cost(job)).sum();
         let meter = Meter::begin(self.workshop.progress, Phase::Packs, jobs.len() as u64, total_bytes);
         let parts = fan_out(&jobs, self.workshop.workers, |job| {
+            meter.go_on()?;
             let part = self.part(job)?;
             meter.advance(1, self.cost(job));
             Ok::<_, BuildError>(part)

@@ -25,7 +25,7 @@ use std::io;
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Resource, Version};
-use clearwell_store::{ArtifactMeta, Digest, Draft};
+use clearwell_store::{ArtifactMeta, Digest, Draft, Hasher};
 
 use crate::budget::Budget;
 use crate::catalogue::{Catalogue, PackedSegment};
@@ -226,6 +226,10 @@ impl Piece {
         spool: &Spool,
     ) -> Result<Spooled, BuildError> {
         let ZeroPack { plan, profile, .. } = *zero;
+        let key = self.key(plan, profile);
+        if let Some(finished) = spool.finished(&key) {
+            return Ok(finished);
+        }
         let family = profile.install_family();
         let of_pack = |error: MemberError| error.of(&pack::artifact(plan), plan.to);
         let _memory = budget.reserve(pack::memory(self.cost(plan, objects)));
@@ -244,7 +248,22 @@ impl Piece {
             }
             Self::Kept(_) => unreachable!("kept segments are not made"),
         };
-        Ok(spool.keep(&bytes.map_err(of_pack)?)?)
+        Ok(spool.keep_as(&key, &bytes.map_err(of_pack)?)?)
+    }
+
+    /// What decides its bytes, beside what is the same in all of a draft.
+    fn key(&self, plan: &PackPlan, profile: Profile) -> String {
+        let (kind, items): (&str, &[PackItem]) = match self {
+            Self::Whole => ("whole", &plan.items),
+            Self::Head(items) => ("head", items),
+            Self::New(segment) if segment.machine_code => ("code", &segment.items),
+            Self::New(segment) => ("other", &segment.items),
+            Self::Shared(item) => ("shared", std::slice::from_ref(item)),
+            Self::Kept(_) => ("kept", &[]),
+        };
+        let mut digest = Hasher::new();
+        items.iter().for_each(|item| digest.update(item.hash.as_bytes()));
+        format!("{}-{kind}-{}", profile.as_str(), digest.finish())
     }
 }
 

@@ -75,7 +75,7 @@ pub fn versions(www: &Path) -> Result<Vec<Version>, StoreError> {
 /// Takes over the tree `www`, which has `version/` and a numbered folder for each release.
 ///
 /// # Errors
-/// Those of [`versions`], and the disk's. Releases that were finished before
+/// Those of [`versions`], [`StoreError::Cancelled`], and the disk's. Releases that were finished before
 /// the error stay. What is wrong with the tree is no error but a [`Problem`].
 pub fn adopt(
     www: &Path,
@@ -95,6 +95,7 @@ pub fn adopt(
     let mut report = AdoptReport::default();
     let mut all = Counts::default();
     for (version, release) in versions.into_iter().zip(measured) {
+        progress.go_on()?;
         release::adopt(www, version, writer, options, &meters, &mut report)?;
         all = Counts { number: all.number + release.number, bytes: all.bytes + release.bytes };
         meters.reach(all);

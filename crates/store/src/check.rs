@@ -101,7 +101,8 @@ impl CheckReport {
 /// Checks everything in the store.
 ///
 /// # Errors
-/// The disk's, where not even a listing can be read. What is wrong with the store is no error but a [`Finding`].
+/// [`StoreError::Cancelled`]; or the disk's, where not even a listing can be read. What is wrong with the store is no error
+/// but a [`Finding`].
 pub fn check(store: &Store, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport, StoreError> {
     let mut run = Run {
         store,
@@ -123,6 +124,7 @@ pub fn check(store: &Store, options: &CheckOptions, progress: &dyn Progress) -> 
     let trust = Trust::of(store, options);
     run.certificates(&trust);
     run.manifests(&trust, &meter)?;
+    progress.go_on()?;
     run.pointers(&trust);
     run.strays()?;
     run.notices();

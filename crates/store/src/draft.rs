@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! meta/staging/30/
-//!   draft.json      which version, made from what; decides whether the next run may continue
+//!   draft.json      which version, made from what and when; decides whether the next run may continue
 //!   content/…       finished artifacts under their names; becomes content/30
 //!   scratch/…       artifacts being written
+//!   parts/…         what takes time and is no artifact yet
 //!   index           written by `prepare`
 //!   record.json     written by `prepare`
 //! ```
@@ -29,6 +30,7 @@ use crate::disk::{DiskFile, Operation};
 use crate::prepared::{self, Prepared};
 use crate::{ArtifactMeta, Hasher, Index, ReleaseRecord, Store, StoreError};
 
+pub use note::Begun;
 pub(crate) use note::DraftNote;
 
 /// A version being made, or artifacts being added to one. Nothing of it is visible to readers.
@@ -74,12 +76,12 @@ pub enum Transfer {
 }
 
 impl<'w> Draft<'w> {
-    pub(crate) fn begin(store: &'w Store, version: Version, fingerprint: &str) -> Result<Self, StoreError> {
+    pub(crate) fn begin(store: &'w Store, version: Version, begun: &Begun) -> Result<Self, StoreError> {
         let path = store.layout().release_folder(version);
-        if path.symlink_metadata().is_ok() {
+        if path.symlink_metadata().is_ok() && !store.has_release(version) {
             return Err(StoreError::StrayFolder { path });
         }
-        Self::open(store, DraftNote::of_new(version, fingerprint), None)
+        Self::open(store, DraftNote::of_new(version, begun), None)
     }
 
     pub(crate) fn begin_extension(store: &'w Store, version: Version, index: Arc<Index>) -> Result<Self, StoreError> {
@@ -101,6 +103,12 @@ impl<'w> Draft<'w> {
         Ok(draft)
     }
 
+    /// A folder for parts of artifacts that are not whole yet. It goes with the draft, and comes back with one that is
+    /// continued; what is in it is unverified then.
+    pub fn parts(&self) -> PathBuf {
+        self.folder.join("parts")
+    }
+
     /// Where the file of an artifact that was put lies.
     pub fn path(&self, artifact: &Artifact) -> PathBuf {
         self.staged(artifact)
@@ -109,9 +117,13 @@ impl<'w> Draft<'w> {
     fn open(store: &'w Store, note: DraftNote, released: Option<Arc<Index>>) -> Result<Self, StoreError> {
         let (disk, version) = (store.disk(), note.version());
         let folder = store.layout().draft(version);
-        if DraftNote::read(&folder).as_ref() == Some(&note) {
+        let before = DraftNote::read(&folder);
+        if before.as_ref().is_some_and(|before| note.continues(before)) {
             for left_over in ["scratch", "index", "record.json"] {
                 disk.remove(&folder.join(left_over))?;
+            }
+            if before != Some(note.clone()) {
+                note.write(&folder, disk)?;
             }
         } else {
             disk.remove(&folder)?;
@@ -120,6 +132,7 @@ impl<'w> Draft<'w> {
         }
         disk.create_folder(&folder.join("scratch"))?;
         disk.create_folder(&folder.join("content"))?;
+        disk.create_folder(&folder.join("parts"))?;
         Ok(Self { store, version, folder, released, artifacts: Mutex::default(), scratch_count: AtomicU64::new(0) })
     }
 

@@ -10,7 +10,7 @@ use clearwell_format::{FileHash, Resource, Version};
 
 use crate::disk::Operation;
 use crate::index::IndexDamage;
-use crate::{Digest, LayoutVersion};
+use crate::{Digest, LayoutVersion, Obstacle};
 
 /// A failure of the store. Each message names the object and, where there is one, the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,14 @@ pub enum StoreError {
     VersionExists {
         /// The version.
         version: Version,
+    },
+    /// Endpoints or other releases may need the version, so it is neither discarded nor built again.
+    #[error("release {version} {obstacle}")]
+    NotDiscardable {
+        /// The version.
+        version: Version,
+        /// Why not.
+        obstacle: Obstacle,
     },
     /// There is no such release.
     #[error("there is no release {version} in the store")]
@@ -182,6 +190,9 @@ pub enum StoreError {
         /// Of the bytes.
         found: FileHash,
     },
+    /// Somebody asked for it, see [`Progress`](crate::progress::Progress).
+    #[error("interrupted")]
+    Cancelled,
     /// The source of an artifact failed while it was stored.
     #[error("failed to make {version}/{artifact}")]
     Content {
@@ -253,7 +264,10 @@ impl StoreError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Locked { .. } => Fault::Locked,
-            Self::VersionExists { .. } | Self::UnknownVersion { .. } | Self::PointerToNothing { .. } => Fault::Version,
+            Self::VersionExists { .. }
+            | Self::NotDiscardable { .. }
+            | Self::UnknownVersion { .. }
+            | Self::PointerToNothing { .. } => Fault::Version,
             Self::NotAStore { .. }
             | Self::StoreExists { .. }
             | Self::NotEmpty { .. }
@@ -275,6 +289,7 @@ impl StoreError {
                 Fault::Disk
             }
             Self::DifferentBytes { .. } => Fault::Internal,
+            Self::Cancelled => Fault::Cancelled,
         }
     }
 }
@@ -294,4 +309,6 @@ pub enum Fault {
     Disk,
     /// A mistake of this program.
     Internal,
+    /// Nobody's: the work was told to stop.
+    Cancelled,
 }

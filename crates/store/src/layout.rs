@@ -143,7 +143,8 @@ pub(crate) fn generation_name(number: u64) -> String {
 /// A reader or writer takes its own and older minors of the same major, nothing newer.
 ///
 /// Changes: 1.0 is the first. 1.1 has `meta/remnants`, made by the first collection, without which older programs would not
-/// find what lies in those folders; and `meta/pointers`.
+/// find what lies in those folders; and `meta/pointers`. In 1.2 a record says when its release was published. The first
+/// writer brings an older store to the current layout: an older program would publish without saying so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayoutVersion {
     /// Grows when older programs can no longer read the store.
@@ -154,7 +155,10 @@ pub struct LayoutVersion {
 
 impl LayoutVersion {
     /// What this program writes.
-    pub const CURRENT: Self = Self { major: 1, minor: 1 };
+    pub const CURRENT: Self = Self { major: 1, minor: 2 };
+
+    /// From here on records say which releases were published.
+    pub(crate) const STATES: Self = Self { major: 1, minor: 2 };
 
     /// Reads the text of `meta/layout`.
     pub fn parse(text: &str) -> Option<Self> {
@@ -188,7 +192,7 @@ mod tests {
     fn stamps_come_back_and_newer_ones_are_not_supported() {
         assert_eq!(LayoutVersion::parse(&LayoutVersion::CURRENT.stamp()), Some(LayoutVersion::CURRENT));
         assert!(LayoutVersion::CURRENT.is_supported());
-        for newer in ["clearwell-store 1.2\n", "clearwell-store 2.0"] {
+        for newer in ["clearwell-store 1.3\n", "clearwell-store 2.0"] {
             assert!(!LayoutVersion::parse(newer).unwrap().is_supported(), "{newer}");
         }
         for bad in ["", "clearwell-store", "clearwell-store 1", "clearwell-store 1.x", "other 1.0"] {

@@ -7,7 +7,7 @@
 //!     version -> .pointers/00000007 switched by rename: all pointers and their signatures in one step
 //!     .pointers/00000007/format30/latest …
 //!   meta/
-//!     layout                        "clearwell-store 1.1"
+//!     layout                        "clearwell-store 1.2"
 //!     releases/30.json              release record, written last
 //!     index/30                      name, size and SHA-256 of every artifact
 //!     remnants/20.json              record of a release that was collected; what is left of it is in index/20
@@ -30,6 +30,7 @@
 //! | [`Writer`] | the one writer; makes drafts, moves pointers |
 //! | [`Draft`], [`Prepared`], [`Release`] | the life of a version, step by step |
 //! | [`Index`], [`ReleaseRecord`], [`PointerGeneration`] | what is on disk beside the artifacts |
+//! | [`ReleaseState`] | whether endpoints may have a release |
 //! | [`adopt`] | taking over a tree that mixer made |
 //! | [`check`] | every byte, and what it promises; and repairing it |
 //! | [`gc`] | removing what no endpoint needs any more |
@@ -43,6 +44,7 @@ pub mod progress;
 
 mod content;
 mod digest;
+mod discard;
 mod draft;
 mod error;
 mod fan_out;
@@ -54,18 +56,21 @@ mod manifest_archive;
 mod pointers;
 mod prepared;
 mod record;
+mod state;
 mod store;
 mod throttle;
 mod writer;
 
 pub use content::ContentProblem;
 pub use digest::{Digest, Hasher};
-pub use draft::{Draft, PutOutcome, Transfer};
+pub use discard::{Discarded, Obstacle};
+pub use draft::{Begun, Draft, PutOutcome, Transfer};
 pub use error::{Fault, StoreError};
 pub use index::{ArtifactMeta, Index, IndexDamage};
 pub use layout::{Layout, LayoutVersion};
 pub use pointers::{PointerGeneration, PointerSet};
 pub use prepared::{Prepared, Release};
 pub use record::{BundleRecord, Counts, PhaseTime, ReleaseRecord, SourceRecord};
+pub use state::ReleaseState;
 pub use store::Store;
 pub use writer::Writer;

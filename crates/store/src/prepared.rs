@@ -9,6 +9,15 @@
 //! ```
 //!
 //! An extension moves its files first, then the index (from here on readers find them), then the record.
+//!
+//! Where a staged release has the version, that one makes room first: no reader ever sees one with files of the other.
+//!
+//! ```text
+//! meta/staging/30/replaces     from here on the next writer completes it, unless the old record is still there
+//! meta/releases/30.json        is removed: no release has the version
+//! content/30                   -> meta/staging/30/replaced
+//! …                            the three renames, and a new generation of pointers, so that readers forget the old index
+//! ```
 
 mod check;
 
@@ -88,11 +97,13 @@ impl<'w> Prepared<'w> {
         })
     }
 
-    /// Makes it visible: the version exists from now on. Pointers stay where they are.
+    /// Makes it visible: the version exists from now on, in place of a staged release of that version. Pointers stay where
+    /// they are.
     ///
     /// # Errors
     /// The disk's. Unless the very last sync failed, the version does not exist after an error, and the next draft
-    /// with the same fingerprint continues.
+    /// with the same fingerprint continues. Of a staged release that was being replaced the next writer makes one of the
+    /// two, whole.
     pub fn release(self) -> Result<Release, StoreError> {
         let (layout, disk, version) = (self.store.layout(), self.store.disk(), self.record.version);
         if self.released.is_some() {
@@ -101,13 +112,15 @@ impl<'w> Prepared<'w> {
             disk.sync_folder(&layout.indexes())?;
             finish_extension(self.store, version, &self.folder)?;
             self.store.refresh();
-        } else {
-            disk.rename(&self.folder.join("content"), &layout.release_folder(version))?;
-            disk.sync_folder(&layout.content())?;
-            disk.rename(&self.folder.join("index"), &layout.index(version))?;
-            disk.sync_folder(&layout.indexes())?;
-            disk.rename(&self.folder.join("record.json"), &layout.record(version))?;
+        } else if self.store.has_release(version) {
+            disk.write_synced(&self.folder.join(REPLACES), b"")?;
+            disk.sync_folder(&self.folder)?;
+            disk.remove(&layout.record(version))?;
             disk.sync_folder(&layout.records())?;
+            replace(self.store, version, &self.folder)?;
+            self.store.refresh();
+        } else {
+            make_visible(self.store, version, &self.folder)?;
         }
         // The next writer removes it if this fails; the release is complete.
         let _ = disk.remove(&self.folder);
@@ -140,6 +153,49 @@ pub(crate) fn finish_extension(store: &Store, version: Version, folder: &Path) -
     disk.rename(&folder.join("record.json"), &layout.record(version))?;
     disk.sync_folder(&layout.records())
 }
+
+/// The three renames. What was done before an interruption is passed over.
+fn make_visible(store: &Store, version: Version, folder: &Path) -> Result<(), StoreError> {
+    let (layout, disk) = (store.layout(), store.disk());
+    let move_to = |name: &str, to: &Path, into: &Path| {
+        let from = folder.join(name);
+        if from.exists() {
+            disk.rename(&from, to)?;
+        }
+        disk.sync_folder(into)
+    };
+    move_to("content", &layout.release_folder(version), &layout.content())?;
+    move_to("index", &layout.index(version), &layout.indexes())?;
+    move_to("record.json", &layout.record(version), &layout.records())
+}
+
+/// A staged release whose record is gone makes room for the draft in `folder`.
+fn replace(store: &Store, version: Version, folder: &Path) -> Result<(), StoreError> {
+    let (layout, disk) = (store.layout(), store.disk());
+    // As long as the draft has its content, what is in the public tree is the other's.
+    if folder.join("content").exists() && layout.release_folder(version).exists() {
+        disk.rename(&layout.release_folder(version), &folder.join("replaced"))?;
+        disk.sync_folder(folder)?;
+    }
+    make_visible(store, version, folder)?;
+    pointers::renew(layout, disk)
+}
+
+/// True for a draft that was taking the place of a staged release.
+pub(crate) fn is_replacing(folder: &Path) -> bool {
+    folder.join(REPLACES).exists()
+}
+
+/// Ends an interrupted replacement: with the old release if its record is still there, else with the new one.
+pub(crate) fn recover_replacement(store: &Store, version: Version, folder: &Path) -> Result<(), StoreError> {
+    if folder.join("record.json").exists() && store.has_release(version) {
+        return store.disk().remove(&folder.join(REPLACES));
+    }
+    replace(store, version, folder)?;
+    store.disk().remove(folder)
+}
+
+const REPLACES: &str = "replaces";
 
 /// A prepared release laid over a store.
 #[derive(Debug)]

@@ -16,10 +16,25 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::StoreError;
+
 /// Receives events, from many threads at once.
 pub trait Progress: Sync {
     /// Something happened. Called often: it returns at once.
     fn event(&self, event: Event);
+
+    /// True once somebody asked for an end.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    /// To be called at safe points: long work ends there.
+    ///
+    /// # Errors
+    /// [`StoreError::Cancelled`] once somebody asked for an end.
+    fn go_on(&self) -> Result<(), StoreError> {
+        if self.is_cancelled() { Err(StoreError::Cancelled) } else { Ok(()) }
+    }
 }
 
 /// Drops every event.
@@ -207,6 +222,14 @@ impl<'p> Meter<'p> {
         }
     }
 
+    /// As [`Progress::go_on`].
+    ///
+    /// # Errors
+    /// [`StoreError::Cancelled`].
+    pub fn go_on(&self) -> Result<(), StoreError> {
+        self.progress.go_on()
+    }
+
     /// At least so much is done.
     pub fn reach(&self, done: u64, bytes: u64) {
         let counts = *self.counts();
@@ -294,6 +317,10 @@ impl<'p> Merged<'p> {
 }
 
 impl Progress for Merged<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.meter.progress.is_cancelled()
+    }
+
     fn event(&self, event: Event) {
         match event {
             Event::Started { phase, total, total_bytes, .. } => {
@@ -327,6 +354,10 @@ impl<'p> About<'p> {
 }
 
 impl Progress for About<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.progress.is_cancelled()
+    }
+
     fn event(&self, event: Event) {
         self.progress.event(match event {
             Event::Started { phase, object: None, total, total_bytes } => {

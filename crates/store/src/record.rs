@@ -65,7 +65,16 @@ pub struct ReleaseRecord {
     /// Warnings and remarks.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// When the release was taken back, in seconds since the epoch. Its content stays until it is collected.
+    /// When pointers first named the release, in seconds since the epoch: from then on endpoints may have it. `None` for
+    /// one that is staged. Written by the store; [`Store::state`](crate::Store::state) also reads records of layouts
+    /// before 1.2, which do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<i64>,
+    /// When `version/formatstaging/latest` first named the release, in seconds since the epoch: endpoints that follow that
+    /// channel may have it. Written by the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<i64>,
+    /// When the release was retracted, in seconds since the epoch. Its content stays until it is collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retracted: Option<i64>,
     /// Keys of newer programs.
@@ -91,6 +100,8 @@ impl ReleaseRecord {
             generator: String::new(),
             phases: Vec::new(),
             notes: Vec::new(),
+            published: None,
+            channel: None,
             retracted: None,
             other: serde_json::Map::new(),
         }

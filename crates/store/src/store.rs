@@ -59,17 +59,6 @@ impl Store {
         Self::open_on(root.as_ref(), Disk::default())
     }
 
-    /// Opens the store, or makes an empty one in a new or empty folder.
-    ///
-    /// # Errors
-    /// Those of [`Store::open`] and [`Store::create`].
-    pub fn open_or_create(root: impl AsRef<Path>) -> Result<Self, StoreError> {
-        match Self::open(root.as_ref()) {
-            Err(StoreError::NotAStore { .. }) => Self::create(root),
-            other => other,
-        }
-    }
-
     /// As [`Store::create`], on a disk that tests can make fail.
     pub fn create_on(root: &Path, disk: Disk) -> Result<Self, StoreError> {
         let layout = Layout::new(root);
@@ -95,25 +84,24 @@ impl Store {
 
     /// As [`Store::open`], on a disk that tests can make fail.
     pub fn open_on(root: &Path, disk: Disk) -> Result<Self, StoreError> {
-        let layout = Layout::new(root);
-        let path = layout.stamp();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) => {
-                return Err(match error.kind() {
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                        StoreError::NotAStore { path: root.to_owned() }
-                    }
-                    io::ErrorKind::InvalidData => StoreError::LayoutUnreadable { path },
-                    _ => StoreError::io(Operation::Read, &path, error),
-                });
-            }
-        };
-        match LayoutVersion::parse(&text) {
-            None => Err(StoreError::LayoutUnreadable { path }),
-            Some(found) if !found.is_supported() => Err(StoreError::LayoutTooNew { found }),
-            Some(_) => Ok(Self::with_layout(layout, disk)),
+        let store = Self::with_layout(Layout::new(root), disk);
+        match store.layout_version()? {
+            found if !found.is_supported() => Err(StoreError::LayoutTooNew { found }),
+            _ => Ok(store),
         }
+    }
+
+    /// What the stamp says now: the first writer brings an older store to the current layout.
+    pub(crate) fn layout_version(&self) -> Result<LayoutVersion, StoreError> {
+        let path = self.layout.stamp();
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                StoreError::NotAStore { path: self.root().to_owned() }
+            }
+            io::ErrorKind::InvalidData => StoreError::LayoutUnreadable { path: path.clone() },
+            _ => StoreError::io(Operation::Read, &path, error),
+        })?;
+        LayoutVersion::parse(&text).ok_or(StoreError::LayoutUnreadable { path })
     }
 
     /// A store whose stamp is not looked at.
@@ -217,7 +205,18 @@ impl Store {
         if let Some(preview) = self.previewed(version) {
             return Ok(preview.record.clone());
         }
-        let path = self.layout.record(version);
+        self.record_at(self.layout.record(version), version)
+    }
+
+    /// The record of a release, or of one that was collected.
+    pub(crate) fn record_or_remnant(&self, version: Version) -> Result<ReleaseRecord, StoreError> {
+        match self.record(version) {
+            Err(StoreError::UnknownVersion { .. }) => self.record_at(self.layout.remnant(version), version),
+            other => other,
+        }
+    }
+
+    fn record_at(&self, path: PathBuf, version: Version) -> Result<ReleaseRecord, StoreError> {
         let bytes = fs::read(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::UnknownVersion { version },
             _ => StoreError::io(Operation::Read, &path, error),

@@ -10,7 +10,7 @@ use crate::draft::{Draft, DraftNote};
 use crate::listing::list;
 use crate::lock::Lock;
 use crate::pointers::{self, PointerGeneration, PointerSet};
-use crate::{ReleaseRecord, Store, StoreError};
+use crate::{Begun, Obstacle, ReleaseRecord, ReleaseState, Store, StoreError};
 
 /// The store, open for writing. There is one at a time, in all processes.
 #[derive(Debug)]
@@ -25,6 +25,9 @@ impl Writer {
         let lock = Lock::take(store.layout(), command)?;
         let writer = Self { store, _lock: lock };
         writer.recover()?;
+        writer.upgrade()?;
+        // A disk that is too full for it must not stop a collection; it is done before the pointers move on.
+        let _ = pointers::load(writer.store.layout()).and_then(|current| writer.mark_published(&current));
         // Another writer may have added to a release that this store has looked at.
         writer.store.refresh();
         Ok(writer)
@@ -36,26 +39,36 @@ impl Writer {
     }
 
     /// Begins the release of `version`, or continues an interrupted draft of it that was made with the same
-    /// `fingerprint`: of the options and inputs that decide its bytes. All other drafts are removed.
+    /// fingerprint: of the options and inputs that decide its bytes. All other drafts are removed. A staged release of the
+    /// version stays until the new one takes its place, see [`Prepared::release`](crate::Prepared::release).
     ///
     /// # Errors
-    /// [`StoreError::VersionExists`], [`StoreError::StrayFolder`], or the disk's.
-    pub fn draft(&mut self, version: Version, fingerprint: &str) -> Result<Draft<'_>, StoreError> {
+    /// [`StoreError::VersionExists`], [`StoreError::NotDiscardable`] for a staged release that others were built on,
+    /// [`StoreError::StrayFolder`], or the disk's.
+    pub fn draft(&mut self, version: Version, begun: impl Into<Begun>) -> Result<Draft<'_>, StoreError> {
         if self.store.has_content(version) {
-            return Err(StoreError::VersionExists { version });
+            match self.store.obstacle(version)? {
+                None => {}
+                Some(obstacle @ (Obstacle::InChannel | Obstacle::BuiltOn { .. } | Obstacle::NeededBy { .. })) => {
+                    return Err(StoreError::NotDiscardable { version, obstacle });
+                }
+                Some(Obstacle::Published | Obstacle::Retracted | Obstacle::Collected) => {
+                    return Err(StoreError::VersionExists { version });
+                }
+            }
         }
-        self.keep_only(Some(version))?;
-        Draft::begin(&self.store, version, fingerprint)
+        self.remove_drafts(|name, _| name == Some(version))?;
+        Draft::begin(&self.store, version, &begun.into())
     }
 
-    /// Begins to add artifacts to a release, such as a pack for one more old version. All drafts but an interrupted
-    /// extension of the same release are removed.
+    /// Begins to add artifacts to a release, such as a pack for one more old version. Interrupted extensions of other
+    /// releases are removed; what an interrupted build left stays.
     ///
     /// # Errors
     /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or the disk's.
     pub fn extend(&mut self, version: Version) -> Result<Draft<'_>, StoreError> {
         let index = self.store.index(version)?;
-        self.keep_only(Some(version))?;
+        self.remove_drafts(|name, note| name == Some(version) || note.is_some_and(|note| !note.extends))?;
         Draft::begin_extension(&self.store, version, index)
     }
 
@@ -64,7 +77,7 @@ impl Writer {
     /// # Errors
     /// The disk's.
     pub fn discard_drafts(&mut self) -> Result<(), StoreError> {
-        self.keep_only(None)
+        self.remove_drafts(|_, _| false)
     }
 
     /// The pointers that [`Writer::publish`] continues: the current ones, or the newest that are left where those are
@@ -77,7 +90,8 @@ impl Writer {
     }
 
     /// Moves pointers: those of `set` over the current ones, all in one step. Pointers of other formats stay. A pointer
-    /// that changes loses its signature unless `set` brings a new one. Returns the new generation.
+    /// that changes loses its signature unless `set` brings a new one. The releases that are named are published from
+    /// then on, retracted or not, which their records say. Returns the new generation.
     ///
     /// # Errors
     /// [`StoreError::PointerToNothing`] for a pointer to a version that is not released, or the disk's. After an error
@@ -85,9 +99,11 @@ impl Writer {
     pub fn publish(&self, set: &PointerSet) -> Result<PointerGeneration, StoreError> {
         self.refuse_pointers_to_nothing(set)?;
         let current = self.pointers()?;
+        self.mark_published(&current)?;
         let next = PointerGeneration { number: current.number + 1, files: current.merged(set) };
         pointers::switch_to(&next, self.store.layout(), self.store.disk())?;
-        // The next publication tries again; failing to tidy up must not fail what is published.
+        // Neither must fail what is published: the next writer and the next publication try again.
+        let _ = self.mark_published(&next);
         let _ = pointers::prune(next.number, self.store.layout(), self.store.disk());
         Ok(next)
     }
@@ -133,7 +149,7 @@ impl Writer {
     /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or the disk's.
     pub fn remake(&mut self, version: Version, artifacts: &BTreeSet<Artifact>) -> Result<Draft<'_>, StoreError> {
         let index = self.store.index(version)?;
-        self.keep_only(None)?;
+        self.remove_drafts(|_, note| note.is_some_and(|note| !note.extends))?;
         Draft::begin_remake(&self.store, version, &index, artifacts)
     }
 
@@ -149,7 +165,8 @@ impl Writer {
 
     /// What an interrupted writer can have left in `staging`: scratch; what remains of a draft after its release; a
     /// draft whose folder was moved into the public tree but whose record was not written; an extension whose index was
-    /// switched but whose record was not. The first two are removed, the third is taken back, the last is completed.
+    /// switched but whose record was not; a draft that was taking the place of a staged release. The first two are
+    /// removed, the third is a draft again, the others are completed.
     fn recover(&self) -> Result<(), StoreError> {
         let (layout, disk) = (self.store.layout(), self.store.disk());
         if !layout.staging().exists() {
@@ -161,18 +178,28 @@ impl Writer {
                 Some(note) if note.extends && self.store.has_release(note.version()) => {
                     Draft::recover_extension(&self.store, note.version())?;
                 }
+                Some(note) if !note.extends && crate::prepared::is_replacing(&found.path) => {
+                    crate::prepared::recover_replacement(&self.store, note.version(), &found.path)?;
+                }
                 Some(note) if !note.extends && !self.store.has_release(note.version()) => {
                     Draft::recover(&self.store, note.version())?;
                 }
+                Some(note)
+                    if !note.extends && found.path.join("content").is_dir() && self.is_staged(note.version()) => {}
                 _ => disk.remove(&found.path)?,
             }
         }
         Ok(())
     }
 
-    fn keep_only(&self, kept: Option<Version>) -> Result<(), StoreError> {
+    fn is_staged(&self, version: Version) -> bool {
+        self.store.state(version).is_ok_and(|state| state == ReleaseState::Staged)
+    }
+
+    /// Empties `staging`, but for what `is_kept` by its name and note.
+    fn remove_drafts(&self, is_kept: impl Fn(Option<Version>, Option<&DraftNote>) -> bool) -> Result<(), StoreError> {
         for found in list(&self.store.layout().staging())? {
-            if found.name.parse().ok() != kept {
+            if !is_kept(found.name.parse().ok(), DraftNote::read(&found.path).as_ref()) {
                 self.store.disk().remove(&found.path)?;
             }
         }

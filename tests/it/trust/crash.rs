@@ -16,12 +16,12 @@ use clearwell_generate::deltas::DeltaOptions;
 use clearwell_generate::progress::Silent;
 use clearwell_generate::publish::{PublishOptions, publish};
 use clearwell_generate::remake::remake_packs;
-use clearwell_generate::retract::retract;
+use clearwell_generate::retract::{RetractOptions, retract};
 use clearwell_store::adopt::{AdoptOptions, adopt};
 use clearwell_store::check::repair::{RepairOptions, repair};
 use clearwell_store::disk::{Disk, Operation};
 use clearwell_store::gc::{Retention, collect};
-use clearwell_store::{Fault, Store};
+use clearwell_store::{Fault, ReleaseState, Store, StoreError};
 use clearwell_testkit::{cut_off, flip_byte, sample_www, signer};
 
 use super::mix::{options, version};
@@ -136,6 +136,9 @@ fn cases(root: &Path) -> Vec<Case> {
     vec![
         case("build", &one, Box::new(build_it), 20, &[10]),
         case("publish", &staged, Box::new(publish_it), 20, &[10]),
+        case("discard", &staged, Box::new(discard_it), 10, &[]),
+        case("build --stage over a staged one", &staged, Box::new(stage_another), 10, &[]),
+        case("build over a staged one", &staged, Box::new(build_another), 20, &[10]),
         case("gc", &three, Box::new(|store| collect_it(store, &keep(1))), 30, &[]),
         case(
             "gc, no manifests left",
@@ -151,14 +154,16 @@ fn cases(root: &Path) -> Vec<Case> {
 }
 
 fn build_it(store: &Store) -> Result<(), Failure> {
-    if store.latest_version()? != Some(version(20)) {
-        mix_at(20).build_with(20, Some(10), store, Some(signer()), &options())?;
+    if store.latest_version()? == Some(version(20)) {
+        // The next writer puts in order what was stopped after the pointers had moved.
+        return Ok(drop(store.writer("build")?));
     }
+    mix_at(20).build_with(20, Some(10), store, Some(signer()), &options())?;
     Ok(())
 }
 
 fn publish_it(store: &Store) -> Result<(), Failure> {
-    let options = PublishOptions { staging: false, allowed: Default::default(), now: now() };
+    let options = PublishOptions { again: false, staging: false, allowed: Default::default(), now: now() };
     publish(version(20), &store.writer("publish")?, Some(signer()), &options, &Silent)?;
     Ok(())
 }
@@ -169,7 +174,39 @@ fn collect_it(store: &Store, retention: &Retention) -> Result<(), Failure> {
 }
 
 fn retract_it(store: &Store) -> Result<(), Failure> {
-    retract(version(30), None, &mut store.writer("retract")?, Some(signer()), now())?;
+    let options = RetractOptions { to: None, allowed: Default::default(), now: now() };
+    retract(version(30), &options, &mut store.writer("retract")?, Some(signer()))?;
+    Ok(())
+}
+
+/// Drops the staged release 20.
+fn discard_it(store: &Store) -> Result<(), Failure> {
+    match store.writer("discard")?.discard(version(20)) {
+        // The run before was stopped after all but its last word.
+        Err(StoreError::UnknownVersion { .. }) => Ok(()),
+        other => Ok(other.map(drop)?),
+    }
+}
+
+/// Stages release 20 once more, of a mix that has changed.
+fn stage_another(store: &Store) -> Result<(), Failure> {
+    let stage = clearwell_generate::build::BuildOptions { stage: true, ..options() };
+    let mut mix = mix_at(20);
+    mix.file("editor", "/usr/share/editor/another", b"another");
+    mix.build_with(20, Some(10), store, Some(signer()), &stage)?;
+    // Whatever was stopped before, one of the two is there.
+    assert_eq!(store.state(version(20))?, ReleaseState::Staged);
+    Ok(())
+}
+
+/// Publishes release 20 of a mix that has changed since it was staged.
+fn build_another(store: &Store) -> Result<(), Failure> {
+    if store.latest_version()? == Some(version(20)) {
+        return Ok(drop(store.writer("build")?));
+    }
+    let mut mix = mix_at(20);
+    mix.file("editor", "/usr/share/editor/another", b"another");
+    mix.build_with(20, Some(10), store, Some(signer()), &options())?;
     Ok(())
 }
 

@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! tests/fixtures/stores/1.0      releases 10, 20, 30, published
-//! tests/fixtures/stores/1.1      the same; release 10 collected, release 30 taken back, pointers at 20
-//!                      /Swupd_Root.pem    what endpoints trust, for a hundred years
+//! tests/fixtures/stores/1.1      the same; release 10 collected, release 30 retracted, pointers at 20
+//! tests/fixtures/stores/1.2      the same of another mix; release 40 staged
+//!                      /Swupd_Root.pem, 1.2.pem    what endpoints trust, for a hundred years
 //! ```
 
 use std::fs;
@@ -15,7 +16,7 @@ use clearwell_endpoint::source::StoreSource;
 use clearwell_endpoint::{VerifyOptions, verify};
 use clearwell_sign::TrustAnchor;
 use clearwell_store::progress::Silent;
-use clearwell_store::{Store, StoreError};
+use clearwell_store::{ReleaseState, Store, StoreError};
 
 use super::mix::version;
 use super::world::{checked, copy, endpoint_options, keep, scratch};
@@ -37,18 +38,24 @@ fn assert_endpoints_are_content(store: &Store, from: u32) {
 
 #[test]
 fn stores_of_every_layout_are_read() {
-    for (layout, releases, latest, from) in [("1.0", vec![10, 20, 30], 30, 10), ("1.1", vec![20, 30], 20, 20)] {
+    use ReleaseState::{Published, Retracted, Staged};
+    let all = [
+        ("1.0", vec![(10, Published), (20, Published), (30, Published)], 30, 10),
+        ("1.1", vec![(20, Published), (30, Retracted)], 20, 20),
+        ("1.2", vec![(20, Published), (30, Retracted), (40, Staged)], 20, 20),
+    ];
+    for (layout, states, latest, from) in all {
         let folder = scratch();
         copy(&fixtures().join(layout), folder.path());
         let store = Store::open(folder.path()).unwrap();
-        let numbers: Vec<u32> = store.releases().unwrap().iter().map(|version| version.number()).collect();
-        assert_eq!(numbers, releases, "{layout}");
+        let found: Vec<_> = store.states().unwrap().iter().map(|(version, state)| (version.number(), *state)).collect();
+        assert_eq!(found, states, "{layout}");
         assert_eq!(store.latest_version().unwrap(), Some(version(latest)), "{layout}");
-        for release in releases {
+        for (release, _) in states {
             assert_eq!(store.record(version(release)).unwrap().version.number(), release);
             store.mom(version(release)).unwrap();
         }
-        assert_eq!(store.remnants().unwrap().len(), usize::from(layout == "1.1"));
+        assert_eq!(store.remnants().unwrap().len(), usize::from(layout != "1.0"));
         let report = checked(&store);
         assert!(report.is_sound() && report.signatures > 0, "{layout}: {:#?}", report.findings);
         if from < latest {
@@ -59,7 +66,7 @@ fn stores_of_every_layout_are_read() {
 
 #[test]
 fn stores_of_every_layout_are_written_on() {
-    for layout in ["1.0", "1.1"] {
+    for layout in ["1.0", "1.1", "1.2"] {
         let folder = scratch();
         let root = folder.path().join("store");
         copy(&fixtures().join(layout), &root);
@@ -69,7 +76,7 @@ fn stores_of_every_layout_are_written_on() {
             .unwrap();
         assert_eq!(store.latest_version().unwrap(), latest);
         assert!(checked(&Store::open(&root).unwrap()).is_sound(), "{layout}");
-        assert_eq!(fs::read_to_string(root.join("meta/layout")).unwrap(), "clearwell-store 1.1\n");
+        assert_eq!(fs::read_to_string(root.join("meta/layout")).unwrap(), "clearwell-store 1.2\n");
     }
 }
 
@@ -77,8 +84,8 @@ fn stores_of_every_layout_are_written_on() {
 fn a_newer_layout_is_refused_with_the_remedy() {
     let folder = scratch();
     let root = folder.path().join("store");
-    copy(&fixtures().join("1.1"), &root);
-    for newer in ["1.2", "2.0"] {
+    copy(&fixtures().join("1.2"), &root);
+    for newer in ["1.3", "2.0"] {
         fs::write(root.join("meta/layout"), format!("clearwell-store {newer}\n")).unwrap();
         let error = Store::open(&root).unwrap_err();
         assert!(matches!(error, StoreError::LayoutTooNew { .. }));

@@ -12,6 +12,7 @@ use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
+use crate::interrupt::interruptible;
 use crate::signing::{TrustArgs, UNCHECKED};
 use crate::ui::{Ui, bytes_text, count};
 
@@ -75,10 +76,11 @@ impl Adopt {
         versions(&self.www)?;
         let mut fresh = Fresh::default();
         let store = opened.map_or_else(|| fresh.create_store(path), Ok)?;
-        let options =
-            AdoptOptions { transfer: if self.hard_link { Transfer::HardLink } else { Transfer::Copy }, anchor };
+        let transfer = if self.hard_link { Transfer::HardLink } else { Transfer::Copy };
+        let options = AdoptOptions { transfer, anchor };
         let mut writer = store.writer(&format!("adopt {}", self.www.display()))?;
-        let report = adopt(&self.www, &mut writer, &options, ui)?;
+        let left = "releases that were adopted stay; the same command goes on with the others";
+        let report = interruptible(ui, left, || Ok(adopt(&self.www, &mut writer, &options, ui)?))?;
         drop(writer);
         if !report.adopted.is_empty() {
             fresh.keep();

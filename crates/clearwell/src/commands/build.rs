@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use clearwell_format::{FormatNumber, Version};
-use clearwell_generate::build::{BuildError, BuildFault, BuildOptions, BuildOutcome, Method, Profile, build};
+use clearwell_format::{BundleName, FormatNumber, Version};
+use clearwell_generate::build::{
+    BuildError, BuildFault, BuildOptions, BuildOutcome, Method, Profile, build, continues, unfinished,
+};
 use clearwell_generate::bump::{Destination, FirstHalf, FormatBump, settle};
 use clearwell_generate::guard::{InvalidRule, Rule};
 use clearwell_generate::inputs::{AttributePolicy, Inputs, Release};
@@ -21,6 +23,7 @@ use clearwell_generate::source::SourceError;
 use clearwell_generate::source::mix::Workspace;
 use clearwell_generate::source::trees::{OsContent, Trees};
 use clearwell_generate::tree::known::KnownHashes;
+use clearwell_generate::tree::scan::ScanError;
 use clearwell_serve::config::ByteSize;
 use clearwell_sign::Signer;
 use clearwell_store::{PhaseTime, SourceRecord, Store, StoreError};
@@ -30,6 +33,7 @@ use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
+use crate::interrupt::interruptible;
 use crate::signing::{self, SigningArgs, unix_now};
 use crate::ui::{Ui, bytes_text};
 
@@ -94,7 +98,7 @@ pub(crate) struct Build {
     /// Make no packs for new installations.
     #[arg(long)]
     pub(crate) skip_packs: bool,
-    /// Seconds since the epoch for the manifests. Default: the clock.
+    /// Seconds since the epoch for the manifests. Default: those of an interrupted build that is continued, or the clock.
     #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "UNIX", value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
     pub(crate) timestamp: Option<i64>,
     /// The certificate that signs next, PEM; written into os-core beside the first when building from trees.
@@ -161,7 +165,8 @@ impl From<Half> for FormatBump {
 impl Build {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let config = self.store.config.load()?;
-        let outcome = self.release(&config, ui)?;
+        let left = "nothing was released; the same command goes on with what was finished";
+        let outcome = interruptible(ui, left, || self.release(&config, ui))?;
         ui.result(&outcome, &summary(&outcome))?;
         Ok(Exit::Done)
     }
@@ -182,23 +187,32 @@ impl Build {
         let begun = Instant::now();
         let hashes = store.layout().cache().join("hashes");
         let known = if self.paranoid { KnownHashes::forget(hashes) } else { KnownHashes::read(hashes) };
-        let scanning = Merged::begin(ui, Phase::Scan);
-        let mut inputs = match &source {
-            Source::Mix(workspace) => workspace.inputs(release, bump, &known, &scanning)?,
-            Source::Trees(trees) => {
-                let content = self.os_content(config, &release, signer.as_ref(), &store)?;
-                trees.inputs(release, &content, &known, &scanning)?
-            }
+        let scan = |timestamp: i64| -> Result<Scanned, CliError> {
+            let release = Release { timestamp, ..release.clone() };
+            let scanning = Merged::begin(ui, Phase::Scan);
+            let mut inputs = match &source {
+                Source::Mix(workspace) => workspace.inputs(release, bump, &known, &scanning)?,
+                Source::Trees(trees) => {
+                    let content = self.os_content(config, &release, signer.as_ref(), &store)?;
+                    trees.inputs(release, &content, &known, &scanning)?
+                }
+            };
+            scanning.finish();
+            let said = Destination::of_inputs(&inputs);
+            let leaving = settle(&mut inputs, bump, &store)?;
+            Ok(Scanned { inputs, said, leaving })
         };
-        scanning.finish();
+        let Scanned { mut inputs, said, leaving } = match self.timestamp {
+            Some(timestamp) => scan(timestamp)?,
+            None => unfinished_or_new(&store, &release, &options, scan)?,
+        };
         let attributes = self.xattrs.or(config.xattrs).unwrap_or_default();
         attributes.apply(&mut inputs).map_err(|error| CliError::transparent(Exit::Input, error))?;
         if bump == Some(FormatBump::Old) {
-            let (format, version) = self.destination(&inputs.release, Destination::of_inputs(&inputs), &store)?;
+            let (format, version) = self.destination(&inputs.release, said, &store)?;
             options.typed.insert(FormatBump::NEXT_FORMAT.to_owned(), format.to_string());
             next = next.map(|_| version);
         }
-        let leaving = settle(&mut inputs, bump, &store)?;
         let scan = PhaseTime {
             phase: "scan".to_owned(),
             milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -421,8 +435,35 @@ impl From<BuildError> for CliError {
 
 impl From<SourceError> for CliError {
     fn from(error: SourceError) -> Self {
-        Self::transparent(Exit::Input, error)
+        let is_cancelled = matches!(error, SourceError::Scan(ScanError::Cancelled));
+        Self::transparent(if is_cancelled { Exit::Interrupted } else { Exit::Input }, error)
     }
+}
+
+/// What was read of the source.
+struct Scanned {
+    inputs: Inputs,
+    /// Where the content leads endpoints.
+    said: Option<Destination>,
+    /// Bundles that leave the mix with this release.
+    leaving: Vec<BundleName>,
+}
+
+/// The inputs at the time at which an unfinished build of the very same began, or else at that of `release`.
+fn unfinished_or_new(
+    store: &Store,
+    release: &Release,
+    options: &BuildOptions,
+    scan: impl Fn(i64) -> Result<Scanned, CliError>,
+) -> Result<Scanned, CliError> {
+    for begun in unfinished(store, release.version, release.timestamp)? {
+        let Some(timestamp) = begun.timestamp else { continue };
+        let scanned = scan(timestamp)?;
+        if continues(&scanned.inputs, options, &begun) {
+            return Ok(scanned);
+        }
+    }
+    scan(release.timestamp)
 }
 
 /// What a build did, for a person.

@@ -18,6 +18,7 @@ use crate::cli::jobs;
 use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::interrupt::interruptible;
 use crate::signing::{TrustArgs, unix_now};
 use crate::ui::{Ui, bytes_text, count};
 
@@ -101,6 +102,14 @@ struct Mended {
 
 impl Check {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        let left = match self.repair {
+            true => "what was repaired stays; the same command goes on with the rest",
+            false => "nothing was changed; check --resume passes over what was found sound",
+        };
+        interruptible(ui, left, || self.check(ui))
+    }
+
+    fn check(&self, ui: &Ui) -> Result<Exit, CliError> {
         let config = self.store.config.load()?;
         let options = self.options(&config)?;
         let (store, restamped) = self.open(config.store(self.store.store.as_deref())?, ui)?;

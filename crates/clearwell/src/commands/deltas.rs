@@ -11,6 +11,7 @@ use crate::cli::{jobs, memory};
 use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::interrupt::interruptible;
 use crate::names::require_release;
 use crate::ui::{Ui, bytes_text};
 
@@ -53,7 +54,8 @@ impl Deltas {
             None => Sources::Releases(self.from),
         };
         let mut writer = store.writer(&format!("deltas to {}", self.to))?;
-        let added = add_deltas(&mut writer, self.to, &sources, &options, ui)?;
+        let left = "packs that were finished stay; the same command makes the others";
+        let added = interruptible(ui, left, || Ok(add_deltas(&mut writer, self.to, &sources, &options, ui)?))?;
         for warning in &added.warnings {
             ui.warn(warning);
         }

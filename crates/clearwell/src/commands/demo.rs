@@ -18,6 +18,7 @@ use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
+use crate::interrupt::interruptible;
 use crate::names::unknown;
 use crate::sample;
 use crate::signing::{self, SigningArgs};
@@ -71,7 +72,8 @@ impl Demo {
                 running.addr().ok_or_else(|| CliError::usage("a demo needs an address without TLS: give --listen"))?;
             fresh.keep();
             let url = format!("http://{address}");
-            tokio::task::block_in_place(|| release_all(&dir, &certificate, &url, ui))?;
+            let left = "the demo was not built";
+            tokio::task::block_in_place(|| interruptible(ui, left, || release_all(&dir, &certificate, &url, ui)))?;
             let (install, update) = tour(&url, &certificate, &dir).await?;
             let is_clean = install.is_clean() && update.is_clean();
             let text = story(&url, &dir, &install, &update);

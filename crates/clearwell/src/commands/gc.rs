@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::interrupt::interruptible;
 use crate::names::{require_format, require_release};
 use crate::ui::{Ui, bytes_text, count};
 
@@ -93,7 +94,8 @@ impl Gc {
             shown(&plan(&store, &retention, ui)?, true)
         } else {
             let mut writer = store.writer("gc")?;
-            let report = collect(&mut writer, &retention, self.settle, ui)?;
+            let left = "all releases that are left are whole; the next collection ends what was begun";
+            let report = interruptible(ui, left, || Ok(collect(&mut writer, &retention, self.settle, ui)?))?;
             Shown { strays: report.strays, generation: Some(report.generation), ..shown(&report.plan, false) }
         };
         if self.drop_manifests && shown.changes.iter().any(|change| change.fate != Fate::Trimmed.word()) {

@@ -2,7 +2,6 @@
 
 use clearwell_format::Version;
 use clearwell_generate::publish::{PublishOptions, publish};
-use clearwell_store::{ReleaseRecord, Store};
 
 use crate::commands::build::{Allowed, conclusion};
 use crate::config::StoreArgs;
@@ -21,7 +20,7 @@ pub(crate) struct Publish {
     version: Version,
     #[command(flatten)]
     store: StoreArgs,
-    /// Publish a release that was taken back.
+    /// Publish a release that was retracted.
     #[arg(long)]
     again: bool,
     /// Move version/formatstaging/latest alone, which clients with `-F staging` take.
@@ -38,14 +37,10 @@ impl Publish {
         let (config, store) = self.store.open()?;
         require_release(&store, self.version)?;
         let signer = self.signing.signer(&config, None)?;
-        refuse_taken_back(&store, self.version, self.again)?;
         let writer = store.writer(&format!("publish {}", self.version))?;
-        let options = PublishOptions { staging: self.staging, allowed: self.allowed.rules(), now: unix_now() };
+        let options =
+            PublishOptions { again: self.again, staging: self.staging, allowed: self.allowed.rules(), now: unix_now() };
         let published = publish(self.version, &writer, signer.as_ref(), &options, ui)?;
-        if self.again {
-            let record = ReleaseRecord { retracted: None, ..store.record(self.version)? };
-            writer.amend(&record)?;
-        }
         for warning in &published.warnings {
             ui.warn(warning);
         }
@@ -56,16 +51,4 @@ impl Publish {
         ui.result(&published, &text)?;
         Ok(Exit::Done)
     }
-}
-
-fn refuse_taken_back(store: &Store, version: Version, again: bool) -> Result<(), CliError> {
-    if again || !store.has_release(version) || store.record(version)?.retracted.is_none() {
-        return Ok(());
-    }
-    Err(CliError::plain(
-        Exit::Version,
-        format!(
-            "release {version} was taken back; release a higher version, or give --again to publish this one after all"
-        ),
-    ))
 }

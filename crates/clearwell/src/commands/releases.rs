@@ -7,7 +7,7 @@ use clap::Subcommand;
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{BundleName, Entry, EntryPath, FileHash, ManifestName, Version};
 use clearwell_generate::deltas::report::{PackReport, Way, packs_of};
-use clearwell_store::{PointerGeneration, ReleaseRecord, Store};
+use clearwell_store::{PointerGeneration, ReleaseRecord, ReleaseState, Store};
 use serde::Serialize;
 
 use super::explain::explain;
@@ -104,7 +104,7 @@ struct Line {
 enum State {
     /// A pointer names it.
     Current,
-    /// It is above what the pointer of its format names: not yet published.
+    /// It was never published.
     Staged,
     /// It was published, and retracted.
     Retracted,
@@ -113,13 +113,12 @@ enum State {
 }
 
 impl State {
-    fn of(record: &ReleaseRecord, pointers: &PointerGeneration, is_named: bool) -> Self {
-        let latest = pointers.latest(record.format);
-        match record.retracted {
+    const fn of(state: ReleaseState, is_named: bool) -> Self {
+        match state {
             _ if is_named => Self::Current,
-            Some(_) => Self::Retracted,
-            None if latest.is_none_or(|latest| record.version > latest) => Self::Staged,
-            None => Self::Previous,
+            ReleaseState::Retracted => Self::Retracted,
+            ReleaseState::Staged => Self::Staged,
+            ReleaseState::Published => Self::Previous,
         }
     }
 
@@ -146,7 +145,7 @@ fn list(store: &Store, ui: &Ui) -> Result<(), CliError> {
             previous: record.previous.map(Version::number),
             timestamp: record.timestamp,
             date: date(record.timestamp, "%Y-%m-%dT%H:%M:%SZ"),
-            state: State::of(&record, &pointers, !pointed_at_by.is_empty()),
+            state: State::of(store.state(version)?, !pointed_at_by.is_empty()),
             bundles: record.bundles.len(),
             changed: record.bundles.iter().filter(|bundle| bundle.changed).count(),
             files: record.files,

@@ -2,8 +2,9 @@
 
 use clearwell_format::Version;
 use clearwell_generate::bump::FirstHalf;
-use clearwell_generate::retract::retract;
+use clearwell_generate::retract::{RetractOptions, retract};
 
+use crate::commands::build::Allowed;
 use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -11,22 +12,25 @@ use crate::names::require_release;
 use crate::signing::{SigningArgs, unix_now};
 use crate::ui::Ui;
 
-/// Take back a release: the pointers move to the one before, and the release is marked.
+/// Retract a release: the pointers move back to the one before, and the release is marked.
 ///
 /// Endpoints that have not updated yet no longer hear of it. Those that have updated stay on it, as swupd never goes
-/// back: for them, release a higher version with the old content, built on the one that is taken back (--min-version
-/// releases every file anew). Content stays until gc.
+/// back: for them, release a higher version with the old content, built on the one that was retracted (--min-version
+/// releases every file anew). Content stays until gc. A staged release has nothing to retract: discard drops it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Retract {
     /// The release.
     version: Version,
     #[command(flatten)]
     store: StoreArgs,
-    /// The release to move the pointers to. Default: the one before of its format that was not taken back.
+    /// The release to move the pointers back to: an earlier one of its format that was published and not retracted.
+    /// Default: the newest of these.
     #[arg(long, value_name = "N")]
     to: Option<Version>,
     #[command(flatten)]
     signing: SigningArgs,
+    #[command(flatten)]
+    allowed: Allowed,
 }
 
 impl Retract {
@@ -37,10 +41,11 @@ impl Retract {
         }
         let signer = self.signing.signer(&config, None)?;
         let mut writer = store.writer(&format!("retract {}", self.version))?;
-        let retracted = retract(self.version, self.to, &mut writer, signer.as_ref(), unix_now())?;
+        let options = RetractOptions { to: self.to, allowed: self.allowed.rules(), now: unix_now() };
+        let retracted = retract(self.version, &options, &mut writer, signer.as_ref())?;
         let mut text = match retracted.pointers_at {
-            Some(version) => format!("took back {}: pointers name {version}\n", retracted.version),
-            None => format!("took back {}: no pointer named it\n", retracted.version),
+            Some(version) => format!("retracted {}: pointers name {version}\n", retracted.version),
+            None => format!("retracted {}: no pointer names it\n", retracted.version),
         };
         text.push_str(&match FirstHalf::pending(&store)?.filter(|first| first.version == self.version) {
             Some(first) => advice_on_first_half(&first),

@@ -16,6 +16,7 @@ use crate::commands::serve::runtime;
 use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::interrupt::interruptible;
 use crate::names::{require_format, require_release, unknown};
 use crate::signing::{self, TrustArgs, UNCHECKED};
 use crate::ui::{Ui, bytes_text, count};
@@ -100,7 +101,14 @@ impl Verify {
             scratch: self.scratch,
             endpoint,
         };
-        let report = runtime()?.block_on(verify(source, &options, ui))?;
+        let report = interruptible(ui, "nothing was changed and nothing stays", || {
+            runtime()?.block_on(async {
+                tokio::select! {
+                    report = verify(source, &options, ui) => Ok(report?),
+                    () = ui.stopped() => Err(CliError::interrupted()),
+                }
+            })
+        })?;
         if self.url.is_some() && report.is_unanswered() {
             return Err(CliError::plain(Exit::Network, no_answer(&report)));
         }
@@ -191,12 +199,12 @@ fn text(report: &VerifyReport) -> String {
     if left > 0 {
         let _ = writeln!(text, "  and {left} more; --json lists all");
     }
-    for outcome in report.checks.iter().filter(|outcome| !outcome.report.not_updated.is_empty()) {
-        let paths = &outcome.report.not_updated;
+    for outcome in report.checks.iter().filter(|outcome| !outcome.report.left_alone.is_empty()) {
+        let paths = &outcome.report.left_alone;
         let named: Vec<String> = paths.iter().take(SHOWN).map(ToString::to_string).collect();
         let more = if paths.len() > SHOWN { ", … --json lists all" } else { "" };
         let (check, count, named) = (&outcome.check, paths.len(), named.join(", "));
-        let _ = writeln!(text, "  WARNING {check}: updates do not touch {count} paths: {named}{more}");
+        let _ = writeln!(text, "  WARNING {check}: {count} paths that updates do not touch: {named}{more}");
     }
     for (check, problem) in report.problems() {
         let _ = writeln!(text, "  PROBLEM in {check}: {problem}");

@@ -91,7 +91,7 @@ fn a_newer_layout_is_left_alone() {
     let mix = Mix::changed();
     let stamp = fs::read(mix.path("store/meta/layout")).unwrap();
     for (text, says) in [
-        ("clearwell-store 1.2\n", "layout 1.2 is newer than this program's 1.1; use a newer clearwell"),
+        ("clearwell-store 1.3\n", "layout 1.3 is newer than this program's 1.2; use a newer clearwell"),
         ("clearwell-store 2.0\n", "layout 2.0 is newer"),
         ("something else\n", "cannot be understood; restore it from a backup"),
         ("", "cannot be understood"),

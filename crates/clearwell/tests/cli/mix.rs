@@ -143,7 +143,7 @@ impl Mix {
 }
 
 /// Every released file, index, record and pointer of a store, by path.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Kept(pub(crate) BTreeMap<PathBuf, Vec<u8>>);
 
 impl Kept {
@@ -152,6 +152,13 @@ impl Kept {
         for part in ["content", "meta/releases", "meta/index"] {
             collect(&store.join(part), store, &mut files);
         }
+        Self(files)
+    }
+
+    /// Everything else, too.
+    pub(crate) fn of_all(store: &Path) -> Self {
+        let mut files = BTreeMap::new();
+        collect(store, store, &mut files);
         Self(files)
     }
 

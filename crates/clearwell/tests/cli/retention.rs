@@ -63,7 +63,7 @@ fn collected_releases_are_gone_and_the_mix_goes_on() {
 }
 
 #[test]
-fn a_release_that_is_taken_back_is_followed_by_one_built_on_it() {
+fn a_release_that_is_retracted_is_followed_by_one_built_on_it() {
     let mix = three();
     let shown = mix.run(&["retract", "30", "--json"]).expect(0).json();
     assert_eq!((&shown["pointers-at"], &shown["signed"]), (&20.into(), &true.into()));
@@ -73,10 +73,10 @@ fn a_release_that_is_taken_back_is_followed_by_one_built_on_it() {
     mix.run(&["check", "--store", "store"]).expect(0);
     // Once more is no harm.
     mix.run(&["retract", "30"]).expect(0);
-    mix.refuses(&["publish", "30"], 4, &["30 was taken back", "release a higher version", "--again"]);
-    mix.refuses(&["retract", "20", "--to", "30"], 4, &["30 was taken back itself"]);
+    mix.refuses(&["publish", "30"], 4, &["30 was retracted", "release a higher version", "--again"]);
+    mix.refuses(&["retract", "20", "--to", "30"], 4, &["release 30 is not before 20"]);
 
-    // The next release is above the one that was taken back, and built on it: endpoints may be there.
+    // The next release is above the one that was retracted, and built on it: endpoints may be there.
     mix.change("20");
     mix.build(&["--min-version", "40"]).expect(0);
     assert_eq!(mix.newest(), Some(40));
@@ -85,14 +85,18 @@ fn a_release_that_is_taken_back_is_followed_by_one_built_on_it() {
 }
 
 #[test]
-fn a_release_without_one_before_cannot_be_taken_back() {
+fn a_release_without_one_before_cannot_be_retracted() {
     let mix = Mix::released();
-    mix.refuses(&["retract", "10"], 4, &["no release of its format is before 10", "release a higher version"]);
+    mix.refuses(
+        &["retract", "10"],
+        4,
+        &["no published release of its format is before 10", "release a higher version"],
+    );
     mix.refuses(&["retract", "20"], 4, &["no release 20"]);
 }
 
 #[test]
-fn a_release_that_was_taken_back_can_be_published_again() {
+fn a_release_that_was_retracted_can_be_published_again() {
     let mix = three();
     mix.run(&["retract", "30"]).expect(0);
     mix.run(&["publish", "30", "--again"]).expect(0);

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::sync::Arc;
 
-use clearwell_format::resource::{Artifact, Pointer};
+use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, EntryPath, ManifestName, Mom, MomEntry, Resource, Version};
 use clearwell_sign::Signer;
-use clearwell_store::{Store, StoreError};
+use clearwell_store::{ReleaseState, Store, StoreError};
 
 use crate::error::BuildError;
 use crate::guard::{self, Artifacts, Context, Listing, Past, PointerMove, Rule, Signing, Stored, Verdict};
@@ -35,7 +35,19 @@ impl Inspection<'_> {
     /// # Errors
     /// [`BuildError::Refused`].
     pub(crate) fn pass(&self, store: Option<Stored<'_>>, pointers: Option<PointerMove>) -> Result<Verdict, BuildError> {
-        let context = Context {
+        self.weigh(guard::check(&self.context(store, pointers)))
+    }
+
+    /// The verdict on pointers alone.
+    ///
+    /// # Errors
+    /// [`BuildError::Refused`].
+    pub(crate) fn pass_pointers(&self, pointers: PointerMove) -> Result<(), BuildError> {
+        self.weigh(guard::check_pointers(&self.context(None, Some(pointers)))).map(drop)
+    }
+
+    fn context<'c>(&'c self, store: Option<Stored<'c>>, pointers: Option<PointerMove>) -> Context<'c> {
+        Context {
             release: listing(self.release),
             previous: self.previous.map(listing),
             kept: self.kept.iter().map(|(&version, mom)| (version, mom)).collect(),
@@ -48,8 +60,11 @@ impl Inspection<'_> {
             },
             store,
             pointers,
-        };
-        let verdict = Verdict::new(guard::check(&context), self.allowed);
+        }
+    }
+
+    fn weigh(&self, findings: Vec<guard::Finding>) -> Result<Verdict, BuildError> {
+        let verdict = Verdict::new(findings, self.allowed);
         if verdict.may_publish() {
             return Ok(verdict);
         }
@@ -72,8 +87,8 @@ pub(crate) fn kept(store: &Store) -> Result<BTreeMap<Version, Mom>, StoreError> 
     store.releases()?.into_iter().map(|version| Ok((version, store.mom(version)?))).collect()
 }
 
-/// What endpoints that update to `release` may have installed: every published release of its format, those of the
-/// staging channel included, and the release that it is built on.
+/// What endpoints may have when they come to `release`: that of every release of its format that was published, in the
+/// staging channel too, and of the one it is built on.
 ///
 /// # Errors
 /// The store's, for its records. Manifests that cannot be read are passed over.
@@ -84,21 +99,19 @@ pub(crate) fn past(
     store: &Store,
 ) -> Result<Past, StoreError> {
     let header = &release.mom.header;
-    // Publishing repairs damaged pointers; until then every release counts as published.
-    let newest = store.pointers().ok().map(|now| now.latest(header.format).max(now.version(Pointer::Staging)));
-    let is_above = |version: Version| newest.is_some_and(|newest| newest.is_none_or(|newest| version > newest));
+    let states = store.states()?;
     let mut moms = Vec::new();
     for (version, mom) in kept.range(..header.version).filter(|(_, mom)| mom.header.format == header.format) {
-        let is_staged = is_above(*version) && store.record(*version)?.retracted.is_none();
-        moms.extend((!is_staged).then_some(mom));
+        let is_staged = states.get(version) == Some(&ReleaseState::Staged);
+        moms.extend((!is_staged || store.record(*version)?.channel.is_some()).then_some(mom));
     }
     let previous = previous.map(|previous| &previous.mom);
     moms.extend(previous.filter(|previous| moms.iter().all(|mom| mom.header.version != previous.header.version)));
     Ok(Past::read(&listing(release), moms, |entry| manifest_text(store, entry)))
 }
 
-/// The text of a manifest, not compared with its digest: that would take longer than all the guard does with it, and is
-/// what `check` is for.
+/// The text of a manifest. It is not compared with its digest: that is what `check` does, and takes longer than all
+/// that is done with it here.
 fn manifest_text(store: &Store, entry: &MomEntry) -> Option<Vec<u8>> {
     let plain = Artifact::Manifest(ManifestName::Bundle(entry.bundle.clone()));
     let Ok((mut file, meta)) = store.open_artifact(&Resource::of(entry.version, plain)) else {

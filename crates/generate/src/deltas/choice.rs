@@ -105,7 +105,7 @@ pub(crate) fn choose<'p>(
     workshop: &Workshop<'_>,
 ) -> Result<Choice, BuildError> {
     let store = draft.store();
-    let spool = Spool::new(&store.layout().staging())?;
+    let spool = Spool::of_draft(draft, "deltas")?;
     let plans: Vec<&PackPlan> = plans.filter(|plan| plan.to == draft.version()).collect();
     let wanted = plans.iter().filter_map(|plan| Some((plan.bundle.clone(), plan.from?))).collect();
     let earlier = releases_with(&wanted, store)?;
@@ -187,6 +187,7 @@ impl Bench<'_> {
         let workers = self.workshop.workers;
         self.meter.expect(pairs.len() as u64, pairs.iter().map(|pair| pair.target.whole).sum());
         let try_one = |pair: &Pair<'_>, threads| {
+            self.workshop.progress.go_on()?;
             let tried = self.try_one(pair, threads)?;
             self.meter.advance(1, pair.target.whole);
             Ok::<_, BuildError>((pair.name, tried))
@@ -221,10 +222,11 @@ impl Bench<'_> {
             Ok(old) => old,
             Err(error) => return Ok(self.without_base(pair, &error)),
         };
-        if let Some(&known) = self.known.get(&pair.name) {
+        let finished = || self.spool.finished(&pair.name.to_string());
+        if let Some(known) = self.known.get(&pair.name).copied().or_else(finished) {
             let bytes = self.spool.read(known)?;
             match pair::take(bytes, &old, pair.name.to) {
-                Ok(Some(made)) => return self.keep(&made),
+                Ok(Some(MadeDelta { solid, cost, .. })) => return Ok(Tried::Made { spooled: known, solid, cost }),
                 // A stray one: it is made anew.
                 Ok(None) => {}
                 Err(error) => return Ok(self.without_delta(pair, &error)),
@@ -232,17 +234,15 @@ impl Bench<'_> {
         }
         let new = content::read(new, objects)?;
         match pair::make(&old, &new, pair.name.to, pair.target.whole, limit, threads) {
-            Ok(Outcome::Made(made)) => self.keep(&made),
+            Ok(Outcome::Made(made)) => {
+                let spooled = self.spool.keep_as(&pair.name.to_string(), &made.bytes)?;
+                Ok(Tried::Made { spooled, solid: made.solid, cost: made.cost })
+            }
             Ok(Outcome::Small) => Ok(Tried::Useless(WhyWhole::Small)),
             Ok(Outcome::Large) => Ok(Tried::Useless(WhyWhole::Large)),
             Ok(Outcome::NotSmaller) => Ok(Tried::Useless(WhyWhole::NotSmaller)),
             Err(error) => Ok(self.without_delta(pair, &error)),
         }
-    }
-
-    fn keep(&self, made: &MadeDelta) -> Result<Tried, BuildError> {
-        let spooled = self.spool.keep(&made.bytes)?;
-        Ok(Tried::Made { spooled, solid: made.solid, cost: made.cost })
     }
 
     /// An old file that cannot be had is no base. The store's check tells more.

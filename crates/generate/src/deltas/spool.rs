@@ -1,21 +1,34 @@
-//! Deltas between their making and their packs: in one file without a name, so that memory does not grow with a release.
+//! Parts of archives between their making and their archive: in one file, so that memory does not grow with a release.
+//!
+//! ```text
+//! without a name    what is needed once more in this run
+//! parts/make        in a draft, what took time: a build that is continued takes it from there
+//! parts/make.index  a line for each part that is whole: key, offset, length, SHA-256
+//! ```
+//!
+//! The index only saves time: a line that was cut off, or whose bytes are others, counts for nothing.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use clearwell_store::StoreError;
 use clearwell_store::disk::Operation;
+use clearwell_store::{Digest, Draft, StoreError};
 
-/// A place for bytes that are needed once more in this run.
+/// A place for bytes that are needed once more.
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: File,
-    /// The name that it had.
+    /// The name that it has, or had.
     path: PathBuf,
     end: AtomicU64,
+    /// What an interrupted run has finished, by key.
+    finished: HashMap<String, (Spooled, Digest)>,
+    index: Option<Mutex<File>>,
 }
 
 /// Where bytes lie in a [`Spool`].
@@ -38,7 +51,23 @@ impl Spool {
             Ok(file)
         };
         let file = open().map_err(|source| StoreError::io(Operation::CreateFile, &path, source))?;
-        Ok(Self { file, path, end: AtomicU64::new(0) })
+        Ok(Self { file, path, end: AtomicU64::new(0), finished: HashMap::new(), index: None })
+    }
+
+    /// The spool of a draft, with what an interrupted run put into it. It goes with the draft.
+    pub(crate) fn of_draft(draft: &Draft<'_>, name: &str) -> Result<Self, StoreError> {
+        let path = draft.parts().join(name);
+        let failed = |source| StoreError::io(Operation::CreateFile, &path, source);
+        let open = |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = open(&path).map_err(failed)?;
+        let index_path = path.with_extension("index");
+        let text = fs::read(&index_path).unwrap_or_default();
+        let mut index = OpenOptions::new().append(true).create(true).open(&index_path).map_err(failed)?;
+        // After a line that was cut off, the next one begins anew.
+        index.write_all(b"\n").map_err(failed)?;
+        let finished = String::from_utf8_lossy(&text).lines().filter_map(entry).collect();
+        let end = file.metadata().map_err(failed)?.len();
+        Ok(Self { file, path, end: AtomicU64::new(end), finished, index: Some(Mutex::new(index)) })
     }
 
     /// Keeps bytes. Many threads may.
@@ -50,6 +79,26 @@ impl Spool {
         Ok(Spooled { offset, length })
     }
 
+    /// Keeps bytes for this run and for one that continues it. The key tells all that decides them.
+    pub(crate) fn keep_as(&self, key: &str, bytes: &[u8]) -> Result<Spooled, StoreError> {
+        let spooled = self.keep(bytes)?;
+        if let Some(index) = &self.index {
+            let Spooled { offset, length } = spooled;
+            let line = format!("{key} {offset} {length} {}\n", Digest::of(bytes));
+            let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+            // Without the line, the bytes are made again.
+            let _ = index.write_all(line.as_bytes());
+        }
+        Ok(spooled)
+    }
+
+    /// What an interrupted run has kept under the key, if its bytes are what they were.
+    pub(crate) fn finished(&self, key: &str) -> Option<Spooled> {
+        let (spooled, digest) = self.finished.get(key)?;
+        let is_within = spooled.offset.checked_add(spooled.length)? <= self.end.load(Ordering::Relaxed);
+        (is_within && Digest::of(&self.read(*spooled).ok()?) == *digest).then_some(*spooled)
+    }
+
     /// The bytes again.
     pub(crate) fn read(&self, spooled: Spooled) -> Result<Vec<u8>, StoreError> {
         let mut bytes = vec![0; usize::try_from(spooled.length).expect("the bytes were in memory once")];
@@ -57,6 +106,13 @@ impl Spool {
         read.map_err(|source| StoreError::io(Operation::Read, &self.path, source))?;
         Ok(bytes)
     }
+}
+
+/// A line of the index; the key comes first and has no spaces.
+fn entry(line: &str) -> Option<(String, (Spooled, Digest))> {
+    let [key, offset, length, digest] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    let spooled = Spooled { offset: offset.parse().ok()?, length: length.parse().ok()? };
+    Some((key.to_owned(), (spooled, digest.parse().ok()?)))
 }
 
 impl Spooled {
@@ -80,5 +136,35 @@ mod tests {
             assert_eq!(spooled.length(), bytes.len() as u64);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_run_that_continues_finds_what_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = clearwell_store::Store::create(folder.path()).unwrap();
+        let mut writer = store.writer("test").unwrap();
+        let draft = writer.draft(clearwell_format::Version::new(10).unwrap(), "same").unwrap();
+        let spool = Spool::of_draft(&draft, "make").unwrap();
+        let one = spool.keep_as("one", b"the first").unwrap();
+        spool.keep_as("two", b"the second").unwrap();
+        drop(spool);
+        let path = draft.parts().join("make");
+        // The second lost a byte, and a third its line.
+        let mut bytes = fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let index = path.with_extension("index");
+        fs::write(&index, [&fs::read(&index).unwrap()[..], b"three 0 9"].concat()).unwrap();
+        fs::write(&index, [&fs::read(&index).unwrap()[..], b"\nfar 5000000000 18446744073709551615 00"].concat())
+            .unwrap();
+        let spool = Spool::of_draft(&draft, "make").unwrap();
+        assert_eq!(spool.finished("one"), Some(one));
+        assert_eq!(spool.read(one).unwrap(), b"the first");
+        for key in ["two", "three", "far", "four"] {
+            assert_eq!(spool.finished(key), None, "{key}");
+        }
+        spool.keep_as("two", b"the second").unwrap();
+        drop(spool);
+        assert!(Spool::of_draft(&draft, "make").unwrap().finished("two").is_some());
     }
 }

@@ -17,14 +17,15 @@ use super::{Artifacts, Finding, Object, PointerMove, Rule, Signing};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let context = survey.context;
-    let mut signed = Vec::new();
-    if let Some(store) = context.store {
-        signed.extend(of_mom(survey, store.artifacts));
-    }
-    if let Some(pointers) = &context.pointers {
-        signed.extend(of_pointers(pointers));
-    }
-    signed.into_iter().filter_map(|signed| signed.finding(context.signing)).collect()
+    let of_mom = context.store.into_iter().flat_map(|store| of_mom(survey, store.artifacts));
+    let of_mom = of_mom.filter_map(|signed| signed.finding(context.signing));
+    of_mom.chain(of_moved_pointers(survey)).collect()
+}
+
+pub(super) fn of_moved_pointers(survey: &Survey<'_>) -> Vec<Finding> {
+    let context = survey.context;
+    let signed = context.pointers.iter().flat_map(of_pointers);
+    signed.filter_map(|signed| signed.finding(context.signing)).collect()
 }
 
 /// Something signed, and its signature.

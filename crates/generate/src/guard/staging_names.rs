@@ -1,19 +1,20 @@
-//! Temporary names of the client: two rules.
+//! Names that the client itself uses beside what it installs: two rules.
 //!
-//! Source: manifest 3.3 and 6.1 quirk 25. The client stages a new `foo` as `.update.foo` in the same directory, and before
-//! that removes anything of this name, recursively. What the stock client does (observed):
+//! Source: manifest 3.3 and 6.1 quirk 25. Before it puts `foo` in place, an endpoint writes the new file to
+//! `.update.foo` beside it, and first removes what is there, a directory with all its content. What the stock client
+//! does (observed):
 //!
-//! | content | the client |
+//! | listed | the client |
 //! |---|---|
-//! | `foo` and `.update.foo` | `.update.foo` is missing after an installation; if both change, `foo` gets the content of `.update.foo`, exit 0 |
-//! | the same, one of them a directory | `.update.foo` is removed whenever `foo` is installed or updated |
-//! | first `.update.foo`, in a later release `foo` instead | the update removes the file that it has staged: exit 10, no `foo` |
-//! | `.update.foo` alone | works |
+//! | `foo` and `.update.foo` | an installation leaves no `.update.foo`; when both change, `foo` gets the content of `.update.foo`, exit 0 |
+//! | `foo` a directory, or `.update.foo` one | the same: `.update.foo` is gone whenever `foo` is installed or changes |
+//! | `.update.foo` before, `foo` now | the update removes what it has just staged: exit 10, no `foo` |
+//! | `.update.foo` alone | nothing unusual |
 //!
-//! - `staging-collision`: the first three rows.
-//! - `staging-name`: such a name alone, which makes a later `foo` a collision. Also `.deleted.<time>.foo`, to which the
-//!   client renames directories that it cannot remove. In content both are usually leftovers of an update on the machine
-//!   that the tree was copied from.
+//! - `staging-clash`: the first three.
+//! - `staging-name`: such a name alone; whoever adds `foo` one day meets the third. Also `.deleted.<time>.foo`, which
+//!   is what an endpoint renames a directory to that it cannot remove. In content both are the traces of an update on
+//!   the machine that it was copied from.
 
 use std::collections::BTreeSet;
 
@@ -32,11 +33,9 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         Some(match survey.listed.at(target.as_bytes()).is_empty() {
             true => alone(path),
             false => Finding::refusal(
-                Rule::StagingCollision,
+                Rule::StagingClash,
                 Object::Path(path.clone()),
-                format!(
-                    "endpoints stage {target} under this name; one of the two is lost or gets the content of the other"
-                ),
+                format!("endpoints stage {target} under this name; they lose the one or swap their content"),
                 "rename it in the tree, or leave it out of every bundle",
             ),
         })
@@ -44,7 +43,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     listed.chain(survey.past.by_path().filter_map(|past| went(survey, &past[0].entry.path))).collect()
 }
 
-/// A staging name that endpoints have and the release does not, while its target is new or changed.
+/// Such a name that endpoints have, and that goes while what is staged under it comes or changes.
 fn went(survey: &Survey<'_>, path: &EntryPath) -> Option<Finding> {
     let target = staged_for(path)?;
     let now = survey.listed.at(target.as_bytes());
@@ -62,13 +61,13 @@ fn went(survey: &Survey<'_>, path: &EntryPath) -> Option<Finding> {
     });
     (!releases.is_empty()).then(|| {
         Finding::refusal(
-            Rule::StagingCollision,
+            Rule::StagingClash,
             Object::Path(target.clone()),
             format!(
-                "it is staged as {path}, which the same update removes; the update of {} ends with exit code 10",
+                "it comes while {path} goes, under which it is staged; the update of {} ends with exit code 10",
                 endpoints_on(&releases)
             ),
-            "choose another name",
+            "choose another name for it",
         )
     })
 }
@@ -77,12 +76,12 @@ fn alone(path: &EntryPath) -> Finding {
     Finding::refusal(
         Rule::StagingName,
         Object::Path(path.clone()),
-        "clients use such names for temporary files",
-        "leave it out of every bundle; if it is not a leftover of an update, rename it or allow the rule",
+        "endpoints use such names for what they stage and what they move aside",
+        "leave it out of every bundle; if it is no trace of an update, rename it or allow the rule",
     )
 }
 
-/// The path that the client stages under this name.
+/// The path that an endpoint stages under this one.
 fn staged_for(path: &EntryPath) -> Option<EntryPath> {
     let name = path.base_name().strip_prefix(b".update.").filter(|name| !name.is_empty())?;
     let folder = &path.as_bytes()[..path.as_bytes().len() - path.base_name().len()];

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::SourceError;
-use crate::tree::scan::printable;
+use crate::tree::scan::{ScanError, printable};
 
 /// Problems in the order in which they are told.
 #[derive(Debug, Default)]
@@ -25,8 +25,11 @@ impl Problems {
     }
 
     /// # Errors
-    /// The problem if there is one; [`SourceError::Several`] for more.
+    /// The problem if there is one; [`SourceError::Several`] for more. Of a scan that was told to stop, only that is told.
     pub(super) fn into_result(mut self) -> Result<(), SourceError> {
+        if self.0.iter().any(|problem| matches!(problem, SourceError::Scan(ScanError::Cancelled))) {
+            return Err(ScanError::Cancelled.into());
+        }
         match self.0.len() {
             0 => Ok(()),
             1 => self.0.pop().map_or(Ok(()), Err),

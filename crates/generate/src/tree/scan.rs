@@ -70,6 +70,9 @@ pub fn scan(root: Root<'_>, known: &KnownHashes, progress: &dyn Progress) -> Sca
     let total_bytes = files.iter().map(|(_, state)| state.size).sum();
     let meter = Meter::begin(progress, Phase::Scan, files.len() as u64, total_bytes);
     let hash = |buffer: &mut Vec<u8>, (path, state): (EntryPath, State)| {
+        if progress.is_cancelled() {
+            return Err(ScanError::Cancelled);
+        }
         let location = root.join(path.relative());
         let owner = ownership.of(&state);
         let key = state.key(ownership);
@@ -121,6 +124,9 @@ pub enum ScanError {
         /// The system's answer.
         source: io::Error,
     },
+    /// Somebody asked for an end.
+    #[error("interrupted")]
+    Cancelled,
     /// A file changed while it was read.
     #[error("{} changed while it was hashed; let nothing write to the tree and build again", .0.display())]
     Changed(PathBuf),
@@ -138,9 +144,10 @@ pub enum ScanError {
 }
 
 impl ScanError {
-    /// Where the problem is.
+    /// Where the problem is; empty for what is none of the tree.
     pub fn path(&self) -> &Path {
         match self {
+            Self::Cancelled => Path::new(""),
             Self::NoRoot(path)
             | Self::Read { path, .. }
             | Self::Changed(path)

@@ -4,8 +4,12 @@
 
 mod deltas;
 mod faults;
+mod interrupted;
 mod mix;
 mod packs;
 mod publication;
+mod refusals;
 mod releases;
+mod retraction;
 mod segments;
+mod staged;

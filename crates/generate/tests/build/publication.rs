@@ -65,7 +65,7 @@ fn a_staged_release_waits_for_its_pointers() {
     assert_eq!(store.pointers().unwrap().latest_version(), Some(version(10)));
     assert_eq!(store.releases().unwrap(), [version(10), version(20)]);
 
-    let publication = PublishOptions { staging: false, allowed: Default::default(), now: options().now };
+    let publication = PublishOptions { again: false, staging: false, allowed: Default::default(), now: options().now };
     let writer = store.writer("test").unwrap();
     let published = publish(version(20), &writer, Some(signer()), &publication, &Silent).unwrap();
     assert_eq!((published.version, published.signed), (20, true));
@@ -89,7 +89,8 @@ fn the_staging_channel_goes_ahead_by_its_name_and_is_never_behind() {
     mix.file("viewer", "/usr/share/new", b"new");
     let staged = BuildOptions { stage: true, ..options() };
     mix.build_with(20, Some(10), &store, Some(signer()), &staged).unwrap();
-    let publication = |staging| PublishOptions { staging, allowed: Default::default(), now: options().now };
+    let publication =
+        |staging| PublishOptions { again: false, staging, allowed: Default::default(), now: options().now };
     let go = |number, is_staging| {
         let writer = store.writer("test").unwrap();
         publish(version(number), &writer, Some(signer()), &publication(is_staging), &Silent)
@@ -124,19 +125,6 @@ fn a_release_whose_pointers_were_not_moved_is_published_by_the_next_run() {
     assert!(before.iter().all(|(name, bytes)| after[name] == *bytes));
     let again = mix.build_with(10, None, &store, Some(signer()), &options()).unwrap_err();
     assert!(matches!(again, BuildError::Store(StoreError::VersionExists { .. })), "{again:?}");
-}
-
-#[test]
-fn another_content_for_a_version_that_exists_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::create(folder.path().join("store")).unwrap();
-    let mut mix = Mix::sample();
-    mix.build_with(10, None, &store, Some(signer()), &BuildOptions { stage: true, ..options() }).unwrap();
-    let before = snapshot(store.root());
-    mix.file("viewer", "/usr/share/new", b"new");
-    let error = mix.build_with(10, None, &store, Some(signer()), &options()).unwrap_err();
-    assert!(matches!(error, BuildError::Store(StoreError::VersionExists { .. })), "{error:?}");
-    assert!(before == snapshot(store.root()));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use super::AdoptReport;
 use super::problem::{Problem, ProblemKind};
 use crate::content::ContentProblem;
 use crate::listing::list;
-use crate::{PointerSet, Store, StoreError, Writer};
+use crate::state::is_of_another;
+use crate::{PointerSet, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
 
 pub(super) fn adopt(
     www: &Path,
@@ -37,6 +38,19 @@ pub(super) fn adopt(
     set.retain(|pointer, bytes| current.files.get(pointer).is_none_or(|old| **old != **bytes));
     if !set.is_empty() {
         report.generation = Some(writer.publish(&set)?.number);
+    }
+    mark_published(writer)
+}
+
+/// What the tree's generator released before the newest was published, too.
+fn mark_published(writer: &Writer) -> Result<(), StoreError> {
+    let store = writer.store();
+    let current = store.pointers()?;
+    for version in store.releases()? {
+        let record = store.record(version)?;
+        if record.published.is_none() && is_of_another(&record, &current) {
+            writer.amend(&ReleaseRecord { published: Some(record.timestamp), ..record })?;
+        }
     }
     Ok(())
 }
@@ -109,6 +123,9 @@ fn read(
     }
     if let Some(current) = store.pointers()?.version(pointer).filter(|current| *current > version) {
         return Err(ProblemKind::PointerBehind { version, current }.into());
+    }
+    if !matches!(pointer, Pointer::First(_)) && store.state(version)? == ReleaseState::Retracted {
+        return Err(ProblemKind::PointerToRetracted { version }.into());
     }
     let mut adopted = AdoptedPointer { pointer, version, signature: SignatureState::None };
     let mut files = PointerSet::new();

@@ -124,6 +124,12 @@ pub enum ProblemKind {
         /// The version.
         version: Version,
     },
+    /// A pointer to a release that was retracted in the store.
+    #[error("it names version {version}, which the store has retracted")]
+    PointerToRetracted {
+        /// The version.
+        version: Version,
+    },
     /// The store's pointer is further on.
     #[error("it names version {version}, and the store has moved on to {current}")]
     PointerBehind {
@@ -149,6 +155,7 @@ impl Problem {
             | Kind::LinesIgnored { .. }
             | Kind::PackIncomplete { .. }
             | Kind::SignsNothing
+            | Kind::PointerToRetracted { .. }
             | Kind::PointerBehind { .. } => Severity::Note,
             Kind::SignatureMissing
             | Kind::SignatureInvalid(_)
@@ -198,7 +205,7 @@ impl Problem {
                 "find out who changed it: what is released never changes, the store keeps its own"
             }
             Kind::PointerUnreadable | Kind::PointerToNothing { .. } => "publish a release of the store",
-            Kind::PointerBehind { .. } => "nothing: the store's pointer stays",
+            Kind::PointerBehind { .. } | Kind::PointerToRetracted { .. } => "nothing: the store's pointer stays",
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One version of the tree: checked, then stored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -156,7 +155,7 @@ impl ReleaseCheck {
         let Some(mom) = mom else { return Ok(None) };
         self.sound = sound;
         self.look_for_older_manifests(store, &mom)?;
-        let staged = self.check_content(store, &mom, meter);
+        let staged = self.check_content(store, &mom, meter)?;
         self.look_for_fullfiles(store, &bundles);
         self.look_into_zero_packs(&bundles, &staged);
         self.compare_with_store();
@@ -180,7 +179,12 @@ impl ReleaseCheck {
     }
 
     /// Everything but manifests, on all processors. Returns what each pack holds whole.
-    fn check_content(&mut self, store: &Store, mom: &Mom, meter: &Meter<'_>) -> BTreeMap<Artifact, BTreeSet<FileHash>> {
+    fn check_content(
+        &mut self,
+        store: &Store,
+        mom: &Mom,
+        meter: &Meter<'_>,
+    ) -> Result<BTreeMap<Artifact, BTreeSet<FileHash>>, StoreError> {
         let is_manifest = |artifact: &Artifact| {
             matches!(artifact, Artifact::Manifest(_) | Artifact::ManifestTar(_) | Artifact::MomSignature)
         };
@@ -191,6 +195,7 @@ impl ReleaseCheck {
         let version = self.version;
         let inspector = Inspector { version, format, bases: &bases, throttle: &throttle, large: &large, meter };
         let results = fan_out(&content, |(artifact, path)| {
+            meter.go_on()?;
             let result = match self.known.as_ref().and_then(|known| known.get(artifact)) {
                 // What the store has was checked when it came.
                 Some(_) => File::open(path)
@@ -200,9 +205,8 @@ impl ReleaseCheck {
                     .map(|meta| Sound { meta, staged: BTreeSet::new(), unapplied: 0 }),
                 None => inspector.check(artifact, path),
             };
-            Ok::<_, Infallible>(((*artifact).clone(), result))
-        });
-        let Ok(results) = results;
+            Ok::<_, StoreError>(((*artifact).clone(), result))
+        })?;
         let mut staged = BTreeMap::new();
         for (artifact, result) in results {
             match result {
@@ -213,7 +217,7 @@ impl ReleaseCheck {
                 Err(content) => self.problem(&artifact.to_string(), content.into()),
             }
         }
-        staged
+        Ok(staged)
     }
 
     fn look_for_fullfiles(&mut self, store: &Store, bundles: &BTreeMap<BundleName, Manifest>) {
@@ -297,6 +301,7 @@ fn store(
         None => (writer.draft(version, "adopt")?, record(www, &checked, check)),
     };
     for (artifact, meta) in check.sound.iter().filter(|(artifact, _)| is_new(artifact)) {
+        meter.go_on()?;
         let outcome = draft.put_file(artifact, &check.files[artifact], *meta, options.transfer)?;
         meter.advance(1, meta.size);
         if matches!(outcome, PutOutcome::Written(_)) {

@@ -37,6 +37,7 @@ impl Run<'_> {
                     self.find(Finding::at(&path, self.store.layout(), error.into()));
                 }
             }
+            meter.go_on()?;
             self.report.versions += 1;
         }
         meter.finish();
@@ -56,6 +57,9 @@ impl Run<'_> {
             }
             let mut problems = Vec::new();
             for (artifact, meta) in &block.artifacts {
+                if self.progress.is_cancelled() {
+                    return;
+                }
                 match self.artifact(&inspector, artifact, *meta) {
                     Ok(count) => drop(unapplied.fetch_add(count, Ordering::Relaxed)),
                     Err(kind) => problems.push(Finding::of(Resource::of(version, artifact.clone()), kind)),

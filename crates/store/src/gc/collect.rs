@@ -20,7 +20,7 @@ use super::plan::{Change, Fate, GcPlan, plan};
 use super::retention::Retention;
 use crate::listing::list;
 use crate::progress::{Meter, Phase, Progress};
-use crate::{ArtifactMeta, Index, LayoutVersion, StoreError, Writer, index, pointers};
+use crate::{ArtifactMeta, Index, StoreError, Writer, index, pointers};
 
 /// What a collection did.
 #[derive(Debug)]
@@ -37,15 +37,16 @@ pub struct GcReport {
 /// once a second. Drafts of interrupted builds go too.
 ///
 /// # Errors
-/// As [`plan()`], and the disk's. What was not done yet is done by the next collection.
+/// As [`plan()`], [`StoreError::Cancelled`], and the disk's. What was not done yet is done by the next collection.
 pub fn collect(
     writer: &mut Writer,
     retention: &Retention,
     settle: Duration,
     progress: &dyn Progress,
 ) -> Result<GcReport, StoreError> {
-    writer.discard_drafts()?;
     let plan = plan(writer.store(), retention, progress)?;
+    progress.go_on()?;
+    writer.discard_drafts()?;
     let removed = plan.removed();
     let meter = Meter::begin(progress, Phase::Remove, removed.number, removed.bytes);
     let collection = Collection { writer, plan: &plan };
@@ -96,25 +97,11 @@ impl Collection<'_> {
             disk.create_folder(&layout.remnants())?;
             disk.sync_folder(&layout.meta())?;
         }
-        self.stamp()?;
         for change in going {
             disk.rename(&layout.record(change.version), &layout.remnant(change.version))?;
         }
         disk.sync_folder(&layout.remnants())?;
         disk.sync_folder(&layout.records())
-    }
-
-    /// Programs that know of no remnants would answer 404 for what lies in them.
-    fn stamp(&self) -> Result<(), StoreError> {
-        let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
-        let stamp = std::fs::read_to_string(layout.stamp()).ok().and_then(|text| LayoutVersion::parse(&text));
-        if stamp == Some(LayoutVersion::CURRENT) {
-            return Ok(());
-        }
-        let scratch = layout.staging().join("layout");
-        disk.write_synced(&scratch, LayoutVersion::CURRENT.stamp().as_bytes())?;
-        disk.rename(&scratch, &layout.stamp())?;
-        disk.sync_folder(&layout.meta())
     }
 
     /// Step 3. The record of a release that lost packs counts what is left.
@@ -146,6 +133,7 @@ impl Collection<'_> {
     fn remove(&self, before: &BTreeMap<Version, Arc<Index>>, meter: &Meter<'_>) -> Result<(), StoreError> {
         let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
         for change in self.changes() {
+            meter.go_on()?;
             let folder = layout.release_folder(change.version);
             if change.fate == Fate::Gone {
                 self.remove_whole(change.version)?;
@@ -154,6 +142,7 @@ impl Collection<'_> {
             }
             let gone = before[&change.version].iter();
             for (artifact, meta) in gone.filter(|(artifact, _)| !self.plan.needs.has(change.version, artifact)) {
+                meter.go_on()?;
                 disk.remove(&folder.join(artifact.to_string()))?;
                 meter.advance(1, meta.size);
             }

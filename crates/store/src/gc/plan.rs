@@ -9,7 +9,7 @@ use super::needs::Needs;
 use super::retention::{Reason, Retention, reasons};
 use crate::progress::{Meter, Phase, Progress};
 use crate::record::Counts;
-use crate::{PointerSet, Store, StoreError};
+use crate::{PointerSet, ReleaseState, Store, StoreError};
 
 /// What a collection does.
 #[derive(Debug)]
@@ -119,8 +119,9 @@ pub fn plan(store: &Store, retention: &Retention, progress: &dyn Progress) -> Re
 /// `first` of each format whose first release goes. No endpoint reads it, generators of downstream mixes do.
 fn firsts(store: &Store, kept: &BTreeMap<Version, BTreeSet<Reason>>) -> Result<PointerSet, StoreError> {
     let current = store.pointers()?;
+    let states = store.states()?;
     let mut first_of: BTreeMap<FormatNumber, Version> = BTreeMap::new();
-    for version in kept.keys() {
+    for version in kept.keys().filter(|version| states.get(version) != Some(&ReleaseState::Staged)) {
         first_of.entry(store.record(*version)?.format).or_insert(*version);
     }
     let mut set = PointerSet::new();

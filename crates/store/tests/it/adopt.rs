@@ -32,7 +32,8 @@ impl Adoption {
     }
 
     fn store(&self) -> Store {
-        Store::open_or_create(self.folder.path().join("store")).unwrap()
+        let path = self.folder.path().join("store");
+        Store::open(&path).or_else(|_| Store::create(&path)).unwrap()
     }
 
     fn run(&self) -> AdoptReport {

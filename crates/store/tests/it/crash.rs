@@ -110,6 +110,72 @@ fn an_extension_survives_a_stop_anywhere() {
     assert!(stops > 15, "{stops}");
 }
 
+/// Release 10, published, and release 20, staged.
+fn store_with_staged_20(folder: &Path) -> Store {
+    let store = store_with_release_10(folder);
+    small_releases()[1].release_in(&mut store.writer("test").unwrap());
+    store
+}
+
+#[test]
+fn a_discard_survives_a_stop_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    store_with_staged_20(folder.path());
+    let stops = stop_everywhere(
+        folder.path(),
+        |store| match store.writer("test")?.discard(version(20)) {
+            // The run before ended after all but its last word.
+            Err(StoreError::UnknownVersion { .. }) => Ok(()),
+            other => other.map(drop),
+        },
+        |store, moment| {
+            assert_eq!(store.latest(format()).unwrap(), Some(version(10)));
+            assert!(moment == Moment::Stopped || !store.has_content(version(20)));
+            assert!(
+                store.has_release(version(20))
+                    || store.layout().draft(version(20)).exists()
+                    || !store.layout().release_folder(version(20)).exists()
+            );
+        },
+    );
+    assert!(stops > 15, "{stops}");
+}
+
+#[test]
+fn a_staged_release_that_is_replaced_survives_a_stop_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    store_with_staged_20(folder.path());
+    let [first, second] = small_releases();
+    let another = vec![clearwell_testkit::TestObject::file("/another", "twenty")];
+    let other = clearwell_testkit::ReleaseBuilder::new(20, Some(&first)).bundle("os-core", &[], another).build();
+    let stops = stop_everywhere(
+        folder.path(),
+        |store| {
+            let mut writer = store.writer("test")?;
+            // Whatever was stopped, the next writer finds one of the two.
+            let there = store.mom(version(20))?;
+            assert!(there == second.mom || there == other.mom);
+            let draft = writer.draft(version(20), "same options")?;
+            for (artifact, bytes) in &other.artifacts {
+                draft.put(artifact, bytes)?;
+            }
+            draft.prepare(other.record())?.release().map(drop)
+        },
+        |store, moment| {
+            assert_eq!(store.latest(format()).unwrap(), Some(version(10)));
+            match store.mom(version(20)) {
+                Ok(mom) if moment == Moment::Stopped => assert!(mom == second.mom || mom == other.mom),
+                Ok(mom) => assert_eq!(mom, other.mom),
+                Err(error) => {
+                    assert!(matches!(error, StoreError::UnknownVersion { .. }), "{error:?}");
+                    assert!(moment == Moment::Stopped);
+                }
+            }
+        },
+    );
+    assert!(stops > 60, "{stops}");
+}
+
 #[test]
 fn a_store_can_be_created_after_a_stop_anywhere() {
     for operations in 0.. {

@@ -5,10 +5,12 @@
 mod adopt;
 mod crash;
 mod damage;
+mod discard;
 mod disk_errors;
 mod drafts;
 mod gc;
 mod order;
 mod readers;
+mod states;
 mod support;
 mod writers;

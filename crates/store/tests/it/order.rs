@@ -61,7 +61,8 @@ fn everything_is_synced_before_it_becomes_visible() {
 
     let at = |operation, path: &Path| position(&trace_of_publication, operation, path);
     let switched = at(Operation::Rename, &layout.pointers_link());
-    let files: Vec<_> = trace_of_publication.iter().filter(|call| call.0 == Operation::CreateFile).collect();
+    let is_new = |call: &&(Operation, PathBuf)| call.0 == Operation::CreateFile;
+    let files: Vec<_> = trace_of_publication[..switched].iter().filter(is_new).collect();
     assert_eq!(files.len(), 5, "four pointers and their sums");
     for (_, path) in files {
         assert!(at(Operation::SyncFile, path) < switched);
@@ -69,6 +70,7 @@ fn everything_is_synced_before_it_becomes_visible() {
     }
     assert!(at(Operation::SyncFolder, &layout.generations()) < switched);
     assert!(switched < at(Operation::SyncFolder, &layout.content()));
+    assert!(switched < at(Operation::Rename, &layout.record(version(10))), "published is what pointers named");
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn newer_layouts_and_other_folders_are_refused() {
     assert_sound(&store);
     assert!(matches!(Store::create(&path), Err(StoreError::StoreExists { .. })));
 
-    for (stamp, newer) in [("clearwell-store 1.2\n", true), ("clearwell-store 2.0\n", true), ("x", false), ("", false)]
+    for (stamp, newer) in [("clearwell-store 1.3\n", true), ("clearwell-store 2.0\n", true), ("x", false), ("", false)]
     {
         std::fs::write(store.layout().stamp(), stamp).unwrap();
         let error = Store::open(&path).unwrap_err();

@@ -11,6 +11,7 @@ use crate::adopt::survey;
 use crate::check::trust::Trust;
 use crate::check::{Finding, FindingKind};
 use crate::disk::Operation;
+use crate::state::derived;
 use crate::{ArtifactMeta, Fault, Index, ReleaseRecord, Store, StoreError, index};
 
 impl Repair<'_> {
@@ -55,6 +56,7 @@ impl Repair<'_> {
             let mut record = found.record;
             record.count(index.iter().map(|(artifact, meta)| (artifact.kind(), meta)));
             record.notes.push("made again from the content by check --repair".to_owned());
+            record.published = derived(self.writer.store())?.contains(&version).then_some(record.timestamp);
             let path = layout.record(version);
             self.place_at(&path, &record.to_json(), How::FromContent)?;
             self.changed_index = true;

@@ -1,0 +1,170 @@
+//! Dropping what was never published: a staged release, or the draft of an interrupted build.
+//!
+//! ```text
+//! 1  meta/staging/30/draft.json                             it is a draft from here on, also for a writer that finds it
+//! 2  meta/releases/30.json -> meta/staging/30/discarded     the release does not exist from here on
+//! 3  a new generation of the same pointers                  readers forget its index
+//! 4  content/30, then meta/index/30 -> meta/staging/30
+//! 5  meta/staging/30 is removed
+//! ```
+//!
+//! A writer that is stopped after step 2 leaves a draft that nobody continues; the next build, collection or the same
+//! command removes it. Packs that the release's build added to older releases stay: they lead from one older release to
+//! another.
+
+use std::fmt;
+
+use clearwell_format::Version;
+use clearwell_format::resource::Pointer;
+
+use crate::draft::DraftNote;
+use crate::pointers;
+use crate::{Begun, Counts, ReleaseState, Store, StoreError, Writer};
+
+/// What was discarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discarded {
+    /// A staged release with its artifacts.
+    Release(Counts),
+    /// What an interrupted build or an interrupted discard had left.
+    Draft,
+}
+
+/// Why a release cannot be discarded or built again. Its text completes "release 30 …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Endpoints may have it.
+    Published,
+    /// Endpoints may have it, though no other hears of it.
+    Retracted,
+    /// Endpoints that follow the staging channel may have it.
+    InChannel,
+    /// It is no release any more, and what is left is needed.
+    Collected,
+    /// A later release was built on it.
+    BuiltOn {
+        /// That release.
+        by: Version,
+    },
+    /// A later release has files or manifests of it.
+    NeededBy {
+        /// That release.
+        by: Version,
+    },
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Published => f.write_str(
+                "was published, so endpoints may have it; \"clearwell retract\" moves the pointers back, \"clearwell gc\" \
+                 removes what is no longer needed",
+            ),
+            Self::Retracted => f.write_str(
+                "was published before it was retracted, so endpoints may have it; \"clearwell gc\" removes it once it is no \
+                 longer needed",
+            ),
+            Self::InChannel => f.write_str(
+                "was in the staging channel, so endpoints that follow it may have it; \"clearwell retract\" moves the channel \
+                 back, \"clearwell gc\" removes what is no longer needed",
+            ),
+            Self::Collected => f.write_str("was collected, and what is left of it is needed by releases that are kept"),
+            Self::BuiltOn { by } => write!(f, "is what release {by} was built on; discard that one first, if it is staged"),
+            Self::NeededBy { by } => {
+                write!(f, "has files that release {by} needs; discard that one first, if it is staged")
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Why a version cannot be discarded; `None` for a staged release that nothing needs.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownVersion`], or what keeps a later release from being read.
+    pub fn obstacle(&self, version: Version) -> Result<Option<Obstacle>, StoreError> {
+        if !self.has_release(version) && self.has_content(version) {
+            return Ok(Some(Obstacle::Collected));
+        }
+        match self.state(version)? {
+            ReleaseState::Published => return Ok(Some(Obstacle::Published)),
+            ReleaseState::Retracted => return Ok(Some(Obstacle::Retracted)),
+            ReleaseState::Staged => {}
+        }
+        let of_channel = pointers::load_to_replace(self.layout())?.version(Pointer::Staging);
+        if of_channel == Some(version) || self.record(version)?.channel.is_some() {
+            return Ok(Some(Obstacle::InChannel));
+        }
+        for by in self.contents()?.into_iter().filter(|by| *by > version) {
+            if self.record_or_remnant(by)?.previous == Some(version) {
+                return Ok(Some(Obstacle::BuiltOn { by }));
+            }
+            if self.needs(by, version)? {
+                return Ok(Some(Obstacle::NeededBy { by }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// True if the MoM of a later version names a manifest in the folder of `version`, or a manifest that it names an
+    /// object there.
+    fn needs(&self, later: Version, version: Version) -> Result<bool, StoreError> {
+        let mom = match self.mom(later) {
+            // Of what was collected, other manifests may be left than the MoM.
+            Err(StoreError::NoSuchResource(_)) if !self.has_release(later) => return Ok(false),
+            other => other?,
+        };
+        if mom.bundles().any(|entry| entry.version == version) {
+            return Ok(true);
+        }
+        if !self.has_release(later) {
+            return Ok(false);
+        }
+        for entry in mom.bundles().filter(|entry| entry.version > version) {
+            if self.bundle_manifest(entry)?.present().any(|entry| entry.version == version) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Writer {
+    /// Drops a staged release, or the draft of an interrupted build of a version that is not released.
+    ///
+    /// # Errors
+    /// [`StoreError::NotDiscardable`] if endpoints or other releases may need it, [`StoreError::UnknownVersion`] if there
+    /// is nothing to drop, or the disk's. After an error the release is whole, or it is gone and the next writer removes
+    /// what is left.
+    pub fn discard(&mut self, version: Version) -> Result<Discarded, StoreError> {
+        let store = self.store().clone();
+        let (layout, disk) = (store.layout(), store.disk());
+        let folder = layout.draft(version);
+        if !store.has_content(version) {
+            if !folder.is_dir() {
+                return Err(StoreError::UnknownVersion { version });
+            }
+            disk.remove(&folder)?;
+            return Ok(Discarded::Draft);
+        }
+        if let Some(obstacle) = store.obstacle(version)? {
+            return Err(StoreError::NotDiscardable { version, obstacle });
+        }
+        let counts = store.record(version)?.total();
+        disk.remove(&folder)?;
+        disk.create_folder(&folder)?;
+        DraftNote::of_new(version, &Begun::from("")).write(&folder, disk)?;
+        disk.sync_folder(&folder)?;
+        disk.sync_folder(&layout.staging())?;
+        disk.rename(&layout.record(version), &folder.join("discarded"))?;
+        disk.sync_folder(&layout.records())?;
+        pointers::renew(layout, disk)?;
+        disk.rename(&layout.release_folder(version), &folder.join("content"))?;
+        disk.sync_folder(&layout.content())?;
+        disk.rename(&layout.index(version), &folder.join("index"))?;
+        disk.sync_folder(&layout.indexes())?;
+        store.refresh();
+        disk.remove(&folder)?;
+        Ok(Discarded::Release(counts))
+    }
+}

@@ -1,0 +1,186 @@
+//! What a release is to endpoints.
+//!
+//! | the pointers | the record has | state |
+//! |---|---|---|
+//! | name it | | published |
+//! | | `retracted` | retracted |
+//! | | `published` | published |
+//! | | neither | staged |
+//!
+//! Always true from layout 1.2 on: pointers leave a release only after its record says that it was published. The mark
+//! is written after the pointers moved; a writer that was interrupted in between leaves it to the next one.
+//!
+//! Records of older layouts, of other generators, and those that a repair made again do not say it. Of them counts as
+//! published what pointers can have named, see [`derived`]: an endpoint may have it, so it is never discarded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+
+use clearwell_format::Version;
+use clearwell_format::resource::Pointer;
+
+use crate::disk::Operation;
+use crate::listing::list;
+use crate::pointers::{self, PointerGeneration};
+use crate::record::ReleaseRecord;
+use crate::{LayoutVersion, Store, StoreError, Writer};
+
+/// What a release is to endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReleaseState {
+    /// Pointers never named it, at most that of the staging channel. Unless endpoints follow that, no endpoint has it, and
+    /// it may be published, built again or discarded.
+    Staged,
+    /// Pointers name it, or named it: endpoints may have it.
+    Published,
+    /// It was published, and retracted: endpoints may have it, and no other hears of it.
+    Retracted,
+}
+
+impl ReleaseState {
+    /// The state as a word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Staged => "staged",
+            Self::Published => "published",
+            Self::Retracted => "retracted",
+        }
+    }
+}
+
+impl Store {
+    /// What a release is to endpoints.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownVersion`], [`StoreError::RecordDamaged`], or the disk's.
+    pub fn state(&self, version: Version) -> Result<ReleaseState, StoreError> {
+        let record = self.record(version)?;
+        let derived = self.derived_if_old()?;
+        Ok(state(&record, &named(&pointers::load_to_replace(self.layout())?), &derived))
+    }
+
+    /// What each release is to endpoints.
+    ///
+    /// # Errors
+    /// As [`Store::state`].
+    pub fn states(&self) -> Result<BTreeMap<Version, ReleaseState>, StoreError> {
+        let named = named(&pointers::load_to_replace(self.layout())?);
+        let derived = self.derived_if_old()?;
+        let mut states = BTreeMap::new();
+        for version in self.releases()? {
+            match self.record(version) {
+                Ok(record) => drop(states.insert(version, state(&record, &named, &derived))),
+                // Collected or discarded since the listing.
+                Err(StoreError::UnknownVersion { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(states)
+    }
+
+    /// Empty for a store whose records say it themselves.
+    fn derived_if_old(&self) -> Result<BTreeSet<Version>, StoreError> {
+        if self.layout_version()? >= LayoutVersion::STATES { Ok(BTreeSet::new()) } else { derived(self) }
+    }
+}
+
+impl Writer {
+    /// Brings a store of an older layout to the current one: its records say from now on which releases were published.
+    pub(crate) fn upgrade(&self) -> Result<(), StoreError> {
+        if self.store().layout_version()? >= LayoutVersion::CURRENT {
+            return Ok(());
+        }
+        for version in derived(self.store())? {
+            // One that cannot be read is made again by a repair, which derives it once more.
+            let Ok(record) = self.store().record(version) else { continue };
+            if record.published.is_none() {
+                self.amend(&ReleaseRecord { published: Some(record.timestamp), ..record })?;
+            }
+        }
+        let (layout, disk) = (self.store().layout(), self.store().disk());
+        let scratch = layout.staging().join("layout");
+        disk.write_synced(&scratch, LayoutVersion::CURRENT.stamp().as_bytes())?;
+        disk.rename(&scratch, &layout.stamp())?;
+        disk.sync_folder(&layout.meta())
+    }
+
+    /// Says in the records of the releases that `generation` names that they are published.
+    pub(crate) fn mark_published(&self, generation: &PointerGeneration) -> Result<(), StoreError> {
+        let of_channel = generation.version(Pointer::Staging);
+        let published = named(generation);
+        for version in published.iter().copied().chain(of_channel).collect::<BTreeSet<_>>() {
+            let record = match self.store().record(version) {
+                Err(StoreError::RecordDamaged { .. } | StoreError::UnknownVersion { .. }) => continue,
+                other => other?,
+            };
+            let folder = self.store().layout().generation(generation.number);
+            let read = |source| StoreError::io(Operation::Read, &folder, source);
+            let switched = folder.metadata().map_err(read)?.mtime();
+            let mut marked = ReleaseRecord { retracted: None, ..record.clone() };
+            if published.contains(&version) {
+                marked.published = record.published.or(Some(switched));
+            }
+            if of_channel == Some(version) {
+                marked.channel = record.channel.or(Some(switched));
+            }
+            if marked != record {
+                self.amend(&marked)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn state(record: &ReleaseRecord, named: &BTreeSet<Version>, derived: &BTreeSet<Version>) -> ReleaseState {
+    let was_published = record.published.is_some() || derived.contains(&record.version);
+    match (named.contains(&record.version), record.retracted) {
+        (true, _) => ReleaseState::Published,
+        (false, Some(_)) => ReleaseState::Retracted,
+        (false, None) if was_published => ReleaseState::Published,
+        (false, None) => ReleaseState::Staged,
+    }
+}
+
+/// The releases that endpoints are pointed to. `first` is read by generators only, and a channel by those who ask for it.
+fn named(generation: &PointerGeneration) -> BTreeSet<Version> {
+    let texts = generation.files.keys().filter(|pointer| !matches!(pointer, Pointer::First(_) | Pointer::Staging));
+    texts.filter_map(|pointer| generation.version(*pointer)).collect()
+}
+
+/// The releases that pointers can have named: those that a generation on disk names, or that were retracted; what these
+/// were built on, as older generations are removed; and what another generator made, up to its pointers.
+pub(crate) fn derived(store: &Store) -> Result<BTreeSet<Version>, StoreError> {
+    let layout = store.layout();
+    let releases = store.releases()?;
+    let records: BTreeMap<Version, ReleaseRecord> =
+        releases.iter().filter_map(|version| Some((*version, store.record(*version).ok()?))).collect();
+    let current = pointers::load_to_replace(layout)?;
+    let mut published = named(&current);
+    let mut oldest = current.number;
+    for found in list(&layout.generations())? {
+        let Ok(number) = found.name.parse() else { continue };
+        oldest = oldest.min(number);
+        published.extend(named(&PointerGeneration { number, files: pointers::read_generation(&found.path)? }));
+    }
+    published.extend(records.values().filter(|record| record.retracted.is_some()).map(|record| record.version));
+    // The first generation is still there: all that was ever named is known.
+    let mut waiting: Vec<Version> = if oldest > 1 { published.iter().copied().collect() } else { Vec::new() };
+    while let Some(version) = waiting.pop() {
+        match records.get(&version) {
+            Some(record) => {
+                waiting.extend(record.previous.filter(|before| *before < version && published.insert(*before)))
+            }
+            // Collected, or lost, with what it was built on.
+            None => published.extend(records.keys().filter(|below| **below < version)),
+        }
+    }
+    published.extend(records.values().filter(|record| is_of_another(record, &current)).map(|record| record.version));
+    published.retain(|version| releases.binary_search(version).is_ok());
+    Ok(published)
+}
+
+/// True for a release that was adopted with its pointer, or with one to a later release.
+pub(crate) fn is_of_another(record: &ReleaseRecord, pointers: &PointerGeneration) -> bool {
+    record.sources.iter().any(|source| source.kind == "adopted")
+        && pointers.latest(record.format).is_some_and(|latest| record.version <= latest)
+}
