@@ -127,7 +127,7 @@ fn a_broken_workspace_is_told_by_file_and_line() {
     for (file, text, says) in [
         ("mix/builder.conf", "[Builder\n", "line 1"),
         ("mix/builder.conf", "[Builder]\nCERT = \"$NO_SUCH_VARIABLE/x\"\n", "NO_SUCH_VARIABLE"),
-        ("mix/mixer.state", "[Mix]\n", "#VERSION"),
+        ("mix/mixer.state", "[Mix\n", "line 1"),
         ("mix/mixer.state", "#VERSION 1.1\n[Mix]\nFORMAT = \"x\"\n", "FORMAT"),
         ("mix/mixversion", "ten", "ten"),
         ("mix/update/groups.ini", "[os-core]\n[no/name]\n", "line 2"),

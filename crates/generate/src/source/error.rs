@@ -8,6 +8,7 @@ use clearwell_format::manifest::ParseError;
 use clearwell_format::{BundleName, EntryPath, Version};
 
 use super::problems::Problems;
+use crate::inputs::Warning;
 use crate::tree::DuplicatePath;
 use crate::tree::scan::ScanError;
 
@@ -55,6 +56,35 @@ impl TextError {
 /// The line of a place in a text, counted from 1.
 pub(super) fn line_of(text: &str, place: usize) -> usize {
     text.as_bytes().iter().take(place).filter(|&&byte| byte == b'\n').count() + 1
+}
+
+/// Something in a text that is not used, and in which line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextNote {
+    /// The line, counted from 1; 0 if it is not known.
+    pub line: usize,
+    /// What it is.
+    pub what: String,
+}
+
+impl TextNote {
+    pub(super) const fn new(line: usize, what: String) -> Self {
+        Self { line, what }
+    }
+
+    /// The warning of the file that the text came from.
+    pub(super) fn of(&self, path: &Path) -> Warning {
+        Warning::Source { what: format!("{}: {self}", path.display()) }
+    }
+}
+
+impl fmt::Display for TextNote {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => formatter.write_str(&self.what),
+            line => write!(formatter, "line {line}: {}", self.what),
+        }
+    }
 }
 
 /// A workspace or a folder of trees cannot be used.

@@ -12,7 +12,7 @@ pub mod mix;
 mod problems;
 pub mod trees;
 
-pub use error::{SourceError, TextError};
+pub use error::{SourceError, TextError, TextNote};
 pub use problems::Problems;
 
 use std::fs;
@@ -32,8 +32,17 @@ fn read_text(path: &Path) -> Result<Option<String>, SourceError> {
     }
 }
 
-/// The text of a file that has to be there.
-fn required_text(path: &Path) -> Result<String, SourceError> {
-    read_text(path)?
-        .ok_or_else(|| SourceError::Read { path: path.to_owned(), source: io::Error::from(io::ErrorKind::NotFound) })
+/// As [`read_text`], with a replacement character for what is not UTF-8: in a comment it does no harm.
+fn read_commented(path: &Path) -> Result<Option<String>, SourceError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SourceError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// As [`read_commented`], of a file that has to be there.
+fn required_commented(path: &Path) -> Result<String, SourceError> {
+    let missing = || SourceError::Read { path: path.to_owned(), source: io::Error::from(io::ErrorKind::NotFound) };
+    read_commented(path)?.ok_or_else(missing)
 }

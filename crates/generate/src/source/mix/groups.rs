@@ -1,25 +1,42 @@
 //! `groups.ini`: the bundles of a mix, one section each (manifest 5.1).
 
+use std::collections::BTreeMap;
+
 use clearwell_format::BundleName;
 
 use super::ini;
-use crate::source::TextError;
+use crate::source::{TextError, TextNote};
 
 /// Reads the bundles in the order of the file, each once.
 ///
 /// # Errors
-/// For a broken line and for what is no bundle name.
-pub fn parse(text: &str) -> Result<Vec<BundleName>, TextError> {
+/// For a broken line and for a section whose name is not a bundle's.
+pub fn parse(text: &str, notes: &mut Vec<TextNote>) -> Result<Vec<BundleName>, TextError> {
     let mut bundles = Vec::new();
-    for section in ini::parse(text)? {
-        if section.name.eq_ignore_ascii_case("DEFAULT") {
+    let mut unused: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for section in ini::parse(text, notes)? {
+        for key in &section.keys {
+            match key.name.as_str() {
+                "group" if key.value == section.name => {}
+                "group" if section.name != ini::DEFAULT => {
+                    let what = format!("group={} is ignored: the bundle is {}", key.value, section.name);
+                    notes.push(TextNote::new(key.line, what));
+                }
+                name => unused.entry(name.to_owned()).or_insert((key.line, 0)).1 += 1,
+            }
+        }
+        if section.name == ini::DEFAULT {
+            if section.line > 0 {
+                notes.push(TextNote::new(section.line, "the section DEFAULT is never a bundle: ignored".into()));
+            }
             continue;
         }
-        let bundle =
-            section.name.parse().map_err(|error| TextError { line: section.line, what: format!("{error}") })?;
-        if !bundles.contains(&bundle) {
-            bundles.push(bundle);
-        }
+        let bundle = section.name.parse();
+        bundles.push(bundle.map_err(|error| TextError { line: section.line, what: format!("{error}") })?);
+    }
+    for (key, (line, number)) in unused {
+        let more = if number > 1 { format!(", here and {} more times", number - 1) } else { String::new() };
+        notes.push(TextNote::new(line, format!("the key {key} means nothing: ignored{more}")));
     }
     Ok(bundles)
 }
@@ -43,9 +60,29 @@ mod tests {
 
     #[test]
     fn each_section_is_a_bundle() {
-        let bundles = parse("[os-core]\ngroup=os-core\n\n[DEFAULT]\nx=1\n[c++]\n[os-core]\n").unwrap();
+        let mut notes = Vec::new();
+        let bundles = parse("[os-core]\ngroup=os-core\n\n[c++]\n[os-core]\n", &mut notes).unwrap();
         assert_eq!(bundles, ["os-core", "c++"].map(|name| name.parse::<BundleName>().unwrap()));
-        assert_eq!(parse("[os-core]\n[a b]\n").unwrap_err().line, 2);
+        assert_eq!(notes, []);
+        assert_eq!(parse("[os-core]\n[a b]\n", &mut notes).unwrap_err().line, 2);
+    }
+
+    #[test]
+    fn what_is_ignored_is_told() {
+        let mut notes = Vec::new();
+        let text = "x=1\n[os-core]\ngroup=core\nstatus=ACTIVE\n[DEFAULT]\n[tools] extra\nstatus=ACTIVE\n";
+        assert_eq!(parse(text, &mut notes).unwrap().len(), 2);
+        let told: Vec<String> = notes.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "line 6: \"extra\" after the section name is ignored",
+                "line 5: the section DEFAULT is never a bundle: ignored",
+                "line 3: group=core is ignored: the bundle is os-core",
+                "line 4: the key status means nothing: ignored, here and 1 more times",
+                "line 1: the key x means nothing: ignored",
+            ]
+        );
     }
 
     #[test]

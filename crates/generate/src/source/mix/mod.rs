@@ -24,17 +24,19 @@ mod info;
 mod ini;
 mod server_ini;
 mod state;
+mod toml_file;
 mod www;
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clearwell_format::{BundleName, FormatNumber, Version, pointer};
 use rayon::prelude::*;
 
 use super::problems::Problems;
-use super::{SourceError, TextError, read_text, required_text};
+use super::{SourceError, TextError, TextNote, read_commented, read_text, required_commented};
 use crate::bump::FormatBump;
 use crate::inputs::{BundleInput, BundleStatus, DebuginfoBan, Inputs, PathList, Release, Upstream, Warning, following};
 use crate::progress::Progress;
@@ -90,16 +92,19 @@ impl Workspace {
         // Paths in the sources of nodes must not depend on where the process stands later.
         let dir = std::path::absolute(dir).map_err(|source| SourceError::Read { path: dir.to_owned(), source })?;
         let conf_path = conf.map_or_else(|| dir.join("builder.conf"), Path::to_owned);
-        let Some(text) = read_text(&conf_path)? else {
+        let Some(text) = read_commented(&conf_path)? else {
             return Err(SourceError::NotAWorkspace { dir, missing: "builder.conf" });
         };
         let environment = |name: &str| env::var(name).ok();
-        let conf = BuilderConf::parse(&text, &dir, &environment).map_err(|error| error.of(&conf_path))?;
+        let (mut warnings, mut notes) = (Vec::new(), Vec::new());
+        let conf = BuilderConf::parse(&text, &dir, &environment, &mut notes).map_err(|error| error.of(&conf_path))?;
+        tell(&conf_path, &mut notes, &mut warnings);
         let state_path = dir.join("mixer.state");
         let state = match read_text(&state_path)? {
-            Some(text) => MixerState::parse(&text).map_err(|error| error.of(&state_path))?,
+            Some(text) => MixerState::parse(&text, &mut notes).map_err(|error| error.of(&state_path))?,
             None => MixerState::default(),
         };
+        tell(&state_path, &mut notes, &mut warnings);
         let previous = match state.previous {
             Some(number) => PreviousVersion { version: Version::new(number), file: state_path },
             None => PreviousVersion { version: last_built(&conf.state)?, file: conf.state.join(LAST_VER) },
@@ -111,17 +116,20 @@ impl Workspace {
             })?),
             (format, _) => format,
         };
-        let mut warnings = Vec::new();
         let (version_file, version) = mix_version(&dir, &conf.versions, &mut warnings)?;
         let upstream = upstream(&conf.versions, &mut warnings)?;
         let server_path = conf.state.join("server.ini");
-        let server = match read_text(&server_path)? {
-            Some(text) => ServerIni::parse(&text).map_err(|error| error.of(&server_path))?,
-            None => ServerIni::default(),
+        let server = match read_commented(&server_path)? {
+            Some(text) => Some(ServerIni::parse(&text, &mut notes).map_err(|error| error.of(&server_path))?),
+            None => None,
         };
-        let images = existing(server.images, conf.state.join("image"), &mut warnings);
-        let www = existing(server.output, conf.state.join("www"), &mut warnings);
-        let debuginfo = server.debuginfo.unwrap_or_else(|| conf.debuginfo.clone());
+        tell(&server_path, &mut notes, &mut warnings);
+        let (images, www, debuginfo) = match server {
+            Some(ServerIni { images, output, debuginfo }) => (images, output, debuginfo),
+            None => (None, None, conf.debuginfo.clone()),
+        };
+        let images = existing(images.map(|path| dir.join(path)), conf.state.join("image"), &mut warnings);
+        let www = existing(www.map(|path| dir.join(path)), conf.state.join("www"), &mut warnings);
         Ok(Self { dir, conf, format, previous, version, upstream, version_file, images, www, debuginfo, warnings })
     }
 
@@ -156,15 +164,19 @@ impl Workspace {
     ) -> Result<Inputs, SourceError> {
         let image = self.image(release.version, bump)?;
         let groups_path = self.conf.state.join("groups.ini");
-        let groups = parse_groups(&required_text(&groups_path)?).map_err(|error| error.of(&groups_path))?;
+        let mut notes = Vec::new();
+        let groups =
+            parse_groups(&required_commented(&groups_path)?, &mut notes).map_err(|error| error.of(&groups_path))?;
         let definitions: Vec<Result<Definition, SourceError>> =
             groups.par_iter().map(|bundle| self.definition(&image, bundle)).collect();
         let mut problems = Problems::default();
         let definitions: Vec<Definition> =
             definitions.into_iter().filter_map(|definition| problems.of(definition)).collect();
 
-        let mut roots =
-            Roots { known, progress, problems, warnings: self.warnings.clone(), attributes: Attributes::default() };
+        let mut told = self.warnings.clone();
+        tell(&groups_path, &mut notes, &mut told);
+        self.tell_of_strangers(&image, &groups, &mut told)?;
+        let mut roots = Roots { known, progress, problems, warnings: told, attributes: Attributes::default() };
         let mut nodes = roots.scan(&image.join("full"));
         let own_roots = own_roots(&definitions, &mut nodes, &mut roots);
         let Roots { problems, mut warnings, attributes, .. } = roots;
@@ -225,23 +237,49 @@ impl Workspace {
     fn definition(&self, image: &Path, bundle: &BundleName) -> Result<Definition, SourceError> {
         let path = image.join(format!("{bundle}-info"));
         let own_root = image.join(bundle.as_str());
+        let mut odd_keys = Vec::new();
         let (info, own_root) = match read_text(&path)? {
             Some(text) => (Info::parse(&text).map_err(|error| error.of(&path))?, None),
             None if own_root.is_dir() => {
                 let includes = image.join("noship").join(format!("{bundle}-includes"));
-                let text = read_text(&includes)?.unwrap_or_default();
-                let direct_includes = text.lines().map(str::trim).filter(|line| !line.is_empty());
-                let direct_includes = direct_includes.map(str::to_owned).collect();
+                let direct_includes = parse_includes(&read_text(&includes)?.unwrap_or_default());
                 (Info { direct_includes, ..Info::default() }, Some(own_root))
             }
             None => return Err(SourceError::NoBundle { bundle: bundle.clone(), info: path }),
         };
+        for key in &info.odd_keys {
+            let what = format!("the key {key} stands twice, or mixer does not know it");
+            odd_keys.push(TextNote::new(0, what).of(&path));
+        }
         let path = self.conf.state.join(format!("{bundle}-extra-files"));
         let extra_files = match read_text(&path)? {
             Some(text) => parse_extra_files(&text).map_err(|error| error.of(&path))?,
             None => Vec::new(),
         };
-        Ok(Definition { bundle: bundle.clone(), info, own_root, extra_files })
+        Ok(Definition { bundle: bundle.clone(), info, odd_keys, own_root, extra_files })
+    }
+
+    /// Warns of files that describe a bundle which is not in the mix.
+    fn tell_of_strangers(
+        &self,
+        image: &Path,
+        groups: &[BundleName],
+        warnings: &mut Vec<Warning>,
+    ) -> Result<(), SourceError> {
+        for (folder, ending) in [(image, "-info"), (self.conf.state.as_path(), "-extra-files")] {
+            let failed = |source| SourceError::Read { path: folder.to_owned(), source };
+            let names = fs::read_dir(folder).map_err(failed)?.map(|entry| Ok(entry.map_err(failed)?.file_name()));
+            let mut names = names.collect::<Result<Vec<_>, SourceError>>()?;
+            names.sort();
+            for name in names.iter().filter_map(|name| name.to_str()) {
+                let bundle = name.strip_suffix(ending);
+                if bundle.is_some_and(|bundle| groups.iter().all(|group| group.as_str() != bundle)) {
+                    let what = format!("{}: the bundle is not in groups.ini: ignored", folder.join(name).display());
+                    warnings.push(Warning::Source { what });
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -288,13 +326,14 @@ fn own_roots(definitions: &[Definition], nodes: &mut Vec<Node>, roots: &mut Root
 struct Definition {
     bundle: BundleName,
     info: Info,
+    odd_keys: Vec<Warning>,
     own_root: Option<PathBuf>,
     extra_files: Vec<String>,
 }
 
 impl Definition {
     fn into_input(self, own_root: Option<Vec<Vec<u8>>>, tree: &PathIndex<'_>) -> (BundleInput, Vec<Warning>) {
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<Warning> = self.odd_keys;
         let mut list = PathList::default();
         for (path, exported) in self.info.files {
             list.add(path, exported);
@@ -339,6 +378,17 @@ pub fn parse_extra_files(text: &str) -> Result<Vec<String>, TextError> {
         .collect()
 }
 
+/// Reads `<bundle>-includes`: one bundle in each line.
+fn parse_includes(text: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if !names.iter().any(|name| name == line) {
+            names.push(line.to_owned());
+        }
+    }
+    names
+}
+
 /// `mixversion`, or `.mixversion` in its place.
 fn mix_version(dir: &Path, versions: &Path, warnings: &mut Vec<Warning>) -> Result<(PathBuf, Version), SourceError> {
     let (path, text) = match hidden_or_plain(versions, "mixversion", warnings)? {
@@ -367,14 +417,19 @@ fn last_built(state: &Path) -> Result<Option<Version>, SourceError> {
 
 fn upstream(versions: &Path, warnings: &mut Vec<Warning>) -> Result<Option<Upstream>, SourceError> {
     let text = |name: &str, hidden: &str, warnings: &mut Vec<Warning>| -> Result<String, SourceError> {
-        let found = match read_text(&versions.join(hidden))? {
+        let (path, found) = match read_text(&versions.join(hidden))? {
             Some(text) => {
                 warnings.push(used_hidden(hidden, name));
-                Some(text)
+                (versions.join(hidden), Some(text))
             }
-            None => read_text(&versions.join(name))?,
+            None => (versions.join(name), read_text(&versions.join(name))?),
         };
-        Ok(found.unwrap_or_default().trim().to_owned())
+        let text = found.unwrap_or_default().trim().to_owned();
+        if text.contains('\n') {
+            let what = "the file has more than one line; mixer would put them together".into();
+            return Err(TextError { line: 2, what }.of(&path));
+        }
+        Ok(text)
     };
     let url = text("upstreamurl", ".clearurl", warnings)?;
     let version = text("upstreamversion", ".clearversion", warnings)?;
@@ -393,6 +448,12 @@ fn hidden_or_plain(
     }
     let path = versions.join(name);
     Ok(read_text(&path)?.map(|text| (path, text)))
+}
+
+/// Moves what was noted of a file to the warnings, by line.
+fn tell(path: &Path, notes: &mut Vec<TextNote>, warnings: &mut Vec<Warning>) {
+    notes.sort_by_key(|note| note.line);
+    warnings.extend(notes.drain(..).map(|note| note.of(path)));
 }
 
 fn used_hidden(hidden: &str, name: &str) -> Warning {
@@ -416,5 +477,7 @@ fn existing(named: Option<PathBuf>, own: PathBuf, warnings: &mut Vec<Warning>) -
 /// The version that was built last, in the folder of images.
 const LAST_VER: &str = "image/LAST_VER";
 
+#[cfg(test)]
+mod dialect;
 #[cfg(test)]
 mod tests;

@@ -10,9 +10,9 @@
 
 use clearwell_format::version::InvalidVersion;
 use clearwell_format::{FormatNumber, Version};
-use serde::Deserialize;
 
-use crate::source::TextError;
+use super::toml_file::{Known, Located, TomlFile};
+use crate::source::{TextError, TextNote};
 
 /// What `mixer.state` says; `None` for what it leaves out, which mixer then takes from elsewhere (workspace 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,23 +24,23 @@ pub struct MixerState {
 }
 
 impl MixerState {
-    /// Reads the file.
+    /// Reads the file. Which version of mixer its first line names, if any, changes nothing.
     ///
     /// # Errors
-    /// If the first line is not `#VERSION` with a number, for broken TOML and for values that are no numbers.
-    pub fn parse(text: &str) -> Result<Self, TextError> {
-        let first = text.lines().next().unwrap_or_default();
-        if !first.strip_prefix("#VERSION ").is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit())) {
-            return Err(TextError { line: 1, what: "the file does not begin with #VERSION and a number".into() });
+    /// For an empty file, for broken TOML and for values that are no numbers.
+    pub fn parse(text: &str, notes: &mut Vec<TextNote>) -> Result<Self, TextError> {
+        if text.trim().is_empty() {
+            return Err(TextError { line: 1, what: "the file is empty; remove it, and mixer makes a new one".into() });
         }
-        let file: File = toml::from_str(text).map_err(|error| TextError::of_toml(&error, text))?;
-        let wrong = |key: &str, what: String| TextError { line: line_of(text, key), what: format!("{key}: {what}") };
-        let format = file.mix.format.map(|text| text.parse()).transpose();
-        let previous = file.mix.previous_mix_version.map(|text| version_or_zero(&text)).transpose();
-        Ok(Self {
-            format: format.map_err(|error| wrong("FORMAT", format!("{error}")))?,
-            previous: previous.map_err(|error| wrong("PREVIOUS_MIX_VERSION", format!("{error}")))?,
-        })
+        let file = TomlFile::parse(text, KNOWN, notes)?;
+        let wrong = |line: usize, key: &str, what: String| TextError { line, what: format!("{key}: {what}") };
+        let format = file
+            .string("Mix", "FORMAT")?
+            .map(|Located { value, line }| value.parse().map_err(|error| wrong(line, "FORMAT", format!("{error}"))));
+        let previous = file.string("Mix", "PREVIOUS_MIX_VERSION")?.map(|Located { value, line }| {
+            version_or_zero(&value).map_err(|error| wrong(line, "PREVIOUS_MIX_VERSION", format!("{error}")))
+        });
+        Ok(Self { format: format.transpose()?, previous: previous.transpose()? })
     }
 }
 
@@ -58,22 +58,7 @@ pub(super) fn version_or_zero(text: &str) -> Result<u32, InvalidVersion> {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct File {
-    mix: Mix,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "SCREAMING_SNAKE_CASE")]
-struct Mix {
-    format: Option<String>,
-    previous_mix_version: Option<String>,
-}
-
-fn line_of(text: &str, key: &str) -> usize {
-    text.lines().position(|line| line.trim_start().starts_with(key)).map_or(0, |line| line + 1)
-}
+const KNOWN: &Known = &[("Mix", &["FORMAT", "PREVIOUS_MIX_VERSION"])];
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +68,7 @@ mod tests {
     fn what_is_written_is_read() {
         let (format, previous) = (FormatNumber::new(30).unwrap(), Version::new(20).unwrap());
         let state = MixerState { format: Some(format), previous: Some(20) };
-        assert_eq!(MixerState::parse(&to_text(format, previous)), Ok(state));
+        assert_eq!(MixerState::parse(&to_text(format, previous), &mut Vec::new()), Ok(state));
     }
 
     #[test]
@@ -91,11 +76,12 @@ mod tests {
         for (text, format, previous) in [
             ("#VERSION 1.1\n", None, None),
             ("#VERSION 1.1\n[Mix]\n", None, None),
+            ("[mix]\nformat = \"30\"\n", FormatNumber::new(30), None),
             ("#VERSION 1.1\n[Mix]\nFORMAT = \"30\"\n", FormatNumber::new(30), None),
             ("#VERSION 1.1\n[Mix]\nPREVIOUS_MIX_VERSION = \"0\"\n", None, Some(0)),
             ("#VERSION 1.1\n[Mix]\nPREVIOUS_MIX_VERSION = \"010\"\n", None, Some(10)),
         ] {
-            assert_eq!(MixerState::parse(text), Ok(MixerState { format, previous }), "{text:?}");
+            assert_eq!(MixerState::parse(text, &mut Vec::new()), Ok(MixerState { format, previous }), "{text:?}");
         }
     }
 
@@ -103,13 +89,13 @@ mod tests {
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line) in [
             ("", 1),
-            ("[Mix]\n", 1),
+            ("[Mix\n", 1),
             ("#VERSION 1.1\n[Mix]\nFORMAT = 30\n", 3),
             ("#VERSION 1.1\n[Mix]\nFORMAT = \"x\"\n", 3),
             ("#VERSION 1.1\n[Mix]\nFORMAT = \"1\"\n  PREVIOUS_MIX_VERSION = \"-1\"\n", 4),
             ("#VERSION 1.1\n[Mix]\nPREVIOUS_MIX_VERSION = \"\"\n", 3),
         ] {
-            assert_eq!(MixerState::parse(text).unwrap_err().line, line, "{text:?}");
+            assert_eq!(MixerState::parse(text, &mut Vec::new()).unwrap_err().line, line, "{text:?}");
         }
     }
 }

@@ -135,11 +135,11 @@ fn the_first_half_of_a_format_bump_takes_the_image_of_the_second() {
 fn each_broken_file_is_named_with_its_line() {
     for (path, text, expected) in [
         ("builder.conf", "[Builder\n", "builder.conf cannot be used: line 1: "),
-        ("mixer.state", "x", "mixer.state cannot be used: line 1: the file does not begin with #VERSION"),
+        ("mixer.state", "x", "mixer.state cannot be used: line 1: "),
         ("mixversion", "ten", "mixversion cannot be used: line 1: \"ten\" is not a version"),
         ("update/groups.ini", "[os-core]\nx\n", "groups.ini cannot be used: line 2: "),
         ("update/groups.ini", "[os-core]\n[a/b]\n", "groups.ini cannot be used: line 2: \"a/b\" is not a bundle name"),
-        ("update/server.ini", "x=y", "server.ini cannot be used: line 1: "),
+        ("update/server.ini", "x", "server.ini cannot be used: line 1: "),
         ("update/image/10/app-info", "{\n]", "app-info cannot be used: line 2: "),
         ("update/app-extra-files", "/a\nb\n", "app-extra-files cannot be used: line 2: \"b\" does not begin"),
     ] {
@@ -153,6 +153,29 @@ fn each_broken_file_is_named_with_its_line() {
             cause = error.source();
         }
         assert!(chain.contains(expected), "{path}: {chain}");
+    }
+}
+
+#[test]
+fn what_is_ignored_is_told_by_file_and_line() {
+    for (path, text, expected) in [
+        ("builder.conf", "#VERSION 1.2\n[Builder]\nX = 1\n", "builder.conf: line 3: unknown key X in Builder: ignored"),
+        ("builder.conf", "VERSIONS_PATH=.\n", "builder.conf: line 1: the file is in the style of mixers before 5"),
+        (
+            "update/groups.ini",
+            "[os-core]\n[DEFAULT]\n[app]\n",
+            "groups.ini: line 2: the section DEFAULT is never a bundle",
+        ),
+        ("update/server.ini", "[Server]\nport=80\n", "server.ini: line 2: unknown key port: ignored"),
+        ("update/image/10/app-info", "{\"files\":{},\"Size\":1}", "app-info: the key Size stands twice, or mixer does"),
+        ("update/image/10/old-info", "{}", "old-info: the bundle is not in groups.ini: ignored"),
+        ("update/old-extra-files", "/usr\n", "old-extra-files: the bundle is not in groups.ini: ignored"),
+        (".mixversion", "10\n", ".mixversion is used in place of mixversion"),
+    ] {
+        let dir = workspace();
+        put(&dir, path, text);
+        let told: Vec<String> = inputs(&dir).unwrap().warnings.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|warning| warning.contains(expected)), "{path}: {told:?}");
     }
 }
 
@@ -322,7 +345,7 @@ proptest! {
         pieces in prop::collection::vec(
             prop::sample::select(vec![
                 "[", "]", "Mix", "Server", "Swupd", "=", "\"", "\n", "$", "${", "}", "{", "FORMAT", "CERT", "imagebase",
-                "#VERSION 1.1", "\"Files\":", ":", ",", "null", "true", "/a", "30", "-1", "é", "\t", "bundles.", "includes",
+                "#VERSION 1.1", "\"Files\":", ":", ",", "null", "true", "/a", "30", "-1", "é", "\t", "bundles.", "includes", "`", "\"\"\"", "\\", ";", "#", ":", "$", "\r", "\u{feff}",
             ]),
             0..24,
         )
@@ -330,10 +353,10 @@ proptest! {
         let text = pieces.concat();
         let environment = |_: &str| None;
         drop((
-            parse_groups(&text),
-            ServerIni::parse(&text),
-            MixerState::parse(&text),
-            BuilderConf::parse(&text, Path::new("/"), &environment),
+            parse_groups(&text, &mut Vec::new()),
+            ServerIni::parse(&text, &mut Vec::new()),
+            MixerState::parse(&text, &mut Vec::new()),
+            BuilderConf::parse(&text, Path::new("/"), &environment, &mut Vec::new()),
             Info::parse(&text),
             parse_extra_files(&text),
             crate::source::trees::TreesConfig::parse(&text),
