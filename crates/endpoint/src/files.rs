@@ -153,10 +153,10 @@ pub(crate) struct Changes {
     pub compare: Vec<Listed>,
     /// To be removed, by path.
     pub remove: Vec<EntryPath>,
-    /// Changed or deleted, but not seen by clients.
+    /// Changed or deleted without a higher version: clients do not notice.
     pub overlooked: Vec<Problem>,
-    /// New, changed or gone, and none of an update's business.
-    pub left_alone: Vec<EntryPath>,
+    /// Configuration and state that differ: an update does not touch them.
+    pub not_updated: Vec<EntryPath>,
 }
 
 /// Compares two lists as an update does (manifest 3.4). Paths that are left alone are not in the result.
@@ -177,18 +177,18 @@ pub(crate) fn changes(old: &FileList, new: &FileList) -> Changes {
         let hash = |listed: Option<&Listed>| {
             listed.map(|listed| &listed.entry).filter(|entry| entry.is_present()).map(|entry| entry.hash)
         };
-        if path.upkeep().is_left_alone() {
-            changes.left_alone.extend((hash(before) != hash(after)).then(|| path.clone()));
+        if path.class().is_not_updated() {
+            changes.not_updated.extend((hash(before) != hash(after)).then(|| path.clone()));
             continue;
         }
         match (before, after) {
-            (Some(before), None) if before.entry.is_present() && !path.upkeep().is_never_removed() => {
+            (Some(before), None) if before.entry.is_present() && !path.class().is_never_removed() => {
                 changes.remove.push(path.clone());
             }
             (before, Some(after)) if !after.entry.is_present() => {
                 let before = before.map(|before| &before.entry);
                 let ghosted = after.entry.flags.status == Status::Ghosted;
-                if before == Some(&after.entry) || ghosted || path.upkeep().is_never_removed() {
+                if before == Some(&after.entry) || ghosted || path.class().is_never_removed() {
                     continue;
                 }
                 match before.filter(|before| before.is_present() && before.version >= after.entry.version) {
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(paths(&changes.compare), ["/u/moved"]);
         let texts = |paths: &[EntryPath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(texts(&changes.remove), ["/u/gone", "/u/zapped"]);
-        assert_eq!(texts(&changes.left_alone), ["/etc/x", "/var/gone", "/var/new"]);
+        assert_eq!(texts(&changes.not_updated), ["/etc/x", "/var/gone", "/var/new"]);
         let overlooked = changes.overlooked.iter().map(|problem| match problem {
             Problem::VersionNotRaised { path, .. } => path.to_string(),
             other => panic!("{other}"),

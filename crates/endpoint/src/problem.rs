@@ -173,10 +173,8 @@ pub enum Problem {
         /// The first missing folder.
         parent: EntryPath,
     },
-    /// A file changed or went while its entry's version stayed or fell: clients that have the old one keep it.
-    #[error(
-        "{path} changed or went between the releases, but its version went from {old} to {new}: clients keep the old file"
-    )]
+    /// A file changed or was deleted while its entry's version stayed or fell: clients that have the old one keep it.
+    #[error("{path} changed or was deleted, but its version went from {old} to {new}: clients keep the old file")]
     VersionNotRaised {
         /// The path.
         path: EntryPath,

@@ -46,10 +46,10 @@ pub struct Report {
     pub checked: u64,
     /// Installed files that are missing, changed or should not be there; of diagnose and repair.
     pub faulty: Vec<FaultyFile>,
-    /// Paths that no update and no added bundle touches (manifest 3.4): of an installation, those it put there; of an
-    /// update, those that are new, changed or gone, and that it left as they were.
+    /// Configuration and state, which updates do not touch (manifest 3.4). After an installation: all such paths that it
+    /// installed. After an update: those that differ between the releases and were therefore not updated.
     #[serde(serialize_with = "shown_list")]
-    pub left_alone: Vec<EntryPath>,
+    pub not_updated: Vec<EntryPath>,
     /// Everything that is wrong, in the order it was met.
     pub problems: Vec<Problem>,
 }
@@ -72,7 +72,7 @@ impl Report {
             removed: 0,
             checked: 0,
             faulty: Vec::new(),
-            left_alone: Vec::new(),
+            not_updated: Vec::new(),
             problems: Vec::new(),
         }
     }

@@ -406,7 +406,7 @@ impl Verifier<'_, '_> {
             report.problems.extend(diagnosed.problems);
             // An update installs no configuration, and diagnosis misses it: no fault of the release.
             report.faulty = diagnosed.faulty;
-            report.faulty.retain(|faulty| !faulty.path.upkeep().is_left_alone());
+            report.faulty.retain(|faulty| !faulty.path.class().is_not_updated());
         }
         self.report.add(check, report);
         Ok(())

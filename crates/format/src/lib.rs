@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | [`version`], [`format_number`] | release numbers, formats as capabilities | spec, manifest 1 |
 //! | [`bundle`], [`path`] | names that are safe to put in a path or a line | manifest 3.3, workspace 4 |
-//! | [`upkeep`] | which paths endpoints leave alone | manifest 3.4 |
+//! | [`path_class`] | which paths updates install, replace and remove | manifest 3.4 |
 //! | [`hash`] | the 64-digit file hash | hash |
 //! | [`flags`], [`manifest`], [`mom`] | manifests | manifest 1 to 4 |
 //! | [`resource`] | request path to typed resource and back | content layout 1 |
@@ -25,9 +25,9 @@ pub mod manifest;
 pub mod mom;
 pub mod pack;
 pub mod path;
+pub mod path_class;
 pub mod pointer;
 pub mod resource;
-pub mod upkeep;
 pub mod version;
 
 pub use bundle::BundleName;
@@ -37,6 +37,6 @@ pub use hash::{FileHash, FileHasher, FileKind, Owner};
 pub use manifest::{Entry, Header, Manifest};
 pub use mom::{Mom, MomEntry};
 pub use path::EntryPath;
+pub use path_class::PathClass;
 pub use resource::{ManifestName, Resource};
-pub use upkeep::Upkeep;
 pub use version::Version;

@@ -137,7 +137,7 @@ struct Surroundings<'a> {
     previous: Option<Arc<Previous>>,
     /// The MoMs of all other releases of the store.
     kept: BTreeMap<Version, Mom>,
-    /// What endpoints may have; known once the release is.
+    /// What endpoints may have installed; set once the release is planned.
     past: Arc<Past>,
 }
 

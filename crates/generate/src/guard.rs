@@ -39,11 +39,10 @@ mod illegal_name;
 mod include_cycle;
 mod includes;
 mod incomplete_variants;
-mod left_alone;
 mod listed;
+mod local_data_moved;
 mod long_name;
 mod lost_path;
-mod machine_directory;
 mod manifest_mismatch;
 mod manifest_still_needed;
 mod missing_fullfile;
@@ -53,6 +52,7 @@ mod missing_os_core;
 mod missing_parent;
 mod missing_tracking_file;
 mod missing_zero_pack;
+mod not_updated;
 mod past;
 mod pointers;
 mod second_history;
@@ -97,11 +97,11 @@ pub fn check(context: &Context<'_>) -> Vec<Finding> {
         long_name::check,
         staging_names::check,
         client_data::check,
-        left_alone::check,
+        not_updated::check,
         entry_from_future::check,
         unnoticed_change::check,
         directory_replaced::check,
-        machine_directory::check,
+        local_data_moved::check,
         directory_permissions::check,
         boot_removed::check,
         bundle_removed::check,

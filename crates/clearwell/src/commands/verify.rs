@@ -199,12 +199,12 @@ fn text(report: &VerifyReport) -> String {
     if left > 0 {
         let _ = writeln!(text, "  and {left} more; --json lists all");
     }
-    for outcome in report.checks.iter().filter(|outcome| !outcome.report.left_alone.is_empty()) {
-        let paths = &outcome.report.left_alone;
+    for outcome in report.checks.iter().filter(|outcome| !outcome.report.not_updated.is_empty()) {
+        let paths = &outcome.report.not_updated;
         let named: Vec<String> = paths.iter().take(SHOWN).map(ToString::to_string).collect();
         let more = if paths.len() > SHOWN { ", … --json lists all" } else { "" };
         let (check, count, named) = (&outcome.check, paths.len(), named.join(", "));
-        let _ = writeln!(text, "  WARNING {check}: {count} paths that updates do not touch: {named}{more}");
+        let _ = writeln!(text, "  WARNING {check}: updates do not touch {count} paths: {named}{more}");
     }
     for (check, problem) in report.problems() {
         let _ = writeln!(text, "  PROBLEM in {check}: {problem}");

@@ -46,7 +46,7 @@ fn definitions_that_cannot_be_meant_are_refused() {
 fn bundles_that_include_each_other_are_refused() {
     let mix = Mix::changed();
     mix.put("trees/bundles.toml", BUNDLES.replace("[bundles.libs]", "[bundles.libs]\nincludes = [\"editor\"]"));
-    // Endpoints install and update what is in a cycle; they crash when it is to be removed.
+    // Endpoints install and update bundles of a cycle; bundle-remove crashes.
     let refusal = ["include-cycle", "editor, libs include each other", "take out one of the includes"];
     mix.refuses(&["build"], 5, &refusal);
     mix.build(&["--allow", "include-cycle"]).expect(0);
@@ -64,27 +64,28 @@ fn endpoints_that_skip_a_release_count() {
     let refusal = ["directory-replaced: /usr/share/thing", "the update of endpoints on 10 ends with exit code 10"];
     mix.refuses(&["build"], 5, &refusal);
     mix.build(&["--allow", "directory-replaced"]).expect(0);
-    // Endpoints on 10 meet it with 30 already; the next release does not do it once more.
+    // Release 30 has the same effect on endpoints on 10, so the next one is not refused again.
     mix.put("trees/libs/usr/share/other", "a file");
     mix.build(&[]).expect(0);
 }
 
 #[test]
-fn paths_that_endpoints_leave_alone_are_listed() {
+fn paths_that_updates_do_not_touch_are_listed() {
     let mix = Mix::new();
     mix.put("trees/libs/etc/libs.conf", "one");
-    let listed = ["warning: left-alone", "come with it: /etc/libs.conf;"];
+    let listed =
+        ["warning: not-updated", "new below /etc, /var and other prefixes that updates do not touch: /etc/libs.conf;"];
     mix.build(&[]).expect(0).says(&listed);
     let ended = mix.run(&["verify", "--store", "store", "--cert", "Swupd_Root.pem"]).expect(0);
     assert!(
-        ended.stdout.contains("WARNING install 10: 1 paths that updates do not touch: /etc/libs.conf"),
+        ended.stdout.contains("WARNING install 10: updates do not touch 1 paths: /etc/libs.conf"),
         "{}",
         ended.stdout
     );
     mix.put("trees/libs/usr/share/other", "a file");
-    assert!(!mix.build(&[]).expect(0).stderr.contains("left-alone"));
+    assert!(!mix.build(&[]).expect(0).stderr.contains("not-updated"));
     mix.put("trees/libs/etc/libs.conf", "two");
-    mix.build(&[]).expect(0).says(&["change with it: /etc/libs.conf; endpoints that have them keep the old ones"]);
+    mix.build(&[]).expect(0).says(&["changed below /etc, /var and other prefixes that updates do not touch: /etc/libs.conf; endpoints keep the old ones"]);
 }
 
 #[test]

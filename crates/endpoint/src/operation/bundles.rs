@@ -73,7 +73,7 @@ impl Endpoint {
             added.iter().flat_map(|(_, loaded)| loaded.manifest.present()).map(|entry| &entry.path).collect();
         let mut files = Vec::new();
         for file in
-            list.present().filter(|file| paths.contains(&file.entry.path) && !file.entry.path.upkeep().is_left_alone())
+            list.present().filter(|file| paths.contains(&file.entry.path) && !file.entry.path.class().is_not_updated())
         {
             if !self.disk.look(&file.entry.path)?.is(file.entry.hash) {
                 files.push(file.clone());
@@ -111,7 +111,7 @@ impl Endpoint {
         }
         let removed: Vec<_> = leaving.iter().filter_map(|bundle| manifests.remove(*bundle)).collect();
         let rest = self.list(&manifests, run);
-        // Configuration, state and kernels as well: here the client makes no exceptions (observed).
+        // Configuration, state and kernels included: bundle-remove makes no exceptions (observed).
         let paths = removed.iter().flat_map(|loaded| loaded.manifest.present()).map(|entry| &entry.path);
         let gone: BTreeSet<_> = paths.filter(|path| rest.find(path).is_none()).collect();
         self.remove_all(run, gone, WhenFull::Keep)?;

@@ -87,7 +87,7 @@ impl Endpoint {
         let mut missing = Vec::new();
         for file in list.present() {
             run.report.checked += 1;
-            run.report.left_alone.extend(file.entry.path.upkeep().is_left_alone().then(|| file.entry.path.clone()));
+            run.report.not_updated.extend(file.entry.path.class().is_not_updated().then(|| file.entry.path.clone()));
             if !self.disk.look(&file.entry.path)?.is(file.entry.hash) {
                 missing.push(file.clone());
             }

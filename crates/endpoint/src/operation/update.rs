@@ -59,7 +59,7 @@ impl Endpoint {
         let new_list = self.list(&new, run);
         let mut changes = changes(&old_list, &new_list);
         changes.overlooked.drain(..).for_each(|problem| run.note(problem));
-        run.report.left_alone = std::mem::take(&mut changes.left_alone);
+        run.report.not_updated = std::mem::take(&mut changes.not_updated);
 
         let packs: Vec<_> = new.iter().filter_map(|(bundle, loaded)| pack(bundle, loaded, &old, &old_list)).collect();
         let deltas = self.packs(run, &packs, false).await?;

@@ -87,8 +87,8 @@ pub(crate) fn kept(store: &Store) -> Result<BTreeMap<Version, Mom>, StoreError> 
     store.releases()?.into_iter().map(|version| Ok((version, store.mom(version)?))).collect()
 }
 
-/// What endpoints may have when they come to `release`: that of every release of its format that was published, in the
-/// staging channel too, and of the one it is built on.
+/// What endpoints that update to `release` may have installed: every published release of its format, those of the
+/// staging channel included, and the release that it is built on.
 ///
 /// # Errors
 /// The store's, for its records. Manifests that cannot be read are passed over.
@@ -110,8 +110,8 @@ pub(crate) fn past(
     Ok(Past::read(&listing(release), moms, |entry| manifest_text(store, entry)))
 }
 
-/// The text of a manifest. It is not compared with its digest: that is what `check` does, and takes longer than all
-/// that is done with it here.
+/// The text of a manifest, not compared with its digest: that would take longer than all the guard does with it, and is
+/// what `check` is for.
 fn manifest_text(store: &Store, entry: &MomEntry) -> Option<Vec<u8>> {
     let plain = Artifact::Manifest(ManifestName::Bundle(entry.bundle.clone()));
     let Ok((mut file, meta)) = store.open_artifact(&Resource::of(entry.version, plain)) else {

@@ -1,7 +1,7 @@
 //! A bundle that endpoints have is not in this release.
 //!
-//! Source: manifest 4 and 6, quirk 10. Endpoints that have it remove its files at the update, without a warning. Told
-//! when it goes, and not again with every release after that.
+//! Source: manifest 4 and 6, quirk 10. Endpoints that have it remove its files at the update, without a warning.
+//! Reported by the release that drops the bundle, not by the releases after it.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 Rule::BundleRemoved,
                 Object::Bundle(bundle.clone()),
                 format!(
-                    "it is no longer in the release; {} that have it remove its files without a word",
+                    "it is no longer in the release; {} that have it remove its files without a warning",
                     endpoints_on(&releases)
                 ),
                 "tell its users, or keep the bundle",

@@ -1,9 +1,9 @@
-//! Nothing lies in the folders where the client keeps its own data.
+//! No content in the directories where the client keeps its own data.
 //!
-//! Source: client behaviour 7 and content layout 8. `/opt/3rd-party` holds what a user installed from third-party
-//! repositories, and their list: a listed `/opt/3rd-party/repo.ini` replaces it with every update that changes the file
-//! and with every repair (observed). `/var/lib/swupd` says which bundles a user asked for, and holds a cache;
-//! `/var/tmp/swupd` holds a copy of a MoM: in content they are those of the machine that it was copied from.
+//! Source: client behaviour 7 and content layout 8. `/opt/3rd-party` holds third-party bundles and `repo.ini`, the list of
+//! repositories that a user added: a `repo.ini` in the content overwrites that list with each update that changes it and
+//! with each repair (observed). `/var/lib/swupd` holds the tracking of explicitly installed bundles and the cache,
+//! `/var/tmp/swupd` a copy of the MoM. In content they come from the machine that the tree was copied from.
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
@@ -20,8 +20,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         findings.push(Finding::refusal(
             Rule::ClientData,
             Object::Path(folder.parse().expect("a path of the protocol")),
-            format!("it holds {first} and {} more, and clients keep their own data there", inside.count()),
-            "leave out what is in it, or allow the rule if endpoints are to begin with that data",
+            format!("it contains {first} and {} more entries, and clients keep their own data there", inside.count()),
+            "remove its content from the tree, or allow the rule if endpoints are meant to start with that data",
         ));
     }
     findings

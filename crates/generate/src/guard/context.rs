@@ -19,7 +19,7 @@ pub struct Context<'a> {
     pub previous: Option<Listing<'a>>,
     /// The MoMs of all releases that the store keeps, older and newer ones, without this one.
     pub kept: BTreeMap<Version, &'a Mom>,
-    /// What the releases list that endpoints may come from. Empty: not known.
+    /// What endpoints may have installed. Empty: not known.
     pub past: Arc<Past>,
     /// Paths that each bundle was asked to hold, as far as they are in the tree. Empty: not known.
     pub wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,

@@ -1,23 +1,23 @@
-//! A bundle lists no tracking file but its own and those of bundles that come with it.
+//! A bundle lists only its own tracking file and those of bundles it includes.
 //!
-//! Source: README (glossary, "bundle") and client behaviour 7. To the client every regular file in
-//! `/usr/share/clear/bundles/` is an installed bundle, unless its name begins with a dot. What the stock client does
-//! (observed) where os-core lists one too many:
+//! Source: README (glossary, "bundle") and client behaviour 7. The client takes every regular file in
+//! `/usr/share/clear/bundles/` for an installed bundle, unless its name begins with a dot. What the stock client does
+//! (observed) if os-core lists an additional one:
 //!
-//! | the file names | the client |
+//! | the tracking file is | the client |
 //! |---|---|
-//! | no bundle of the release | `diagnose` and `repair` end with exit code 3 for good; `bundle-remove` does not know it |
-//! | another bundle | takes it for installed: `bundle-add` does nothing, `diagnose` reports its files as missing, updates bring those that change |
-//! | as a directory or a link | lists it as installed, and never updates it |
+//! | of a bundle that the release does not have | `diagnose` and `repair` exit with 3, permanently; `bundle-remove` refuses the name |
+//! | of another bundle | treats it as installed: `bundle-add` does nothing, `diagnose` reports its files as missing, updates install only files that change |
+//! | a directory or a link | lists the bundle as installed and never updates it |
 //!
-//! The root of an installed system has such files for every bundle it had.
+//! The root of an installed system contains these files for every bundle that it had.
 
 use clearwell_format::{BundleName, EntryPath};
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
 
-/// Where the client finds which bundles are installed.
+/// The folder of tracking files.
 pub(super) const FOLDER: &str = "/usr/share/clear/bundles";
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
@@ -37,22 +37,22 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 Some(bundle) if together(&bundle) => return None,
                 _ if !item.entry.is_file() => "endpoints list it as an installed bundle and never update it".to_owned(),
                 Some(bundle) if mom.bundle(&bundle).is_some() => format!(
-                    "endpoints with the one take {bundle}, which it does not include, for installed and lack its files"
+                    "endpoints treat {bundle}, which the bundle does not include, as installed and lack its files"
                 ),
-                _ => "the release has no such bundle; diagnose and repair of endpoints end with exit code 3 for good"
+                _ => "the release has no such bundle; diagnose and repair on endpoints exit with 3, permanently"
                     .to_owned(),
             };
             Some(Finding::refusal(
                 Rule::ForeignTrackingFile,
                 Object::Entry(survey.bundles.get(item.bundle).name.clone(), item.entry.path.clone()),
                 problem,
-                "take the file out of the bundle",
+                "remove the file from the bundle",
             ))
         })
         .collect()
 }
 
-/// The name of the bundle that a path says is installed.
+/// The bundle name of a tracking file.
 fn tracked(path: &EntryPath) -> Option<&[u8]> {
     let name = path.as_bytes().strip_prefix(FOLDER.as_bytes())?.strip_prefix(b"/")?;
     (!name.contains(&b'/') && !name.starts_with(b".")).then_some(name)

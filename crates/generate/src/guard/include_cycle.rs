@@ -5,12 +5,13 @@
 //!
 //! | | |
 //! |---|---|
-//! | install, update, `diagnose`, `bundle-add` | nothing unusual |
+//! | install, update, `diagnose`, `bundle-add` | works |
 //! | `bundle-remove` of `a`, `b` or `x`, also with `--force` or `--recursive`; `bundle-list --has-dep` of them | crashes (SIGSEGV) |
-//! | `bundle-list --verbose --deps` of what leads into the cycle | prints for ever |
+//! | `bundle-list --verbose --deps` of a bundle that leads into the cycle | endless output |
 //!
-//! So no endpoint can get rid of these bundles: a refusal. Where an `also-add` closes the circle, or a bundle includes
-//! itself, only the last line happens: a warning. What a cycle loses is found by [`lost_path`](super::lost_path).
+//! These bundles cannot be removed from endpoints: a refusal. If the cycle needs an `also-add`, or a bundle includes
+//! itself, only the endless output happens: a warning. Files lost by a cycle are found by
+//! [`lost_path`](super::lost_path).
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
@@ -24,13 +25,13 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Rule::IncludeCycle,
             Object::Bundle(name(cycle[0]).clone()),
             format!(
-                "{} include each other; clients crash when one of them, or what they include, is to be removed",
+                "{} include each other; clients crash in bundle-remove of them and of what they include",
                 names(cycle)
             ),
-            "take out one of the includes, make them one bundle, or allow the rule if nobody removes bundles",
+            "take out one of the includes, merge the bundles, or allow the rule if bundles are never removed",
         )
     });
-    // A circle of includes alone is told above; one that needs an also-add is another.
+    // Cycles of includes alone are reported above.
     let circles = survey.includes.circles().iter().filter(|circle| !cycles.contains(circle)).map(|circle| {
         let problem = match &circle[..] {
             [_] => "it includes or adds itself".to_owned(),
@@ -39,7 +40,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         Finding::warning(
             Rule::IncludeCycle,
             Object::Bundle(name(circle[0]).clone()),
-            format!("{problem}; \"swupd bundle-list --verbose --deps\" prints it for ever"),
+            format!("{problem}; the output of \"swupd bundle-list --verbose --deps\" is endless"),
             "take out one of the includes or also-adds",
         )
     });

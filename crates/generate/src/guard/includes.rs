@@ -1,4 +1,4 @@
-//! Who includes whom (manifest 3.4): `includes:` of the headers, and os-core for everyone; and who adds whom.
+//! The include graph (manifest 3.4): `includes:` of the headers, os-core for every bundle, and `also-add:`.
 
 use clearwell_format::BundleName;
 
@@ -32,7 +32,7 @@ impl Includes {
         Self { closures, cycles, circles }
     }
 
-    /// What is on every endpoint that has the bundle: itself first, os-core, and all it includes.
+    /// The bundles that are installed with a bundle: itself first, os-core, and its includes, recursively.
     pub(super) fn closure(&self, bundle: usize) -> &[usize] {
         &self.closures[bundle]
     }
@@ -42,13 +42,13 @@ impl Includes {
         &self.cycles
     }
 
-    /// The bundles that include or add each other, in groups, and each that includes or adds itself.
+    /// As [`Self::cycles`], over `includes:` and `also-add:` together; also bundles that name themselves.
     pub(super) fn circles(&self) -> &[Vec<usize>] {
         &self.circles
     }
 }
 
-/// All that the last of `open` leads to, itself first, and the others.
+/// Depth-first search from all of `open`, the last of them first.
 fn reachable(mut open: Vec<usize>, edges: &[Vec<usize>]) -> Vec<usize> {
     let mut seen = vec![false; edges.len()];
     let mut found = Vec::new();
@@ -61,7 +61,7 @@ fn reachable(mut open: Vec<usize>, edges: &[Vec<usize>]) -> Vec<usize> {
     found
 }
 
-/// Every bundle once, with those that it reaches and that reach it.
+/// The strongly connected components.
 fn mutual(reached: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let reaches: Vec<Vec<bool>> = reached
         .iter()

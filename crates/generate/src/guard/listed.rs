@@ -1,4 +1,4 @@
-//! The entries of a release, by path: those that endpoints install, or those that they remove.
+//! The entries of a release by path: present ones, or deleted ones.
 //!
 //! A path may have several builds (manifest 2.3). Of each bundle's entries for it an endpoint keeps the one that suits
 //! its processor best, so rules that compare what endpoints get ask for each [`Level`].
@@ -19,12 +19,12 @@ pub(super) struct Item<'a> {
 }
 
 impl<'a> Listed<'a> {
-    /// What is present.
+    /// The present entries.
     pub(super) fn of(bundles: &Bundles<'a>) -> Self {
         Self::select(bundles, Entry::is_present)
     }
 
-    /// What is deleted.
+    /// The deleted entries.
     pub(super) fn deleted(bundles: &Bundles<'a>) -> Self {
         Self::select(bundles, |entry| entry.flags.status == Status::Deleted)
     }

@@ -2,8 +2,8 @@
 //!
 //! Source: manifest 3.3 (PATH_MAX with the prefix) and 6.1 quirk 25: beside the target an endpoint makes names with a
 //! prefix, `.update.` for what comes and `.deleted.<time>.` for a directory that goes and is not empty, and these have to
-//! fit a file name. Where the second does not, the update that removes the directory ends with exit code 10 (observed),
-//! on endpoints that keep something in it: a warning.
+//! fit a file name. If the second does not, removing the directory while it contains local files makes updates end with
+//! exit code 10 (observed): a warning.
 
 use clearwell_format::flags::EntryKind;
 
@@ -35,8 +35,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                     Rule::LongName,
                     Object::Path(path.clone()),
                     format!(
-                        "the directory's name is longer than {LONGEST_DIRECTORY} bytes; endpoints that keep something \
-                         in it cannot move it aside when it goes, and updates end with exit code 10"
+                        "the directory's name is longer than {LONGEST_DIRECTORY} bytes; if a later release removes it, \
+                         the update of endpoints with local files in it ends with exit code 10"
                     ),
                     "shorten it in the tree",
                 ))

@@ -3,6 +3,8 @@
 //! Source: must-keep 5 and client behaviour 3: an update fetches the MoM and the bundle manifests of the *installed*
 //! version before those of the new one. Their fullfiles are `clearwell check`'s.
 
+use std::collections::HashSet;
+
 use clearwell_format::resource::Artifact;
 use clearwell_format::{ManifestName, Resource};
 
@@ -16,9 +18,14 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     };
     let release = &context.release.mom.header;
     let mut findings = Vec::new();
+    // Releases share manifests: each is looked up once, for the first release that needs it.
+    let mut seen = HashSet::new();
     for (version, mom) in context.kept.iter().filter(|(_, mom)| mom.header.format == release.format) {
         let bundles = mom.bundles().map(|entry| (entry.version, ManifestName::Bundle(entry.bundle.clone())));
         for (folder, name) in bundles.chain([(*version, ManifestName::Mom)]) {
+            if !seen.insert((folder, name.clone())) {
+                continue;
+            }
             let resource = Resource::of(folder, Artifact::ManifestTar(name));
             if store.artifacts.size(&resource).is_none() {
                 findings.push(Finding::refusal(
@@ -30,8 +37,5 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             }
         }
     }
-    // Releases share manifests: name each once, with the first version that needs it.
-    findings.sort_by(|a, b| a.object.cmp(&b.object));
-    findings.dedup_by(|a, b| a.object == b.object);
     findings
 }

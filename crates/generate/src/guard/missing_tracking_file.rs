@@ -1,8 +1,8 @@
 //! A bundle lists the file by which endpoints know that they have it.
 //!
 //! Source: README (glossary, "bundle") and mixer workspace (files of a bundle). Without the regular file
-//! `/usr/share/clear/bundles/<name>` the bundle is installed once and never updated: to the client it is not there. A
-//! directory or a link of that name does not count, nor does a name that begins with a dot (observed).
+//! `/usr/share/clear/bundles/<name>` the bundle is installed once and never updated, because the client does not count it
+//! as installed. Directories and links there, and names that begin with a dot, are ignored (observed).
 
 use super::foreign_tracking_file::FOLDER;
 use super::survey::Survey;
@@ -16,10 +16,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             let entry = bundle.manifest.present().find(|entry| entry.path.as_bytes() == path.as_bytes());
             let (problem, remedy) = match entry {
                 _ if bundle.name.as_str().starts_with('.') => {
-                    ("its name begins with a dot, which endpoints overlook".to_owned(), "give it another name")
+                    ("its name begins with a dot, which clients ignore".to_owned(), "give it another name")
                 }
                 None => (format!("it does not list {path}"), "add that empty file to the bundle"),
-                Some(entry) if !entry.is_file() => (format!("{path} is no regular file"), "make it an empty file"),
+                Some(entry) if !entry.is_file() => (format!("{path} is not a regular file"), "make it an empty file"),
                 Some(_) => return None,
             };
             Some(Finding::refusal(

@@ -36,7 +36,7 @@ rules! {
     MissingParent = "missing-parent",
     /// A bundle does not list the file by which endpoints know that they have it (README, glossary; client behaviour 7).
     MissingTrackingFile = "missing-tracking-file",
-    /// A bundle lists the file by which endpoints know that they have another (README, glossary).
+    /// A bundle lists the tracking file of a bundle that it does not include (README, glossary).
     ForeignTrackingFile = "foreign-tracking-file",
     /// A bundle asked for a path and its users do not get it (manifest 6, quirk 4).
     LostPath = "lost-path",
@@ -50,25 +50,25 @@ rules! {
     IllegalName = "illegal-name",
     /// A name or path that an endpoint cannot stage (manifest 3.3).
     LongName = "long-name",
-    /// A path, and another under whose name endpoints stage it (manifest 3.3).
-    StagingClash = "staging-clash",
-    /// A name that endpoints use for what they stage and move aside (manifest 3.3; 6.1, quirk 25).
+    /// A path has the name under which endpoints stage another (manifest 3.3).
+    StagingCollision = "staging-collision",
+    /// A temporary name of the client (manifest 3.3; 6.1, quirk 25).
     StagingName = "staging-name",
-    /// Content where clients keep their own data (client behaviour 7, content layout 8).
+    /// Content in the directories of the client's own data (client behaviour 7, content layout 8).
     ClientData = "client-data",
-    /// Content that endpoints leave alone comes, changes or goes (manifest 3.4).
-    LeftAlone = "left-alone",
+    /// Configuration or state is new, changed or deleted, and updates do not touch it (manifest 3.4).
+    NotUpdated = "not-updated",
     /// An entry is newer than its manifest (manifest 3.2).
     EntryFromFuture = "entry-from-future",
-    /// An object changed or went without a higher version, so that endpoints keep the old one (manifest 3.4).
+    /// An entry changed or was deleted without a higher version, so that endpoints keep the old file (manifest 3.4).
     UnnoticedChange = "unnoticed-change",
     /// A directory with content became a file or link (manifest 6.1, quirk 25).
     DirectoryReplaced = "directory-replaced",
-    /// A directory in which endpoints keep what is theirs is taken away (manifest 3.4).
-    MachineDirectory = "machine-directory",
+    /// A directory that holds local data is deleted or replaced (manifest 3.4).
+    LocalDataMoved = "local-data-moved",
     /// A directory of the system that others cannot enter, or that everybody can write (hash 1).
     DirectoryPermissions = "directory-permissions",
-    /// A directory is deleted while kernels in it are left alone (manifest 6.1, quirk 26).
+    /// A directory with kernels is deleted (manifest 6.1, quirk 26).
     BootRemoved = "boot-removed",
     /// A bundle that endpoints have is gone (manifest 4).
     BundleRemoved = "bundle-removed",
@@ -145,15 +145,15 @@ impl Rule {
         match self {
             // Endpoints install these names; only other generators skip them.
             Self::IllegalName
-            // Nobody is harmed until a path is listed that is staged under it.
+            // Harmless without a path that is staged under the name.
             | Self::StagingName
-            // Endpoints that nobody diagnoses update as before.
+            // Updates work; diagnose and repair do not.
             | Self::ForeignTrackingFile
-            // Nobody may be on the release that was taken back.
+            // No endpoint may be on the retracted release.
             | Self::UnnoticedChange
-            // Somebody may want endpoints to begin with repositories.
+            // Endpoints may be meant to start with third-party repositories.
             | Self::ClientData
-            // Nobody removes bundles from an appliance.
+            // Bundles of an appliance are never removed.
             | Self::IncludeCycle
             // Endpoints that have the directory from elsewhere install the path.
             | Self::MissingParent
@@ -161,8 +161,8 @@ impl Rule {
             | Self::MissingInclude
             // The update ends with an error, but what it should install is there.
             | Self::DirectoryReplaced
-            // What is there is moved, and not lost.
-            | Self::MachineDirectory
+            // Local data is moved, not lost.
+            | Self::LocalDataMoved
             // A system without other users.
             | Self::DirectoryPermissions
             // Nothing that is published now could bring the old manifest back.
@@ -189,8 +189,8 @@ impl Rule {
             | Self::LostPath
             | Self::MissingOsCore
             | Self::LongName
-            | Self::StagingClash
-            | Self::LeftAlone
+            | Self::StagingCollision
+            | Self::NotUpdated
             | Self::EntryFromFuture
             | Self::BootRemoved
             | Self::BundleRemoved

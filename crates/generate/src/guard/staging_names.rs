@@ -1,20 +1,19 @@
-//! Names that the client itself uses beside what it installs: two rules.
+//! Temporary names of the client: two rules.
 //!
-//! Source: manifest 3.3 and 6.1 quirk 25. Before it puts `foo` in place, an endpoint writes the new file to
-//! `.update.foo` beside it, and first removes what is there, a directory with all its content. What the stock client
-//! does (observed):
+//! Source: manifest 3.3 and 6.1 quirk 25. The client stages a new `foo` as `.update.foo` in the same directory, and before
+//! that removes anything of this name, recursively. What the stock client does (observed):
 //!
-//! | listed | the client |
+//! | content | the client |
 //! |---|---|
-//! | `foo` and `.update.foo` | an installation leaves no `.update.foo`; when both change, `foo` gets the content of `.update.foo`, exit 0 |
-//! | `foo` a directory, or `.update.foo` one | the same: `.update.foo` is gone whenever `foo` is installed or changes |
-//! | `.update.foo` before, `foo` now | the update removes what it has just staged: exit 10, no `foo` |
-//! | `.update.foo` alone | nothing unusual |
+//! | `foo` and `.update.foo` | `.update.foo` is missing after an installation; if both change, `foo` gets the content of `.update.foo`, exit 0 |
+//! | the same, one of them a directory | `.update.foo` is removed whenever `foo` is installed or updated |
+//! | first `.update.foo`, in a later release `foo` instead | the update removes the file that it has staged: exit 10, no `foo` |
+//! | `.update.foo` alone | works |
 //!
-//! - `staging-clash`: the first three.
-//! - `staging-name`: such a name alone; whoever adds `foo` one day meets the third. Also `.deleted.<time>.foo`, which
-//!   is what an endpoint renames a directory to that it cannot remove. In content both are the traces of an update on
-//!   the machine that it was copied from.
+//! - `staging-collision`: the first three rows.
+//! - `staging-name`: such a name alone, which makes a later `foo` a collision. Also `.deleted.<time>.foo`, to which the
+//!   client renames directories that it cannot remove. In content both are usually leftovers of an update on the machine
+//!   that the tree was copied from.
 
 use std::collections::BTreeSet;
 
@@ -33,9 +32,11 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         Some(match survey.listed.at(target.as_bytes()).is_empty() {
             true => alone(path),
             false => Finding::refusal(
-                Rule::StagingClash,
+                Rule::StagingCollision,
                 Object::Path(path.clone()),
-                format!("endpoints stage {target} under this name; they lose the one or swap their content"),
+                format!(
+                    "endpoints stage {target} under this name; one of the two is lost or gets the content of the other"
+                ),
                 "rename it in the tree, or leave it out of every bundle",
             ),
         })
@@ -43,7 +44,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     listed.chain(survey.past.by_path().filter_map(|past| went(survey, &past[0].entry.path))).collect()
 }
 
-/// Such a name that endpoints have, and that goes while what is staged under it comes or changes.
+/// A staging name that endpoints have and the release does not, while its target is new or changed.
 fn went(survey: &Survey<'_>, path: &EntryPath) -> Option<Finding> {
     let target = staged_for(path)?;
     let now = survey.listed.at(target.as_bytes());
@@ -61,13 +62,13 @@ fn went(survey: &Survey<'_>, path: &EntryPath) -> Option<Finding> {
     });
     (!releases.is_empty()).then(|| {
         Finding::refusal(
-            Rule::StagingClash,
+            Rule::StagingCollision,
             Object::Path(target.clone()),
             format!(
-                "it comes while {path} goes, under which it is staged; the update of {} ends with exit code 10",
+                "it is staged as {path}, which the same update removes; the update of {} ends with exit code 10",
                 endpoints_on(&releases)
             ),
-            "choose another name for it",
+            "choose another name",
         )
     })
 }
@@ -76,12 +77,12 @@ fn alone(path: &EntryPath) -> Finding {
     Finding::refusal(
         Rule::StagingName,
         Object::Path(path.clone()),
-        "endpoints use such names for what they stage and what they move aside",
-        "leave it out of every bundle; if it is no trace of an update, rename it or allow the rule",
+        "clients use such names for temporary files",
+        "leave it out of every bundle; if it is not a leftover of an update, rename it or allow the rule",
     )
 }
 
-/// The path that an endpoint stages under this one.
+/// The path that the client stages under this name.
 fn staged_for(path: &EntryPath) -> Option<EntryPath> {
     let name = path.base_name().strip_prefix(b".update.").filter(|name| !name.is_empty())?;
     let folder = &path.as_bytes()[..path.as_bytes().len() - path.base_name().len()];

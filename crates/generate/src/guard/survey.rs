@@ -18,16 +18,16 @@ pub(super) struct Survey<'a> {
     /// Present entries of all bundles.
     pub(super) listed: Listed<'a>,
     pub(super) previous: Option<Before<'a>>,
-    /// What endpoints may have; empty where it is not known.
+    /// What endpoints may have installed; empty if it is not known.
     pub(super) past: &'a Past,
 }
 
-/// A directory that some endpoints have and that this release lists nowhere as one.
+/// A directory that some endpoints have and this release does not list as a directory.
 pub(super) struct Lost<'s> {
     pub(super) path: &'s EntryPath,
     /// The releases that have it.
     pub(super) had: BTreeSet<Version>,
-    /// What stands in its place, if anything does.
+    /// What replaces it, if anything does.
     pub(super) now: &'s [Item<'s>],
 }
 
@@ -47,8 +47,9 @@ impl<'a> Survey<'a> {
         Self { context, bundles, includes, listed, previous, past: &context.past }
     }
 
-    /// Of releases that this one would harm, those for which that is news. Those before the previous release do not
-    /// count if it does the same to them: nothing is won by refusing what they meet already.
+    /// Of the releases whose endpoints this release would harm, those for which the harm is new. Endpoints on releases
+    /// before the previous one do not count if the previous release has the same effect on them (`is_same`): a refusal
+    /// would not protect them.
     pub(super) fn news(
         &self,
         mut releases: BTreeSet<Version>,
@@ -62,7 +63,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// The entries that endpoints may have of a path, with the releases that have them.
+    /// All entries that endpoints may have at a path, with the releases that have them.
     pub(super) fn history(&self, path: &EntryPath) -> Vec<(&Entry, BTreeSet<Version>)> {
         let past = self.past.at(path).iter().filter(|past| past.entry.is_present());
         let past = past.map(|past| (&past.entry, self.past.releases_of(past)));
@@ -70,7 +71,7 @@ impl<'a> Survey<'a> {
         past.chain(unchanged.map(|item| (item.entry, self.past.releases_with(item, &self.bundles)))).collect()
     }
 
-    /// The directories that endpoints lose, by path.
+    /// The directories of older releases that this release deletes or replaces, by path.
     pub(super) fn lost_directories(&self) -> impl Iterator<Item = Lost<'_>> {
         self.past.by_path().filter_map(|past| {
             let path = &past[0].entry.path;

@@ -1,11 +1,12 @@
-//! What changed has a higher version than endpoints have.
+//! Changed and deleted entries have a higher version than the entries that endpoints have.
 //!
-//! Source: manifest 3.4 (update list). An endpoint downloads an entry that is new or has a higher version; one that
-//! changed its hash and not its version stays as it was, and one that is deleted in a version that is not higher than
-//! what the endpoint has is not removed (observed; `diagnose` reports both ever after). It happens when a release is
-//! not built on what endpoints have: most of all on the release before one that was taken back. And a deletion is not
-//! seen where a file moved from one bundle to another and the other leaves the mix: the first still lists the old
-//! deletion, and endpoints with both compare with that.
+//! Source: manifest 3.4 (update list). An endpoint downloads an entry that is new or has a higher version. An entry with
+//! another hash and no higher version is not downloaded, and a deletion with no higher version does not remove the file
+//! (observed; `diagnose` then reports both). Two causes:
+//!
+//! - The release is not built on what endpoints have, for example on the release before a retracted one.
+//! - A file moved to another bundle, and that bundle leaves the mix: the first bundle still lists its old deletion, which
+//!   endpoints with both bundles compare with what the second had.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     changed.chain(deleted(survey)).collect()
 }
 
-/// An entry whose hash some endpoints do not have, with a version that is not above what they have.
+/// An entry with a hash that some endpoints do not have, and a version that is not above what they have.
 fn changed(survey: &Survey<'_>, past: &[PastEntry]) -> Option<Finding> {
     let now = survey.listed.at(past[0].entry.path.as_bytes());
     let is_behind = |item: &Item<'_>| {
@@ -53,7 +54,7 @@ fn changed(survey: &Survey<'_>, past: &[PastEntry]) -> Option<Finding> {
     })
 }
 
-/// Deletions in a version that some endpoints are beyond. Of the deletions of several bundles the highest counts.
+/// Deletions with a version that is not above what some endpoints have. Of several bundles the highest counts.
 fn deleted(survey: &Survey<'_>) -> Vec<Finding> {
     let deleted = Listed::deleted(&survey.bundles);
     let mut findings = Vec::new();
@@ -75,24 +76,25 @@ fn deleted(survey: &Survey<'_>) -> Vec<Finding> {
                     let before = previous.listing.manifests.get(&past.bundle);
                     before.is_some_and(|manifest| manifest.entries.contains(own.entry))
                 });
-                let problem =
-                    |on: &str| format!("it is deleted as of {}; {on} have a later one and keep it", version(own));
+                let problem = |on: &str| {
+                    format!("its deletion has version {}; {on} have a higher version and keep it", version(own))
+                };
                 findings.extend(finding(&past.bundle, own.entry, &releases, problem));
             } else if own.is_none() && present.is_empty() {
-                // The bundle is gone, and with it the deletion; that of another bundle stands in its place.
+                // The bundle is gone; endpoints compare with the deletion that another bundle lists.
                 let Some(other) = items.iter().find(is_behind) else { continue };
                 let releases = survey.news(releases(), |previous| previous.listing.mom.bundle(&past.bundle).is_none());
                 let problem = |on: &str| {
                     let name = survey.bundles.get(other.bundle).name;
                     format!(
-                        "the bundle is gone, and bundle {name} deletes the path as of {}; {on} that have both keep it",
+                        "the bundle is gone, and the deletion in bundle {name} has version {}; {on} with both keep the file",
                         version(other)
                     )
                 };
                 findings.extend(finding(&past.bundle, &past.entry, &releases, problem).map(|finding| Finding {
                     severity: Severity::Warning,
                     remedy:
-                        "keep the bundle with nothing but its tracking file, so that its manifest deletes it".into(),
+                        "keep the bundle with only its tracking file, so that its manifest lists the deletion".into(),
                     ..finding
                 }));
             }
@@ -112,8 +114,8 @@ fn finding(
             Rule::UnnoticedChange,
             Object::Entry(bundle.clone(), entry.path.clone()),
             problem(&endpoints_on(releases)),
-            "build on the newest release that endpoints have (--previous) or with --min-version, or allow the rule if \
-             nobody is on those releases",
+            "build on the newest release that endpoints have (--previous) or with --min-version, or allow the rule if no \
+             endpoint is on those releases",
         )
     })
 }

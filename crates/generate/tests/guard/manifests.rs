@@ -241,7 +241,7 @@ fn names_under_which_endpoints_stage() {
             content.bundle("games").put("/usr/bin/go", target.clone());
             content.bundle(of).file("/usr/bin/.update.go", "another");
             mix.release(10, &content);
-            assert_refused(&mix, Rule::StagingClash, &["/usr/bin/.update.go"]);
+            assert_refused(&mix, Rule::StagingCollision, &["/usr/bin/.update.go"]);
         }
     }
 }
@@ -261,7 +261,7 @@ fn names_of_the_client_that_clash_with_nothing_yet() {
     assert_eq!(
         found,
         [
-            "staging-clash /usr/bin/.update..update.go",
+            "staging-collision /usr/bin/.update..update.go",
             "staging-name /usr/bin/.deleted.1700000000.thing",
             "staging-name /usr/bin/.update.go",
             "staging-name /usr/bin/.update.no",
@@ -285,11 +285,11 @@ fn data_of_the_client() {
     mix.release(20, &content);
     let findings: Vec<_> = findings(&mix).into_iter().filter(|found| found.rule == Rule::ClientData).collect();
     super::assert_found(&findings, Severity::Refusal, Rule::ClientData, &["/opt/3rd-party"]);
-    assert!(findings[0].problem.contains("/opt/3rd-party/bin and 1 more"), "{}", findings[0]);
+    assert!(findings[0].problem.contains("/opt/3rd-party/bin and 1 more entries"), "{}", findings[0]);
 }
 
 #[test]
-fn content_that_endpoints_leave_alone() {
+fn content_that_updates_do_not_touch() {
     let with = |mix: &Mix, number, files: &[(&str, &str)]| {
         let mut content = mix.system(number);
         for directory in ["/etc", "/var", "/var/lib", "/usr/src"] {
@@ -302,26 +302,35 @@ fn content_that_endpoints_leave_alone() {
     };
     let told = |mix: &Mix| -> Vec<String> {
         let findings = findings(mix);
-        assert!(findings.iter().all(|found| (found.rule, found.severity) == (Rule::LeftAlone, Severity::Warning)));
+        assert!(findings.iter().all(|found| (found.rule, found.severity) == (Rule::NotUpdated, Severity::Warning)));
         findings.into_iter().map(|found| found.problem).collect()
     };
     let mut mix = Mix::signed();
     mix.release(10, &with(&mix, 10, &[("/etc/hosts", "1"), ("/database", "1"), ("/usr/src/linux", "1")]));
     let first = told(&mix);
     assert_eq!(first.len(), 1);
-    assert!(first[0].contains("come with it: /database, /etc/hosts, /usr/src/linux, /var/lib;"), "{first:?}");
+    assert!(first[0].contains("do not touch: /database, /etc/hosts, /usr/src/linux, /var/lib;"), "{first:?}");
     mix.release(20, &with(&mix, 20, &[("/etc/hosts", "1"), ("/database", "1"), ("/usr/src/linux", "1")]));
     assert_eq!(told(&mix), [] as [String; 0]);
     mix.release(30, &with(&mix, 30, &[("/etc/hosts", "2"), ("/database", "1"), ("/var/lib/new", "1")]));
     let third = told(&mix);
     assert_eq!(third.len(), 3);
-    assert!(third[0].contains("change with it: /etc/hosts;"), "{third:?}");
-    assert!(third[1].contains("come with it: /var/lib/new;"), "{third:?}");
-    assert!(third[2].contains("go with it: /usr/src/linux;"), "{third:?}");
+    assert!(
+        third[0].contains("changed below /etc, /var and other prefixes that updates do not touch: /etc/hosts;"),
+        "{third:?}"
+    );
+    assert!(
+        third[1].contains("deleted below /etc, /var and other prefixes that updates do not touch: /usr/src/linux;"),
+        "{third:?}"
+    );
+    assert!(
+        third[2].contains("new below /etc, /var and other prefixes that updates do not touch: /var/lib/new;"),
+        "{third:?}"
+    );
 }
 
 #[test]
-fn many_paths_that_endpoints_leave_alone_are_one_line() {
+fn many_paths_that_updates_do_not_touch_are_one_line() {
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
     content.bundle("os-core").directory("/etc");
@@ -329,7 +338,7 @@ fn many_paths_that_endpoints_leave_alone_are_one_line() {
         content.bundle("os-core").file(&format!("/etc/{number:03}"), "x");
     }
     mix.release(10, &content);
-    assert_warned(&mix, Rule::LeftAlone, &["release 10"]);
+    assert_warned(&mix, Rule::NotUpdated, &["release 10"]);
     assert!(findings(&mix)[0].problem.contains("/etc/009 and 290 more;"), "{}", findings(&mix)[0]);
 }
 

@@ -232,7 +232,7 @@ impl Mix {
         content
     }
 
-    /// A release on top of the one before the last, which endpoints have all the same: it was taken back.
+    /// A release built on the one before the last, as after a retraction of the last.
     pub(crate) fn release_beside(&mut self, number: u32, content: &Content) {
         let retracted = self.releases.pop().unwrap();
         self.release(number, content);

@@ -119,8 +119,8 @@ fn a_home_that_becomes_a_link_is_moved_aside() {
     let mut content = mix.system(20);
     content.bundle("os-core").link("/home", "usr/home").directory("/usr/home");
     mix.release(20, &content);
-    assert_refused(&mix, Rule::MachineDirectory, &["/home"]);
-    let Some(client) = Client::find("machine-directory") else { return };
+    assert_refused(&mix, Rule::LocalDataMoved, &["/home"]);
+    let Some(client) = Client::find("local-data-moved") else { return };
     client.install(&first_of(&mix), 10, "").ends_with(0);
     client.put("/home/me/letter", "dear");
     client.update(&mix).ends_with(0);
@@ -170,8 +170,8 @@ fn a_file_and_the_name_it_is_staged_under_are_swapped() {
     let mut mix = Mix::signed();
     mix.release(10, &content(&mix, 10));
     mix.release(20, &content(&mix, 20));
-    assert_refused(&mix, Rule::StagingClash, &["/usr/bin/.update.go"]);
-    let Some(client) = Client::find("staging-clash") else { return };
+    assert_refused(&mix, Rule::StagingCollision, &["/usr/bin/.update.go"]);
+    let Some(client) = Client::find("staging-collision") else { return };
     client.install(&first_of(&mix), 10, "games").ends_with(0);
     assert!(!client.has("/usr/bin/.update.go"));
     client.update(&mix).ends_with(0);
@@ -187,8 +187,8 @@ fn a_file_that_comes_while_its_staging_name_goes_is_lost() {
     let mut content = mix.system(20);
     content.bundle("games").file("/usr/bin/go", "go");
     mix.release(20, &content);
-    assert_refused(&mix, Rule::StagingClash, &["/usr/bin/go"]);
-    let Some(client) = Client::find("staging-clash, one comes") else { return };
+    assert_refused(&mix, Rule::StagingCollision, &["/usr/bin/go"]);
+    let Some(client) = Client::find("staging-collision, one comes") else { return };
     client.install(&first_of(&mix), 10, "games").ends_with(0);
     client.update(&mix).ends_with(10);
     assert!(!client.has("/usr/bin/go"));
@@ -213,7 +213,7 @@ fn members_of_a_cycle_cannot_be_removed() {
 }
 
 #[test]
-fn configuration_and_state_are_left_alone() {
+fn configuration_and_state_are_not_updated() {
     let content = |mix: &Mix, number: u32| {
         let mut content = mix.system(number);
         content.bundle("os-core").directory("/etc").directory("/var").file("/etc/hosts", &number.to_string());
@@ -223,8 +223,8 @@ fn configuration_and_state_are_left_alone() {
     let mut mix = Mix::signed();
     mix.release(10, &content(&mix, 10));
     mix.release(20, &content(&mix, 20));
-    assert_warned(&mix, Rule::LeftAlone, &["release 20"]);
-    let Some(client) = Client::find("left-alone") else { return };
+    assert_warned(&mix, Rule::NotUpdated, &["release 20"]);
+    let Some(client) = Client::find("not-updated") else { return };
     let first = first_of(&mix);
     client.install(&first, 10, "").ends_with(0);
     client.command(&first, "bundle-add", &["games"]).ends_with(0);

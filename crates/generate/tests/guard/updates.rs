@@ -1,6 +1,6 @@
-//! Rules that compare a release with what endpoints have: all releases they may come from.
+//! Rules that compare a release with all releases that endpoints may update from.
 
-use clearwell_generate::guard::{Finding, Rule, Severity};
+use clearwell_generate::guard::{Finding, Past, Rule, Severity};
 
 use super::mix::{BundleContent, Mix, bundle, version};
 use super::{assert_found, assert_refused, assert_warned, findings, found};
@@ -35,31 +35,31 @@ fn link(games: &mut BundleContent) {
 }
 
 #[track_caller]
-fn assert_tells(findings: &[Finding], text: &str) {
+fn assert_problem(findings: &[Finding], text: &str) {
     assert!(findings.len() == 1 && findings[0].problem.contains(text), "{findings:?}");
 }
 
 #[test]
-fn a_directory_is_replaced_for_those_who_skip_releases() {
+fn a_directory_is_replaced_for_endpoints_that_skip_releases() {
     for between in [nothing, empty_folder] {
         let mix = releases(&[full_folder, between, file]);
         assert_refused(&mix, Rule::DirectoryReplaced, &["/usr/share/maps"]);
-        assert_tells(&findings(&mix), "the update of endpoints on 10 ends with exit code 10");
+        assert_problem(&findings(&mix), "the update of endpoints on 10 ends with exit code 10");
         let mix = releases(&[full_folder, between, between, link]);
         assert_warned(&mix, Rule::DirectoryReplaced, &["/usr/share/maps"]);
-        assert_tells(&findings(&mix), "endpoints on 10 keep it");
+        assert_problem(&findings(&mix), "endpoints on 10 keep it");
     }
     assert_eq!(found(&releases(&[empty_folder, nothing, file])), []);
     assert_eq!(found(&releases(&[file, nothing, full_folder])), []);
     let mix = releases(&[full_folder, full_folder, nothing, full_folder, file]);
-    assert_tells(&findings(&mix), "endpoints on 10, 20 and 40 ends");
+    assert_problem(&findings(&mix), "endpoints on 10, 20 and 40 ends");
 }
 
 #[test]
-fn what_an_earlier_release_did_already_is_not_told_again() {
+fn harm_that_the_previous_release_does_already_is_not_reported_again() {
     assert_eq!(found(&releases(&[full_folder, nothing, file, file])), []);
     assert_eq!(found(&releases(&[full_folder, file, file])), []);
-    // But once more where the file went in between.
+    // Unless the file was removed in between.
     let mix = releases(&[full_folder, file, nothing, file]);
     assert_refused(&mix, Rule::DirectoryReplaced, &["/usr/share/maps"]);
 }
@@ -78,7 +78,21 @@ fn kernels_that_stay_do_not_end_an_update() {
 }
 
 #[test]
-fn directories_of_the_machine_stay_directories() {
+fn each_older_manifest_is_read_once_and_the_current_one_never() {
+    let mix = releases(&[nothing, full_folder, nothing, nothing, nothing]);
+    let (newest, older) = mix.releases.split_last().unwrap();
+    let reads = std::sync::Mutex::new(Vec::new());
+    Past::read(&newest.listing(), older.iter().map(|release| &release.mom), |entry| {
+        reads.lock().unwrap().push(format!("{} {}", entry.bundle, entry.version));
+        None
+    });
+    let mut reads = reads.into_inner().unwrap();
+    reads.sort();
+    assert_eq!(reads, ["games 10", "games 20", "os-core 10", "os-core 20", "os-core 30", "os-core 40"]);
+}
+
+#[test]
+fn directories_with_local_data_stay_directories() {
     for path in ["/home", "/etc", "/var", "/usr/src", "/opt", "/usr/local/bin"] {
         for replacement in [None, Some("usr")] {
             let mut mix = Mix::signed();
@@ -92,14 +106,14 @@ fn directories_of_the_machine_stay_directories() {
                 os_core.link(path, target);
             }
             mix.release(30, &content);
-            assert_refused(&mix, Rule::MachineDirectory, &[path]);
-            assert_tells(&findings(&mix), "endpoints on 10 and 20 rename it");
+            assert_refused(&mix, Rule::LocalDataMoved, &[path]);
+            assert_problem(&findings(&mix), "endpoints on 10 and 20 rename it");
         }
     }
 }
 
 #[test]
-fn a_bundle_that_is_gone_is_told_once_and_to_those_who_have_it() {
+fn a_bundle_that_is_gone_is_reported_once() {
     let mut mix = Mix::signed();
     mix.release(10, &mix.system(10));
     for number in [20, 30] {
@@ -117,7 +131,7 @@ fn a_bundle_that_is_gone_is_told_once_and_to_those_who_have_it() {
     mix.release_beside(30, &mix.system(30));
     let found = mix.check_beside();
     assert_found(&found, Severity::Warning, Rule::BundleRemoved, &["bundle music"]);
-    assert_tells(&found, "endpoints on 20 that have it");
+    assert_problem(&found, "endpoints on 20 that have it");
 }
 
 #[test]
@@ -130,8 +144,8 @@ fn what_a_retracted_release_changed_is_changed_back_unnoticed() {
     mix.release_beside(30, &mix.system(30));
     let found = mix.check_beside();
     assert_found(&found, Severity::Refusal, Rule::UnnoticedChange, &["/usr/bin/ed in bundle editors"]);
-    assert_tells(&found, "its version is still 10; endpoints on 20 keep");
-    // Built on the one that was taken back, its version is 40.
+    assert_problem(&found, "its version is still 10; endpoints on 20 keep");
+    // Built on the retracted release, the entry has version 40.
     mix.releases.remove(2);
     mix.release(40, &mix.system(40));
     assert_eq!(super::found(&mix), []);
@@ -164,7 +178,7 @@ fn what_a_retracted_release_brought_back_is_deleted_unnoticed() {
     mix.release_beside(40, &mix.system(40));
     let found = mix.check_beside();
     assert_found(&found, Severity::Refusal, Rule::UnnoticedChange, &["/usr/bin/go in bundle games"]);
-    assert_tells(&found, "it is deleted as of 20; endpoints on 30 have a later one");
+    assert_problem(&found, "its deletion has version 20; endpoints on 30 have a higher version");
 }
 
 #[test]
@@ -182,7 +196,7 @@ fn a_file_that_moved_to_a_bundle_that_goes_stays() {
     let found = found(&mix);
     let expected = [(Rule::UnnoticedChange, "/usr/bin/ed in bundle games"), (Rule::BundleRemoved, "bundle games")];
     assert_eq!(found, expected.map(|(rule, object)| (rule, object.to_owned())));
-    assert!(findings(&mix)[0].problem.contains("endpoints on 20 that have both keep it"), "{}", findings(&mix)[0]);
+    assert!(findings(&mix)[0].problem.contains("endpoints on 20 with both keep the file"), "{}", findings(&mix)[0]);
 }
 
 #[test]
@@ -243,7 +257,7 @@ fn a_directory_goes_while_its_ghosts_stay() {
     mix.release(10, &content);
     mix.release(20, &mix.system(20));
     assert_warned(&mix, Rule::BootRemoved, &["/boot"]);
-    // Who skipped 20 meets it with 30 as well, and was told with 20.
+    // Release 20 has the same effect on endpoints on 10.
     mix.release(30, &mix.system(30));
     assert_eq!(found(&mix), []);
 
