@@ -35,8 +35,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
 
 /// True for a directory that holds local data.
 pub(super) fn is_one(path: &EntryPath) -> bool {
-    path.holds_local_data() || LOCAL.iter().any(|directory| path.is_within(directory))
+    path.holds_local_data() || LOCAL.contains(&path.as_bytes())
 }
 
-/// Reserved for local administrators; `/opt` also for third-party bundles.
-const LOCAL: &[&[u8]] = &[b"/media", b"/mnt", b"/opt", b"/srv", b"/usr/local"];
+/// Reserved for local administrators; `/opt` also for third-party bundles. Directories inside may well be content.
+const LOCAL: &[&[u8]] = &[b"/media", b"/mnt", b"/opt", b"/opt/3rd-party", b"/srv", b"/usr/local"];

@@ -284,6 +284,19 @@ fn a_release_without_any_change_is_refused_and_one_without_a_bundle_is_not() {
 }
 
 #[test]
+fn an_os_core_that_was_released_with_includes_loses_them() {
+    let mut first = first();
+    let one: BundleName = "one".parse().unwrap();
+    let os_core = first.bundles.get_mut(&BundleName::os_core()).unwrap();
+    Arc::make_mut(os_core).header.includes.push(one.clone());
+    let mut next = inputs(20, Version::new(10), &PLAIN);
+    next.bundles[0].includes.push(one);
+    let plan = plan(&next, Some(&first), &PlanOptions::default()).unwrap();
+    let os_core = plan.bundles.iter().find(|planned| planned.bundle == BundleName::os_core()).unwrap();
+    assert!(os_core.manifest.header.includes.is_empty());
+}
+
+#[test]
 fn an_empty_bundle_and_a_missing_baseline_are_refused() {
     let mut empty = inputs(10, None, &PLAIN);
     empty.bundles[1].files.clear();

@@ -93,15 +93,15 @@ fn each_older_manifest_is_read_once_and_the_current_one_never() {
 
 #[test]
 fn directories_with_local_data_stay_directories() {
-    for path in ["/home", "/etc", "/var", "/usr/src", "/opt", "/usr/local/bin"] {
+    for path in ["/home", "/etc", "/var", "/usr/src", "/opt", "/usr/local"] {
         for replacement in [None, Some("usr")] {
             let mut mix = Mix::signed();
             let mut content = mix.system(10);
-            content.bundle("os-core").directory("/usr/local").directory(path);
+            content.bundle("os-core").directory(path);
             mix.release(10, &content);
             mix.release(20, &content);
             let mut content = mix.system(30);
-            let os_core = content.bundle("os-core").directory("/usr/local");
+            let os_core = content.bundle("os-core");
             if let Some(target) = replacement {
                 os_core.link(path, target);
             }
@@ -110,6 +110,19 @@ fn directories_with_local_data_stay_directories() {
             assert_problem(&findings(&mix), "endpoints on 10 and 20 rename it");
         }
     }
+}
+
+#[test]
+fn content_of_opt_may_go() {
+    let mut mix = Mix::signed();
+    let mut content = mix.system(10);
+    content.bundle("os-core").directory("/opt");
+    content.bundle("games").directory("/opt/maker").file("/opt/maker/game", "g");
+    mix.release(10, &content);
+    let mut content = mix.system(20);
+    content.bundle("os-core").directory("/opt");
+    mix.release(20, &content);
+    assert_eq!(found(&mix), []);
 }
 
 #[test]
