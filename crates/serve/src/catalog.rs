@@ -4,7 +4,7 @@
 //! |---|---|
 //! | an artifact that the index of its release names | found |
 //! | an artifact that its release does not have, such as a pack from a version nobody packed | never: 404, and the client goes on with the next best at once |
-//! | anything of a version above all releases | not yet: 503. Clients hear of versions from pointers and MoMs only, so another node is ahead of this one |
+//! | anything of a version above all published releases | not yet: 503. Clients hear of versions from pointers and MoMs only, so another node is ahead of this one; and a release that is only staged may be built again with other bytes, which must not lie in caches as immutable |
 //! | anything of a version below the newest that is no release | never: versions only go up, and what was collected stays away |
 //! | a pointer of a format above all formats, or any before the first publication | not yet |
 //! | any other pointer | never |
@@ -41,6 +41,7 @@ pub(crate) struct Catalog {
 #[derive(Debug, Default)]
 struct Snapshot {
     published: Arc<Published>,
+    /// The newest release that endpoints may have.
     newest: Option<Version>,
     releases: usize,
     /// Of all releases.
@@ -133,6 +134,9 @@ impl Catalog {
     /// Looks an artifact up.
     pub(crate) async fn find(&self, version: Version, artifact: &Artifact) -> Found {
         let snapshot = self.current.load_full();
+        if snapshot.newest.is_none_or(|newest| version > newest) {
+            return Found::NotYet;
+        }
         let opened = snapshot.indexes.read().unwrap_or_else(PoisonError::into_inner).get(&version).cloned();
         let index = match opened {
             Some(index) => Ok(index),
@@ -140,9 +144,6 @@ impl Catalog {
         };
         match index {
             Ok(index) => index.get(artifact).map_or(Found::Never, Found::Artifact),
-            Err(StoreError::UnknownVersion { .. }) if snapshot.newest.is_none_or(|newest| version > newest) => {
-                Found::NotYet
-            }
             Err(StoreError::UnknownVersion { .. }) => Found::Never,
             Err(error) => Found::Trouble(error),
         }
@@ -157,9 +158,10 @@ impl Snapshot {
         let releases = store.releases()?;
         // A record that cannot be read is a gap in a figure, not a reason to stop serving.
         let size = |version: &Version| store.record(*version).map_or(0, |record| record.total().bytes);
+        let newest = store.newest_seen()?;
         Ok(Self {
             published,
-            newest: releases.last().copied(),
+            newest,
             releases: releases.len(),
             size_bytes: releases.iter().map(size).sum(),
             indexes: RwLock::default(),

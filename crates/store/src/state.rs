@@ -78,6 +78,30 @@ impl Store {
         Ok(states)
     }
 
+    /// The newest release that an endpoint may have: published, retracted, or once in the staging channel.
+    ///
+    /// A record that cannot be read counts as one of a release that endpoints may have.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn newest_seen(&self) -> Result<Option<Version>, StoreError> {
+        let generation = pointers::load_to_replace(self.layout())?;
+        let named = named(&generation);
+        let derived = self.derived_if_old()?;
+        for version in self.releases()?.into_iter().rev() {
+            let is_seen = match self.record(version) {
+                Ok(record) => record.channel.is_some() || state(&record, &named, &derived) != ReleaseState::Staged,
+                Err(StoreError::UnknownVersion { .. }) => false,
+                Err(StoreError::RecordDamaged { .. }) => true,
+                Err(error) => return Err(error),
+            };
+            if is_seen || generation.version(Pointer::Staging) == Some(version) {
+                return Ok(Some(version));
+            }
+        }
+        Ok(None)
+    }
+
     /// Empty for a store whose records say it themselves.
     fn derived_if_old(&self) -> Result<BTreeSet<Version>, StoreError> {
         if self.layout_version()? >= LayoutVersion::STATES { Ok(BTreeSet::new()) } else { derived(self) }
