@@ -63,7 +63,8 @@ fn log_filter(text: &str) -> Result<String, String> {
     let unknown = |word: &str| format!("\"{word}\" is not a level; use error, warn, info, debug, trace or off");
     for part in text.split(',').map(str::trim) {
         let is_module = part.starts_with("clearwell") || part.contains(['=', ':', '[', '_']);
-        if !is_module && part.parse::<LevelFilter>().is_err() {
+        // tracing takes an empty word for "error".
+        if part.is_empty() || (!is_module && part.parse::<LevelFilter>().is_err()) {
             return Err(unknown(part));
         }
     }

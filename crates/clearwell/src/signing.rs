@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use clearwell_sign::{PrivateKey, Severity, SignError, Signer, SigningCommand, TrustAnchor, fitness};
+use clearwell_sign::{PrivateKey, Severity, SignError, Signer, SigningCommand, Trust, TrustAnchor, fitness};
 
 use crate::cli::is_of_environment;
 use crate::config::MixConfig;
@@ -15,7 +15,8 @@ use crate::exit::Exit;
 /// The certificate that signatures are checked with.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct TrustArgs {
-    /// The certificate that endpoints trust, PEM. Default: that of clearwell.toml.
+    /// The certificate that endpoints trust, PEM; a file of that name with .alt at its end is tried second. Default:
+    /// that of clearwell.toml.
     #[arg(long = "cert", alias = "certificate", env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
     certificate: Option<PathBuf>,
 }
@@ -25,22 +26,31 @@ impl TrustArgs {
     ///
     /// # Errors
     /// [`Exit::Signing`] if it cannot be used.
-    pub(crate) fn anchor(&self, config: &MixConfig) -> Result<Option<TrustAnchor>, CliError> {
-        first(&[self.certificate.as_deref(), config.certificate.as_deref()]).map(anchor).transpose()
+    pub(crate) fn trust(&self, config: &MixConfig) -> Result<Option<Trust>, CliError> {
+        first(&[self.certificate.as_deref(), config.certificate.as_deref()]).map(trust).transpose()
     }
 
     /// Only the certificate of the command line.
     ///
     /// # Errors
-    /// As [`Self::anchor`].
-    pub(crate) fn typed(&self) -> Result<Option<TrustAnchor>, CliError> {
-        self.certificate.as_deref().map(anchor).transpose()
+    /// As [`Self::trust`].
+    pub(crate) fn typed(&self) -> Result<Option<Trust>, CliError> {
+        self.certificate.as_deref().map(trust).transpose()
     }
 }
 
 /// The warning of commands that were given no certificate.
 pub(crate) const UNCHECKED: &str =
     "signatures are not checked; give the certificate that endpoints trust with --cert or in clearwell.toml";
+
+/// Reads a certificate that endpoints trust, and the one beside it that they try second, as `swupd -C` does.
+fn trust(path: &Path) -> Result<Trust, CliError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".alt");
+    let beside = Path::new(&beside);
+    let alternative = beside.exists().then(|| anchor(beside)).transpose()?;
+    Ok(Trust { main: anchor(path)?, alternative })
+}
 
 /// Reads a certificate that endpoints trust.
 ///

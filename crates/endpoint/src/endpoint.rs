@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clearwell_format::{BundleName, EntryPath, FormatNumber, Version, pointer};
-use clearwell_sign::{Severity, TrustAnchor, fitness};
+use clearwell_sign::Trust;
 
 use crate::disk::{Disk, Ownership, Scratch, Simulated};
 use crate::fetch::{Fetcher, Retry};
@@ -54,7 +54,7 @@ impl Place {
 #[derive(Clone, Debug)]
 pub struct EndpointOptions {
     /// What signatures are checked against; `None` checks none, as `--nosigcheck`.
-    pub trust: Option<TrustAnchor>,
+    pub trust: Option<Trust>,
     /// The format of a new endpoint; one that exists keeps its own.
     pub format: FormatNumber,
     /// Which builds of optimised files it takes.
@@ -216,9 +216,8 @@ impl Endpoint {
 
     /// Refuses to start with a certificate that the stock client refuses to start with (client behaviour 6).
     pub(crate) fn check_trust(&self, run: &mut Run) -> Result<(), Stop> {
-        let Some(anchor) = &self.options.trust else { return Ok(()) };
-        let refused = fitness(anchor, self.now()).into_iter().find(|problem| problem.severity() == Severity::Refusal);
-        match refused {
+        let Some(trust) = &self.options.trust else { return Ok(()) };
+        match trust.refusals(self.now()).first() {
             None => Ok(()),
             Some(problem) => run.stop(Problem::TrustAnchor { reason: problem.to_string() }, ExitCode::Signature),
         }

@@ -14,7 +14,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{
     BundleName, FileHash, FileKind, Manifest, ManifestName, Mom, MomEntry, Owner, Resource, Version,
 };
-use clearwell_sign::verify;
+use clearwell_sign::Dates;
 
 use crate::endpoint::{Endpoint, Run, Stop, blocking};
 use crate::pointers::{SIGNATURE_LIMIT, fetch_problem};
@@ -151,15 +151,15 @@ impl Endpoint {
         text: &[u8],
         included: Option<Vec<u8>>,
     ) -> Result<Option<Vec<u8>>, Problem> {
-        let Some(anchor) = &self.options.trust else { return Ok(None) };
-        let now = Some(self.now());
-        if let Some(signature) = included.filter(|signature| verify(text, signature, anchor, now).is_ok()) {
+        let Some(trust) = &self.options.trust else { return Ok(None) };
+        let verified = |signature: &[u8]| trust.verify(text, signature, Dates::Valid(self.now()), self.now());
+        if let Some(signature) = included.filter(|signature| verified(signature).is_ok()) {
             return Ok(Some(signature));
         }
         let resource = Resource::of(version, Artifact::MomSignature);
         let signature = run.fetcher.bytes(&resource, SIGNATURE_LIMIT, false).await;
         let signature = signature.map_err(|failed| fetch_problem(resource, failed))?;
-        match verify(text, &signature, anchor, now) {
+        match verified(&signature) {
             Ok(_) => Ok(Some(signature)),
             Err(error) => Err(Problem::Signature {
                 resource: Resource::of(version, Artifact::Manifest(ManifestName::Mom)),
@@ -170,12 +170,12 @@ impl Endpoint {
 
     /// Checks the signature beside a MoM that was fetched. None being there is no problem: the archive has one.
     pub(crate) async fn signature_beside(&self, run: &Run, version: Version) -> Result<(), Problem> {
-        let (Some(anchor), Some(text)) = (&self.options.trust, self.library.read(version, "Manifest.MoM")) else {
+        let (Some(trust), Some(text)) = (&self.options.trust, self.library.read(version, "Manifest.MoM")) else {
             return Ok(());
         };
         let resource = Resource::of(version, Artifact::MomSignature);
         match run.fetcher.bytes(&resource, SIGNATURE_LIMIT, false).await {
-            Ok(signature) => match verify(&text, &signature, anchor, Some(self.now())) {
+            Ok(signature) => match trust.verify(&text, &signature, Dates::Valid(self.now()), self.now()) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(Problem::Signature { resource, reason: reason(&error) }),
             },
@@ -187,9 +187,9 @@ impl Endpoint {
     /// A MoM kept from an earlier process.
     fn kept_mom(&self, version: Version) -> Option<Arc<Mom>> {
         let text = self.library.read(version, "Manifest.MoM")?;
-        if let Some(anchor) = &self.options.trust {
+        if let Some(trust) = &self.options.trust {
             let signature = self.library.read(version, "Manifest.MoM.sig")?;
-            verify(&text, &signature, anchor, Some(self.now())).ok()?;
+            trust.verify(&text, &signature, Dates::Valid(self.now()), self.now()).ok()?;
         }
         let resource = Resource::of(version, Artifact::ManifestTar(ManifestName::Mom));
         parse_mom(&resource, version, &text).ok().map(Arc::new)

@@ -139,6 +139,7 @@ pub fn check_pointers(context: &Context<'_>) -> Vec<Finding> {
     let survey = Survey::of(context);
     let mut findings = pointers::check(&survey);
     findings.extend(signatures::of_moved_pointers(&survey));
+    findings.extend(signer_unknown::of_moved_pointers(&survey));
     findings.sort();
     findings
 }

@@ -18,9 +18,9 @@ use clearwell_sign::Signer;
 use clearwell_store::{PointerGeneration, PointerSet, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
 use serde::Serialize;
 
-use crate::build::inspect::{self, Inspection};
+use crate::build::inspect::{self, Inspection, StoredArtifacts};
 use crate::error::BuildError;
-use crate::guard::Rule;
+use crate::guard::{Rule, Stored};
 use crate::plan::Previous;
 use crate::progress::Silent;
 use crate::publish::Publication;
@@ -177,5 +177,6 @@ fn judge(
         now: options.now,
         allowed: &allowed,
     };
-    inspection.pass_pointers(publication.moved())
+    let artifacts = StoredArtifacts(store);
+    inspection.pass_pointers(Stored { artifacts: &artifacts, made: &[] }, publication.moved())
 }

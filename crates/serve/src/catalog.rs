@@ -132,9 +132,14 @@ impl Catalog {
     }
 
     /// Looks an artifact up.
-    pub(crate) async fn find(&self, version: Version, artifact: &Artifact) -> Found {
-        let snapshot = self.current.load_full();
-        if snapshot.newest.is_none_or(|newest| version > newest) {
+    pub(crate) async fn find(self: &Arc<Self>, version: Version, artifact: &Artifact) -> Found {
+        let mut snapshot = self.current.load_full();
+        if snapshot.is_above(version) {
+            // Another node may have told of it a moment ago.
+            self.refresh().await;
+            snapshot = self.current.load_full();
+        }
+        if snapshot.is_above(version) {
             return Found::NotYet;
         }
         let opened = snapshot.indexes.read().unwrap_or_else(PoisonError::into_inner).get(&version).cloned();
@@ -166,6 +171,11 @@ impl Snapshot {
             size_bytes: releases.iter().map(size).sum(),
             indexes: RwLock::default(),
         })
+    }
+
+    /// True for a version that no endpoint can have heard of here.
+    fn is_above(&self, version: Version) -> bool {
+        self.newest.is_none_or(|newest| version > newest)
     }
 
     fn show(&self, metrics: &Metrics) {

@@ -34,7 +34,8 @@ impl Trust {
         self.alternative.as_ref().filter(|alternative| refusals(alternative, now).is_empty())
     }
 
-    /// Verifies as [`verify`](crate::verify()) does, with either file. `now` (Unix seconds) is the client's clock.
+    /// Verifies as [`verify`](crate::verify()) does, with either file. `now` (Unix seconds) is the client's clock; where
+    /// dates are not looked at, those of the alternative are not either.
     ///
     /// # Errors
     /// What is wrong with the signature in the eyes of the main file.
@@ -46,7 +47,16 @@ impl Trust {
         now: i64,
     ) -> Result<Certificate, VerifyError> {
         let dates = dates.into();
-        self.either(now, |anchor| verify(content, signature, anchor, dates))
+        let alternative = match dates {
+            Dates::Ignored => self.alternative.as_ref(),
+            Dates::Valid(_) | Dates::Begun(_) => self.usable_alternative(now),
+        };
+        self.either(alternative, |anchor| verify(content, signature, anchor, dates))
+    }
+
+    /// Both files, the main one first.
+    pub fn anchors(&self) -> impl Iterator<Item = &TrustAnchor> {
+        [&self.main].into_iter().chain(&self.alternative)
     }
 
     /// Would an endpoint verify what `signer` signs at `now` (Unix seconds)?
@@ -54,15 +64,20 @@ impl Trust {
     /// # Errors
     /// Why the main file would not do.
     pub fn accepts(&self, signer: &TrustAnchor, now: i64) -> Result<(), VerifyError> {
-        self.either(now, |anchor| accepts(anchor, signer, Dates::Valid(now)))
+        let alternative = self.usable_alternative(now);
+        self.either(alternative, |anchor| accepts(anchor, signer, Dates::Valid(now)))
     }
 
-    fn either<T>(&self, now: i64, ask: impl Fn(&TrustAnchor) -> Result<T, VerifyError>) -> Result<T, VerifyError> {
+    fn either<T>(
+        &self,
+        alternative: Option<&TrustAnchor>,
+        ask: impl Fn(&TrustAnchor) -> Result<T, VerifyError>,
+    ) -> Result<T, VerifyError> {
         let refused = match ask(&self.main) {
             Ok(answer) => return Ok(answer),
             Err(refused) => refused,
         };
-        self.usable_alternative(now).and_then(|alternative| ask(alternative).ok()).ok_or(refused)
+        alternative.and_then(|alternative| ask(alternative).ok()).ok_or(refused)
     }
 }
 

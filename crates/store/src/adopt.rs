@@ -24,7 +24,7 @@ mod source;
 use std::path::Path;
 
 use clearwell_format::Version;
-use clearwell_sign::TrustAnchor;
+use clearwell_sign::Trust;
 
 use crate::progress::{Meter, Phase, Progress};
 use crate::{Counts, StoreError, Transfer, Writer};
@@ -39,7 +39,7 @@ pub struct AdoptOptions {
     /// How files come into the store.
     pub transfer: Transfer,
     /// The certificates that clients trust. Without them signatures are taken as they are.
-    pub anchor: Option<TrustAnchor>,
+    pub trust: Option<Trust>,
 }
 
 /// What came of it.
@@ -103,7 +103,7 @@ pub fn adopt(
     meters.read.finish();
     meters.store.finish();
     report.problems.extend(source::strays(www)?);
-    pointers::adopt(www, writer, options.anchor.as_ref(), &mut report)?;
+    pointers::adopt(www, writer, options.trust.as_ref(), &mut report)?;
     Ok(report)
 }
 

@@ -433,7 +433,8 @@ mod tests {
             meter.finish();
         }
         merged.event(Event::Warning { text: "heard".to_owned() });
-        assert_eq!((merged.meter.counts().total, merged.meter.counts().total_bytes), (6, 60));
+        let total = merged.meter.counts().total;
+        assert_eq!((total, merged.meter.counts().total_bytes), (6, 60));
         merged.finish();
         let events = kept.0.into_inner().unwrap();
         assert_eq!(events.iter().filter(|event| matches!(event, Event::Started { .. })).count(), 1);

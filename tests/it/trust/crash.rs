@@ -211,7 +211,7 @@ fn build_another(store: &Store) -> Result<(), Failure> {
 }
 
 fn adopt_it(www: &Path, store: &Store) -> Result<(), Failure> {
-    let options = AdoptOptions { anchor: Some(signer().anchor().clone()), ..AdoptOptions::default() };
+    let options = AdoptOptions { trust: Some(signer().anchor().clone().into()), ..AdoptOptions::default() };
     adopt(www, &mut store.writer("adopt")?, &options, &Silent)?;
     Ok(())
 }

@@ -28,7 +28,7 @@ fn fixtures() -> PathBuf {
 fn assert_endpoints_are_content(store: &Store, from: u32) {
     let mut options = VerifyOptions::new(endpoint_options());
     let anchor = TrustAnchor::from_pem(fs::read(fixtures().join("Swupd_Root.pem")).unwrap()).unwrap();
-    options.endpoint.trust = Some(anchor);
+    options.endpoint.trust = Some(anchor.into());
     options.from = vec![version(from)];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let source = Arc::new(StoreSource::new(store.clone()));

@@ -72,7 +72,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 /// How the endpoints of these tests behave: they trust the test key, and try again at once.
 pub(crate) fn endpoint_options() -> EndpointOptions {
     let mut options = EndpointOptions::new(FormatNumber::new(30).unwrap());
-    options.trust = Some(signer().anchor().clone());
+    options.trust = Some(signer().anchor().clone().into());
     options.retry = Retry { delay: Duration::ZERO, ..options.retry };
     options
 }

@@ -65,8 +65,8 @@ impl Adopt {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let config = self.store.config.load()?;
         let path = config.store(self.store.store.as_deref())?;
-        let anchor = self.trust.anchor(&config)?;
-        if anchor.is_none() {
+        let trust = self.trust.trust(&config)?;
+        if trust.is_none() {
             ui.warn(UNCHECKED);
         }
         let opened = match Store::open(path) {
@@ -77,7 +77,7 @@ impl Adopt {
         let mut fresh = Fresh::default();
         let store = opened.map_or_else(|| fresh.create_store(path), Ok)?;
         let transfer = if self.hard_link { Transfer::HardLink } else { Transfer::Copy };
-        let options = AdoptOptions { transfer, anchor };
+        let options = AdoptOptions { transfer, trust };
         let mut writer = store.writer(&format!("adopt {}", self.www.display()))?;
         let left = "releases that were adopted stay; the same command goes on with the others";
         let report = interruptible(ui, left, || Ok(adopt(&self.www, &mut writer, &options, ui)?))?;

@@ -9,6 +9,7 @@ use clearwell_generate::deltas::DeltaOptions;
 use clearwell_generate::progress::{Merged, Phase, Progress};
 use clearwell_generate::remake::remake_packs;
 use clearwell_serve::config::{ByteRate, InvalidByteSize};
+use clearwell_sign::Trust;
 use clearwell_store::check::repair::{RepairOptions, RepairReport, Repaired, repair, restamp};
 use clearwell_store::check::{CheckOptions, CheckReport, Finding, Severity, check};
 use clearwell_store::{Store, StoreError, Writer};
@@ -156,8 +157,9 @@ impl Check {
         options.bytes_per_second = self.rate;
         options.resume = self.resume;
         options.contents = !self.quick;
-        options.anchors = self.trust.typed()?.into_iter().collect();
-        options.fallback_anchors = self.trust.anchor(config)?.into_iter().collect();
+        let anchors = |trust: Option<Trust>| trust.iter().flat_map(Trust::anchors).cloned().collect();
+        options.anchors = anchors(self.trust.typed()?);
+        options.fallback_anchors = anchors(self.trust.trust(config)?);
         Ok(options)
     }
 

@@ -129,7 +129,7 @@ async fn tour(url: &str, certificate: &Path, dir: &Path) -> Result<(Report, Repo
         TrustAnchor::from_pem(&signing::read(certificate)?).map_err(|error| CliError::signing(certificate, error))?;
     let source = Arc::new(HttpSource::new(&HttpOptions::new(url))?);
     let format = FormatNumber::new(30).expect("not zero");
-    let options = EndpointOptions { trust: Some(trust), ..EndpointOptions::new(format) };
+    let options = EndpointOptions { trust: Some(trust.into()), ..EndpointOptions::new(format) };
     let mut endpoint = Endpoint::open(source, Place::folder(dir.join("endpoint")), options)?;
     let bundle: BundleName = "editor".parse().expect("a bundle name");
     let first: Version = sample::versions()[0];

@@ -89,7 +89,7 @@ impl Verify {
         let format = self.format.or(newest_format).unwrap_or(FormatNumber::new(30).expect("not zero"));
         let mut endpoint = EndpointOptions::new(format);
         endpoint.retry = Retry { delay: Duration::from_secs(self.retry_seconds), ..endpoint.retry };
-        endpoint.trust = if self.nosigcheck { None } else { self.trust.anchor(&config)? };
+        endpoint.trust = if self.nosigcheck { None } else { self.trust.trust(&config)? };
         if endpoint.trust.is_none() {
             ui.warn(if self.nosigcheck { "signatures are not checked" } else { UNCHECKED });
         }

@@ -82,6 +82,21 @@ impl<'m> Client<'m> {
     }
 }
 
+/// What the Rust endpoint ends with that comes from a release, with the certificate files of that release.
+#[track_caller]
+fn endpoint(mix: &Mix, from: &str, files: &[(&str, &str)], code: i32) {
+    let folder = mix.dir().join(format!("trust-of-{from}"));
+    fs::create_dir_all(&folder).unwrap();
+    for (name, from) in files {
+        fs::copy(mix.dir().join(from), folder.join(name)).unwrap();
+    }
+    let certificate = folder.join("Swupd_Root.pem");
+    mix.run(&["verify", "--store", "store", "--from", from, "--cert", certificate.to_str().unwrap()]).expect(code);
+}
+
+const ONLY_OLD: [(&str, &str); 1] = [("Swupd_Root.pem", "Swupd_Root.pem")];
+const BOTH: [(&str, &str); 2] = [("Swupd_Root.pem", "Swupd_Root.pem"), ("Swupd_Root.pem.alt", "next.pem")];
+
 /// The key changes in the format: who slept through the release that carries both is left behind, and told how to go on.
 #[test]
 fn a_key_changes_within_a_format() {
@@ -113,6 +128,12 @@ fn a_key_changes_within_a_format() {
     assert_eq!(report["releases"][1]["to"], 30);
     assert!(report["releases"][0]["remedy"].as_str().unwrap().contains("--nosigcheck-latest -V 20"), "{report}");
     release(&mix, "40", &NEW);
+    endpoint(&mix, "10", &ONLY_OLD, 1);
+    endpoint(&mix, "20", &BOTH, 0);
+    // Signatures of both keys are good ones: each is that of a certificate that the store's releases install.
+    mix.run(&["check", "--store", "store", "--json"]).expect(0);
+    let adopt = ["adopt", "store/content", "--store", "second"];
+    mix.run(&[&adopt[..], &["--cert", "trust-of-20/Swupd_Root.pem"]].concat()).expect(0);
     let [Some(awake), Some(asleep)] = &clients else { return };
     awake.swupd("update", &[], 0);
     awake.swupd("diagnose", &[], 0);
@@ -122,6 +143,28 @@ fn a_key_changes_within_a_format() {
     asleep.swupd("update", &[], 0);
     asleep.swupd("diagnose", &[], 0);
     assert_eq!(asleep.version(), "40");
+}
+
+/// A retraction signs the pointers anew: with a key that endpoints do not trust it would strand them.
+#[test]
+fn a_retraction_is_signed_with_a_key_that_endpoints_trust() {
+    let mix = Mix::released();
+    pair(&mix, "next", 3652);
+    release(&mix, "20", &OLD);
+    let retract = ["retract", "20", "--store", "store"];
+    mix.refuses(&[&retract[..], &NEW].concat(), 5, &["signer-unknown", "endpoints on 10 ", "docs/rotation.md"]);
+    assert_eq!(rotation(&mix, 0)["stranded"], serde_json::json!([]));
+    mix.run(&retract).expect(0);
+    assert_eq!(rotation(&mix, 0)["stranded"], serde_json::json!([]));
+
+    // Who is on the release that is retracted stays there, whoever signed the one before.
+    let mix = Mix::released();
+    pair(&mix, "next", 3652);
+    release(&mix, "20", &OLD);
+    mix.change("30");
+    mix.run(&[&["build", "--version", "30", "--allow", "signer-unknown"][..], &NEW].concat()).expect(0);
+    mix.run(&[&["retract", "30", "--store", "store"][..], &NEW].concat()).expect(0);
+    assert_eq!(rotation(&mix, 1)["stranded"], serde_json::json!([10]));
 }
 
 /// The old releases are dropped once nobody is on them: then nothing has to be allowed.
@@ -203,4 +246,42 @@ fn what_cannot_sign_next_is_refused_at_once() {
     mix.refuses(&["build", "--version", "20", "--next-cert", "next.pem"], 8, &["next.pem", "no certificate found"]);
     mix.refuses(&["build", "--version", "20", "--next-cert", "none.pem"], 8, &["failed to read none.pem"]);
     mix.refuses(&["rotation", "--store", "store", "--next-cert", "none.pem"], 8, &["failed to read none.pem"]);
+}
+
+/// What mixer and the client take can be used: keys that only OpenSSL signs with, and files with a whole chain.
+#[test]
+fn certificates_of_other_kinds_sign() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        return skipped("no openssl on PATH; certificates of other kinds are not tried");
+    }
+    let mix = Mix::new();
+    let openssl = |command: &str| {
+        let output = Command::new("openssl").args(command.split(' ')).current_dir(mix.dir()).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    openssl("req -x509 -newkey rsa:1024 -noenc -keyout small.key -out small.pem -subj /O=small -days 3650");
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -noenc -keyout p384.key -out p384.pem -subj /O=p384 -days 3650",
+    );
+    openssl("req -x509 -newkey rsa:2048 -noenc -keyout root.key -out root.pem -subj /O=root -days 3650");
+    openssl("req -newkey rsa:2048 -noenc -keyout int.key -out int.csr -subj /O=int");
+    mix.put("ca.cnf", "basicConstraints=critical,CA:TRUE\n");
+    openssl("x509 -req -in int.csr -CA root.pem -CAkey root.key -days 3650 -extfile ca.cnf -out int.pem -set_serial 2");
+    openssl("req -newkey rsa:2048 -noenc -keyout chain.key -out leaf.csr -subj /O=leaf");
+    openssl("x509 -req -in leaf.csr -CA int.pem -CAkey int.key -days 3650 -out leaf.pem -set_serial 3");
+    let text = |names: [&str; 3]| names.map(|name| fs::read_to_string(mix.dir().join(name)).unwrap()).concat();
+    mix.put("chain.pem", text(["leaf.pem", "int.pem", "root.pem"]));
+    mix.put("wrong.pem", text(["root.pem", "int.pem", "leaf.pem"]));
+    for (name, says) in [("small", "RSA key of 1024 bits"), ("p384", ""), ("chain", "")] {
+        let store = format!("store-{name}");
+        let pair = ["--cert", &format!("{name}.pem"), "--key", &format!("{name}.key")];
+        mix.run(&[&["build", "--version", "10", "--store", &store][..], &pair].concat()).expect(0).says(&[says]);
+        mix.run(&["verify", "--store", &store, "--cert", pair[1]]).expect(0);
+    }
+    // Endpoints that have only the root find the way to it.
+    mix.run(&["verify", "--store", "store-chain", "--cert", "root.pem"]).expect(0);
+    let wrong = ["build", "--version", "10", "--cert", "wrong.pem", "--key", "chain.key"];
+    mix.refuses(&wrong, 8, &["wrong.pem", "belongs to certificate 3 of the file", "first"]);
+    let gap = ["build", "--version", "10", "--cert", "leaf.pem", "--key", "chain.key"];
+    mix.refuses(&gap, 8, &["leaf.pem", "O=int", "add that certificate to the PEM file"]);
 }

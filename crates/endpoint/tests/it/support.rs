@@ -137,7 +137,7 @@ impl World {
 
 pub(crate) fn options() -> EndpointOptions {
     EndpointOptions {
-        trust: Some(signer().anchor().clone()),
+        trust: Some(signer().anchor().clone().into()),
         retry: Retry::AT_ONCE,
         ..EndpointOptions::new(FormatNumber::new(30).unwrap())
     }

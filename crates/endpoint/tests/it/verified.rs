@@ -17,7 +17,7 @@ fn version(number: u32) -> Version {
 }
 
 fn everything(anchor: &TrustAnchor) -> VerifyOptions {
-    let endpoint = EndpointOptions { trust: Some(anchor.clone()), ..options() };
+    let endpoint = EndpointOptions { trust: Some(anchor.clone().into()), ..options() };
     VerifyOptions { from: vec![version(10)], ..VerifyOptions::new(endpoint) }
 }
 
@@ -72,7 +72,7 @@ async fn a_release_is_tried_before_any_pointer_names_it() {
     let store = clearwell_store::Store::create(folder.path()).unwrap();
     let [first, _] = clearwell_testkit::sample_releases();
     first.release_in(&mut store.writer("test").unwrap());
-    let options = VerifyOptions { versions: vec![version(10)], ..everything(signer().anchor()) };
+    let options = VerifyOptions { versions: vec![version(10)], from: Vec::new(), ..everything(signer().anchor()) };
     assert!(verified(StoreSource::new(store.clone()), &options).await.is_clean());
     let newest = verified(StoreSource::new(store), &everything(signer().anchor())).await;
     assert_eq!(newest.checks[0].report.exit_code.code(), 16);
@@ -152,10 +152,11 @@ async fn a_bundle_must_stand_alone() {
     let content = Content::default();
     content.publish(&release);
     content.point(30, 10);
-    let report = verified(content.clone(), &everything(signer().anchor())).await;
+    let installs = VerifyOptions { from: Vec::new(), ..everything(signer().anchor()) };
+    let report = verified(content.clone(), &installs).await;
     let problems: Vec<_> = report.problems().iter().map(|(_, problem)| problem.to_string()).collect();
     assert_eq!(problems, ["/usr/a/b has no parent: /usr/a is in none of the installed bundles"]);
-    let only = VerifyOptions { bundles: crate::support::names(&["a"]), ..everything(signer().anchor()) };
+    let only = VerifyOptions { bundles: crate::support::names(&["a"]), ..installs };
     assert!(verified(content.clone(), &only).await.is_clean());
     // The endpoint agrees.
     assert_eq!(World::new(content).install(10, &["b"]).await.exit_code.code(), 35);

@@ -67,6 +67,11 @@ impl<'a> Foreseen<'a> {
             }
             Artifact::MomSignature => Ok(self.mom_signature.ok_or(io::ErrorKind::NotFound)?.to_vec()),
             Artifact::Manifest(ManifestName::Mom) => Ok(self.plan.mom.to_bytes()),
+            Artifact::Manifest(ManifestName::Full) => Ok(self.plan.full.to_bytes()),
+            Artifact::Manifest(ManifestName::Bundle(bundle)) => {
+                let planned = self.plan.bundles.iter().find(|planned| planned.bundle == *bundle);
+                Ok(planned.ok_or(io::ErrorKind::NotFound)?.manifest.to_bytes())
+            }
             Artifact::ManifestTar(name @ ManifestName::Mom) => {
                 manifest_tar::archive(name, &self.plan.mom.to_bytes(), self.mom_signature, 0)
             }

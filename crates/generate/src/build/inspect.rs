@@ -42,8 +42,8 @@ impl Inspection<'_> {
     ///
     /// # Errors
     /// [`BuildError::Refused`].
-    pub(crate) fn pass_pointers(&self, pointers: PointerMove) -> Result<(), BuildError> {
-        self.weigh(guard::check_pointers(&self.context(None, Some(pointers)))).map(drop)
+    pub(crate) fn pass_pointers(&self, store: Stored<'_>, pointers: PointerMove) -> Result<(), BuildError> {
+        self.weigh(guard::check_pointers(&self.context(Some(store), Some(pointers)))).map(drop)
     }
 
     fn context<'c>(&'c self, store: Option<Stored<'c>>, pointers: Option<PointerMove>) -> Context<'c> {

@@ -16,6 +16,15 @@ use super::trust::{Carried, Certificates, verify_mom};
 use super::{Artifacts, Context, Finding, Object, PointerMove, Rule, Signing, content};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
+    stranded(survey, |judge| judge.refused())
+}
+
+/// For pointers that lead to nothing new: endpoints above never look at the release that they name.
+pub(super) fn of_moved_pointers(survey: &Survey<'_>) -> Vec<Finding> {
+    stranded(survey, |judge| judge.pointer_refused())
+}
+
+fn stranded(survey: &Survey<'_>, refused: impl Fn(&Judge<'_>) -> Option<VerifyError>) -> Vec<Finding> {
     let context = survey.context;
     let (Some(store), Signing::On { anchor, now }) = (context.store, context.signing) else {
         return Vec::new();
@@ -26,7 +35,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let mut way_out = BTreeSet::new();
     for (trust, releases) in by_trust(context, &certificates, releases(survey, store.artifacts)) {
         let judge = Judge { context, artifacts: store.artifacts, trust: &trust, now };
-        let Some(problem) = judge.refused().filter(|_| !judge.was_stranded()) else { continue };
+        let Some(problem) = refused(&judge).filter(|_| !judge.was_stranded()) else { continue };
         let news = survey.news(releases, |previous| judge.mom_refused(previous.listing.mom).is_some());
         if !news.is_empty() {
             way_out.extend(judge.way_out(&certificates, anchor));
@@ -76,7 +85,7 @@ fn releases(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> BTreeSet<Version>
             let said = content::of_kept(artifacts, mom, content::FORMAT).and_then(|text| content::format(&text));
             said.unwrap_or(mom.header.format)
         };
-        *version != release.version && context.kept.get(version).map(next_format) == Some(release.format)
+        context.kept.get(version).map(next_format) == Some(release.format)
     });
     releases
 }
@@ -109,7 +118,11 @@ struct Judge<'j> {
 impl Judge<'_> {
     /// Why they refuse the pointer or the release.
     fn refused(&self) -> Option<VerifyError> {
-        self.context.pointer_refused(self.trust).or_else(|| self.mom_refused(self.context.release.mom))
+        self.pointer_refused().or_else(|| self.mom_refused(self.context.release.mom))
+    }
+
+    fn pointer_refused(&self) -> Option<VerifyError> {
+        self.context.pointer_refused(self.trust)
     }
 
     /// Whether they refuse the pointer as it is: nothing is lost for them any more.

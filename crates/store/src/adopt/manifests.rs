@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clearwell_format::manifest::Ignored;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, MomEntry, Owner, Version};
-use clearwell_sign::{TrustAnchor, verify};
+use clearwell_sign::{Dates, Trust};
 
 use super::problem::{Problem, ProblemKind};
 use crate::content::ContentProblem;
@@ -27,8 +27,8 @@ impl<'a> ManifestCheck<'a> {
         Self { version, files, sound: BTreeMap::new(), problems: Vec::new() }
     }
 
-    /// The MoM, if clients would accept it: readable, of this version, and signed where there is an anchor.
-    pub(super) fn mom(&mut self, anchor: Option<&TrustAnchor>) -> Option<Mom> {
+    /// The MoM, if clients would accept it: readable, of this version, and signed where there is a certificate to check with.
+    pub(super) fn mom(&mut self, trust: Option<&Trust>) -> Option<Mom> {
         let version = self.version;
         let signature = self.read(&Artifact::MomSignature);
         let beside = signature.as_ref().map(|(bytes, _)| bytes.as_slice());
@@ -38,7 +38,7 @@ impl<'a> ManifestCheck<'a> {
                 return Err(ProblemKind::OtherVersion { found: mom.header.version });
             }
             // Clients ask for the file beside when the signature in the archive is missing or wrong.
-            anchor.map_or(Ok(()), |anchor| signed(bytes, [archived, beside], anchor))
+            trust.map_or(Ok(()), |trust| signed(bytes, [archived, beside], trust))
         });
         let Some(text) = text else {
             let is_there = |name| self.files.contains_key(&name);
@@ -49,7 +49,7 @@ impl<'a> ManifestCheck<'a> {
             return None;
         };
         if let Some((bytes, meta)) = signature {
-            match anchor.map_or(Ok(()), |anchor| signed(&text, [Some(bytes.as_slice()), None], anchor)) {
+            match trust.map_or(Ok(()), |trust| signed(&text, [Some(bytes.as_slice()), None], trust)) {
                 Ok(()) => drop(self.sound.insert(Artifact::MomSignature, meta)),
                 Err(kind) => self.problem(&Artifact::MomSignature, kind),
             }
@@ -198,14 +198,10 @@ fn archived(
 }
 
 /// True if one of the signatures is valid. Dates are not looked at: old releases were signed long ago.
-fn signed<const N: usize>(
-    bytes: &[u8],
-    signatures: [Option<&[u8]>; N],
-    anchor: &TrustAnchor,
-) -> Result<(), ProblemKind> {
+fn signed<const N: usize>(bytes: &[u8], signatures: [Option<&[u8]>; N], trust: &Trust) -> Result<(), ProblemKind> {
     let mut verdict = Err(ProblemKind::SignatureMissing);
     for signature in signatures.into_iter().flatten() {
-        match verify(bytes, signature, anchor, None) {
+        match trust.verify(bytes, signature, Dates::Ignored, 0) {
             Ok(_) => return Ok(()),
             Err(error) => verdict = Err(ProblemKind::SignatureInvalid(error)),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{Resource, Version, pointer};
-use clearwell_sign::{TrustAnchor, verify};
+use clearwell_sign::{Dates, Trust};
 
 use super::AdoptReport;
 use super::problem::{Problem, ProblemKind};
@@ -18,12 +18,12 @@ use crate::{PointerSet, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
 pub(super) fn adopt(
     www: &Path,
     writer: &Writer,
-    anchor: Option<&TrustAnchor>,
+    trust: Option<&Trust>,
     report: &mut AdoptReport,
 ) -> Result<(), StoreError> {
     let mut set = PointerSet::new();
     for pointer in present(www, report)? {
-        match read(www, pointer, anchor, writer.store()) {
+        match read(www, pointer, trust, writer.store()) {
             Ok((files, adopted)) => {
                 set.extend(files);
                 report.pointers.push(adopted);
@@ -113,7 +113,7 @@ fn present(www: &Path, report: &mut AdoptReport) -> Result<Vec<Pointer>, StoreEr
 fn read(
     www: &Path,
     pointer: Pointer,
-    anchor: Option<&TrustAnchor>,
+    trust: Option<&Trust>,
     store: &Store,
 ) -> Result<(PointerSet, AdoptedPointer), Refusal> {
     let bytes = fs::read(www.join(pointer.to_string())).map_err(unreadable)?;
@@ -135,9 +135,9 @@ fn read(
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(unreadable(error).into()),
         };
-        if let Some(anchor) = anchor {
+        if let Some(trust) = trust {
             let signature = signature.as_ref().ok_or(ProblemKind::SignatureMissing)?;
-            verify(&bytes, signature, anchor, None).map_err(ProblemKind::SignatureInvalid)?;
+            trust.verify(&bytes, signature, Dates::Ignored, 0).map_err(ProblemKind::SignatureInvalid)?;
             adopted.signature = SignatureState::Sound;
         } else if signature.is_some() {
             adopted.signature = SignatureState::Unchecked;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, Manifest, Mom, Version};
-use clearwell_sign::TrustAnchor;
+use clearwell_sign::{Trust, TrustAnchor};
 
 use super::manifests::ManifestCheck;
 use super::problem::{Problem, ProblemKind};
@@ -33,7 +33,7 @@ pub(super) fn adopt(
     let known = writer.store().has_release(version).then(|| writer.store().index(version)).transpose()?;
     let (files, problems) = source::artifacts(www, version)?;
     let mut check = ReleaseCheck { version, known, files, sound: BTreeMap::new(), problems };
-    let outcome = check.run(writer.store(), options.anchor.as_ref(), &meters.read)?;
+    let outcome = check.run(writer.store(), options.trust.as_ref(), &meters.read)?;
     if let Some(checked) = outcome {
         store(www, &check, checked, writer, options, &meters.store, report)?;
     } else {
@@ -65,13 +65,16 @@ pub(crate) fn survey(store: &Store, version: Version, anchors: &[TrustAnchor]) -
         return Ok(None);
     }
     let (files, _) = source::artifacts(&www, version)?;
-    let anchors: Vec<Option<&TrustAnchor>> =
-        if anchors.is_empty() { vec![None] } else { anchors.iter().map(Some).collect() };
-    for anchor in anchors {
+    let trusts: Vec<Option<Trust>> = if anchors.is_empty() {
+        vec![None]
+    } else {
+        anchors.iter().map(|anchor| Some(anchor.clone().into())).collect()
+    };
+    for trust in trusts {
         let mut check =
             ReleaseCheck { version, known: None, files: files.clone(), sound: BTreeMap::new(), problems: Vec::new() };
         let meter = Meter::begin(&Silent, Phase::Read, 0, 0);
-        let Some(checked) = check.run(store, anchor, &meter)? else { continue };
+        let Some(checked) = check.run(store, trust.as_ref(), &meter)? else { continue };
         let is_unsound = |artifact: &&Artifact| !check.sound.contains_key(*artifact);
         let unsound = files.keys().filter(is_unsound).map(|artifact| files[artifact].clone()).collect();
         let mut record = record(&www, &checked, &check);
@@ -133,15 +136,10 @@ struct Checked {
 }
 
 impl ReleaseCheck {
-    fn run(
-        &mut self,
-        store: &Store,
-        anchor: Option<&TrustAnchor>,
-        meter: &Meter<'_>,
-    ) -> Result<Option<Checked>, StoreError> {
+    fn run(&mut self, store: &Store, trust: Option<&Trust>, meter: &Meter<'_>) -> Result<Option<Checked>, StoreError> {
         let files = self.files.clone();
         let mut manifests = ManifestCheck::new(self.version, &files);
-        let mom = manifests.mom(anchor);
+        let mom = manifests.mom(trust);
         let (mut bundles, mut full) = (BTreeMap::new(), None);
         if let Some(mom) = &mom {
             for entry in mom.bundles().filter(|entry| entry.version == self.version) {

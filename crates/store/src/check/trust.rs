@@ -70,20 +70,23 @@ fn installed(store: &Store) -> Vec<TrustAnchor> {
         else {
             continue;
         };
-        let Some(entry) = manifest.present().find(|entry| entry.path.as_bytes() == PATH) else { continue };
-        if anchors.contains_key(&entry.hash) {
-            continue;
-        }
-        let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
-        let text = store.read(&fullfile).ok().and_then(|archive| single_member(&archive, LARGEST).ok());
-        if let Some(anchor) = text.and_then(|(_, text)| TrustAnchor::from_pem(&text).ok()) {
-            newest_first.push(anchor.clone());
-            anchors.insert(entry.hash, anchor);
+        let files = PATHS.iter().filter_map(|path| manifest.present().find(|entry| entry.path.as_bytes() == *path));
+        for entry in files {
+            if anchors.contains_key(&entry.hash) {
+                continue;
+            }
+            let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
+            let text = store.read(&fullfile).ok().and_then(|archive| single_member(&archive, LARGEST).ok());
+            if let Some(anchor) = text.and_then(|(_, text)| TrustAnchor::from_pem(&text).ok()) {
+                newest_first.push(anchor.clone());
+                anchors.insert(entry.hash, anchor);
+            }
         }
     }
     newest_first
 }
 
-/// Where stock clients look (client behaviour 6).
-const PATH: &[u8] = b"/usr/share/clear/update-ca/Swupd_Root.pem";
+/// Where stock clients look, in this order (client behaviour 6).
+const PATHS: [&[u8]; 2] =
+    [b"/usr/share/clear/update-ca/Swupd_Root.pem", b"/usr/share/clear/update-ca/Swupd_Root.pem.alt"];
 const LARGEST: u64 = 1 << 20;

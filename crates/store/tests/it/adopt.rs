@@ -37,7 +37,7 @@ impl Adoption {
     }
 
     fn run(&self) -> AdoptReport {
-        self.run_with(&AdoptOptions { anchor: Some(signer().anchor().clone()), ..AdoptOptions::default() })
+        self.run_with(&AdoptOptions { trust: Some(signer().anchor().clone().into()), ..AdoptOptions::default() })
     }
 
     fn run_with(&self, options: &AdoptOptions) -> AdoptReport {
@@ -209,7 +209,7 @@ fn signatures_count_where_the_caller_trusts_someone() {
     let options = GenerateOptions { bits: KeyBits::Rsa2048, ..GenerateOptions::new("Someone else") };
     let other = TrustAnchor::from_pem(generate(&options, 1_893_456_000).unwrap().certificate_pem).unwrap();
     let adoption = Adoption::new();
-    let report = adoption.run_with(&AdoptOptions { anchor: Some(other), ..AdoptOptions::default() });
+    let report = adoption.run_with(&AdoptOptions { trust: Some(other.into()), ..AdoptOptions::default() });
     assert_eq!(report.refused, [version(10), version(20)]);
     assert!(report.problems.iter().any(|problem| matches!(problem.kind, Kind::SignatureInvalid(_))));
 
