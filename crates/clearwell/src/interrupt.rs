@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
-/// Runs work that looks at [`Ui::cancel`]. If a signal ends it, the error says `left`: what stays, and how to go on.
+/// Runs work that asks `Progress::go_on` of `ui`. If a signal ends it, the error says `left`: what stays, and how to go on.
 ///
 /// # Errors
 /// The work's; [`Exit::Interrupted`] or [`Exit::Terminated`] if it ended for a signal.

@@ -20,7 +20,7 @@ use crate::inputs::Inputs;
 /// What there is of `version`, the latest first: its draft, and the release that is staged. `now` is in seconds since the
 /// epoch.
 ///
-/// A draft is left out whose timestamp is not a past one of the last [`FRESH_SECONDS`]: a release says when it was made.
+/// A draft is left out whose timestamp is not a past one of the last week: a release says when it was made.
 ///
 /// # Errors
 /// The store's.
