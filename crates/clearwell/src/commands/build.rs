@@ -236,6 +236,9 @@ impl Build {
             })?;
         }
         outcome.warnings.extend(no_url);
+        if bump == Some(FormatBump::New) && !self.stage {
+            outcome.warnings.extend(Self::not_led_across(writer.store())?);
+        }
         for text in &outcome.warnings {
             ui.warn(text);
         }

@@ -212,11 +212,22 @@ fn halves_may_be_staged() {
 }
 
 #[test]
+fn a_second_half_before_its_first_tells_who_stays() {
+    let mix = with_legacy();
+    mix.build(&["--format-bump", "old", "--stage"]).expect(0);
+    let told = "endpoints of format 30 do not come to format 31: release 20, the first half, is staged";
+    mix.build(&["--format-bump", "new"]).expect(0).says(&[told, "clearwell publish 20"]);
+    mix.run(&["publish", "20"]).expect(0);
+    mix.verify("10,20");
+}
+
+#[test]
 fn a_first_half_that_was_taken_back_says_how_to_go_on() {
     let mix = half_way();
     let told = mix.run(&["retract", "20"]).expect(0).stdout;
     assert!(told.contains("clearwell build --format-bump new") && told.contains("format 31"), "{told}");
-    mix.build(&["--version", "30"]).expect(5).says(&["--format-bump new", "--allow format-boundary"]);
+    let refused = mix.build(&["--version", "30"]).expect(5).says(&["--format-bump new", "--allow format-boundary"]);
+    assert!(!refused.stderr.contains("discard"), "{}", refused.stderr);
     assert_eq!(numbers(mix.build(&["--format-bump", "new", "--json"])), (30, 10, 31));
 }
 

@@ -10,7 +10,7 @@ use clearwell_generate::bump::{Destination, FirstHalf, FormatBump};
 use clearwell_generate::guard::Rule;
 use clearwell_generate::inputs::{Release, following};
 use clearwell_generate::source::mix::{PreviousVersion, Workspace};
-use clearwell_store::Store;
+use clearwell_store::{ReleaseState, Store};
 
 use super::{Build, Source};
 use crate::config::MixConfig;
@@ -121,8 +121,8 @@ impl Build {
         if self.allowed.rules().contains(&Rule::FormatBoundary) {
             return Ok(());
         }
-        let is_published = store.latest(first.format)?.is_some_and(|latest| latest >= first.version);
-        let drop = if is_published { "" } else { ", or discard it, as it is not published" };
+        let is_staged = store.state(first.version)? == ReleaseState::Staged;
+        let drop = if is_staged { ", or discard it, as it is not published" } else { "" };
         Err(CliError::plain(
             Exit::Guard,
             format!(
@@ -134,6 +134,25 @@ impl Build {
                 Rule::FormatBoundary,
             ),
         ))
+    }
+
+    /// What a second half that is published means for endpoints whose pointer does not name the first.
+    pub(super) fn not_led_across(store: &Store) -> Result<Option<String>, CliError> {
+        let Some(first) = FirstHalf::to_follow(store)? else { return Ok(None) };
+        let latest = store.latest(first.format)?;
+        if latest.is_none_or(|latest| latest >= first.version) {
+            return Ok(None);
+        }
+        let again = if store.state(first.version)? == ReleaseState::Retracted { " --again" } else { "" };
+        Ok(Some(format!(
+            "endpoints of format {} do not come to format {}: release {}, the first half, is {}; \"clearwell publish {}{again}\" \
+             leads them",
+            first.format,
+            first.next_format,
+            first.version,
+            store.state(first.version)?.word(),
+            first.version,
+        )))
     }
 
     fn second_half(

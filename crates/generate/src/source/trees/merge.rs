@@ -1,9 +1,10 @@
 //! The trees of all bundles on their way to one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clearwell_format::{BundleName, EntryPath, FileKind, Owner};
 
+use crate::inputs::Warning;
 use crate::source::SourceError;
 use crate::tree::Node;
 
@@ -11,13 +12,16 @@ use crate::tree::Node;
 #[derive(Debug, Default)]
 pub(super) struct Merge {
     nodes: BTreeMap<EntryPath, (Node, BundleName)>,
+    /// Directories that some bundles let their group write and others do not.
+    narrowed: BTreeSet<EntryPath>,
 }
 
 impl Merge {
-    /// Adds the node of a bundle.
+    /// Adds the node of a bundle. A directory that only one of two bundles lets its group write, as a umask of 002 makes
+    /// it, is released without that permission.
     ///
     /// # Errors
-    /// If another bundle has the path and something about it differs.
+    /// If another bundle has the path and something else about it differs.
     pub(super) fn add(&mut self, node: Node, bundle: &BundleName) -> Result<(), SourceError> {
         match self.nodes.get(&node.path) {
             None => {
@@ -25,6 +29,13 @@ impl Merge {
                 Ok(())
             }
             Some((there, _)) if there.hash == node.hash => Ok(()),
+            Some((there, _)) if differ_in_group_write(there, &node) => {
+                self.narrowed.insert(node.path.clone());
+                if there.owner.permissions & GROUP_WRITE != 0 {
+                    self.nodes.insert(node.path.clone(), (node, bundle.clone()));
+                }
+                Ok(())
+            }
             Some((there, first)) => Err(SourceError::Conflict {
                 what: difference(there, &node),
                 path: node.path,
@@ -70,6 +81,21 @@ impl Merge {
         Ok(())
     }
 
+    /// What was decided between bundles, for the maintainer.
+    pub(super) fn warning(&self) -> Option<Warning> {
+        let first = self.narrowed.first()?;
+        let others = match self.narrowed.len() - 1 {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
+        Some(Warning::Source {
+            what: format!(
+                "{first}{others}: some bundles let the group write there, as a umask of 002 makes directories, and others \
+                 do not; released without"
+            ),
+        })
+    }
+
     pub(super) fn find(&self, path: &EntryPath) -> Option<&Node> {
         self.nodes.get(path).map(|(node, _)| node)
     }
@@ -81,6 +107,11 @@ impl Merge {
     pub(super) fn into_nodes(self) -> Vec<Node> {
         self.nodes.into_values().map(|(node, _)| node).collect()
     }
+}
+
+fn differ_in_group_write(a: &Node, b: &Node) -> bool {
+    let strict = |node: &Node| Owner { permissions: node.owner.permissions & !GROUP_WRITE, ..node.owner };
+    (a.kind(), b.kind()) == (FileKind::Directory, FileKind::Directory) && strict(a) == strict(b)
 }
 
 fn difference(a: &Node, b: &Node) -> String {
@@ -103,6 +134,7 @@ fn difference(a: &Node, b: &Node) -> String {
     }
 }
 
+const GROUP_WRITE: u32 = 0o020;
 const DIRECTORY: Owner = Owner { permissions: 0o755, uid: 0, gid: 0 };
 
 #[cfg(test)]
@@ -127,6 +159,23 @@ mod tests {
         );
         assert!(other(Owner { permissions: 0o755, ..Owner::MANIFEST }, "one").unwrap_err().contains("differs in mode"));
         assert!(other(Owner { uid: 7, ..Owner::MANIFEST }, "one").unwrap_err().contains("differs in owner"));
+    }
+
+    #[test]
+    fn a_umask_is_no_disagreement() {
+        let path: EntryPath = "/usr".parse().unwrap();
+        let directory = |permissions| Node::directory(path.clone(), Owner { permissions, ..DIRECTORY }, 0);
+        for (first, second) in [(0o755, 0o775), (0o775, 0o755)] {
+            let mut merge = Merge::default();
+            merge.add(directory(first), &"a".parse().unwrap()).unwrap();
+            merge.add(directory(second), &"b".parse().unwrap()).unwrap();
+            assert_eq!(merge.find(&path).unwrap().owner.permissions, 0o755);
+            assert!(merge.warning().unwrap().to_string().starts_with("/usr: some bundles let the group write"));
+        }
+        let mut merge = Merge::default();
+        merge.add(directory(0o755), &"a".parse().unwrap()).unwrap();
+        assert!(merge.warning().is_none());
+        assert!(merge.add(directory(0o757), &"b".parse().unwrap()).is_err(), "everybody may write");
     }
 
     #[test]

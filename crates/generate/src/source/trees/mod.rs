@@ -112,6 +112,7 @@ impl Trees {
             }
         }
         problems.into_result()?;
+        warnings.extend(merge.warning());
         let tree = Tree::new(merge.into_nodes())?;
         let index = tree.index();
         let mut bundles = Vec::with_capacity(lists.len());
