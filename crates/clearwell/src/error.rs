@@ -63,7 +63,7 @@ impl CliError {
         Self::new(exit, format!("failed to read {}", path.display()), source)
     }
 
-    /// Somebody asked for an end.
+    /// The work was cancelled.
     pub(crate) fn interrupted() -> Self {
         StoreError::Cancelled.into()
     }

@@ -12,7 +12,7 @@ use crate::ui::{Ui, bytes_text};
 /// Drop a staged release that was never published, so that its version is free again.
 ///
 /// Also drops what an interrupted build of the version left. A release that endpoints may have, or that others were built
-/// on, is refused. Nobody has to discard before building again: a build takes the place of a staged release of its version.
+/// on, is refused. It is not needed before building again: a build replaces a staged release of its version.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Discard {
     /// The release.

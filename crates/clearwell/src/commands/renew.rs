@@ -14,7 +14,7 @@ use crate::ui::Ui;
 
 /// Give the signing certificate a later end: same key, same name, same serial number.
 ///
-/// Endpoints that trust the one take what the other signs, old releases and new ones, so nobody is left behind: sign with
+/// Endpoints that trust the one take what the other signs, old releases and new ones, so no endpoint is stranded: sign with
 /// the new file from then on, which is also what releases carry. Endpoints refuse to start once the certificate that they
 /// have has ended, so renew and release in time. docs/rotation.md has the steps, also for changing the key.
 #[derive(Debug, clap::Args)]

@@ -124,7 +124,7 @@ pub enum ScanError {
         /// The system's answer.
         source: io::Error,
     },
-    /// Somebody asked for an end.
+    /// The work was cancelled.
     #[error("interrupted")]
     Cancelled,
     /// A file changed while it was read.
