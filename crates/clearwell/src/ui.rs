@@ -149,6 +149,16 @@ impl Progress for Ui {
     }
 }
 
+/// Sets what help, warnings and errors take as the answer to whether a terminal has colours: `TERM=dumb` says no.
+///
+/// anstream would colour it all the same where the variable `CI` is set, because logs of such services show colours.
+pub(crate) fn choose_colours() {
+    let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") && !forced {
+        ColorChoice::Never.write_global();
+    }
+}
+
 /// True if stderr is a terminal that takes colours, and nobody asked for none (NO_COLOR).
 pub(crate) fn takes_colours() -> bool {
     io::stderr().is_terminal() && AutoStream::choice(&io::stderr()) != ColorChoice::Never

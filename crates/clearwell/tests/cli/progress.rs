@@ -142,7 +142,7 @@ fn on_terminal(columns: u16, typed: &str, mut command: Command) -> (Option<i32>,
 /// The binary with variables that concern terminals.
 fn with(mix: &Mix, words: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = clearwell(mix.dir(), words);
-    command.env("TERM", "xterm").env_remove("NO_COLOR").envs(variables.iter().copied());
+    command.env("TERM", "xterm").envs(variables.iter().copied());
     command
 }
 
@@ -195,6 +195,14 @@ fn a_terminal_gets_a_bar_for_each_phase_and_keeps_it() {
     }
 }
 
+/// True if a text selects a colour, a weight or another rendition (SGR of ECMA-48), whatever it does to the cursor.
+fn has_colours(shown: &str) -> bool {
+    shown
+        .split("\u{1b}[")
+        .skip(1)
+        .any(|rest| rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ';').starts_with('m'))
+}
+
 #[test]
 fn warnings_and_errors_have_colours_on_a_terminal_only() {
     let mix = Mix::released();
@@ -210,10 +218,16 @@ fn warnings_and_errors_have_colours_on_a_terminal_only() {
         (&failing[..], ("NO_COLOR", "1")),
         (&warned, ("NO_COLOR", "1")),
         (&failing, ("TERM", "dumb")),
+        (&["verify", "--versoin"], ("TERM", "dumb")),
+        (&["verify", "--help"], ("TERM", "dumb")),
         (&["verify", "--version", "99", "--json"], ("TERM", "xterm")),
     ] {
-        let (_, shown) = on_terminal(100, "", with(&mix, words, &[variable]));
-        assert!(!shown.contains("\u{1b}[1;3"), "{words:?} {variable:?}: {shown:?}");
+        // Services that build set CI, because their logs show colours; a terminal is still what TERM says.
+        for ci in [None, Some(("CI", "true"))] {
+            let variables: Vec<_> = [Some(variable), ci].into_iter().flatten().collect();
+            let (_, shown) = on_terminal(100, "", with(&mix, words, &variables));
+            assert!(!has_colours(&shown), "{words:?} {variables:?}: {shown:?}");
+        }
     }
     // A terminal that cannot move its cursor gets lines.
     let (_, shown) = on_terminal(100, "", with(&mix, &["check"], &[("TERM", "dumb")]));

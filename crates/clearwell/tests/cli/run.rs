@@ -6,13 +6,28 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
 
+/// Variables of other programs that the binary, or a library in it, heeds.
+const HEEDED: [&str; 11] = [
+    "SOURCE_DATE_EPOCH",
+    "JOURNAL_STREAM",
+    "NOTIFY_SOCKET",
+    "LISTEN_FDS",
+    "RUST_LOG",
+    "RUST_BACKTRACE",
+    "CI",
+    "TERM",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+];
+
 /// The binary in `dir`, with nothing of the caller's environment that it would heed.
 pub(crate) fn clearwell(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clearwell"));
     command.current_dir(dir).args(args).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        if name.starts_with("CLEARWELL_") || name == "SOURCE_DATE_EPOCH" || name == "JOURNAL_STREAM" {
+        if name.starts_with("CLEARWELL_") || HEEDED.contains(&name.as_str()) {
             command.env_remove(name);
         }
     }
