@@ -1,0 +1,13 @@
+//! Attacks on the binary as it ships: hostile content, clients, files and names, each with a bound that has to hold.
+//!
+//! They run processes of their own, so that memory and files can be limited and measured. The target belongs to the
+//! package of the binary, because cargo tells only the tests of that package where the binary is.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
+
+#[path = "../../../crates/clearwell/tests/cli/mix.rs"]
+#[expect(dead_code, reason = "the tests of the command line use the rest")]
+mod mix;
+#[path = "../../../crates/clearwell/tests/cli/run.rs"]
+#[expect(dead_code, reason = "the tests of the command line use the rest")]
+mod run;
