@@ -10,8 +10,6 @@
 //! takes itself for one that has +20. So +20 has to exist, in that format, with that content. Both halves are built on
 //! +0. What left with a bump stays out of the releases after it.
 
-use std::io::Read as _;
-
 use clearwell_format::{BundleName, FormatNumber, Mom, Version};
 use clearwell_store::{ReleaseRecord, Store, StoreError};
 
@@ -55,12 +53,7 @@ pub struct Destination {
 impl Destination {
     /// What the content of a planned release says; `None` if it has no readable format file.
     pub fn of_inputs(inputs: &Inputs) -> Option<Self> {
-        Self::of(|path| {
-            let mut text = Vec::new();
-            let node = inputs.tree.node(inputs.tree.find(path.as_bytes())?);
-            node.open().and_then(|mut reader| reader.read_to_end(&mut text)).ok()?;
-            Some(text)
-        })
+        Self::of(|path| inputs.tree.node(inputs.tree.find(path.as_bytes())?).read().ok())
     }
 
     fn of(read: impl Fn(&str) -> Option<Vec<u8>>) -> Option<Self> {

@@ -12,6 +12,7 @@ use clearwell_store::Store;
 
 use crate::error::BuildError;
 use crate::plan::{Origin, PackItem};
+use crate::tree::root_folder::OpenError;
 use crate::tree::{Body, Node, Tree};
 
 /// Where the objects of a release come from.
@@ -145,7 +146,7 @@ impl Objects<'_> {
                     Body::Directory => work(Object { owner, mtime, body: ObjectBody::Directory }),
                     Body::Link(target) => work(Object { owner, mtime, body: ObjectBody::Link(target) }),
                     Body::File { size, .. } => {
-                        let mut content = node.open().map_err(|source| unopened(node, source))?;
+                        let mut content = node.open().map_err(|error| unopened(node, error))?;
                         work(Object { owner, mtime, body: ObjectBody::File { size: *size, content: &mut content } })
                     }
                 }
@@ -285,11 +286,11 @@ fn unreadable_while(changed: BuildError, source: io::Error) -> BuildError {
     }
 }
 
-fn unopened(node: &Node, source: io::Error) -> BuildError {
+fn unopened(node: &Node, error: OpenError) -> BuildError {
     let path = node.location().into_owned();
-    match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => BuildError::SourceChanged { path },
-        _ => BuildError::ReadSource { path, source },
+    match error {
+        OpenError::Changed => BuildError::SourceChanged { path },
+        OpenError::Io(source) => BuildError::ReadSource { path, source },
     }
 }
 

@@ -9,21 +9,23 @@
 //! parent, where it is in the tree, is a directory or a link to one. Bundles list their files as [`NodeId`]s, so that a
 //! thousand lists of one tree hold no path twice.
 //!
-//! Reading a tree from disk is [`scan`].
+//! Reading a tree from disk is [`scan`]; its files are opened by [`root_folder`].
 
 pub mod attributes;
 pub mod known;
+pub mod root_folder;
 pub mod scan;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use clearwell_format::{EntryPath, FileHash, FileHasher, FileKind, Owner};
+
+use root_folder::{OpenError, RootFolder};
 
 /// The place of a node in its [`Tree`]; orders as the paths do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,7 +79,7 @@ pub enum Body {
 #[derive(Clone)]
 pub enum Content {
     /// The file at the node's own path below this folder.
-    Below(Arc<Path>),
+    Below(Arc<RootFolder>),
     /// These bytes.
     Memory(Arc<[u8]>),
     /// Bytes that are made when they are asked for: large or sparse samples of tests.
@@ -93,7 +95,7 @@ pub trait Generated: Send + Sync {
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Below(root) => write!(f, "below {}", root.display()),
+            Self::Below(root) => write!(f, "below {}", root.location().display()),
             Self::Memory(bytes) => write!(f, "{} bytes in memory", bytes.len()),
             Self::Generated(_) => f.write_str("generated"),
         }
@@ -166,27 +168,46 @@ impl Node {
         }
     }
 
-    /// A reader of a file's bytes; empty for what is no file.
+    /// A reader of a file's bytes, one more than its size at most; empty for what is not a file.
     ///
     /// A file on disk may have changed since it was hashed: whoever passes the bytes on hashes them again.
     ///
     /// # Errors
-    /// If the file cannot be opened.
-    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let Body::File { content, .. } = &self.body else {
+    /// [`OpenError::Changed`] if something else, or a file of another size, is there by now.
+    pub fn open(&self) -> Result<Box<dyn Read + Send>, OpenError> {
+        let Body::File { size, content } = &self.body else {
             return Ok(Box::new(io::empty()));
         };
         Ok(match content {
-            Content::Below(root) => Box::new(File::open(root.join(self.path.relative()))?),
+            Content::Below(root) => {
+                let file = root.open_file(&self.path)?;
+                if file.metadata()?.len() != *size {
+                    return Err(OpenError::Changed);
+                }
+                Box::new(file.take(size.saturating_add(1)))
+            }
             Content::Memory(bytes) => Box::new(io::Cursor::new(Arc::clone(bytes))),
             Content::Generated(generated) => generated.open(),
         })
     }
 
+    /// The bytes of a file, which are those that were hashed; empty for what is not a file.
+    ///
+    /// # Errors
+    /// [`OpenError::Changed`] if they are others by now.
+    pub fn read(&self) -> Result<Vec<u8>, OpenError> {
+        let mut bytes = Vec::new();
+        self.open()?.read_to_end(&mut bytes)?;
+        match self.body {
+            Body::File { .. } if FileHash::of_file(&bytes, self.owner) != self.hash => Err(OpenError::Changed),
+            _ => Ok(bytes),
+        }
+    }
+
     /// Where the object lies, for messages.
     pub fn location(&self) -> Cow<'_, Path> {
         match &self.body {
-            Body::File { content: Content::Below(root), .. } => root.join(self.path.relative()).into(),
+            Body::File { content: Content::Below(root), .. } => root.location().join(self.path.relative()).into(),
             _ => Path::new(std::ffi::OsStr::new("/")).join(self.path.relative()).into(),
         }
     }

@@ -11,3 +11,4 @@ mod mix;
 #[path = "../../../crates/clearwell/tests/cli/run.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod run;
+mod trees;

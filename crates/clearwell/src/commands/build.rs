@@ -4,7 +4,7 @@ mod numbers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -391,6 +391,7 @@ impl Source {
         let mut url = String::new();
         if let Some(node) = inputs.tree.find(CONTENT_URL).map(|place| inputs.tree.node(place)) {
             node.open()
+                .map_err(io::Error::from)
                 .and_then(|file| file.take(4096).read_to_string(&mut url))
                 .map_err(|error| CliError::reading(&node.location(), error))?;
         }

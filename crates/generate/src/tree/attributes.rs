@@ -3,11 +3,13 @@
 //! Only names are read. A file on a file system that has no such attributes has none.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{CStr, OsStr};
 use std::io;
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
 
 use clearwell_format::EntryPath;
-use rustix::fs::{llistxattr, llistxattr_query};
+use rustix::fs::{flistxattr, flistxattr_query, llistxattr, llistxattr_query};
 use rustix::io::Errno;
 
 use crate::inputs::Warning;
@@ -42,10 +44,30 @@ impl Attributes {
     }
 }
 
-/// The names of an object's attributes. Links are not followed.
-pub(super) fn names(location: &Path) -> io::Result<Vec<String>> {
+/// The names of an open file's or folder's attributes.
+pub(super) fn names(object: impl AsFd) -> io::Result<Vec<String>> {
+    let object = object.as_fd();
+    listed(|buffer| flistxattr(object, buffer), || flistxattr_query(object))
+}
+
+/// The names of a link's attributes. A link cannot be opened to be asked for them, so it is asked for by the descriptor
+/// of its folder; where `/proc` is not mounted, it has none.
+pub(super) fn names_of_link(folder: BorrowedFd<'_>, name: &CStr) -> io::Result<Vec<String>> {
+    let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
+    path.extend_from_slice(name.to_bytes());
+    let path = OsStr::from_bytes(&path);
+    match listed(|buffer| llistxattr(path, buffer), || llistxattr_query(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        result => result,
+    }
+}
+
+fn listed(
+    list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+    length: impl Fn() -> rustix::io::Result<usize>,
+) -> io::Result<Vec<String>> {
     let mut few = [0; FEW];
-    match llistxattr(location, &mut few[..]) {
+    match list(&mut few) {
         Ok(length) => return Ok(split(&few[..length])),
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
         Err(Errno::RANGE) => {}
@@ -53,8 +75,8 @@ pub(super) fn names(location: &Path) -> io::Result<Vec<String>> {
     }
     // More may come between the two questions; they are asked again then.
     loop {
-        let mut many = vec![0; llistxattr_query(location)?];
-        match llistxattr(location, &mut many[..]) {
+        let mut many = vec![0; length()?];
+        match list(&mut many) {
             Ok(length) => return Ok(split(&many[..length])),
             Err(Errno::RANGE) => {}
             Err(error) => return Err(error.into()),
@@ -85,7 +107,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert_eq!(names(&file).unwrap(), Vec::<String>::new());
+        let names_of_file = || names(std::fs::File::open(&file).unwrap()).unwrap();
+        assert_eq!(names_of_file(), Vec::<String>::new());
         let wanted: Vec<String> = (10..40).map(|number| format!("user.attribute-{number}")).collect();
         for name in &wanted {
             match lsetxattr(&file, name.as_str(), b"value", XattrFlags::empty()) {
@@ -98,15 +121,16 @@ mod tests {
                 Err(error) => panic!("{error}"),
             }
         }
-        let mut found = names(&file).unwrap();
+        let mut found = names_of_file();
         found.retain(|name| name.starts_with("user."));
         found.sort();
         assert_eq!(found, wanted);
         // A link has none of its target's.
         let link = dir.path().join("link");
         std::os::unix::fs::symlink("file", &link).unwrap();
-        assert!(names(&link).unwrap().iter().all(|name| !name.starts_with("user.")));
-        assert_eq!(names(&dir.path().join("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let folder = std::fs::File::open(dir.path()).unwrap();
+        let of_link = names_of_link(folder.as_fd(), c"link").unwrap();
+        assert!(of_link.iter().all(|name| !name.starts_with("user.")));
     }
 
     #[test]

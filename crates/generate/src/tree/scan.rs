@@ -1,37 +1,40 @@
 //! Folders on disk to nodes.
 //!
-//! The walk is one thread's; reading and hashing the files is for all of them. Links are never followed. The result does
-//! not depend on the number of threads.
+//! The walk is one thread's; reading and hashing the files is for all of them. The result does not depend on the number
+//! of threads.
 //!
-//! What was hashed is what was there: the state of each file (size, times, inode) is compared before it is opened,
-//! after, and when all is read.
+//! Links are never followed: folders and files are opened below the descriptor of the root (see [`root_folder`]), and
+//! what is told of an object is asked through the descriptor of its folder or its own. What was hashed is what was
+//! there: the state of each file (size, times, inode) is compared when it is opened and when all is read.
 //!
 //! A scan does not stop at what cannot be released: it lists all of that, in the order of paths.
 
-use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::ffi::{CStr, OsStr};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clearwell_format::path::InvalidPath;
 use clearwell_format::{EntryPath, FileHash, FileHasher, Owner};
 use rayon::prelude::*;
+use rustix::fs::{AtFlags, Dir, FileType, Stat, fstat, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::attributes::{self, Attributes};
 use super::known::{self, FileState, KnownHashes};
+use super::root_folder::{self, OpenError, RootFolder, open_below};
 use super::{Body, Content, Node};
 use crate::inputs::Warning;
 use crate::progress::{Item, Meter, Phase, Progress};
 
 /// A folder to scan, and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Root<'a> {
-    /// The folder. A link to one is followed; no link below it is.
-    pub dir: &'a Path,
+    /// The folder.
+    pub folder: Arc<RootFolder>,
     /// Whose its objects are.
     pub ownership: Ownership,
     /// Names directly below it that are left out, with a warning.
@@ -61,29 +64,43 @@ pub enum Ownership {
     Root,
 }
 
-/// Reads and hashes everything below a root; files whose hash is known are not read.
-pub fn scan(root: Root<'_>, known: &KnownHashes, progress: &dyn Progress) -> Scan {
+/// Reads and hashes everything below a root; files whose hash is known are opened and not read.
+pub fn scan(root: &Root<'_>, known: &KnownHashes, progress: &dyn Progress) -> Scan {
+    scan_watched(root, known, progress, &mut |_| ())
+}
+
+/// As [`scan`]; `before` is called with the path of each folder before it is opened.
+fn scan_watched(root: &Root<'_>, known: &KnownHashes, progress: &dyn Progress, before: &mut dyn FnMut(&Path)) -> Scan {
     let begun = known::now();
     let ownership = root.ownership;
-    let Walk { files, mut scan } = Walk::of(root);
-    let root: Arc<Path> = root.dir.into();
+    let folder = match root.folder.open() {
+        Ok(folder) => folder,
+        Err(error) => {
+            let problem = ScanError::opening(root.folder.location().to_owned(), error);
+            return Scan { problems: vec![problem], ..Scan::default() };
+        }
+    };
+    let Walk { files, mut scan, .. } = Walk::of(root, folder.as_fd(), before);
     let total_bytes = files.iter().map(|(_, state)| state.size).sum();
     let meter = Meter::begin(progress, Phase::Scan, files.len() as u64, total_bytes);
     let hash = |buffer: &mut Vec<u8>, (path, state): (EntryPath, State)| {
         if progress.is_cancelled() {
             return Err(ScanError::Cancelled);
         }
-        let location = root.join(path.relative());
         let owner = ownership.of(&state);
         let key = state.key(ownership);
         let mut item = meter.item(state.size);
-        let hash = match known.find(&key) {
-            Some(hash) => hash,
-            None => hash_file(&location, &state, owner, buffer, &mut item)?,
-        };
+        let read = SourceFile::open(folder.as_fd(), &path, &state).and_then(|mut file| {
+            let hash = match known.find(&key) {
+                Some(hash) => hash,
+                None => file.hash(owner, buffer, &mut item)?,
+            };
+            Ok((hash, attributes::names(&file.file)?))
+        });
+        let failed = |error| ScanError::opening(root.folder.location().join(path.relative()), error);
+        let (hash, attributes) = read.map_err(failed)?;
         known.enter(key, hash, state.ctime.0, begun);
-        let attributes = attributes_of(&location)?;
-        let body = Body::File { size: state.size, content: Content::Below(Arc::clone(&root)) };
+        let body = Body::File { size: state.size, content: Content::Below(Arc::clone(&root.folder)) };
         Ok((Node { path, owner, mtime: state.mtime(), hash, body }, attributes))
     };
     let files: Vec<Result<(Node, Vec<String>), ScanError>> =
@@ -127,8 +144,8 @@ pub enum ScanError {
     /// The work was cancelled.
     #[error("interrupted")]
     Cancelled,
-    /// A file changed while it was read.
-    #[error("{} changed while it was hashed; let nothing write to the tree and build again", .0.display())]
+    /// A file or folder is not what it was when its folder was read.
+    #[error("{} changed during the build; let nothing write to the tree and build again", .0.display())]
     Changed(PathBuf),
     /// A socket: the reference ends with an error too (hash 3). Other special files are left out with a warning, as there.
     #[error("{} is a socket, which cannot be released; stop what listens on it and remove it", .0.display())]
@@ -144,6 +161,13 @@ pub enum ScanError {
 }
 
 impl ScanError {
+    fn opening(path: PathBuf, error: OpenError) -> Self {
+        match error {
+            OpenError::Changed => Self::Changed(path),
+            OpenError::Io(source) => Self::Read { path, source },
+        }
+    }
+
     /// Where the problem is; empty for what is none of the tree.
     pub fn path(&self) -> &Path {
         match self {
@@ -177,95 +201,116 @@ impl Ownership {
 }
 
 /// Everything below a root, with the files still to be hashed.
-#[derive(Default)]
-struct Walk {
+struct Walk<'r> {
+    root: &'r Root<'r>,
+    /// Folders to be read. They are opened one by one, so that a tree may be deeper than there are descriptors.
+    folders: Vec<EntryPath>,
     files: Vec<(EntryPath, State)>,
     scan: Scan,
 }
 
-impl Walk {
-    fn of(root: Root<'_>) -> Self {
-        let mut walk = Self::default();
-        let mut folders = vec![(root.dir.to_owned(), Vec::new())];
-        match fs::metadata(root.dir) {
-            Ok(metadata) if metadata.is_dir() => {}
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                folders.clear();
-                walk.scan.problems.push(ScanError::Read { path: root.dir.to_owned(), source });
-            }
-            _ => {
-                folders.clear();
-                walk.scan.problems.push(ScanError::NoRoot(root.dir.to_owned()));
-            }
-        }
-        while let Some((folder, prefix)) = folders.pop() {
-            let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-            let entries = entries.unwrap_or_else(|source| {
-                walk.scan.problems.push(ScanError::Read { path: folder.clone(), source });
-                Vec::new()
-            });
-            for entry in entries {
-                let name = entry.file_name();
-                let location = folder.join(&name);
-                if prefix.is_empty() && root.except.iter().any(|except| name == **except) {
-                    walk.scan.warnings.push(Warning::LeftOut { path: location });
-                    continue;
-                }
-                let path = [&prefix[..], b"/", name.as_bytes()].concat();
-                match walk.add(&location, &path, root.ownership) {
-                    Ok(true) => folders.push((location, path)),
-                    Ok(false) => {}
-                    Err(problem) => walk.scan.problems.push(problem),
-                }
-            }
+impl<'r> Walk<'r> {
+    fn of(root: &'r Root<'r>, descriptor: BorrowedFd<'_>, before: &mut dyn FnMut(&Path)) -> Self {
+        let mut walk = Self { root, folders: Vec::new(), files: Vec::new(), scan: Scan::default() };
+        let listed = walk.list(Dir::read_from(descriptor), None);
+        walk.note(listed, None);
+        while let Some(path) = walk.folders.pop() {
+            before(path.relative());
+            let entered = walk.enter(descriptor, &path);
+            walk.note(entered, Some(&path));
         }
         walk
     }
 
-    /// Adds one object; true if it is a folder.
-    fn add(&mut self, location: &Path, path: &[u8], ownership: Ownership) -> Result<bool, ScanError> {
-        let entry_path = EntryPath::parse(path).map_err(|source| ScanError::Name { path: location.to_owned(), source });
-        let failed = |source| ScanError::Read { path: location.to_owned(), source };
-        let metadata = match fs::symlink_metadata(location) {
-            Ok(metadata) => metadata,
-            // A path can be too long to be asked for.
-            Err(source) => return entry_path.and(Err(failed(source))),
-        };
-        let kind = metadata.file_type();
-        let state = State::of(&metadata);
-        let owner = ownership.of(&state);
-        let special = if kind.is_fifo() {
-            "FIFO"
-        } else if kind.is_socket() {
-            return Err(ScanError::Socket(location.to_owned()));
-        } else if kind.is_block_device() || kind.is_char_device() {
-            "device"
-        } else {
-            ""
-        };
-        if !special.is_empty() {
-            let path = String::from_utf8_lossy(path).into_owned();
-            self.scan.warnings.push(Warning::SpecialFile { path, kind: special });
-            return Ok(false);
-        }
-        let path = entry_path?;
-        if kind.is_symlink() {
-            let target: OsString = fs::read_link(location).map_err(failed)?.into();
-            let node = Node::link(path, owner, state.mtime(), &target.into_vec());
-            self.scan.add(node, attributes_of(location)?);
-        } else if kind.is_dir() {
-            let node = Node::directory(path, owner, state.mtime());
-            self.scan.add(node, attributes_of(location)?);
-            return Ok(true);
-        } else {
-            self.files.push((path, state));
-        }
-        Ok(false)
+    /// Opens a folder, adds it, and all that is in it.
+    fn enter(&mut self, descriptor: BorrowedFd<'_>, path: &EntryPath) -> Result<(), OpenError> {
+        let folder: OwnedFd = open_below(descriptor, path.relative().as_os_str(), root_folder::LISTED)?;
+        let state = State::of(&fstat(&folder)?);
+        let node = Node::directory(path.clone(), self.root.ownership.of(&state), state.mtime());
+        self.scan.add(node, attributes::names(&folder)?);
+        self.list(Dir::new(folder), Some(path))
     }
-}
 
-fn attributes_of(location: &Path) -> Result<Vec<String>, ScanError> {
-    attributes::names(location).map_err(|source| ScanError::Read { path: location.to_owned(), source })
+    fn list(&mut self, folder: rustix::io::Result<Dir>, path: Option<&EntryPath>) -> Result<(), OpenError> {
+        let mut folder = folder?;
+        while let Some(entry) = folder.read() {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            if path.is_none() && self.root.except.iter().any(|except| name.to_bytes() == except.as_bytes()) {
+                self.scan.warnings.push(Warning::LeftOut { path: self.location(None, name) });
+                continue;
+            }
+            if let Err(problem) = self.add(folder.fd()?, path, name, entry.file_type()) {
+                self.scan.problems.push(problem);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds one object of an open folder. A folder is only noted, to be entered later.
+    fn add(
+        &mut self,
+        folder: BorrowedFd<'_>,
+        parent: Option<&EntryPath>,
+        name: &CStr,
+        kind: FileType,
+    ) -> Result<(), ScanError> {
+        let path = [parent.map_or(&b""[..], EntryPath::as_bytes), b"/", name.to_bytes()].concat();
+        let location = || self.location(parent, name);
+        let entry_path = EntryPath::parse(&path).map_err(|source| ScanError::Name { path: location(), source });
+        if kind == FileType::Directory {
+            self.folders.push(entry_path?);
+            return Ok(());
+        }
+        let failed = |error: Errno| ScanError::opening(location(), error.into());
+        let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+        let state = State::of(&stat);
+        let special = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => {
+                self.folders.push(entry_path?);
+                return Ok(());
+            }
+            FileType::RegularFile => {
+                self.files.push((entry_path?, state));
+                return Ok(());
+            }
+            FileType::Symlink => {
+                let path = entry_path?;
+                let target = readlinkat(folder, name, Vec::new()).map_err(|error| match error {
+                    // Something else by now.
+                    Errno::INVAL => ScanError::Changed(location()),
+                    error => failed(error),
+                })?;
+                let attributes = attributes::names_of_link(folder, name);
+                let attributes = attributes.map_err(|source| ScanError::opening(location(), source.into()))?;
+                let node = Node::link(path, self.root.ownership.of(&state), state.mtime(), target.as_bytes());
+                self.scan.add(node, attributes);
+                return Ok(());
+            }
+            FileType::Socket => return Err(ScanError::Socket(location())),
+            FileType::Fifo => "FIFO",
+            FileType::BlockDevice | FileType::CharacterDevice | FileType::Unknown => "device",
+        };
+        let path = String::from_utf8_lossy(&path).into_owned();
+        self.scan.warnings.push(Warning::SpecialFile { path, kind: special });
+        Ok(())
+    }
+
+    fn note(&mut self, result: Result<(), OpenError>, path: Option<&EntryPath>) {
+        if let Err(error) = result {
+            let root = self.root.folder.location();
+            let path = path.map_or_else(|| root.to_owned(), |path| root.join(path.relative()));
+            self.scan.problems.push(ScanError::opening(path, error));
+        }
+    }
+
+    fn location(&self, parent: Option<&EntryPath>, name: &CStr) -> PathBuf {
+        let parent = parent.map_or(Path::new(""), EntryPath::relative);
+        self.root.folder.location().join(parent).join(OsStr::from_bytes(name.to_bytes()))
+    }
 }
 
 /// What tells whether a file is still the same.
@@ -281,15 +326,15 @@ struct State {
 }
 
 impl State {
-    fn of(metadata: &Metadata) -> Self {
+    fn of(stat: &Stat) -> Self {
         Self {
-            mode: metadata.mode(),
-            uid: metadata.uid(),
-            gid: metadata.gid(),
-            size: metadata.len(),
-            mtime: (metadata.mtime(), metadata.mtime_nsec()),
-            ctime: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: (metadata.dev(), metadata.ino()),
+            mode: stat.st_mode,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            mtime: (stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
+            ctime: (stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+            inode: (stat.st_dev, stat.st_ino),
         }
     }
 
@@ -311,64 +356,61 @@ impl State {
     }
 }
 
-fn hash_file(
-    location: &Path,
-    state: &State,
-    owner: Owner,
-    buffer: &mut [u8],
-    item: &mut Item<'_>,
-) -> Result<FileHash, ScanError> {
-    let failed = |source| ScanError::Read { path: location.to_owned(), source };
-    let unchanged = |file: &File| match file.metadata() {
-        Ok(metadata) if State::of(&metadata) == *state => Ok(()),
-        Ok(_) => Err(ScanError::Changed(location.to_owned())),
-        Err(source) => Err(failed(source)),
-    };
-    // A file that became a FIFO since the walk must not block, and one that became a link must not be followed.
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
-    let flags = i32::try_from(flags).expect("flags of open(2) are ints");
-    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(location) {
-        Ok(file) => file,
-        // Gone, or a link by now.
-        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::LOOP)) => {
-            return Err(ScanError::Changed(location.to_owned()));
-        }
-        Err(source) => return Err(failed(source)),
-    };
-    unchanged(&file)?;
-    let mut hasher = FileHasher::new(owner, state.size);
-    let mut seen = 0;
-    loop {
-        match file.read(buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                seen += count as u64;
-                item.read(count as u64);
+/// A file as the walk saw it, opened.
+struct SourceFile<'s> {
+    file: File,
+    state: &'s State,
+}
+
+impl<'s> SourceFile<'s> {
+    fn open(root: BorrowedFd<'_>, path: &EntryPath, state: &'s State) -> Result<Self, OpenError> {
+        let file = open_below(root, path.relative().as_os_str(), root_folder::FILE)?.into();
+        let file = Self { file, state };
+        file.unchanged()?;
+        Ok(file)
+    }
+
+    fn unchanged(&self) -> Result<(), OpenError> {
+        if State::of(&fstat(&self.file)?) == *self.state { Ok(()) } else { Err(OpenError::Changed) }
+    }
+
+    fn hash(&mut self, owner: Owner, buffer: &mut [u8], item: &mut Item<'_>) -> Result<FileHash, OpenError> {
+        let mut hasher = FileHasher::new(owner, self.state.size);
+        let mut seen = 0;
+        while seen <= self.state.size {
+            match self.file.read(buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    hasher.update(&buffer[..count]);
+                    seen += count as u64;
+                    item.read(count as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(source) => return Err(failed(source)),
         }
+        self.unchanged()?;
+        if seen == self.state.size { Ok(hasher.finish()) } else { Err(OpenError::Changed) }
     }
-    unchanged(&file)?;
-    if seen != state.size {
-        return Err(ScanError::Changed(location.to_owned()));
-    }
-    Ok(hasher.finish())
 }
 
 const BUFFER: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
-    use crate::progress::Silent;
+    use crate::progress::{Event, Silent};
     use crate::tree::Tree;
 
+    fn root(dir: &Path) -> Root<'static> {
+        Root { folder: RootFolder::find(dir).unwrap(), ownership: Ownership::Root, except: &["lost+found"] }
+    }
+
     fn scan_of(dir: &Path) -> Scan {
-        scan(Root { dir, ownership: Ownership::Root, except: &["lost+found"] }, &KnownHashes::default(), &Silent)
+        scan(&root(dir), &KnownHashes::default(), &Silent)
     }
 
     fn problems(dir: &Path) -> Vec<String> {
@@ -445,9 +487,115 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_root_is_told() {
-        let root = tempfile::tempdir().unwrap();
-        assert!(matches!(&scan_of(&root.path().join("x")).problems[..], [ScanError::NoRoot(_)]));
+    fn a_root_that_is_missing_or_replaced_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("tree");
+        assert!(matches!(RootFolder::find(&place), Err(ScanError::NoRoot(_))));
+        fs::write(&place, "").unwrap();
+        assert!(matches!(RootFolder::find(&place), Err(ScanError::NoRoot(_))));
+        fs::remove_file(&place).unwrap();
+        fs::create_dir_all(dir.path().join("outside/secret")).unwrap();
+        fs::create_dir(&place).unwrap();
+        let root = root(&place);
+        fs::rename(&place, dir.path().join("before")).unwrap();
+        symlink("outside", &place).unwrap();
+        let scan = scan(&root, &KnownHashes::default(), &Silent);
+        assert!(scan.nodes.is_empty() && matches!(&scan.problems[..], [ScanError::Changed(path)] if *path == place));
+    }
+
+    /// `<dir>/tree/usr/{a,b}/file` and `<dir>/outside/file`, and what makes `usr/b` a link to the second.
+    fn swappable(dir: &Path) -> impl Fn() + use<'_> {
+        for folder in ["tree/usr/a", "tree/usr/b", "outside"] {
+            fs::create_dir_all(dir.join(folder)).unwrap();
+            fs::write(dir.join(folder).join("file"), folder).unwrap();
+        }
+        move || {
+            let _ = fs::remove_dir_all(dir.join("tree/usr/b"));
+            let _ = symlink("../../outside", dir.join("tree/usr/b"));
+        }
+    }
+
+    #[test]
+    fn a_folder_swapped_for_a_link_during_the_walk_is_not_entered() {
+        let dir = tempfile::tempdir().unwrap();
+        for entered in ["usr", "usr/a", "usr/b"] {
+            let _ = fs::remove_file(dir.path().join("tree/usr/b"));
+            let swap = swappable(dir.path());
+            let mut before = |path: &Path| {
+                if path == Path::new(entered) {
+                    swap();
+                }
+            };
+            let scan = scan_watched(&root(&dir.path().join("tree")), &KnownHashes::default(), &Silent, &mut before);
+            assert!(scan.nodes.iter().all(|node| node.path.as_bytes() != b"/usr/b/file"), "{entered}");
+            let is_link = scan.nodes.iter().any(|node| matches!(node.body, Body::Link(_)));
+            let is_changed = scan.problems.iter().any(|problem| matches!(problem, ScanError::Changed(_)));
+            assert!(is_link || is_changed, "{entered}: {scan:?}");
+            assert_eq!(entered == "usr", is_link, "swapped before its folder was listed");
+        }
+    }
+
+    /// Calls a function when the walk has ended and hashing begins.
+    struct AtHashing<F>(F);
+
+    impl<F: Fn() + Sync> Progress for AtHashing<F> {
+        fn event(&self, event: Event) {
+            if matches!(event, Event::Started { .. }) {
+                (self.0)();
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_swapped_for_a_link_before_its_files_are_hashed_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let swap = swappable(dir.path());
+        let scan = scan(&root(&dir.path().join("tree")), &KnownHashes::default(), &AtHashing(swap));
+        assert!(
+            matches!(&scan.problems[..], [ScanError::Changed(path)] if path.ends_with("tree/usr/b/file")),
+            "{:?}",
+            scan.problems
+        );
+        assert!(scan.nodes.iter().all(|node| node.path.as_bytes() != b"/usr/b/file"));
+    }
+
+    #[test]
+    fn a_file_swapped_for_something_that_blocks_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        let place = dir.path().join("file");
+        let mode = rustix::fs::Mode::from_raw_mode(0o644);
+        let fifo = || {
+            let _ = fs::remove_file(&place);
+            let _ = rustix::fs::mknodat(rustix::fs::CWD, &place, FileType::Fifo, mode, 0);
+        };
+        let scan_with = |progress: &dyn Progress| scan(&root(dir.path()), &KnownHashes::default(), progress).problems;
+        assert!(matches!(scan_with(&AtHashing(fifo))[..], [ScanError::Changed(_)]));
+        fs::remove_file(&place).unwrap();
+        fs::write(&place, "").unwrap();
+        let socket = || {
+            let _ = fs::remove_file(&place);
+            let _ = std::os::unix::net::UnixListener::bind(&place);
+        };
+        assert!(matches!(scan_with(&AtHashing(socket))[..], [ScanError::Changed(_)]));
+    }
+
+    #[test]
+    fn a_tree_deeper_than_there_are_descriptors_is_scanned() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o755);
+        let mut at = rustix::fs::open(dir.path(), rustix::fs::OFlags::DIRECTORY, mode).unwrap();
+        // As deep as the longest path that a manifest holds.
+        const LEVELS: usize = (EntryPath::MAX_LENGTH - 1) / 2;
+        for _ in 0..LEVELS {
+            rustix::fs::mkdirat(&at, "d", mode).unwrap();
+            at = rustix::fs::openat(&at, "d", rustix::fs::OFlags::DIRECTORY, mode).unwrap();
+        }
+        let scan = scan_of(dir.path());
+        assert!(scan.problems.is_empty(), "{:?}", scan.problems);
+        assert_eq!(scan.nodes.len(), LEVELS);
+        rustix::fs::mkdirat(&at, "dd", mode).unwrap();
+        assert!(matches!(scan_of(dir.path()).problems[..], [ScanError::Name { .. }]));
     }
 
     #[test]
@@ -470,19 +618,23 @@ mod tests {
 
     #[test]
     fn a_file_that_changed_since_the_walk_is_refused() {
-        let root = tempfile::tempdir().unwrap();
-        let location = root.path().join("file");
+        let dir = tempfile::tempdir().unwrap();
+        let location = dir.path().join("file");
         fs::write(&location, "one").unwrap();
-        let before = State::of(&fs::symlink_metadata(&location).unwrap());
+        let before = State::of(&rustix::fs::lstat(&location).unwrap());
         let meter = Meter::begin(&Silent, Phase::Scan, 0, 0);
-        let hash = |state| hash_file(&location, state, Owner::MANIFEST, &mut [0; 16], &mut meter.item(0));
-        assert!(hash(&before).is_ok());
+        let folder = root(dir.path()).folder.open().unwrap();
+        let hash = || {
+            let mut file = SourceFile::open(folder.as_fd(), &"/file".parse().unwrap(), &before)?;
+            file.hash(Owner::MANIFEST, &mut [0; 16], &mut meter.item(0))
+        };
+        assert!(hash().is_ok());
         fs::write(&location, "three").unwrap();
-        assert!(matches!(hash(&before).unwrap_err(), ScanError::Changed(_)));
+        assert!(matches!(hash().unwrap_err(), OpenError::Changed));
         fs::remove_file(&location).unwrap();
         symlink("/etc/passwd", &location).unwrap();
-        assert!(matches!(hash(&before).unwrap_err(), ScanError::Changed(_)));
+        assert!(matches!(hash().unwrap_err(), OpenError::Changed));
         fs::remove_file(&location).unwrap();
-        assert!(matches!(hash(&before).unwrap_err(), ScanError::Changed(_)));
+        assert!(matches!(hash().unwrap_err(), OpenError::Changed));
     }
 }

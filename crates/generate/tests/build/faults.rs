@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clearwell_format::{FileHash, Owner};
 use clearwell_generate::build::{BuildError, BuildFault};
+use clearwell_generate::tree::root_folder::RootFolder;
 use clearwell_generate::tree::{Body, Content, Node};
 use clearwell_store::Store;
 use clearwell_store::disk::Disk;
@@ -28,7 +29,7 @@ fn with_file_on_disk(root: &Path, bytes: &[u8]) -> Mix {
             owner,
             mtime: 0,
             hash: FileHash::of_file(bytes, owner),
-            body: Body::File { size: bytes.len() as u64, content: Content::Below(root.into()) },
+            body: Body::File { size: bytes.len() as u64, content: Content::Below(RootFolder::find(root).unwrap()) },
         },
     );
     mix
@@ -38,7 +39,7 @@ fn with_file_on_disk(root: &Path, bytes: &[u8]) -> Mix {
 fn a_file_that_changed_since_it_was_hashed_is_named_and_nothing_is_published() {
     let bytes = text(10_000, 1);
     type Change<'a> = (&'a str, &'a dyn Fn(&Path));
-    let changes: [Change<'_>; 5] = [
+    let changes: [Change<'_>; 7] = [
         ("other bytes", &|path| fs::write(path, text(10_000, 2)).unwrap()),
         ("shorter", &|path| fs::write(path, text(9_000, 1)).unwrap()),
         ("longer", &|path| fs::write(path, text(11_000, 1)).unwrap()),
@@ -46,6 +47,15 @@ fn a_file_that_changed_since_it_was_hashed_is_named_and_nothing_is_published() {
         ("a folder", &|path| {
             fs::remove_file(path).unwrap();
             fs::create_dir(path).unwrap();
+        }),
+        ("a link to the same bytes", &|path| {
+            fs::rename(path, path.with_extension("moved")).unwrap();
+            std::os::unix::fs::symlink("on-disk.moved", path).unwrap();
+        }),
+        ("below a folder that is a link", &|path| {
+            let folder = path.parent().unwrap();
+            fs::rename(folder, folder.with_extension("moved")).unwrap();
+            std::os::unix::fs::symlink("share.moved", folder).unwrap();
         }),
     ];
     for (what, change) in changes {
@@ -58,12 +68,11 @@ fn a_file_that_changed_since_it_was_hashed_is_named_and_nothing_is_published() {
         let error = mix.build_with(10, None, &store, Some(signer()), &options()).unwrap_err();
         assert_eq!(error.fault(), BuildFault::Inputs, "{what}: {error:?}");
         assert!(error.to_string().contains(path.to_str().unwrap()), "{what}: {error}");
-        if what != "a folder" {
-            assert!(matches!(error, BuildError::SourceChanged { .. }), "{what}: {error:?}");
-        }
+        assert!(matches!(error, BuildError::SourceChanged { .. }), "{what}: {error:?}");
         assert!(store.releases().unwrap().is_empty() && store.pointers().unwrap().number == 0, "{what}");
         // Put right, the same build ends.
-        let _ = fs::remove_dir(&path);
+        fs::remove_dir_all(root.join("usr")).unwrap();
+        fs::create_dir_all(root.join("usr/share")).unwrap();
         fs::write(&path, &bytes).unwrap();
         mix.build(10, None, &store);
     }

@@ -42,6 +42,7 @@ use crate::inputs::{BundleInput, BundleStatus, DebuginfoBan, Inputs, PathList, R
 use crate::progress::Progress;
 use crate::tree::attributes::Attributes;
 use crate::tree::known::KnownHashes;
+use crate::tree::root_folder::RootFolder;
 use crate::tree::scan::{Ownership, Root, scan};
 use crate::tree::{Node, PathIndex, Tree};
 
@@ -294,7 +295,14 @@ struct Roots<'a> {
 
 impl Roots<'_> {
     fn scan(&mut self, dir: &Path) -> Vec<Node> {
-        let mut scan = scan(Root { dir, ownership: Ownership::OnDisk, except: &[] }, self.known, self.progress);
+        let folder = match RootFolder::find(dir) {
+            Ok(folder) => folder,
+            Err(problem) => {
+                self.problems.extend([problem]);
+                return Vec::new();
+            }
+        };
+        let mut scan = scan(&Root { folder, ownership: Ownership::OnDisk, except: &[] }, self.known, self.progress);
         self.warnings.append(&mut scan.warnings);
         self.problems.extend(scan.problems);
         self.attributes.extend(scan.attributes);

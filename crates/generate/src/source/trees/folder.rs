@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clearwell_format::{BundleName, EntryPath};
 
@@ -26,6 +27,7 @@ use crate::source::problems::Problems;
 use crate::source::{SourceError, read_text};
 use crate::tree::attributes::Attributes;
 use crate::tree::known::KnownHashes;
+use crate::tree::root_folder::RootFolder;
 use crate::tree::scan::{Root, scan};
 
 /// A folder of trees, read.
@@ -33,8 +35,8 @@ pub(super) struct Folder {
     dir: PathBuf,
     /// `bundles.toml`.
     pub(super) config: TreesConfig,
-    /// The bundles that have a folder.
-    folders: BTreeSet<BundleName>,
+    /// The folders of bundles, as they were found: what takes the name of one later is not read.
+    folders: BTreeMap<BundleName, Arc<RootFolder>>,
 }
 
 impl Folder {
@@ -58,7 +60,7 @@ impl Folder {
     }
 
     pub(super) fn has_os_core(&self) -> bool {
-        self.folders.contains(&BundleName::os_core())
+        self.folders.contains_key(&BundleName::os_core())
     }
 
     /// Reads the trees of all bundles into one, and returns the paths of each bundle.
@@ -74,10 +76,10 @@ impl Folder {
         let mut attributes = Attributes::default();
         for bundle in self.bundles() {
             let mut list = BTreeSet::new();
-            if self.folders.contains(&bundle) {
-                let dir = self.dir.join(bundle.as_str());
-                let root = Root { dir: &dir, ownership: self.config.ownership, except: OF_MACHINE };
-                let mut scan = scan(root, known, progress);
+            if let Some(folder) = self.folders.get(&bundle) {
+                let folder = Arc::clone(folder);
+                let root = Root { folder, ownership: self.config.ownership, except: OF_MACHINE };
+                let mut scan = scan(&root, known, progress);
                 warnings.append(&mut scan.warnings);
                 problems.extend(scan.problems);
                 attributes.extend(scan.attributes);
@@ -105,7 +107,7 @@ impl Folder {
     /// All bundles, os-core first: what it brings, the others have to agree with.
     pub(super) fn bundles(&self) -> Vec<BundleName> {
         let mut bundles: BTreeSet<BundleName> =
-            self.folders.iter().chain(self.config.bundles.keys()).cloned().collect();
+            self.folders.keys().chain(self.config.bundles.keys()).cloned().collect();
         let os_core = BundleName::os_core();
         bundles.remove(&os_core);
         [os_core].into_iter().chain(bundles).collect()
@@ -116,8 +118,8 @@ impl Folder {
             let other_case = |folder: &&BundleName| folder.as_str().eq_ignore_ascii_case(bundle.as_str());
             let (bundle, config) = (|| bundle.clone(), || config.to_owned());
             let folder = |name: &BundleName| self.dir.join(name.as_str());
-            let problem = match self.folders.iter().find(other_case) {
-                _ if self.folders.contains(&bundle()) => None,
+            let problem = match self.folders.keys().find(other_case) {
+                _ if self.folders.contains_key(&bundle()) => None,
                 Some(other) => {
                     Some(SourceError::OtherCase { bundle: bundle(), config: config(), folder: folder(other) })
                 }
@@ -131,7 +133,7 @@ impl Folder {
             for (list, include) in includes.chain(table.also_add.iter().map(|add| (IncludeList::AlsoAdd, add))) {
                 if *include == bundle() {
                     problems.add(SourceError::SelfInclude { bundle: bundle(), list, config: config() });
-                } else if !self.folders.contains(include) && !self.config.bundles.contains_key(include) {
+                } else if !self.folders.contains_key(include) && !self.config.bundles.contains_key(include) {
                     problems.add(SourceError::MissingInclude {
                         bundle: bundle(),
                         list,
@@ -153,12 +155,12 @@ fn with_folder(
     config: &TreesConfig,
     warnings: &mut Vec<Warning>,
     problems: &mut Problems,
-) -> io::Result<BTreeSet<BundleName>> {
+) -> io::Result<BTreeMap<BundleName, Arc<RootFolder>>> {
     let entries = fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.file_name()));
     let mut names = entries.collect::<io::Result<Vec<OsString>>>()?;
     names.sort();
     let has_config = names.iter().any(|name| name == CONFIG);
-    let mut bundles = BTreeSet::new();
+    let mut bundles = BTreeMap::new();
     let mut of_machine = Vec::new();
     let mut files = Vec::new();
     for name in names.into_iter().filter(|name| name != CONFIG) {
@@ -174,7 +176,10 @@ fn with_folder(
             (Ok(metadata), _) if metadata.is_dir() && path.join("meta/layout").is_file() => {
                 problems.add(SourceError::StoreInTrees(path));
             }
-            (Ok(metadata), Ok(bundle)) if metadata.is_dir() => drop(bundles.insert(bundle)),
+            (Ok(metadata), Ok(bundle)) if metadata.is_dir() => {
+                let folder = problems.of(RootFolder::find(path).map_err(SourceError::from));
+                bundles.extend(folder.map(|folder| (bundle, folder)));
+            }
             (Ok(metadata), Err(source)) if metadata.is_dir() => {
                 problems.add(SourceError::BundleFolder { path, source });
             }

@@ -22,7 +22,7 @@ mod owners;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clearwell_format::{BundleName, EntryPath};
@@ -149,10 +149,8 @@ fn os_files(
     let release_path = path("/usr/lib/os-release");
     let release = match merge.find(&release_path).filter(|_| own.contains(&release_path)) {
         Some(node) => {
-            let mut text = Vec::new();
-            let read = node.open().and_then(|mut reader| reader.read_to_end(&mut text));
-            read.map_err(|source| SourceError::Read { path: node.location().into_owned(), source })?;
-            Some(text)
+            let path = || node.location().into_owned();
+            Some(node.read().map_err(|error| SourceError::Read { path: path(), source: error.into() })?)
         }
         None => None,
     };
