@@ -48,6 +48,7 @@ fn pin(set: Option<&CpuSet>) {
 }
 
 /// Goes into a network namespace with `reno`, where that is allowed.
+#[expect(unsafe_code, reason = "a namespace is left by one thread only")]
 pub(crate) fn separate_network() {
     // SAFETY: called at the start of `main`, before any other thread and any socket.
     let separated = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }.is_ok()

@@ -153,6 +153,7 @@ fn open(key: &'static str, door: &Door, workers: usize, inherited: &mut Inherite
 
 /// Asks the kernel to hand connections over once their first bytes are there: then a connection can be answered without
 /// having been waited for. One that stays silent comes a second later.
+#[expect(unsafe_code, reason = "rustix does not have TCP_DEFER_ACCEPT")]
 fn wake_with_first_bytes(socket: &OwnedFd) {
     let seconds: libc::c_int = 1;
     let length = size_of_val(&seconds) as libc::socklen_t;

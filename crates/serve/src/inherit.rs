@@ -15,6 +15,7 @@ pub(crate) struct Inherited {
 
 impl Inherited {
     /// What systemd passed to this process, if it did; to be asked once.
+    #[expect(unsafe_code, reason = "a number in an environment variable becomes a descriptor")]
     pub(crate) fn from_systemd() -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let is_ours = variable("LISTEN_PID").and_then(|pid| pid.parse().ok()) == Some(std::process::id());

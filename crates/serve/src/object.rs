@@ -232,6 +232,7 @@ pub(crate) struct FilePart {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
+#[expect(unsafe_code, reason = "the compiler has no safe prefetch")]
 fn prefetch(bytes: &[u8], place: usize) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: a prefetch is a hint and faults at no address; nothing is read.

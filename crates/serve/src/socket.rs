@@ -179,6 +179,7 @@ impl Socket {
 }
 
 /// Registers a descriptor with the runtime.
+#[expect(unsafe_code, reason = "tokio cannot know that the descriptor stays the same")]
 pub(crate) fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is the same open descriptor for as long as it lives, and it lives in the `AsyncFd`.
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(|error| error.into_parts().1)

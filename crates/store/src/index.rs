@@ -60,6 +60,7 @@ impl Index {
     ///
     /// # Errors
     /// [`StoreError::IndexDamaged`] for anything that `release`'s index could not be.
+    #[expect(unsafe_code, reason = "a file is mapped")]
     pub(crate) fn open(path: &Path, release: Version) -> Result<Self, StoreError> {
         let read = |source| StoreError::io(Operation::Read, path, source);
         let damaged = |source| StoreError::IndexDamaged { path: path.to_owned(), source };

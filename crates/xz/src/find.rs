@@ -281,6 +281,7 @@ pub(crate) fn common(data: &[u8], first: usize, second: usize, limit: usize) -> 
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
+#[expect(unsafe_code, reason = "the compiler has no safe prefetch")]
 fn prefetch<T>(items: &[T], place: usize) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: a prefetch is a hint and faults at no address; nothing is read.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::FromRawFd as _;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
 
 use crate::mix::Mix;
 use crate::run::{Running, Server, clearwell};
@@ -153,25 +154,15 @@ fn a_configuration_can_be_checked() {
 
 #[test]
 fn a_socket_of_systemd_is_used() {
-    use std::os::unix::process::CommandExt as _;
-
     let mix = Mix::released();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
     // As systemd does it: the socket is descriptor 3, and the process that runs in the end is named.
-    let mut command = std::process::Command::new("sh");
-    let serve = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http exec \"$0\" serve --store store --listen systemd:http --admin off";
+    let serve = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http exec \
+                 \"$0\" serve --store store --listen systemd:http --admin off 3<&0 </dev/null";
+    let mut command = Command::new("sh");
     command.current_dir(mix.dir()).args(["-c", serve, env!("CARGO_BIN_EXE_clearwell")]);
-    let descriptor = socket.try_clone().unwrap();
-    // SAFETY: between fork and exec only `dup2` is called, which is async-signal-safe; 3 is nobody's in the child.
-    unsafe {
-        command.pre_exec(move || {
-            let mut third = std::os::fd::OwnedFd::from_raw_fd(3);
-            let done = rustix::io::dup2(&descriptor, &mut third);
-            std::mem::forget(third);
-            Ok(done?)
-        });
-    }
+    command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
     let running = Running::start(command);
     assert_eq!(get(&address, "/version/format30/latest").1, "10");
     drop((running, socket));
