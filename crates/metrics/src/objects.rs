@@ -44,18 +44,29 @@ pub struct ObjectMetrics {
     pub cached_bytes: Gauge,
     /// Objects that did not match the index when they were read.
     pub damaged: Counter,
+    /// Large objects that were written to after they had been compared with the index.
+    pub changed: Counter,
+    /// Bytes read to compare objects with the index.
+    pub hashed_bytes: Counter,
 }
 
 impl ObjectMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let registry = registry.sub_registry_with_prefix("object");
         let lookups = Family::<CacheLabels, CoreCounter>::default();
-        let (cached_bytes, damaged) = (Gauge::default(), Counter::default());
+        let (cached_bytes, damaged, changed) = (Gauge::default(), Counter::default(), Counter::default());
+        let hashed_bytes = Counter::default();
         registry.register("lookups", "Objects looked for in the cache, by result", lookups.clone());
         registry.register("cached_bytes", "Bytes of objects held in memory", cached_bytes.clone());
         registry.register("damaged", "Objects refused because they do not match the index", damaged.clone());
+        registry.register(
+            "changed",
+            "Large objects written to after they were compared with the index",
+            changed.clone(),
+        );
+        registry.register("hashed_bytes", "Bytes read to compare objects with the index", hashed_bytes.clone());
         let lookups = CacheResult::ALL.map(|result| lookups.get_or_create_owned(&CacheLabels { result }));
-        Self { lookups, cached_bytes, damaged }
+        Self { lookups, cached_bytes, damaged, changed, hashed_bytes }
     }
 
     /// An object was looked for.

@@ -1,7 +1,8 @@
 //! Bodies of answers: nothing, bytes in memory, or pieces read as the connection takes them.
 //!
 //! A file is read by position in chunks. What lies in the page cache is read on the spot; what has to come from the
-//! disk is read on a blocking thread, so a cold file delays nobody else.
+//! disk is read on a blocking thread, so a cold file delays nobody else. The last chunk of a part leaves once the file is
+//! confirmed to be what was checked, after it was read.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 use crate::check::Damaged;
 use crate::exchange::Exchange;
 use crate::object::{FilePart, Segment};
+use crate::verified::{Unconfirmed, VerifiedFile, changed};
 
 /// Read at once: large enough that system calls do not count, small enough that thousands of readers fit in memory.
 const CHUNK_BYTES: u64 = 128 * 1024;
@@ -99,7 +101,7 @@ impl Stream {
                 })));
             }
             let Some(segment) = self.segments.front_mut() else { return Poll::Ready(None) };
-            let FilePart { file, check, part } = match segment {
+            let FilePart { file, part } = match segment {
                 Segment::File(file) if file.part.start < file.part.end => file,
                 Segment::File(_) => {
                     self.segments.pop_front();
@@ -118,16 +120,24 @@ impl Stream {
                     self.waiting = None;
                     allowed
                 }
-                None => check.allows(part),
+                None => file.check.allows(part),
             };
             let Ok(allowed) = allowed else { return Poll::Ready(Some(Err(damaged()))) };
             if allowed <= part.start {
-                let (check, part) = (check.clone(), part.clone());
+                let (check, part) = (file.check.clone(), part.clone());
                 self.waiting = Some(Waiting(Box::pin(async move { check.wait(&part).await })));
                 continue;
             }
             let wanted = (allowed - part.start).min(CHUNK_BYTES);
-            match read_cached(file, part.start, wanted) {
+            let read = match read_cached(&file.file, part.start, wanted) {
+                Ok(Some(bytes)) if part.start + bytes.len() as u64 == part.end => match file.confirm() {
+                    Ok(()) => Ok(Some(bytes)),
+                    Err(Unconfirmed::Attributes) => Ok(None),
+                    Err(Unconfirmed::Written) => Err(changed()),
+                },
+                read => read,
+            };
+            match read {
                 Ok(Some(bytes)) => {
                     part.start += bytes.len() as u64;
                     self.left -= bytes.len() as u64;
@@ -136,9 +146,16 @@ impl Stream {
                 Ok(None) => {
                     let (file, start) = (Arc::clone(file), part.start);
                     part.start += wanted;
-                    self.reading = Some(tokio::task::spawn_blocking(move || read_cold(&file, start, wanted)));
+                    let is_last = part.start == part.end;
+                    self.reading = Some(tokio::task::spawn_blocking(move || {
+                        let bytes = read_cold(&file.file, start, wanted).map_err(|error| file.noted(error))?;
+                        if is_last {
+                            file.confirm_or_compare()?;
+                        }
+                        Ok(bytes)
+                    }));
                 }
-                Err(error) => return Poll::Ready(Some(Err(error))),
+                Err(error) => return Poll::Ready(Some(Err(file.noted(error)))),
             }
         }
     }
@@ -168,20 +185,20 @@ pub(crate) fn is_cached(file: &File, part: &Range<u64>) -> bool {
     })
 }
 
-/// Brings a part of a file into the page cache, on a thread that may wait.
-pub(crate) async fn warm(file: &Arc<File>, part: Range<u64>) -> io::Result<()> {
+/// Brings a part of a file into the page cache, on a thread that may wait; and if it reaches `end`, confirms the file.
+pub(crate) async fn warm(file: &Arc<VerifiedFile>, part: Range<u64>, end: u64) -> io::Result<()> {
     let file = Arc::clone(file);
     let reading = tokio::task::spawn_blocking(move || {
         let mut buffer = vec![0; CHUNK_BYTES as usize];
         let mut position = part.start;
         while position < part.end {
             let wanted = (part.end - position).min(CHUNK_BYTES) as usize;
-            match file.read_at(&mut buffer[..wanted], position)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            match file.file.read_at(&mut buffer[..wanted], position)? {
+                0 => return Err(file.noted(io::ErrorKind::UnexpectedEof.into())),
                 length => position += length as u64,
             }
         }
-        Ok(())
+        if part.end == end { file.confirm_or_compare() } else { Ok(()) }
     });
     reading.await.map_err(io::Error::other).flatten()
 }
@@ -265,11 +282,13 @@ mod tests {
 
     use super::*;
     use crate::check::Check;
+    use crate::verified::Stamp;
 
-    fn file_with(bytes: &[u8]) -> Arc<File> {
+    fn file_with(bytes: &[u8]) -> Arc<VerifiedFile> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        Arc::new(file)
+        let (stamp, digest) = (Stamp::settled(&file).unwrap(), clearwell_store::Digest::of(bytes));
+        Arc::new(VerifiedFile::new(file, stamp, digest, Check::sound(), Arc::default()))
     }
 
     #[tokio::test]
@@ -278,8 +297,8 @@ mod tests {
         let file = file_with(&bytes);
         let segments = [
             Segment::Memory(Bytes::from_static(b"head")),
-            Segment::File(FilePart { file: Arc::clone(&file), check: Check::sound(), part: 10..300_010 }),
-            Segment::File(FilePart { file: Arc::clone(&file), check: Check::sound(), part: 5..5 }),
+            Segment::File(FilePart { file: Arc::clone(&file), part: 10..300_010 }),
+            Segment::File(FilePart { file: Arc::clone(&file), part: 5..5 }),
             Segment::Memory(Bytes::from_static(b"tail")),
         ];
         let body = Body::new(Content::of(segments));
@@ -293,9 +312,9 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_was_cut_off_is_an_error_and_no_short_body() {
         let file = file_with(&[7; 1000]);
-        let body = Body::new(Content::of([Segment::File(FilePart { file, check: Check::sound(), part: 0..2000 })]));
+        let body = Body::new(Content::of([Segment::File(FilePart { file, part: 0..2000 })]));
         assert_eq!(body.collect().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        assert_eq!(read_cold(&file_with(&[7; 10]), 5, 10).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(read_cold(&file_with(&[7; 10]).file, 5, 10).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[tokio::test]

@@ -4,12 +4,15 @@
 //!
 //! - no byte leaves that the check has not read, and what it has read lies in the page cache;
 //! - the last byte of an answer waits for the verdict, so a damaged file never arrives whole.
+//!
+//! Whether a file is still what was checked is told by [`VerifiedFile`](crate::verified::VerifiedFile).
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use clearwell_metrics::Metrics;
 use clearwell_store::{Digest, Hasher};
 use tokio::sync::watch;
 
@@ -29,7 +32,14 @@ pub(crate) enum Checked {
 
 /// Follows the check of one file.
 #[derive(Clone, Debug)]
-pub(crate) struct Check(watch::Receiver<Checked>);
+pub(crate) struct Check(Following);
+
+#[derive(Clone, Debug)]
+enum Following {
+    /// It is over, and the file sound: such checks are remembered for many files.
+    Sound,
+    Run(watch::Receiver<Checked>),
+}
 
 /// Makes the check of one file. Dropped before its end, nobody knows, and the file is not served.
 #[derive(Debug)]
@@ -42,24 +52,32 @@ pub(crate) struct Damaged;
 /// A check that begins.
 pub(crate) fn begin() -> (Checker, Check) {
     let (sender, receiver) = watch::channel(Checked::Bytes(0));
-    (Checker(sender), Check(receiver))
+    (Checker(sender), Check(Following::Run(receiver)))
+}
+
+/// The digest of a whole file. `read` is told after each piece how many bytes were read.
+pub(crate) fn digest(file: &File, metrics: &Metrics, mut read: impl FnMut(u64)) -> io::Result<Digest> {
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut position = 0;
+    loop {
+        let length = file.read_at(&mut buffer, position)?;
+        if length == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..length]);
+        metrics.objects.hashed_bytes.inc_by(length as u64);
+        position += length as u64;
+        read(position);
+    }
 }
 
 impl Checker {
     /// Reads the file to its end and says whether its digest is `expected`; the digest that was found.
-    pub(crate) fn run(self, file: &File, expected: Digest) -> io::Result<Digest> {
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; PIECE_BYTES];
-        let mut read = 0;
-        let found = loop {
-            let length = file.read_at(&mut buffer, read)?;
-            if length == 0 {
-                break hasher.finish();
-            }
-            hasher.update(&buffer[..length]);
-            read += length as u64;
-            self.0.send_replace(Checked::Bytes(read));
-        };
+    pub(crate) fn run(self, file: &File, expected: Digest, metrics: &Metrics) -> io::Result<Digest> {
+        let found = digest(file, metrics, |bytes| {
+            self.0.send_replace(Checked::Bytes(bytes));
+        })?;
         self.0.send_replace(if found == expected { Checked::Sound } else { Checked::Damaged });
         Ok(found)
     }
@@ -68,29 +86,36 @@ impl Checker {
 impl Check {
     /// Of a file that was compared already.
     pub(crate) fn sound() -> Self {
-        Self(watch::channel(Checked::Sound).1)
+        Self(Following::Sound)
+    }
+
+    /// True if the file was found sound, or may still be.
+    pub(crate) fn is_hopeful(&self) -> bool {
+        self.allows(&(0..1)).is_ok()
     }
 
     /// How much of `part` may leave now: up to which position.
     pub(crate) fn allows(&self, part: &Range<u64>) -> Result<u64, Damaged> {
-        let now = *self.0.borrow();
+        let Following::Run(run) = &self.0 else { return Ok(part.end) };
+        let now = *run.borrow();
         match now {
             Checked::Sound => Ok(part.end),
-            Checked::Bytes(read) if self.0.has_changed().is_ok() => Ok(read.min(part.end.saturating_sub(1))),
+            Checked::Bytes(read) if run.has_changed().is_ok() => Ok(read.min(part.end.saturating_sub(1))),
             Checked::Bytes(_) | Checked::Damaged => Err(Damaged),
         }
     }
 
     /// Waits until something behind `part.start` may leave, and says up to which position.
     pub(crate) async fn wait(&self, part: &Range<u64>) -> Result<u64, Damaged> {
-        let mut receiver = self.0.clone();
+        let Following::Run(run) = &self.0 else { return Ok(part.end) };
+        let mut run = run.clone();
         loop {
             let allowed = self.allows(part)?;
             if allowed > part.start {
                 return Ok(allowed);
             }
             // An error means that the checker is gone; `allows` knows what that means.
-            let _ = receiver.changed().await;
+            let _ = run.changed().await;
         }
     }
 }
@@ -114,7 +139,7 @@ mod tests {
             assert_eq!(check.wait(&(100..1000)).await, Ok(500));
             let waiting = check.clone();
             let waiter = tokio::spawn(async move { waiting.wait(&(999..1000)).await });
-            assert_eq!(checker.run(&file, expected).unwrap() == expected, verdict.is_ok());
+            assert_eq!(checker.run(&file, expected, &Metrics::new()).unwrap() == expected, verdict.is_ok());
             assert_eq!(waiter.await.unwrap(), verdict);
             assert_eq!(check.allows(&(0..1000)), verdict);
         }

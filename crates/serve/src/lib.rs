@@ -12,7 +12,7 @@
 //! | `uri`, `target` | spellings of a request path, and what it names |
 //! | `catalog`, `published` | what is there, what is not there *yet*, and which pointers a connection sees |
 //! | `etag`, `range`, `decide` | the conditions of RFC 9110, without I/O |
-//! | `object`, `objects`, `check` | bytes that were compared with the index, in memory or as open files |
+//! | `object`, `objects`, `check`, `verified` | bytes that were compared with the index, in memory or as open files |
 //! | `respond`, `body` | status, headers and bytes |
 //! | `client`, `connection` | who asks, how often; whether a connection still moves |
 //! | `exchange`, `access`, `trace`, `line_limit` | one request for logs, metrics and traces; lines that clients cause |
@@ -62,6 +62,7 @@ mod target;
 mod tls;
 mod trace;
 mod uri;
+mod verified;
 mod visit;
 mod worker;
 

@@ -1,9 +1,6 @@
 //! An object ready to be served: what it is, and where its bytes are.
 
-use std::fs::File;
-use std::io;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,9 +8,9 @@ use clearwell_format::resource::{Artifact, Pointer, ResourceKind};
 use clearwell_format::{Resource, Version};
 use clearwell_store::{ArtifactMeta, Digest};
 
-use crate::check::Check;
 use crate::etag::Etag;
 use crate::respond;
+use crate::verified::VerifiedFile;
 
 /// What headers say about an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,10 +81,7 @@ pub(crate) struct Block {
 /// A large object.
 #[derive(Clone, Debug)]
 pub(crate) struct ObjectFile {
-    pub(crate) file: Arc<File>,
-    /// What it was when its bytes were compared.
-    stamp: Stamp,
-    pub(crate) check: Check,
+    pub(crate) file: Arc<VerifiedFile>,
     /// The header of its answer with status 200, but for its first lines.
     pub(crate) head: Bytes,
 }
@@ -109,27 +103,8 @@ impl Block {
 }
 
 impl ObjectFile {
-    pub(crate) fn new(meta: &ObjectMeta, file: File, stamp: Stamp, check: Check) -> Self {
-        Self { file: Arc::new(file), stamp, check, head: respond::head_of(meta).into() }
-    }
-}
-
-/// Size and times of a file: bytes that are written into it change them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    pub(crate) fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self {
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+    pub(crate) fn new(meta: &ObjectMeta, file: Arc<VerifiedFile>) -> Self {
+        Self { file, head: respond::head_of(meta).into() }
     }
 }
 
@@ -175,7 +150,7 @@ impl Object {
     pub(crate) fn is_unchanged(&self) -> bool {
         match &self.source {
             Source::Memory(_) => true,
-            Source::File(file) => Stamp::of(&file.file).is_ok_and(|now| now == file.stamp),
+            Source::File(file) => file.file.confirm().is_ok(),
         }
     }
 
@@ -205,9 +180,7 @@ impl Object {
                 let at = |position: u64| usize::try_from(position).expect("what lies in memory has an address");
                 Segment::Memory(bytes.slice(head_length + at(part.start)..head_length + at(part.end)))
             }
-            Source::File(file) => {
-                Segment::File(FilePart { file: Arc::clone(&file.file), check: file.check.clone(), part })
-            }
+            Source::File(file) => Segment::File(FilePart { file: Arc::clone(&file.file), part }),
         }
     }
 }
@@ -224,8 +197,7 @@ pub(crate) enum Segment {
 /// A part of a file.
 #[derive(Clone, Debug)]
 pub(crate) struct FilePart {
-    pub(crate) file: Arc<File>,
-    pub(crate) check: Check,
+    pub(crate) file: Arc<VerifiedFile>,
     /// Which bytes of it.
     pub(crate) part: Range<u64>,
 }

@@ -8,9 +8,9 @@
 //! system call (for a large one, one `fstat`).
 //!
 //! Both caches are bounded, the one by bytes, the other by files. Many who ask for the same object at once wait for one
-//! reading of it.
+//! reading of it. What a check has found outlives the open file: a file that comes back as it was is not hashed again, so
+//! requests for a byte each of more files than are kept open cost no more than opening them.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -25,7 +25,8 @@ use tokio::sync::Semaphore;
 
 use crate::check::{self, Check, Checker};
 use crate::error::chain;
-use crate::object::{Object, ObjectFile, ObjectMeta, Stamp};
+use crate::object::{Object, ObjectFile, ObjectMeta};
+use crate::verified::{FileId, Stamp, VerifiedFile};
 
 /// How long a damaged object is refused before it is looked at again: a repair shall show soon.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
@@ -41,12 +42,16 @@ const CHECKED_FIRST_BYTES: u64 = 1 << 20;
 /// Large files checked at the same time: enough to keep a disk busy, and to leave the rest of the machine to others.
 const CHECKERS: usize = 4;
 
+/// Files whose check is remembered, some 200 bytes each.
+const REMEMBERED_CHECKS: u64 = 1 << 16;
+
 /// The objects that are at hand.
 #[derive(Debug)]
 pub(crate) struct Objects {
     store: Store,
     memory: Cache<String, Arc<Object>, ByBytes>,
     files: Arc<Files>,
+    checks: Arc<Checks>,
     refused: Arc<Cache<Resource, Instant>>,
     /// Objects up to this size go to memory.
     small_bytes: u64,
@@ -58,6 +63,34 @@ pub(crate) struct Objects {
 }
 
 type Files = Cache<String, Arc<Object>, UnitWeighter>;
+
+/// Checks of files, made or under way.
+#[derive(Debug)]
+struct Checks(Cache<FileId, Remembered, UnitWeighter>);
+
+#[derive(Clone, Debug)]
+struct Remembered {
+    stamp: Stamp,
+    expected: Digest,
+    check: Check,
+}
+
+impl Checks {
+    fn new() -> Self {
+        Self(Cache::with_weighter(1024, REMEMBERED_CHECKS, UnitWeighter))
+    }
+
+    /// The check of a file that is as it was when that began.
+    fn of(&self, stamp: &Stamp, expected: Digest) -> Option<Check> {
+        let known = self.0.get(&stamp.id())?;
+        let is_same = known.stamp == *stamp && known.expected == expected && known.check.is_hopeful();
+        is_same.then_some(known.check)
+    }
+
+    fn remember(&self, stamp: Stamp, expected: Digest, check: Check) {
+        self.0.insert(stamp.id(), Remembered { stamp, expected, check });
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 struct ByBytes;
@@ -85,6 +118,7 @@ impl Objects {
             store,
             memory: Cache::with_weighter(items, memory_bytes, ByBytes),
             files: Arc::new(Cache::with_weighter(files, files as u64, UnitWeighter)),
+            checks: Arc::new(Checks::new()),
             refused: Arc::new(Cache::new(REFUSED_OBJECTS)),
             small_bytes,
             readers: Semaphore::new(READERS),
@@ -154,7 +188,7 @@ impl Objects {
         resource: &Resource,
         meta: &ObjectMeta,
         waiting: usize,
-        read: fn(&Store, &Resource, &ObjectMeta) -> Result<Read, StoreError>,
+        read: fn(&Reading) -> Result<Read, StoreError>,
     ) -> Result<(Arc<Object>, Option<Unchecked>), Unserved> {
         if self.is_refused(resource) {
             return Err(Unserved::Refused);
@@ -165,8 +199,14 @@ impl Objects {
             return Err(Unserved::Busy);
         }
         let _permit = self.readers.acquire().await.expect("the semaphore is never closed");
-        let (store, wanted, meta) = (self.store.clone(), resource.clone(), meta.clone());
-        match tokio::task::spawn_blocking(move || read(&store, &wanted, &meta)).await {
+        let reading = Reading {
+            store: self.store.clone(),
+            resource: resource.clone(),
+            meta: meta.clone(),
+            checks: Arc::clone(&self.checks),
+            metrics: Arc::clone(&self.metrics),
+        };
+        match tokio::task::spawn_blocking(move || read(&reading)).await {
             Ok(Ok(Read { object, unchecked })) => Ok((Arc::new(object), unchecked)),
             Ok(Err(error)) => Err(self.refuse(resource, &error)),
             // The reading panicked, which the runtime has reported, or the server stops.
@@ -177,16 +217,15 @@ impl Objects {
     /// Checks a large file beside its answers.
     fn check(&self, resource: &Resource, object: &Arc<Object>, unchecked: Unchecked) {
         let (files, refused) = (Arc::clone(&self.files), Arc::clone(&self.refused));
-        let (checkers, metrics) = (Arc::clone(&self.checkers), Arc::clone(&self.metrics));
-        let (resource, object) = (resource.clone(), Arc::clone(object));
+        let (checks, checkers) = (Arc::clone(&self.checks), Arc::clone(&self.checkers));
+        let (metrics, resource, object) = (Arc::clone(&self.metrics), resource.clone(), Arc::clone(object));
         // Not of the connection that asked: others follow the same check.
         tokio::spawn(async move {
             let _permit = checkers.acquire_owned().await;
             let checking = tokio::task::spawn_blocking(move || {
-                let Unchecked { file, checker, expected, path } = unchecked;
-                let found = checker.run(&file, expected);
-                let error = match found {
-                    Ok(found) if found == expected => return,
+                let Unchecked { file, checker, stamp, expected, path } = unchecked;
+                let error = match checker.run(&file.file, expected, &metrics) {
+                    Ok(found) if found == expected => return checks.remember(stamp, expected, Check::sound()),
                     Ok(found) => StoreError::ArtifactDamaged { resource: Box::new(resource.clone()), expected, found },
                     Err(source) => StoreError::Io { operation: Operation::Read, path, source },
                 };
@@ -225,6 +264,15 @@ impl Drop for Queued<'_> {
     }
 }
 
+/// What is read, and what that takes.
+struct Reading {
+    store: Store,
+    resource: Resource,
+    meta: ObjectMeta,
+    checks: Arc<Checks>,
+    metrics: Arc<Metrics>,
+}
+
 /// What was read.
 struct Read {
     object: Object,
@@ -233,37 +281,45 @@ struct Read {
 
 /// What a check needs.
 struct Unchecked {
-    file: Arc<File>,
+    file: Arc<VerifiedFile>,
     checker: Checker,
+    stamp: Stamp,
     expected: Digest,
     path: std::path::PathBuf,
 }
 
-fn read_small(store: &Store, resource: &Resource, meta: &ObjectMeta) -> Result<Read, StoreError> {
+fn read_small(reading: &Reading) -> Result<Read, StoreError> {
+    let Reading { store, resource, meta, metrics, .. } = reading;
     let bytes = store.read(resource)?;
+    metrics.objects.hashed_bytes.inc_by(bytes.len() as u64);
     Ok(Read { object: Object::of_bytes(resource, meta, &bytes), unchecked: None })
 }
 
-fn read_large(store: &Store, resource: &Resource, meta: &ObjectMeta) -> Result<Read, StoreError> {
+fn read_large(reading: &Reading) -> Result<Read, StoreError> {
+    let Reading { store, resource, meta, checks, metrics } = reading;
     let (file, found) = store.open_artifact(resource)?;
+    let expected = found.sha256;
     let path = store.path(resource);
     let failed = |source| StoreError::Io { operation: Operation::Read, path: path.clone(), source };
     // Before the bytes are read: what is written meanwhile shows.
-    let stamp = Stamp::of(&file).map_err(failed)?;
+    let stamp = Stamp::settled(&file).map_err(failed)?;
+    let verified = |file, check| Arc::new(VerifiedFile::new(file, stamp, expected, check, Arc::clone(metrics)));
+    let read =
+        |file, unchecked| Read { object: Object::of_file(resource, meta, ObjectFile::new(meta, file)), unchecked };
+    if let Some(check) = checks.of(&stamp, expected) {
+        return Ok(read(verified(file, check), None));
+    }
     let (checker, check) = check::begin();
     if found.size > CHECKED_FIRST_BYTES {
-        let file = ObjectFile::new(meta, file, stamp, check);
-        let unchecked = Unchecked { file: Arc::clone(&file.file), checker, expected: found.sha256, path };
-        return Ok(Read { object: Object::of_file(resource, meta, file), unchecked: Some(unchecked) });
+        checks.remember(stamp, expected, check.clone());
+        let file = verified(file, check);
+        let unchecked = Unchecked { file: Arc::clone(&file), checker, stamp, expected, path };
+        return Ok(read(file, Some(unchecked)));
     }
-    let digest = checker.run(&file, found.sha256).map_err(failed)?;
-    if digest != found.sha256 {
-        return Err(StoreError::ArtifactDamaged {
-            resource: Box::new(resource.clone()),
-            expected: found.sha256,
-            found: digest,
-        });
+    let digest = checker.run(&file, expected, metrics).map_err(failed)?;
+    if digest != expected {
+        return Err(StoreError::ArtifactDamaged { resource: Box::new(resource.clone()), expected, found: digest });
     }
-    let file = ObjectFile::new(meta, file, stamp, Check::sound());
-    Ok(Read { object: Object::of_file(resource, meta, file), unchecked: None })
+    checks.remember(stamp, expected, Check::sound());
+    Ok(read(verified(file, Check::sound()), None))
 }

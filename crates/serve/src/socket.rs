@@ -97,6 +97,14 @@ impl Socket {
         }
     }
 
+    /// Waits until something can be written.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.state {
+            State::Registered(fd) => fd.poll_write_ready(cx).map_ok(drop),
+            State::Fresh(..) | State::Lost => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Sends some of a part of a file, and shortens the part by it.
     pub(crate) fn poll_send_file(
         &mut self,

@@ -5,10 +5,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
 
+mod changed_files;
+mod download;
+mod metrics;
 #[path = "../../../crates/clearwell/tests/cli/mix.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod mix;
+mod packs;
 #[path = "../../../crates/clearwell/tests/cli/run.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod run;
 mod trees;
+mod wait;

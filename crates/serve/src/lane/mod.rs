@@ -12,6 +12,7 @@
 mod date;
 mod head;
 mod inbox;
+mod piece;
 mod transport;
 
 use std::future::poll_fn;
@@ -45,6 +46,11 @@ pub(crate) use transport::Transport;
 /// Sent of a file before others have their turn: costs nothing measurable, and keeps them waiting for some hundred
 /// microseconds at most.
 const TURN_BYTES: u64 = 1 << 20;
+
+/// What the kernel may hold between a file and a client that does not read: its end is copied, and the file confirmed
+/// after that was read. What is sent without a copy changes with the file until it has left (sendfile(2)). This is the
+/// usual maximum of a send buffer (tcp_wmem), and on the same machine the client's own buffer.
+const COPIED_BYTES: u64 = 5 << 20;
 
 /// What becomes of a connection.
 #[derive(Debug)]
@@ -337,32 +343,39 @@ impl<T: Transport> Lane<'_, T> {
         }
     }
 
-    /// Sends a part of a file, turn by turn, as far as its check allows.
+    /// Sends a part of a file, turn by turn, as far as its check allows; the end once the file is confirmed.
     async fn send_file(&mut self, file: FilePart, exchange: &mut Exchange) -> io::Result<()> {
-        let FilePart { file, check, mut part } = file;
+        let FilePart { file, mut part } = file;
+        let copied_from = if T::SENDS_FILES { part.end.saturating_sub(COPIED_BYTES) } else { 0 };
         let mut is_cached_to = part.start;
         // Sent since this connection last waited for anything.
         let mut stretch = 0;
         while part.start < part.end {
-            let allowed = check.wait(&part).await.map_err(|_| body::damaged())?;
-            let mut turn = part.start..allowed.min(part.start + TURN_BYTES);
+            let allowed = file.check.wait(&part).await.map_err(|_| body::damaged())?;
+            let is_copied = part.start >= copied_from;
+            let turn_end = allowed.min(part.start + TURN_BYTES);
+            let mut turn = part.start..if is_copied { turn_end } else { turn_end.min(copied_from) };
             if turn.end > is_cached_to {
                 is_cached_to = allowed.min(turn.end + TURN_BYTES);
                 let next = turn.start..is_cached_to;
                 // Read again where the cache has lost it, and not by this thread.
-                if !body::is_cached(&file, &next) {
-                    body::warm(&file, next).await?;
+                if !body::is_cached(&file.file, &next) {
+                    body::warm(&file, next, u64::MAX).await?;
                 }
             }
             let mut waited = false;
             let sending = poll_fn(|cx| {
-                let sent = self.io.poll_send_file(cx, &file, &mut turn);
+                let sent = if is_copied {
+                    piece::poll_send(self.io, cx, &file, &mut turn, part.end)
+                } else {
+                    self.io.poll_send_file(cx, &file.file, &mut turn)
+                };
                 waited |= sent.is_pending();
                 sent
             });
             match sending.await {
                 Ok(length) => {
-                    exchange.sent(T::FILES, length as u64);
+                    exchange.sent(if is_copied { BytePath::Copy } else { BytePath::Sendfile }, length as u64);
                     self.connection.wrote(length);
                     part.start = turn.start;
                     stretch = if waited { 0 } else { stretch + length as u64 };
@@ -371,8 +384,8 @@ impl<T: Transport> Lane<'_, T> {
                         tokio::task::yield_now().await;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => body::warm(&file, turn).await?,
-                Err(error) => return Err(error),
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => body::warm(&file, turn, part.end).await?,
+                Err(error) => return Err(file.noted(error)),
             }
         }
         Ok(())

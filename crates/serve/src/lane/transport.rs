@@ -1,23 +1,21 @@
 //! What the lane writes to: a socket, or TLS over one.
 
-use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use clearwell_metrics::BytePath;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use crate::lane::piece::PIECE_BYTES;
 use crate::socket::{Behind, Socket};
 
 /// A connection as bytes.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// How parts of files go.
-    const FILES: BytePath;
+    /// Parts of files can go without a copy.
+    const SENDS_FILES: bool;
 
     /// Reads what there is.
     fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
@@ -31,8 +29,11 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Much follows: packets that are not full wait, until this is said to be over.
     fn hold_back(&self, is_on: bool);
 
-    /// Writes some of a part of a file that lies in the page cache, and shortens the part by it. What does not lie there
-    /// is [`io::ErrorKind::ResourceBusy`], or is read on the spot where the system cannot say.
+    /// Waits until there is room for a piece that is to be read first.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Sends some of a part of a file, and shortens the part by it. What was sent changes with the file until the client
+    /// has read it (sendfile(2)).
     fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, part: &mut Range<u64>) -> Poll<io::Result<usize>>;
 
     /// Writes what was taken and not written yet.
@@ -40,7 +41,7 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 }
 
 impl Transport for Socket {
-    const FILES: BytePath = BytePath::Sendfile;
+    const SENDS_FILES: bool = true;
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         Self::poll_recv(self, cx, buffer)
@@ -56,6 +57,10 @@ impl Transport for Socket {
         Self::hold_back(self, is_on);
     }
 
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_room(self, cx)
+    }
+
     fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, part: &mut Range<u64>) -> Poll<io::Result<usize>> {
         Self::poll_send_file(self, cx, file, part)
     }
@@ -65,15 +70,8 @@ impl Transport for Socket {
     }
 }
 
-/// Read from a file at once, on its way into TLS: small enough to stay in the core's own cache until it is
-/// encrypted and written, large enough that system calls and wake-ups do not count.
-const TLS_PIECE_BYTES: usize = 256 * 1024;
-/// Where a piece begins in its buffer. TLS copies a piece to five bytes behind an even address; the processor copies many
-/// times slower if the source begins on a page.
-const PIECE_OFFSET: usize = 64;
-
 impl Transport for TlsStream<Socket> {
-    const FILES: BytePath = BytePath::Copy;
+    const SENDS_FILES: bool = false;
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
@@ -89,28 +87,16 @@ impl Transport for TlsStream<Socket> {
 
     fn hold_back(&self, _: bool) {}
 
-    fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, part: &mut Range<u64>) -> Poll<io::Result<usize>> {
-        thread_local! {
-            static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE_OFFSET + TLS_PIECE_BYTES]);
-        }
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // What is still to be encrypted or written goes first: the piece is read when there is room for it.
         ready!(Pin::new(&mut *self).poll_flush(cx))?;
         // So that a piece goes out with one call.
-        self.get_mut().1.set_buffer_limit(Some(TLS_PIECE_BYTES));
-        BUFFER.with_borrow_mut(|buffer| {
-            let wanted = usize::try_from(part.end - part.start).unwrap_or(usize::MAX).min(TLS_PIECE_BYTES);
-            let piece = &mut buffer[PIECE_OFFSET..PIECE_OFFSET + wanted];
-            let length = match preadv2(file, &mut [IoSliceMut::new(piece)], part.start, ReadWriteFlags::NOWAIT) {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-                Ok(length) => length,
-                Err(Errno::AGAIN | Errno::INTR) => return Poll::Ready(Err(io::ErrorKind::ResourceBusy.into())),
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) => std::os::unix::fs::FileExt::read_at(file, piece, part.start)?,
-                Err(error) => return Poll::Ready(Err(error.into())),
-            };
-            let sent = ready!(Pin::new(self).poll_write(cx, &buffer[PIECE_OFFSET..PIECE_OFFSET + length]))?;
-            part.start += sent as u64;
-            Poll::Ready(Ok(sent))
-        })
+        self.get_mut().1.set_buffer_limit(Some(PIECE_BYTES));
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_send_file(&mut self, _: &mut Context<'_>, _: &File, _: &mut Range<u64>) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

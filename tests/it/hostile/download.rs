@@ -1,0 +1,259 @@
+//! Downloads that are read as slowly as a test wants, on each protocol that the server speaks.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::run::Server;
+
+/// No test waits longer for a byte.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a client speaks, and which part of the server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1 of the usual shape.
+    Lane,
+    /// HTTP/1.1 that the lane leaves to hyper.
+    Hyper,
+    /// HTTP/2 without TLS, by its preface.
+    Http2,
+    /// HTTP/1.1 over TLS.
+    Tls,
+    /// HTTP/2 over TLS.
+    TlsHttp2,
+}
+
+impl Protocol {
+    pub(crate) const ALL: [Self; 5] = [Self::Lane, Self::Hyper, Self::Http2, Self::Tls, Self::TlsHttp2];
+
+    const fn is_http2(self) -> bool {
+        matches!(self, Self::Http2 | Self::TlsHttp2)
+    }
+}
+
+/// A certificate for `localhost` that trusts itself.
+pub(crate) struct Certificate(CertificateDer<'static>);
+
+impl Certificate {
+    /// Writes `tls.pem` and `tls.key` into a folder.
+    pub(crate) fn write(folder: &Path) -> Self {
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(folder.join("tls.pem"), pair.cert.pem()).unwrap();
+        std::fs::write(folder.join("tls.key"), pair.signing_key.serialize_pem()).unwrap();
+        Self(pair.cert.der().clone())
+    }
+
+    /// Options of `serve` that use it.
+    pub(crate) const OPTIONS: [&'static str; 6] =
+        ["--listen-tls", "127.0.0.1:0", "--tls-certificate", "tls.pem", "--tls-key", "tls.key"];
+
+    fn connect(&self, address: &str, alpn: &[u8]) -> Stream {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![alpn.to_vec()];
+        let client = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+        Box::new(StreamOwned::new(client, socket(address)))
+    }
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+type Stream = Box<dyn ReadWrite>;
+
+/// A socket that takes little before it is read.
+fn socket(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 64 * 1024).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// An answer that is on its way.
+pub(crate) struct Download {
+    stream: Stream,
+    protocol: Protocol,
+    /// Read and not looked at.
+    unread: Vec<u8>,
+    status: Option<u16>,
+    /// Of HTTP/1.1, once its header was read.
+    length: Option<usize>,
+    body: Vec<u8>,
+    end: Option<End>,
+}
+
+/// What came of a download.
+pub(crate) struct Outcome {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    pub(crate) end: End,
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As the protocol says that one does.
+    Whole,
+    /// Short of that.
+    Cut,
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} bytes, {:?}", self.status, self.body.len(), self.end)
+    }
+}
+
+impl Download {
+    /// Asks for `path`, or a range of it.
+    pub(crate) fn begin(
+        server: &Server,
+        certificate: &Certificate,
+        protocol: Protocol,
+        path: &str,
+        range: Option<&str>,
+    ) -> Self {
+        let tls = || server.listen_tls.as_deref().unwrap();
+        let mut stream: Stream = match protocol {
+            Protocol::Lane | Protocol::Hyper | Protocol::Http2 => Box::new(socket(&server.listen)),
+            Protocol::Tls => certificate.connect(tls(), b"http/1.1"),
+            Protocol::TlsHttp2 => certificate.connect(tls(), b"h2"),
+        };
+        if protocol.is_http2() {
+            stream.write_all(&http2_request(path, range)).unwrap();
+        } else {
+            // The lane leaves to hyper what has a scheme.
+            let base = if protocol == Protocol::Hyper { "http://localhost" } else { "" };
+            let range = range.map(|range| format!("Range: {range}\r\n")).unwrap_or_default();
+            write!(stream, "GET {base}{path} HTTP/1.1\r\nHost: localhost\r\n{range}\r\n").unwrap();
+        }
+        stream.flush().unwrap();
+        Self { stream, protocol, unread: Vec::new(), status: None, length: None, body: Vec::new(), end: None }
+    }
+
+    /// Reads until there are so many bytes of the body, or it ends.
+    pub(crate) fn read_to(&mut self, bytes: usize) {
+        let mut room = vec![0; 64 * 1024];
+        while self.end.is_none() && self.body.len() < bytes {
+            match self.stream.read(&mut room) {
+                // A reset, or TLS that ends without a word, is an end too; silence is none.
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    panic!("{:?}: nothing came within {PATIENCE:?}", self.protocol)
+                }
+                Ok(0) | Err(_) => self.end = Some(End::Cut),
+                Ok(length) => {
+                    self.unread.extend_from_slice(&room[..length]);
+                    if self.protocol.is_http2() { self.take_frames() } else { self.take_bytes() }
+                }
+            }
+        }
+    }
+
+    /// Reads to the end.
+    pub(crate) fn finish(mut self) -> Outcome {
+        self.read_to(usize::MAX);
+        Outcome { status: self.status.unwrap_or(0), body: self.body, end: self.end.unwrap() }
+    }
+
+    fn take_bytes(&mut self) {
+        if self.length.is_none() {
+            let Some(end) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") else { return };
+            let head: Vec<u8> = self.unread.drain(..end + 4).collect();
+            let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+            self.status = head.split(' ').nth(1).unwrap().parse().ok();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            self.length = Some(length.unwrap().parse().unwrap());
+        }
+        self.body.append(&mut self.unread);
+        if Some(self.body.len()) >= self.length {
+            self.end = Some(End::Whole);
+        }
+    }
+
+    fn take_frames(&mut self) {
+        while self.end.is_none() && self.unread.len() >= 9 {
+            let length = u32::from_be_bytes([0, self.unread[0], self.unread[1], self.unread[2]]) as usize;
+            if self.unread.len() < 9 + length {
+                return;
+            }
+            let frame: Vec<u8> = self.unread.drain(..9 + length).collect();
+            let (kind, flags, payload) = (frame[3], frame[4], &frame[9..]);
+            match kind {
+                DATA => self.body.extend_from_slice(payload),
+                HEADERS => self.status = Some(status_of(payload)),
+                RST_STREAM | GOAWAY => self.end = Some(End::Cut),
+                _ => {}
+            }
+            if matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0 {
+                self.end = Some(End::Whole);
+            }
+        }
+    }
+}
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// Preface, windows as large as they can be, and a GET (RFC 9113; RFC 7541 for its header).
+fn http2_request(path: &str, range: Option<&str>) -> Vec<u8> {
+    const LARGEST: u32 = (1 << 31) - 1;
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE
+    bytes.extend(frame(SETTINGS, 0, 0, &[&[0, 4][..], &LARGEST.to_be_bytes()].concat()));
+    bytes.extend(frame(WINDOW_UPDATE, 0, 0, &(LARGEST - 65_535).to_be_bytes()));
+    let literal = |block: &mut Vec<u8>, name: &[u8], value: &str| {
+        block.extend(name);
+        assert!(value.len() < 127);
+        block.push(value.len() as u8);
+        block.extend(value.as_bytes());
+    };
+    // :method GET, :scheme http; :authority, :path and range with names of the static table
+    let mut block = vec![0x82, 0x86];
+    literal(&mut block, &[0x01], "localhost");
+    literal(&mut block, &[0x04], path);
+    if let Some(range) = range {
+        literal(&mut block, &[0x0f, 50 - 15], range);
+    }
+    bytes.extend(frame(HEADERS, END_STREAM | END_HEADERS, 1, &block));
+    bytes
+}
+
+/// The first field is `:status`: one of the static table, or text behind its name.
+fn status_of(block: &[u8]) -> u16 {
+    let block = match block {
+        [update, rest @ ..] if update & 0xe0 == 0x20 => rest,
+        all => all,
+    };
+    match block[0] {
+        0x88 => 200,
+        0x8a => 206,
+        0x8d => 404,
+        _ => 503,
+    }
+}
