@@ -64,6 +64,8 @@ pub(crate) struct Query<'a> {
     pub(crate) headers: &'a HeaderMap,
     pub(crate) version: Version,
     pub(crate) has_body: bool,
+    /// It was counted against the rate of its client already.
+    pub(crate) is_counted: bool,
 }
 
 /// Who asks.
@@ -171,6 +173,7 @@ impl Site {
             headers: request.headers(),
             version: request.version(),
             has_body: !request.body().is_end_stream(),
+            is_counted: false,
         };
         let (response, exchange) = self.exchange(connection, &query, Instant::now()).await;
         response.map(|content| Body::new(content).ending(exchange))
@@ -255,9 +258,11 @@ impl Site {
         settings: &Settings,
         exchange: &mut Exchange,
     ) -> Response<Content> {
+        // Probes of health are neither refused nor counted: they tell of the server, whoever else asks from there.
         if let (Some(rate), Some(client)) = (settings.rate, &asker.client)
-            && let Err(wait) = self.clients.ask(client, rate, Instant::now())
+            && !query.is_counted
             && !matches!(target, Target::Live | Target::Ready)
+            && let Err(wait) = self.clients.ask(client, rate, Instant::now())
         {
             self.metrics.http.shed(ShedReason::Rate);
             return closing_if_body(query, respond::too_many(in_seconds(wait)));

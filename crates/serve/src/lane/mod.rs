@@ -215,13 +215,16 @@ impl<T: Transport> Lane<'_, T> {
             return Ok((Next::Somebody, 0));
         };
         let (began, closes) = (Instant::now(), self.closes(&head));
+        let mut is_counted = false;
         if let Some(object) = object
             && self.shared.site.may_ask(self.connection, &self.shared.site.settings(), began)
-            && self.answer_from_file(&head, &object, began, closes).await?
         {
-            return Ok((if closes { Next::End } else { Next::Another }, head.length));
+            if self.answer_from_file(&head, &object, began, closes).await? {
+                return Ok((if closes { Next::End } else { Next::Another }, head.length));
+            }
+            is_counted = true;
         }
-        Ok((self.answer_otherwise(&head, began, closes).await?, head.length))
+        Ok((self.answer_otherwise(&head, began, closes, is_counted).await?, head.length))
     }
 
     /// The whole of a large object. False if as many are on their way as are allowed; nothing was sent then.
@@ -258,7 +261,13 @@ impl<T: Transport> Lane<'_, T> {
     }
 
     /// Everything else: decided as on the other lane, and written here.
-    async fn answer_otherwise(&mut self, head: &Head<'_>, began: Instant, closes: bool) -> io::Result<Next> {
+    async fn answer_otherwise(
+        &mut self,
+        head: &Head<'_>,
+        began: Instant,
+        closes: bool,
+        is_counted: bool,
+    ) -> io::Result<Next> {
         // What is no path or no header text is for the other lane to judge.
         let (Ok(target), Some(headers)) = (PathAndQuery::try_from(head.target), head.headers()) else {
             return Ok(Next::Somebody);
@@ -271,6 +280,7 @@ impl<T: Transport> Lane<'_, T> {
             headers: &headers,
             version: Version::HTTP_11,
             has_body: false,
+            is_counted,
         };
         let (response, mut exchange) = self.shared.site.exchange(self.connection, &query, began).await;
         let (parts, content) = response.into_parts();

@@ -116,3 +116,47 @@ async fn a_bomb_of_ranges_costs_one_whole() {
     let answer = client.answer().await;
     assert!(answer.status == 200 && answer.body == bytes);
 }
+
+#[tokio::test]
+async fn a_download_that_is_refused_is_counted_once() {
+    let fixture = Fixture::new();
+    let pack = Artifact::from_path("pack-os-core-from-15.tar").unwrap();
+    // More than fits into the buffers of two sockets.
+    fixture.extend(&pack, &vec![7; 16 << 20]);
+    let limits = ServeConfig { requests_per_second: 1, request_burst: seconds(4), ..config() };
+    let running = fixture.serve_with(ServeConfig { max_downloads_per_address: 1, ..limits }).await;
+    let path = "/20/pack-os-core-from-15.tar";
+    let mut first = connect(&running).await;
+    first.request("GET", path).await;
+    wait_for_metric(&running, "clearwell_http_requests_in_flight 1").await;
+    let mut second = connect(&running).await;
+    for request in 2..=4 {
+        assert_eq!(second.get(path).await.status, 503, "request {request} of 4");
+    }
+    drop(first);
+}
+
+#[tokio::test]
+async fn probes_of_health_are_not_counted() {
+    let fixture = Fixture::new();
+    let limits = ServeConfig { requests_per_second: 1, request_burst: seconds(2), ..config() };
+    let running = fixture.serve_with(limits).await;
+    let mut client = connect(&running).await;
+    for _ in 0..20 {
+        assert_eq!(client.get("/healthz").await.status, 200);
+        assert_eq!(client.head("/readyz").await.status, 200);
+    }
+    // Through hyper, too.
+    for _ in 0..20 {
+        client.send("GET http://x/readyz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+    assert_eq!(client.get("/20/format").await.status, 200);
+    assert_eq!(client.get("/20/format").await.status, 200);
+    let mut refused = false;
+    for _ in 0..10 {
+        refused |= client.get("/20/format").await.status == 429;
+    }
+    assert!(refused, "others are counted");
+    assert_eq!(client.get("/healthz").await.status, 200, "and probes still answered");
+}
