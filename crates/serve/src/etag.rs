@@ -7,7 +7,7 @@
 //! Released bytes never change, so the tag needs no clock; pointers change, and so does their tag.
 
 use http::HeaderValue;
-use http::header::ValueIter;
+use http::header::GetAll;
 
 /// The strong tag of some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,73 +36,60 @@ impl Etag {
     }
 }
 
-/// What stands in `If-Match` or `If-None-Match`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum EtagList {
-    /// `*`
-    Any,
-    /// Tags; those that are no tags are left out, with all that stands behind them.
-    Tags(Vec<Candidate>),
-}
+/// What stands in `If-Match` or `If-None-Match`: the lines as they came, read when they are compared.
+#[derive(Debug)]
+pub(crate) struct EtagList<'a>(GetAll<'a, HeaderValue>);
 
-/// A tag that somebody else has written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    weak: bool,
-    /// With its quotes.
-    quoted: Vec<u8>,
-}
-
-impl EtagList {
-    /// Reads all lines of the header; `None` if there is none.
-    pub(crate) fn parse(lines: ValueIter<'_, HeaderValue>) -> Option<Self> {
-        let mut tags = None;
-        for line in lines {
-            let tags = tags.get_or_insert_with(Vec::new);
-            if line.as_bytes().trim_ascii() == b"*" {
-                return Some(Self::Any);
-            }
-            parse_line(line.as_bytes(), tags);
-        }
-        tags.map(Self::Tags)
+impl<'a> EtagList<'a> {
+    /// All lines of the header; `None` if there is none.
+    pub(crate) fn of(lines: GetAll<'a, HeaderValue>) -> Option<Self> {
+        lines.iter().next().map(|_| Self(lines))
     }
 
     /// Strong comparison, for `If-Match`.
     pub(crate) fn matches_strongly(&self, etag: &Etag) -> bool {
-        self.matches(|tag| !tag.weak && etag.is(&tag.quoted))
+        self.matches(|tag| !tag.is_weak && etag.is(tag.quoted))
     }
 
     /// Weak comparison, for `If-None-Match`.
     pub(crate) fn matches_weakly(&self, etag: &Etag) -> bool {
-        self.matches(|tag| etag.is(&tag.quoted))
+        self.matches(|tag| etag.is(tag.quoted))
     }
 
-    fn matches(&self, equal: impl FnMut(&Candidate) -> bool) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Tags(tags) => tags.iter().any(equal),
-        }
+    fn matches(&self, equal: impl Fn(&Candidate<'_>) -> bool) -> bool {
+        let matches =
+            |line: &HeaderValue| line.as_bytes().trim_ascii() == b"*" || Tags(line.as_bytes()).any(|tag| equal(&tag));
+        self.0.iter().any(matches)
     }
 }
 
-/// Appends the tags of one line, up to the first mistake.
-fn parse_line(mut rest: &[u8], tags: &mut Vec<Candidate>) {
-    loop {
-        rest = rest.trim_ascii_start();
+/// A tag that a client has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Candidate<'a> {
+    is_weak: bool,
+    /// With its quotes.
+    quoted: &'a [u8],
+}
+
+/// The tags of one line, up to the first mistake.
+struct Tags<'a>(&'a [u8]);
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = Candidate<'a>;
+
+    fn next(&mut self) -> Option<Candidate<'a>> {
+        let mut rest = self.0.trim_ascii_start();
         while let [b',', behind @ ..] = rest {
             rest = behind.trim_ascii_start();
         }
-        let (weak, quoted) = match rest {
+        let (is_weak, quoted) = match rest {
             [b'W', b'/', behind @ ..] => (true, behind),
             _ => (false, rest),
         };
-        let Some(length) = quoted_length(quoted) else { return };
-        tags.push(Candidate { weak, quoted: quoted[..length].to_vec() });
-        rest = quoted[length..].trim_ascii_start();
-        if !rest.is_empty() && rest[0] != b',' {
-            tags.pop();
-            return;
-        }
+        let (quoted, behind) = quoted.split_at(quoted_length(quoted)?);
+        self.0 = behind.trim_ascii_start();
+        // Text behind a tag makes it none.
+        matches!(self.0, [] | [b',', ..]).then_some(Candidate { is_weak, quoted })
     }
 }
 
@@ -121,12 +108,12 @@ mod tests {
 
     use super::*;
 
-    fn list(lines: &[&[u8]]) -> Option<EtagList> {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(IF_MATCH, HeaderValue::from_bytes(line).unwrap());
-        }
-        EtagList::parse(headers.get_all(IF_MATCH).iter())
+    fn headers(lines: &[&[u8]]) -> HeaderMap {
+        lines.iter().map(|line| (IF_MATCH, HeaderValue::from_bytes(line).unwrap())).collect()
+    }
+
+    fn list(headers: &HeaderMap) -> Option<EtagList<'_>> {
+        EtagList::of(headers.get_all(IF_MATCH))
     }
 
     #[test]
@@ -159,19 +146,18 @@ mod tests {
         ];
         for (lines, strong, weak) in table {
             let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
-            let list = list(&lines).unwrap();
+            let headers = headers(&lines);
+            let list = list(&headers).unwrap();
             assert_eq!((list.matches_strongly(&etag), list.matches_weakly(&etag)), (*strong, *weak), "{list:?}");
         }
-        assert_eq!(list(&[]), None);
+        assert!(list(&headers(&[])).is_none());
     }
 
     proptest! {
         #[test]
         fn nothing_makes_the_parser_fall(line in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b','), Just(b'W'), Just(b'/'), 0x20_u8..0x7f], 0..40)) {
-            if let Some(EtagList::Tags(tags)) = list(&[&line]) {
-                for tag in tags {
-                    prop_assert!(tag.quoted.len() >= 2 && tag.quoted.ends_with(b"\""));
-                }
+            for tag in Tags(&line) {
+                prop_assert!(tag.quoted.len() >= 2 && tag.quoted.ends_with(b"\""));
             }
         }
     }

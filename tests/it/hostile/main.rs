@@ -12,6 +12,7 @@ mod metrics;
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod mix;
 mod packs;
+mod ranges;
 #[path = "../../../crates/clearwell/tests/cli/run.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod run;
