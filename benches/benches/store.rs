@@ -28,7 +28,7 @@ use clearwell_format::{
 use clearwell_store::check::{CheckOptions, check};
 use clearwell_store::gc::{Retention, plan};
 use clearwell_store::progress::Silent;
-use clearwell_store::{ArtifactMeta, Digest, Index, ReleaseRecord, Store};
+use clearwell_store::{ArtifactMeta, Digest, ReleaseRecord, Store};
 
 fn main() {
     let smoke = std::env::args().any(|argument| argument == "--smoke");
@@ -162,7 +162,7 @@ fn synthesize(store: &Store, files_per_bundle: u64) -> usize {
             .map(|(at, (manifest, hash))| MomEntry::new(bundle(at as u64), manifest.header.version, *hash, false));
         let mom = Mom::new(header(version, BUNDLES), entries.collect());
         write(&folder, Artifact::Manifest(ManifestName::Mom), &mom.to_bytes(), &mut artifacts);
-        Index::write(version, &artifacts, &layout.index(version)).expect("room on the disk");
+        fs::write(layout.index(version), index(version, &artifacts)).expect("room on the disk");
         let record = serde_record(version);
         fs::write(layout.record(version), record).expect("room on the disk");
     }
@@ -175,6 +175,39 @@ fn synthesize(store: &Store, files_per_bundle: u64) -> usize {
 fn write(folder: &Path, artifact: Artifact, bytes: &[u8], artifacts: &mut BTreeMap<Artifact, ArtifactMeta>) {
     fs::write(folder.join(artifact.to_string()), bytes).expect("room on the disk");
     artifacts.insert(artifact, meta(bytes));
+}
+
+/// An index, as the store lays it out: fullfiles by hash, then the others by name.
+fn index(release: Version, artifacts: &BTreeMap<Artifact, ArtifactMeta>) -> Vec<u8> {
+    let (mut fullfiles, mut others) = (Vec::new(), BTreeMap::new());
+    for (artifact, meta) in artifacts {
+        match artifact {
+            Artifact::Fullfile(hash) => fullfiles.push((hash, meta)),
+            other => drop(others.insert(other.to_string(), meta)),
+        }
+    }
+    let names: String = others.keys().map(String::as_str).collect();
+    let mut bytes = b"CWINDEX\n".to_vec();
+    bytes.extend(1_u32.to_le_bytes());
+    bytes.extend(release.number().to_le_bytes());
+    for number in [fullfiles.len(), others.len(), names.len()] {
+        bytes.extend((number as u64).to_le_bytes());
+    }
+    let tail = |meta: &ArtifactMeta| [&meta.size.to_le_bytes()[..], meta.sha256.as_bytes()].concat();
+    for (hash, meta) in fullfiles {
+        bytes.extend(hash.as_bytes());
+        bytes.extend(tail(meta));
+    }
+    let mut offset = 0_u32;
+    for (name, meta) in &others {
+        let length = u32::try_from(name.len()).expect("short names");
+        bytes.extend([offset.to_le_bytes(), length.to_le_bytes()].concat());
+        bytes.extend(tail(meta));
+        offset += length;
+    }
+    bytes.extend(names.into_bytes());
+    bytes.extend(*Digest::of(&bytes).as_bytes());
+    bytes
 }
 
 fn serde_record(version: Version) -> String {

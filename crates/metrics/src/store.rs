@@ -27,6 +27,8 @@ pub struct StoreMetrics {
     generation: Family<FormatLabels, Gauge>,
     releases: Gauge,
     size: Gauge,
+    /// Versions whose index cannot be used.
+    pub damaged_indexes: Gauge,
 }
 
 impl StoreMetrics {
@@ -36,6 +38,7 @@ impl StoreMetrics {
             generation: Family::default(),
             releases: Gauge::default(),
             size: Gauge::default(),
+            damaged_indexes: Gauge::default(),
         };
         registry.register("released_version", "The version that latest names, by format", metrics.released.clone());
         registry.register(
@@ -45,6 +48,11 @@ impl StoreMetrics {
         );
         registry.register("store_releases", "Releases in the store", metrics.releases.clone());
         registry.register("store_size_bytes", "Bytes of all released artifacts", metrics.size.clone());
+        registry.register(
+            "store_damaged_indexes",
+            "Versions that are not served because their index cannot be used",
+            metrics.damaged_indexes.clone(),
+        );
         metrics
     }
 

@@ -9,12 +9,16 @@
 //! | a pointer of a format above all formats, or any before the first publication | not yet |
 //! | any other pointer | never |
 //!
+//! | anything of a version whose index cannot be used | not yet: 503, and the index is tried again once a second |
+//!
 //! The store is asked whether a new generation is there once a second, and whenever a connection is bound to one; that
-//! is one `readlink`. Nothing else touches the file system unless something is new.
+//! is one `readlink`. An index is read by position, on the spot where the page cache has it and by another thread where
+//! the disk has to be waited for. One that was changed in place, by a restore for example, is opened and checked anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use clearwell_format::Version;
@@ -34,6 +38,10 @@ pub(crate) struct Catalog {
     refreshing: tokio::sync::Mutex<()>,
     /// False while the pointers on disk cannot be read. The last that could be are still served.
     readable: AtomicBool,
+    /// Held by the one who opens an index: that reads all of it.
+    opening: tokio::sync::Mutex<()>,
+    /// Versions whose index cannot be used, and when it was tried last.
+    damaged: Mutex<BTreeMap<Version, Instant>>,
     metrics: Arc<Metrics>,
 }
 
@@ -59,8 +67,15 @@ pub(crate) enum Found {
     Never,
     /// It may come.
     NotYet,
-    /// The store cannot say.
-    Trouble(StoreError),
+    /// The index cannot be used, which was logged.
+    Unreadable,
+}
+
+impl From<Option<ArtifactMeta>> for Found {
+    /// What an index says.
+    fn from(meta: Option<ArtifactMeta>) -> Self {
+        meta.map_or(Self::Never, Self::Artifact)
+    }
 }
 
 impl Catalog {
@@ -73,6 +88,8 @@ impl Catalog {
             current: ArcSwap::from_pointee(snapshot),
             refreshing: tokio::sync::Mutex::default(),
             readable: AtomicBool::new(true),
+            opening: tokio::sync::Mutex::default(),
+            damaged: Mutex::default(),
             metrics,
         })
     }
@@ -142,18 +159,71 @@ impl Catalog {
         if snapshot.is_above(version) {
             return Found::NotYet;
         }
-        let opened = snapshot.indexes.read().unwrap_or_else(PoisonError::into_inner).get(&version).cloned();
-        let index = match opened {
-            Some(index) => Ok(index),
-            None => snapshot.open_index(&self.store, version).await,
-        };
-        match index {
-            Ok(index) => index.get(artifact).map_or(Found::Never, Found::Artifact),
-            Err(StoreError::UnknownVersion { .. }) => Found::Never,
-            Err(error) => Found::Trouble(error),
+        match snapshot.opened(version).and_then(|index| index.get_cached(artifact)) {
+            Some(Ok(found)) => found.into(),
+            // Not open yet, changed since, or not in memory.
+            Some(Err(_)) | None => self.find_on_disk(&snapshot, version, artifact).await,
         }
     }
+
+    async fn find_on_disk(&self, snapshot: &Snapshot, version: Version, artifact: &Artifact) -> Found {
+        // A version nobody released: one `stat` says so, without a thread.
+        if !self.store.has_content(version) {
+            return Found::Never;
+        }
+        let is_open = snapshot.opened(version).is_some_and(|index| index.is_unchanged());
+        let _alone = if is_open { None } else { Some(self.opening.lock().await) };
+        if !is_open && self.damaged().get(&version).is_some_and(|tried| tried.elapsed() < TRIED_AGAIN) {
+            return Found::Unreadable;
+        }
+        let (store, artifact) = (self.store.clone(), artifact.clone());
+        let looking = tokio::task::spawn_blocking(move || {
+            let index = store.index(version)?;
+            let found = index.get(&artifact)?;
+            Ok((index, found))
+        });
+        // A panic in there is a mistake, which the runtime has reported; the next request tries again.
+        match looking.await.unwrap_or(Err(StoreError::UnknownVersion { version })) {
+            Ok((index, found)) => {
+                snapshot.indexes.write().unwrap_or_else(PoisonError::into_inner).insert(version, index);
+                self.recovered(version);
+                found.into()
+            }
+            Err(StoreError::UnknownVersion { .. }) => Found::Never,
+            Err(error) => {
+                self.failed(version, &error);
+                Found::Unreadable
+            }
+        }
+    }
+
+    fn failed(&self, version: Version, error: &StoreError) {
+        let mut damaged = self.damaged();
+        if damaged.insert(version, Instant::now()).is_none() {
+            tracing::error!(%version, error = chain(error), "the release is not served until its index is whole");
+        }
+        self.show_damaged(&damaged);
+    }
+
+    fn recovered(&self, version: Version) {
+        let mut damaged = self.damaged();
+        if damaged.remove(&version).is_some() {
+            tracing::info!(%version, "the index is whole again and the release is served");
+            self.show_damaged(&damaged);
+        }
+    }
+
+    fn show_damaged(&self, damaged: &BTreeMap<Version, Instant>) {
+        self.metrics.store.damaged_indexes.set(i64::try_from(damaged.len()).unwrap_or(i64::MAX));
+    }
+
+    fn damaged(&self) -> std::sync::MutexGuard<'_, BTreeMap<Version, Instant>> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// An index that cannot be used is tried again after this long: each time all of it is read.
+const TRIED_AGAIN: Duration = Duration::from_secs(1);
 
 impl Snapshot {
     /// Reads it from the store. That happens with each publication, so a few records more do not matter; and artifacts
@@ -182,16 +252,7 @@ impl Snapshot {
         metrics.store.show(self.published.number, &self.published.formats, self.releases, self.size_bytes);
     }
 
-    async fn open_index(&self, store: &Store, version: Version) -> Result<Arc<Index>, StoreError> {
-        // A version nobody released: one `stat` says so, without a thread.
-        if !store.has_content(version) {
-            return Err(StoreError::UnknownVersion { version });
-        }
-        let opening = store.clone();
-        let index = tokio::task::spawn_blocking(move || opening.index(version))
-            .await
-            .unwrap_or(Err(StoreError::UnknownVersion { version }))?;
-        self.indexes.write().unwrap_or_else(PoisonError::into_inner).insert(version, Arc::clone(&index));
-        Ok(index)
+    fn opened(&self, version: Version) -> Option<Arc<Index>> {
+        self.indexes.read().unwrap_or_else(PoisonError::into_inner).get(&version).cloned()
     }
 }

@@ -390,10 +390,7 @@ impl Site {
             Found::Artifact(meta) => Ok(ObjectMeta::of_artifact(artifact, &meta)),
             Found::Never => Err(respond::plain(StatusCode::NOT_FOUND)),
             Found::NotYet => Err(unavailable()),
-            Found::Trouble(error) => {
-                self.objects.refuse(resource, &error);
-                Err(unavailable())
-            }
+            Found::Unreadable => Err(unavailable()),
         }
     }
 

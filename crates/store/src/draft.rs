@@ -96,7 +96,8 @@ impl<'w> Draft<'w> {
         without: &BTreeSet<Artifact>,
     ) -> Result<Self, StoreError> {
         let mut draft = Self::open(store, DraftNote::of_extension(version), None)?;
-        let left: BTreeMap<_, _> = index.iter().filter(|(artifact, _)| !without.contains(artifact)).collect();
+        let mut left = index.to_map()?;
+        left.retain(|artifact, _| !without.contains(artifact));
         let path = draft.folder.join("scratch").join("left");
         crate::index::store(version, &left, &path, store.disk())?;
         draft.released = Some(Arc::new(Index::open(&path, version)?));
@@ -203,9 +204,10 @@ impl<'w> Draft<'w> {
         self.place(artifact, &path, meta)
     }
 
-    /// What the draft, or the release it extends, has under that name.
+    /// What the draft, or the release it extends, has under that name. `None` also where the index of that release cannot
+    /// be read, which putting the artifact then says.
     pub fn contains(&self, artifact: &Artifact) -> Option<ArtifactMeta> {
-        self.known(artifact, &self.artifacts())
+        self.known(artifact, &self.artifacts()).ok().flatten()
     }
 
     /// A file that an interrupted run finished and that is not in the draft yet. Its bytes are unverified: look at
@@ -264,8 +266,16 @@ impl<'w> Draft<'w> {
         self.folder.join("scratch").join(self.scratch_count.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
-    fn known(&self, artifact: &Artifact, artifacts: &BTreeMap<Artifact, ArtifactMeta>) -> Option<ArtifactMeta> {
-        artifacts.get(artifact).copied().or_else(|| self.released.as_ref()?.get(artifact))
+    fn known(
+        &self,
+        artifact: &Artifact,
+        artifacts: &BTreeMap<Artifact, ArtifactMeta>,
+    ) -> Result<Option<ArtifactMeta>, StoreError> {
+        match (artifacts.get(artifact), &self.released) {
+            (Some(meta), _) => Ok(Some(*meta)),
+            (None, Some(released)) => released.get(artifact),
+            (None, None) => Ok(None),
+        }
     }
 
     /// True if the artifact is there with these bytes, false if it is not there.
@@ -275,7 +285,7 @@ impl<'w> Draft<'w> {
         meta: ArtifactMeta,
         artifacts: &BTreeMap<Artifact, ArtifactMeta>,
     ) -> Result<bool, StoreError> {
-        match self.known(artifact, artifacts) {
+        match self.known(artifact, artifacts)? {
             None => Ok(false),
             Some(known) if known == meta => Ok(true),
             Some(_) => Err(StoreError::DifferentBytes { version: self.version, artifact: artifact.clone() }),

@@ -1,4 +1,4 @@
-//! The index of a release: name, size and SHA-256 of every artifact, in one file that is mapped and searched in place.
+//! The index of a release: name, size and SHA-256 of every artifact, in one file that is searched where it lies.
 //!
 //! ```text
 //! offset  bytes
@@ -15,28 +15,36 @@
 //! ```
 //!
 //! Numbers are little-endian. Fullfiles are nearly everything and their names are their hashes: without a name table
-//! they take half the room, and a search reads one place per step.
+//! they take half the room. Names lie one behind the other, in the order of their rows.
 //!
-//! Always true of an open [`Index`]: its bytes have the SHA-256 of the trailer, every table lies inside the file, both
-//! are strictly sorted, and every name is an artifact's.
+//! A store may have ten million objects: an index is read by position, one to three reads for a name, and never held in
+//! memory.
+//!
+//! Always true of an open [`Index`]: when it was opened its bytes had the SHA-256 of the trailer, every table lay inside
+//! the file, both were strictly sorted, and every name was an artifact's; and nothing is told of it once the file was
+//! changed. Writers never do that: they make an index under another name and rename it.
 
 mod build;
 mod damage;
+mod entries;
+mod file;
+mod tables;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
-use clearwell_format::{FileHash, Version};
-use memmap2::Mmap;
 
-use crate::disk::{Disk, Operation};
-use crate::{Digest, StoreError};
+use crate::disk::Operation;
+use crate::identity::FileIdentity;
+use crate::{Digest, StoreError, regular};
 
 pub(crate) use build::{store, write};
 pub use damage::IndexDamage;
+pub use entries::Entries;
+use file::{Failure, IndexFile, Wait};
+use tables::Tables;
 
 /// What the index knows of an artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,10 +56,9 @@ pub struct ArtifactMeta {
 }
 
 /// The index of one release, open.
-///
-/// Finding an artifact is a binary search in mapped memory; nothing is allocated for a fullfile.
 pub struct Index {
-    bytes: Mmap,
+    path: PathBuf,
+    file: IndexFile,
     tables: Tables,
 }
 
@@ -59,83 +66,86 @@ impl Index {
     /// Opens and checks an index: reads the whole file once.
     ///
     /// # Errors
-    /// [`StoreError::IndexDamaged`] for anything that `release`'s index could not be.
-    #[expect(unsafe_code, reason = "a file is mapped")]
+    /// [`StoreError::IndexDamaged`] for anything that `release`'s index could not be, or [`StoreError::Io`].
     pub(crate) fn open(path: &Path, release: Version) -> Result<Self, StoreError> {
-        let read = |source| StoreError::io(Operation::Read, path, source);
-        let damaged = |source| StoreError::IndexDamaged { path: path.to_owned(), source };
-        let file = match File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(damaged(IndexDamage::Missing)),
-            other => other.map_err(read)?,
-        };
-        if file.metadata().map_err(read)?.len() < (HEADER + TRAILER) as u64 {
-            return Err(damaged(IndexDamage::Length));
-        }
-        // SAFETY: writers make an index under another name and rename it; its bytes are never changed or cut off in
-        // place. Someone who does so from outside can make us read wrong bytes or end the process with SIGBUS, but no
-        // offset read from the map is used unchecked.
-        let bytes = unsafe { Mmap::map(&file) }.map_err(read)?;
-        let tables = Tables::check(&bytes, release).map_err(damaged)?;
-        Ok(Self { bytes, tables })
+        let opened = regular::open(path).and_then(IndexFile::new).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => IndexDamage::Missing.into(),
+            _ if regular::is_refusal(&error) => IndexDamage::NotAFile.into(),
+            _ => Failure::Io(error),
+        });
+        let checked = opened.and_then(|file| Ok((Tables::check(&file, release)?, file)));
+        let (tables, file) = checked.map_err(|failure| failed(path, failure))?;
+        Ok(Self { path: path.to_owned(), file, tables })
     }
 
     /// SHA-256 of the index itself, which its last bytes are.
-    pub fn digest(&self) -> Digest {
-        let trailer = self.bytes.last_chunk().copied();
-        Digest::from_bytes(trailer.expect("a checked index has its trailer"))
-    }
-
-    /// Writes the index of `release` to a new file.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn write(
-        release: Version,
-        artifacts: &BTreeMap<Artifact, ArtifactMeta>,
-        path: &Path,
-    ) -> Result<(), StoreError> {
-        store(release, artifacts, path, &Disk::default())
+    pub const fn digest(&self) -> Digest {
+        self.tables.digest
     }
 
     /// Number of artifacts.
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> u64 {
         self.tables.fullfiles + self.tables.others
     }
 
     /// True for a release without artifacts; none that clients can use is.
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// What is known of `artifact`; `None` if the release does not have it.
-    pub fn get(&self, artifact: &Artifact) -> Option<ArtifactMeta> {
-        match artifact {
-            Artifact::Fullfile(hash) => {
-                let position = search(self.tables.fullfiles, |at| Some(self.fullfile(at)?.0.cmp(hash)))?;
-                self.fullfile(position).map(|(_, meta)| meta)
-            }
-            other => {
-                let name = other.to_string();
-                let position = search(self.tables.others, |at| Some(self.other(at)?.0.cmp(name.as_bytes())))?;
-                self.other(position).map(|(_, meta)| meta)
-            }
+    ///
+    /// # Errors
+    /// [`StoreError::IndexDamaged`] if the file was changed since it was opened, or [`StoreError::Io`].
+    pub fn get(&self, artifact: &Artifact) -> Result<Option<ArtifactMeta>, StoreError> {
+        self.search(artifact, Wait::ForDisk).map_err(|failure| failed(&self.path, failure))
+    }
+
+    /// As [`Index::get`], without waiting for the disk: `None` if the page cache does not have what is to be read, or the
+    /// file system cannot tell.
+    pub fn get_cached(&self, artifact: &Artifact) -> Option<Result<Option<ArtifactMeta>, StoreError>> {
+        match self.search(artifact, Wait::Never) {
+            Err(Failure::NotCached) => None,
+            other => Some(other.map_err(|failure| failed(&self.path, failure))),
         }
     }
 
-    /// Every artifact: fullfiles by hash, then the others by name.
-    pub fn iter(&self) -> impl Iterator<Item = (Artifact, ArtifactMeta)> {
-        let fullfiles = (0..self.tables.fullfiles).filter_map(|at| self.fullfile(at));
-        let others = (0..self.tables.others).filter_map(|at| self.other(at));
-        let fullfiles = fullfiles.map(|(hash, meta)| (Artifact::Fullfile(hash), meta));
-        fullfiles.chain(others.filter_map(|(name, meta)| Some((artifact(name)?, meta))))
+    /// Every artifact: fullfiles by hash, then the others by name. After an error nothing more comes.
+    pub fn iter(&self) -> Entries<'_> {
+        Entries::of(self)
     }
 
-    fn fullfile(&self, position: usize) -> Option<(FileHash, ArtifactMeta)> {
-        self.tables.fullfile(&self.bytes, position)
+    /// All of it, in memory.
+    ///
+    /// # Errors
+    /// As [`Index::get`].
+    pub fn to_map(&self) -> Result<BTreeMap<Artifact, ArtifactMeta>, StoreError> {
+        self.iter().collect()
     }
 
-    fn other(&self, position: usize) -> Option<(&[u8], ArtifactMeta)> {
-        self.tables.other(&self.bytes, position)
+    /// True while the file has the bytes that were checked, whatever has its name by now.
+    pub fn is_unchanged(&self) -> bool {
+        self.file.check_unchanged().is_ok()
+    }
+
+    pub(crate) const fn identity(&self) -> FileIdentity {
+        self.file.identity()
+    }
+
+    fn search(&self, artifact: &Artifact, wait: Wait) -> Result<Option<ArtifactMeta>, Failure> {
+        match artifact {
+            Artifact::Fullfile(hash) => self.tables.fullfile(&self.file, hash, wait),
+            other => self.tables.other(&self.file, other.to_string().as_bytes(), wait),
+        }
+    }
+}
+
+impl<'i> IntoIterator for &'i Index {
+    type Item = Result<(Artifact, ArtifactMeta), StoreError>;
+    type IntoIter = Entries<'i>;
+
+    fn into_iter(self) -> Entries<'i> {
+        self.iter()
     }
 }
 
@@ -145,88 +155,13 @@ impl std::fmt::Debug for Index {
     }
 }
 
-/// Where the tables lie. Numbers were checked against the length of the file.
-struct Tables {
-    fullfiles: usize,
-    others: usize,
-    names: Range<usize>,
-}
-
-impl Tables {
-    fn check(bytes: &[u8], release: Version) -> Result<Self, IndexDamage> {
-        let (body, trailer) = bytes.split_last_chunk::<TRAILER>().ok_or(IndexDamage::Length)?;
-        if !body.starts_with(MAGIC) {
-            return Err(IndexDamage::Magic);
-        }
-        let format = u32_at(body, 8).ok_or(IndexDamage::Length)?;
-        if format != FORMAT {
-            return Err(IndexDamage::Format(format));
-        }
-        if Digest::of(body) != Digest::from_bytes(*trailer) {
-            return Err(IndexDamage::Checksum);
-        }
-        let of = u32_at(body, 12).ok_or(IndexDamage::Length)?;
-        if of != release.number() {
-            return Err(IndexDamage::OtherRelease(of));
-        }
-        let count = |offset| u64_at(body, offset).and_then(|n| usize::try_from(n).ok()).ok_or(IndexDamage::Length);
-        let (fullfiles, others, names) = (count(16)?, count(24)?, count(32)?);
-        let start = (fullfiles.checked_mul(FULLFILE))
-            .zip(others.checked_mul(OTHER))
-            .and_then(|(fullfiles, others)| HEADER.checked_add(fullfiles)?.checked_add(others))
-            .ok_or(IndexDamage::Length)?;
-        if start.checked_add(names) != Some(body.len()) {
-            return Err(IndexDamage::Length);
-        }
-        let tables = Self { fullfiles, others, names: start..body.len() };
-        tables.check_order(body).ok_or(IndexDamage::Order)?;
-        Ok(tables)
+fn failed(path: &Path, failure: Failure) -> StoreError {
+    let path = path.to_owned();
+    match failure {
+        Failure::Damage(source) => StoreError::IndexDamaged { path, source },
+        Failure::NotCached => StoreError::io(Operation::Read, &path, std::io::ErrorKind::WouldBlock.into()),
+        Failure::Io(source) => StoreError::io(Operation::Read, &path, source),
     }
-
-    fn check_order(&self, body: &[u8]) -> Option<()> {
-        let mut last = None;
-        for position in 0..self.fullfiles {
-            let (hash, _) = self.fullfile(body, position)?;
-            if last.replace(hash).is_some_and(|last| last >= hash) {
-                return None;
-            }
-        }
-        let mut last = None;
-        for position in 0..self.others {
-            let (name, _) = self.other(body, position)?;
-            if last.replace(name).is_some_and(|last| last >= name) || artifact(name).is_none() {
-                return None;
-            }
-        }
-        Some(())
-    }
-
-    fn fullfile(&self, bytes: &[u8], position: usize) -> Option<(FileHash, ArtifactMeta)> {
-        let row = bytes.get(HEADER..)?.get(position.checked_mul(FULLFILE)?..)?.first_chunk::<FULLFILE>()?;
-        Some((FileHash::from_bytes(*row.first_chunk()?), meta(&row[32..])?))
-    }
-
-    fn other<'b>(&self, bytes: &'b [u8], position: usize) -> Option<(&'b [u8], ArtifactMeta)> {
-        let start = HEADER + self.fullfiles * FULLFILE;
-        let row = bytes.get(start..)?.get(position.checked_mul(OTHER)?..)?.first_chunk::<OTHER>()?;
-        let (offset, length) = (u32_at(row, 0)? as usize, u32_at(row, 4)? as usize);
-        let name = bytes.get(self.names.clone())?.get(offset..)?.get(..length)?;
-        Some((name, meta(&row[8..])?))
-    }
-}
-
-/// The position for which `compare` says equal. `None` also where `compare` cannot read, which a checked index excludes.
-fn search(count: usize, compare: impl Fn(usize) -> Option<std::cmp::Ordering>) -> Option<usize> {
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match compare(middle)? {
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Equal => return Some(middle),
-            std::cmp::Ordering::Greater => high = middle,
-        }
-    }
-    None
 }
 
 fn artifact(name: &[u8]) -> Option<Artifact> {

@@ -35,12 +35,14 @@
 //! | [`check`] | every byte, and what it promises; and repairing it |
 //! | [`gc`] | removing what no endpoint needs any more |
 //! | [`disk`] | every change of the file system, with a hook for faults |
+//! | [`regular`] | reading of files: regular ones only, without waiting |
 
 pub mod adopt;
 pub mod check;
 pub mod disk;
 pub mod gc;
 pub mod progress;
+pub mod regular;
 
 mod content;
 mod digest;
@@ -48,6 +50,7 @@ mod discard;
 mod draft;
 mod error;
 mod fan_out;
+mod identity;
 mod index;
 mod layout;
 mod listing;
@@ -66,7 +69,7 @@ pub use digest::{Digest, Hasher};
 pub use discard::{Discarded, Obstacle};
 pub use draft::{Begun, Draft, PutOutcome, Transfer};
 pub use error::{Fault, StoreError};
-pub use index::{ArtifactMeta, Index, IndexDamage};
+pub use index::{ArtifactMeta, Entries, Index, IndexDamage};
 pub use layout::{Layout, LayoutVersion};
 pub use pointers::{PointerGeneration, PointerSet};
 pub use prepared::{Prepared, Release};

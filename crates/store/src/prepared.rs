@@ -60,13 +60,12 @@ impl<'w> Prepared<'w> {
 
         let Draft { folder, released, artifacts, .. } = draft;
         let mut artifacts = artifacts.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(released) = &released {
-            artifacts.retain(|artifact, _| released.get(artifact).is_none());
-        }
+        let before = released.as_ref().map(|released| released.to_map()).transpose()?.unwrap_or_default();
+        artifacts.retain(|artifact, _| !before.contains_key(artifact));
         let added = artifacts.keys().cloned().collect();
-        artifacts.extend(released.iter().flat_map(|released| released.iter()));
+        artifacts.extend(before);
         record.version = version;
-        record.count(artifacts.iter().map(|(artifact, meta)| (artifact.kind(), *meta)));
+        record.count(&artifacts);
 
         let (disk, path) = (store.disk(), folder.join("index"));
         index::store(version, &artifacts, &path, disk)?;
@@ -208,7 +207,7 @@ pub(crate) struct Preview {
 
 impl Preview {
     pub(crate) fn path(&self, layout: &Layout, artifact: &Artifact) -> PathBuf {
-        let is_released = self.released.as_ref().is_some_and(|released| released.get(artifact).is_some());
+        let is_released = self.released.as_ref().is_some_and(|released| matches!(released.get(artifact), Ok(Some(_))));
         let folder = if is_released { layout.release_folder(self.record.version) } else { self.staged.clone() };
         folder.join(artifact.to_string())
     }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use clearwell_format::resource::ResourceKind;
+use clearwell_format::resource::{Artifact, ResourceKind};
 use clearwell_format::{BundleName, FormatNumber, Version};
 use serde::{Deserialize, Serialize};
 
@@ -145,10 +145,10 @@ impl ReleaseRecord {
         })
     }
 
-    pub(crate) fn count(&mut self, artifacts: impl Iterator<Item = (ResourceKind, ArtifactMeta)>) {
+    pub(crate) fn count(&mut self, artifacts: &BTreeMap<Artifact, ArtifactMeta>) {
         self.artifacts.clear();
-        for (kind, meta) in artifacts {
-            let counts = self.artifacts.entry(kind.as_str().to_owned()).or_default();
+        for (artifact, meta) in artifacts {
+            let counts = self.artifacts.entry(artifact.kind().as_str().to_owned()).or_default();
             counts.number += 1;
             counts.bytes += meta.size;
         }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,6 +11,7 @@ use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FileHash, FormatNumber, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
 
 use crate::disk::{Disk, Operation};
+use crate::identity::FileIdentity;
 use crate::listing::list;
 use crate::manifest_archive;
 use crate::pointers::{self, PointerGeneration, PointerSet};
@@ -26,20 +26,10 @@ use crate::{ArtifactMeta, Digest, Index, IndexDamage, Layout, LayoutVersion, Rel
 pub struct Store {
     layout: Layout,
     disk: Disk,
-    indexes: Arc<RwLock<HashMap<Version, Opened>>>,
+    indexes: Arc<RwLock<HashMap<Version, Arc<Index>>>>,
     preview: Option<Arc<Preview>>,
     pointers: Option<Arc<PointerGeneration>>,
 }
-
-/// An index, and the file it came from.
-#[derive(Debug)]
-struct Opened {
-    index: Arc<Index>,
-    file: FileIdentity,
-}
-
-/// Device, inode, size and time of change: another file under the same name differs in one of them.
-type FileIdentity = (u64, u64, u64, i64, i64);
 
 impl Store {
     /// Makes an empty store in a new or empty folder.
@@ -230,36 +220,29 @@ impl Store {
         record.map_err(|source| StoreError::RecordDamaged { path, source })
     }
 
-    /// The index of a release. Opened and checked once, then shared.
+    /// The index of a release. Opened and checked once, then shared; opened again if its file was changed in place.
     ///
     /// # Errors
-    /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or the disk's.
+    /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or [`StoreError::Io`].
     pub fn index(&self, version: Version) -> Result<Arc<Index>, StoreError> {
         if let Some(preview) = self.previewed(version) {
             return Ok(preview.index.clone());
         }
-        let opened = self.indexes.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opened) = opened.get(&version) {
-            return Ok(opened.index.clone());
+        let opened = self.indexes.read().unwrap_or_else(PoisonError::into_inner).get(&version).cloned();
+        if let Some(index) = opened.filter(|index| index.is_unchanged()) {
+            return Ok(index);
         }
-        drop(opened);
         if !self.has_content(version) {
             return Err(StoreError::UnknownVersion { version });
         }
-        let path = self.layout.index(version);
-        // Before the index is opened: if a writer replaces it in between, the next refresh looks again.
-        let file = identity(&path);
-        let index = match Index::open(&path, version) {
+        let index = match Index::open(&self.layout.index(version), version) {
             // Collected since the look at its record.
             Err(StoreError::IndexDamaged { source: IndexDamage::Missing, .. }) if !self.has_content(version) => {
                 return Err(StoreError::UnknownVersion { version });
             }
             other => Arc::new(other?),
         };
-        if let Some(file) = file {
-            let opened = Opened { index: index.clone(), file };
-            self.indexes.write().unwrap_or_else(PoisonError::into_inner).insert(version, opened);
-        }
+        self.indexes.write().unwrap_or_else(PoisonError::into_inner).insert(version, index.clone());
         Ok(index)
     }
 
@@ -267,7 +250,7 @@ impl Store {
     /// adds artifacts to a release begins a new generation.
     pub fn refresh(&self) {
         let mut indexes = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
-        indexes.retain(|version, opened| identity(&self.layout.index(*version)) == Some(opened.file));
+        indexes.retain(|version, index| FileIdentity::at(&self.layout.index(*version)) == Some(index.identity()));
     }
 
     /// The number of the current generation of pointers: one `readlink`. Cheap enough to ask for each request.
@@ -322,7 +305,7 @@ impl Store {
     pub fn lookup(&self, resource: &Resource) -> Result<Option<ArtifactMeta>, StoreError> {
         match resource {
             Resource::Artifact { version, artifact } => match self.index(*version) {
-                Ok(index) => Ok(index.get(artifact)),
+                Ok(index) => index.get(artifact),
                 Err(StoreError::UnknownVersion { .. }) => Ok(None),
                 Err(error) => Err(error),
             },
@@ -488,9 +471,4 @@ fn refuse_other_files(root: &Path) -> Result<(), StoreError> {
 /// Whether a store was in use: its creation ends before there is a record.
 fn has_records(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
-}
-
-fn identity(path: &Path) -> Option<FileIdentity> {
-    let found = fs::metadata(path).ok()?;
-    Some((found.dev(), found.ino(), found.size(), found.ctime(), found.ctime_nsec()))
 }

@@ -102,7 +102,7 @@ fn manifest(store: &Store, version: Version, name: &ManifestName, released: &Rel
 
 fn fullfiles(folder: &Path, store: &Store, version: Version, differences: &mut Vec<String>) {
     let mut ours = BTreeSet::new();
-    for (artifact, _) in store.index(version).unwrap().iter() {
+    for (artifact, _) in store.index(version).unwrap().to_map().unwrap() {
         let Artifact::Fullfile(name) = artifact else { continue };
         let members = members(&store.read(&Resource::of(version, artifact.clone())).unwrap());
         let [(header, hash)] = members.as_slice() else {
@@ -126,7 +126,7 @@ fn packs(folder: &Path, store: &Store, version: Version, released: &Released, di
         theirs.entry(row[0].clone()).or_default().extend(compare::provided(&row[2]));
     }
     let mut zero_packs = BTreeSet::new();
-    for (artifact, _) in store.index(version).unwrap().iter() {
+    for (artifact, _) in store.index(version).unwrap().to_map().unwrap() {
         let Artifact::Pack { bundle, from } = &artifact else { continue };
         if from.is_none() {
             zero_packs.insert(artifact.to_string());

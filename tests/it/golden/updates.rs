@@ -138,7 +138,7 @@ fn same_requests(scenario: &Scenario) -> bool {
 
 fn superfluous_packs(folder: &Path, version: Version, store: &Store, differences: &mut Vec<String>) {
     let theirs: BTreeSet<String> = rows(&folder.join("packs.tsv")).into_iter().map(|row| row[0].clone()).collect();
-    for (artifact, _) in store.index(version).unwrap().iter() {
+    for (artifact, _) in store.index(version).unwrap().to_map().unwrap() {
         if matches!(artifact, Artifact::Pack { .. }) && !theirs.contains(&artifact.to_string()) {
             differences.push(format!("{version}/{artifact} is one too many"));
         }
@@ -203,7 +203,7 @@ fn compare_manifests(folder: &Path, version: Version, store: &Store, differences
             differences.push(format!("{version}/{artifact} is missing"));
         }
     }
-    for (artifact, _) in store.index(version).unwrap().iter() {
+    for (artifact, _) in store.index(version).unwrap().to_map().unwrap() {
         let Artifact::DeltaManifest { bundle, from } = &artifact else { continue };
         let name = ManifestName::Bundle(bundle.clone());
         let plain = |version| store.read(&Resource::of(version, Artifact::Manifest(name.clone()))).unwrap();

@@ -8,6 +8,8 @@
 mod changed_files;
 mod download;
 mod metrics;
+mod http;
+mod indexes;
 #[path = "../../../crates/clearwell/tests/cli/mix.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod mix;

@@ -253,7 +253,7 @@ fn assert_served(case: &Case, store: &Store, context: &str) {
         let report = endpoints(store, &from);
         assert!(report.is_clean(), "{context}: {:?}", report.problems());
         for release in store.releases().unwrap() {
-            for (artifact, _) in store.index(release).unwrap().iter() {
+            for (artifact, _) in store.index(release).unwrap().to_map().unwrap() {
                 store.read(&Resource::of(release, artifact)).unwrap_or_else(|error| panic!("{context}: {error}"));
             }
         }

@@ -108,13 +108,13 @@ fn sound_store(root: &Path) -> Store {
 }
 
 fn kinds(store: &Store) -> Vec<Kind> {
-    let index = store.index(version(20)).unwrap();
+    let index = store.index(version(20)).unwrap().to_map().unwrap();
     let first = |matches: &dyn Fn(&Artifact) -> bool| {
         let (artifact, _) = index.iter().find(|(artifact, _)| matches(artifact)).unwrap();
         format!("content/20/{artifact}")
     };
     let fullfile = |version_number: u32, kind: FileKind| {
-        let index = store.index(version(version_number)).unwrap();
+        let index = store.index(version(version_number)).unwrap().to_map().unwrap();
         let is_kind = |artifact: &Artifact| {
             let Artifact::Fullfile(_) = artifact else { return false };
             let bytes = store.read(&Resource::of(version(version_number), artifact.clone())).unwrap();

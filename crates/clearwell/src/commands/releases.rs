@@ -200,7 +200,7 @@ fn pointed_at_by(pointers: &PointerGeneration, version: Version) -> Vec<String> 
 
 fn show(store: &Store, version: Version, packs_in_full: bool, ui: &Ui) -> Result<(), CliError> {
     let record = store.record(version)?;
-    let index = store.index(version)?;
+    let index = store.index(version)?.iter().collect::<Result<Vec<_>, _>>()?;
     let mut text = format!("release {version}, format {}\n", record.format);
     if let Some(previous) = record.previous {
         let _ = writeln!(text, "  previous     {previous}");

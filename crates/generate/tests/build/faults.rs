@@ -157,7 +157,7 @@ fn crash_and_build_again(mix: &Mix, root: &Path, at: usize) {
     assert!(latest == Some(version(10)) || latest == Some(version(20)), "step {at}");
     assert!(crashed.is_err() || latest == Some(version(20)), "step {at}");
     for release in store.releases().unwrap() {
-        for (artifact, _) in store.index(release).unwrap().iter() {
+        for (artifact, _) in store.index(release).unwrap().to_map().unwrap() {
             store.read(&clearwell_format::Resource::of(release, artifact)).unwrap();
         }
     }

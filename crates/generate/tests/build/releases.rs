@@ -42,8 +42,8 @@ fn every_object_of_a_release_can_be_fetched_and_is_itself() {
             fullfiles.insert((entry.version, entry.hash));
         }
     }
-    let index = store.index(version(20)).unwrap();
-    let new = index.iter().filter(|(artifact, _)| matches!(artifact, Artifact::Fullfile(_))).count();
+    let index = store.index(version(20)).unwrap().to_map().unwrap();
+    let new = index.keys().filter(|artifact| matches!(artifact, Artifact::Fullfile(_))).count();
     assert_eq!(new, fullfiles.iter().filter(|(of, _)| *of == version(20)).count(), "one for each new hash, no more");
 }
 
@@ -103,7 +103,7 @@ fn the_smallest_compression_is_kept() {
     let (xz, gzip) = (build("xz", &[Method::Xz]), build("gzip", &[Method::Gzip]));
     let all = build("all", &[Method::Gzip, Method::Bzip2, Method::Zstd, Method::Xz]);
     let mut smaller_without = 0;
-    for (artifact, meta) in all.index(version(10)).unwrap().iter() {
+    for (artifact, meta) in all.index(version(10)).unwrap().to_map().unwrap() {
         if let Artifact::Fullfile(hash) = artifact {
             let resource = Resource::of(version(10), Artifact::Fullfile(hash));
             let size = |store: &Store| store.lookup(&resource).unwrap().unwrap().size;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, Manifest, Mom, Version};
@@ -18,8 +18,7 @@ use crate::fan_out::fan_out;
 use crate::progress::{Meter, Phase, Silent};
 use crate::throttle::Throttle;
 use crate::{
-    ArtifactMeta, BundleRecord, Fault, Index, PutOutcome, ReleaseRecord, SourceRecord, Store, StoreError, Writer,
-    prepared,
+    ArtifactMeta, BundleRecord, Fault, PutOutcome, ReleaseRecord, SourceRecord, Store, StoreError, Writer, prepared,
 };
 
 pub(super) fn adopt(
@@ -30,7 +29,7 @@ pub(super) fn adopt(
     meters: &Meters<'_>,
     report: &mut AdoptReport,
 ) -> Result<(), StoreError> {
-    let known = writer.store().has_release(version).then(|| writer.store().index(version)).transpose()?;
+    let known = writer.store().has_release(version).then(|| writer.store().index(version)?.to_map()).transpose()?;
     let (files, problems) = source::artifacts(www, version)?;
     let mut check = ReleaseCheck { version, known, files, sound: BTreeMap::new(), problems };
     let outcome = check.run(writer.store(), options.trust.as_ref(), &meters.read)?;
@@ -122,7 +121,7 @@ fn survey_remnant(store: &Store, version: Version, files: BTreeMap<Artifact, Pat
 struct ReleaseCheck {
     version: Version,
     /// The index of the store, if the release is in it already.
-    known: Option<Arc<Index>>,
+    known: Option<BTreeMap<Artifact, ArtifactMeta>>,
     files: BTreeMap<Artifact, PathBuf>,
     /// What may be stored.
     sound: BTreeMap<Artifact, ArtifactMeta>,
@@ -256,9 +255,9 @@ impl ReleaseCheck {
     }
 
     fn compare_with_store(&mut self) {
-        let Some(known) = self.known.clone() else { return };
+        let Some(known) = &self.known else { return };
         let differs =
-            |(artifact, meta): &(&Artifact, &ArtifactMeta)| known.get(artifact).is_some_and(|old| old != **meta);
+            |(artifact, meta): &(&Artifact, &ArtifactMeta)| known.get(artifact).is_some_and(|old| *old != **meta);
         let different: Vec<_> = self.sound.iter().filter(differs).map(|(artifact, _)| artifact.clone()).collect();
         for artifact in different {
             self.sound.remove(&artifact);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Resource, Version};
@@ -26,15 +26,17 @@ impl Run<'_> {
         let bases = StoreBases { store: self.store, versions: versions.clone() };
         let meter = Meter::begin(self.progress, Phase::Read, 0, 0);
         for index in versions.iter().filter_map(|version| self.store.index(*version).ok()) {
-            index.iter().for_each(|(_, meta)| meter.expect(1, meta.size));
+            index.iter().flatten().for_each(|(_, meta)| meter.expect(1, meta.size));
         }
         for version in versions.iter().copied() {
             match self.store.index(version) {
-                Ok(index) => self.version(version, &index, &bases, &meter),
                 Err(StoreError::UnknownVersion { .. }) => {}
-                Err(error) => {
-                    let path = self.store.layout().index(version);
-                    self.find(Finding::at(&path, self.store.layout(), error.into()));
+                opened => {
+                    let checked = opened.and_then(|index| self.version(version, &index, &bases, &meter));
+                    if let Err(error) = checked {
+                        let path = self.store.layout().index(version);
+                        self.find(Finding::at(&path, self.store.layout(), error.into()));
+                    }
                 }
             }
             meter.go_on()?;
@@ -44,12 +46,21 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn version(&mut self, version: Version, index: &Arc<Index>, bases: &StoreBases<'_>, meter: &Meter<'_>) {
+    /// # Errors
+    /// What is wrong with the index.
+    fn version(
+        &mut self,
+        version: Version,
+        index: &Index,
+        bases: &StoreBases<'_>,
+        meter: &Meter<'_>,
+    ) -> Result<(), StoreError> {
+        let blocks = blocks(index)?;
         let format = self.store.record(version).ok().map(|record| record.format);
         let inspector = Inspector { version, format, bases, throttle: &self.throttle, large: &self.large, meter };
         let found = Mutex::new(Vec::new());
         let [artifacts, bytes, resumed, unapplied] = [const { AtomicU64::new(0) }; 4];
-        fan_out_on(self.options.jobs, &blocks(index), |block| {
+        fan_out_on(self.options.jobs, &blocks, |block| {
             if self.journal.has(version, index.digest(), block.number) {
                 resumed.fetch_add(block.artifacts.len() as u64, Ordering::Relaxed);
                 block.artifacts.iter().for_each(|(_, meta)| meter.advance(1, meta.size));
@@ -80,6 +91,7 @@ impl Run<'_> {
         for finding in found.into_inner().unwrap_or_else(PoisonError::into_inner) {
             self.find(finding);
         }
+        Ok(())
     }
 
     /// The number of deltas in it that have no base, or what is wrong.
@@ -139,10 +151,11 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// The artifacts of a version, in portions of like cost.
-fn blocks(index: &Index) -> Vec<Block> {
+fn blocks(index: &Index) -> Result<Vec<Block>, StoreError> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut bytes = 0;
-    for (artifact, meta) in index.iter() {
+    for entry in index.iter() {
+        let (artifact, meta) = entry?;
         let is_full = blocks.last().is_none_or(|block| block.artifacts.len() >= MOST_ARTIFACTS || bytes >= BLOCK_BYTES);
         if is_full {
             blocks.push(Block { number: blocks.len(), artifacts: Vec::new() });
@@ -153,7 +166,7 @@ fn blocks(index: &Index) -> Vec<Block> {
             block.artifacts.push((artifact, meta));
         }
     }
-    blocks
+    Ok(blocks)
 }
 
 const MOST_ARTIFACTS: usize = 1024;

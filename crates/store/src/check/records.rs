@@ -13,7 +13,7 @@ impl Run<'_> {
             let path = layout.record(version);
             match (self.store.record(version), self.store.index(version)) {
                 (Ok(record), Ok(index)) => {
-                    let (recorded, indexed) = (record.total().number, index.len() as u64);
+                    let (recorded, indexed) = (record.total().number, index.len());
                     // An extension writes its index before its record.
                     if recorded != indexed && !layout.draft(version).exists() {
                         self.find(Finding::at(&path, layout, FindingKind::RecordCounts { recorded, indexed }));

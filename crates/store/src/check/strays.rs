@@ -6,8 +6,8 @@ use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
 
 use super::{Finding, FindingKind, Run};
-use crate::StoreError;
 use crate::listing::list;
+use crate::{Index, StoreError};
 
 impl Run<'_> {
     pub(super) fn strays(&mut self) -> Result<(), StoreError> {
@@ -30,7 +30,9 @@ impl Run<'_> {
 
     fn strays_of(&mut self, version: Version, folder: &Path) -> Result<(), StoreError> {
         let Ok(index) = self.store.index(version) else { return Ok(()) };
-        let is_named = |name: &str| Artifact::from_path(name).is_some_and(|artifact| index.get(&artifact).is_some());
+        // What cannot be looked up is no stray; the index has a finding of its own.
+        let is_known = |index: &Index, artifact: &Artifact| !matches!(index.get(artifact), Ok(None));
+        let is_named = |name: &str| Artifact::from_path(name).is_some_and(|artifact| is_known(&index, &artifact));
         let mut strays = Vec::new();
         for found in list(folder)? {
             if found.is_folder && ["files", "delta"].contains(&found.name.as_str()) {
@@ -45,7 +47,7 @@ impl Run<'_> {
         let Ok(index) = self.store.index(version) else { return Ok(()) };
         for stray in strays {
             let name = stray.path.strip_prefix(folder).ok().and_then(Path::to_str).and_then(Artifact::from_path);
-            let is_named = name.is_some_and(|artifact| index.get(&artifact).is_some());
+            let is_named = name.is_some_and(|artifact| is_known(&index, &artifact));
             if !is_named && stray.path.symlink_metadata().is_ok() && !self.store.layout().draft(version).exists() {
                 self.find(Finding::at(&stray.path, self.store.layout(), FindingKind::Stray));
             }

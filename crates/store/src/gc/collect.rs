@@ -110,12 +110,12 @@ impl Collection<'_> {
         let (layout, disk) = (store.layout(), store.disk());
         let scratch = layout.staging().join("collect");
         for change in self.changes().filter(|change| change.removed.number > 0) {
-            let left: BTreeMap<Artifact, ArtifactMeta> = self.left(change.version)?;
+            let left = self.left(change.version)?;
             index::store(change.version, &left, &scratch, disk)?;
             disk.rename(&scratch, &layout.index(change.version))?;
             if change.fate == Fate::Trimmed {
                 let mut record = store.record(change.version)?;
-                record.count(left.iter().map(|(artifact, meta)| (artifact.kind(), *meta)));
+                record.count(&left);
                 disk.write_synced(&scratch, &record.to_json())?;
                 disk.rename(&scratch, &layout.record(change.version))?;
             }
@@ -126,7 +126,9 @@ impl Collection<'_> {
 
     fn left(&self, version: Version) -> Result<BTreeMap<Artifact, ArtifactMeta>, StoreError> {
         let index = self.writer.store().index(version)?;
-        Ok(index.iter().filter(|(artifact, _)| self.plan.needs.has(version, artifact)).collect())
+        let mut left = index.to_map()?;
+        left.retain(|artifact, _| self.plan.needs.has(version, artifact));
+        Ok(left)
     }
 
     /// Steps 5 and 6.
@@ -140,8 +142,11 @@ impl Collection<'_> {
                 meter.advance(change.removed.number, change.removed.bytes);
                 continue;
             }
-            let gone = before[&change.version].iter();
-            for (artifact, meta) in gone.filter(|(artifact, _)| !self.plan.needs.has(change.version, artifact)) {
+            for entry in before[&change.version].iter() {
+                let (artifact, meta) = entry?;
+                if self.plan.needs.has(change.version, &artifact) {
+                    continue;
+                }
                 meter.go_on()?;
                 disk.remove(&folder.join(artifact.to_string()))?;
                 meter.advance(1, meta.size);
@@ -185,7 +190,7 @@ impl Collection<'_> {
                 let name = found.path.strip_prefix(&folder).ok().and_then(std::path::Path::to_str);
                 let Some(artifact) = name.and_then(Artifact::from_path) else { continue };
                 let is_ours = !is_release || matches!(artifact, Artifact::Pack { .. } | Artifact::DeltaManifest { .. });
-                if is_ours && index.get(&artifact).is_none() {
+                if is_ours && index.get(&artifact)?.is_none() {
                     store.disk().remove(&found.path)?;
                     strays += 1;
                 }

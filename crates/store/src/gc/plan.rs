@@ -96,7 +96,8 @@ pub fn plan(store: &Store, retention: &Retention, progress: &dyn Progress) -> Re
     for version in store.contents()? {
         let index = store.index(version)?;
         let (mut removed, mut left) = (Counts::default(), Counts::default());
-        for (artifact, meta) in index.iter() {
+        for entry in index.iter() {
+            let (artifact, meta) = entry?;
             let counts = if needs.has(version, &artifact) { &mut left } else { &mut removed };
             counts.number += 1;
             counts.bytes += meta.size;

@@ -6,6 +6,12 @@ pub enum IndexDamage {
     /// The file is gone.
     #[error("the file is missing")]
     Missing,
+    /// A FIFO, a link, a folder or the like has its name.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// The file was changed in place, or cut off, after it was opened.
+    #[error("it was changed while it was read")]
+    Changed,
     /// Too short, or not as long as its header says.
     #[error("its length is not what its header says")]
     Length,

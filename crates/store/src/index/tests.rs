@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
-use clearwell_format::{BundleName, ManifestName};
+use clearwell_format::{BundleName, FileHash, ManifestName};
 use proptest::prelude::*;
 
 use super::*;
@@ -48,6 +49,28 @@ fn open(bytes: &[u8]) -> Result<Index, IndexDamage> {
     })
 }
 
+/// An index under a name, to be changed there.
+struct Lying {
+    _folder: tempfile::TempDir,
+    path: std::path::PathBuf,
+    index: Index,
+}
+
+impl Lying {
+    fn of(artifacts: &BTreeMap<Artifact, ArtifactMeta>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("20");
+        std::fs::write(&path, bytes_of(artifacts)).unwrap();
+        let index = Index::open(&path, release()).unwrap();
+        Self { _folder: folder, path, index }
+    }
+}
+
+#[track_caller]
+fn assert_changed<T: std::fmt::Debug>(result: Result<T, StoreError>) {
+    assert!(matches!(result, Err(StoreError::IndexDamaged { source: IndexDamage::Changed, .. })), "{result:?}");
+}
+
 fn with_new_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     let end = bytes.len() - TRAILER;
     let sum = *Digest::of(&bytes[..end]).as_bytes();
@@ -60,16 +83,105 @@ fn what_was_written_is_found_and_nothing_else() {
     for fullfiles in [0, 1, 2, 200] {
         let artifacts = sample(fullfiles);
         let index = open(&bytes_of(&artifacts)).unwrap();
-        assert_eq!(index.len(), artifacts.len());
-        assert_eq!(index.iter().collect::<BTreeMap<_, _>>(), artifacts);
+        assert_eq!(index.len(), artifacts.len() as u64);
+        assert_eq!(index.to_map().unwrap(), artifacts);
         for (artifact, meta) in &artifacts {
-            assert_eq!(index.get(artifact), Some(*meta), "{artifact}");
+            assert_eq!(index.get(artifact).unwrap(), Some(*meta), "{artifact}");
         }
-        assert_eq!(index.get(&Artifact::Fullfile(FileHash::ZERO)), None);
-        assert_eq!(index.get(&Artifact::Fullfile(FileHash::from_bytes([255; 32]))), None);
-        assert_eq!(index.get(&Artifact::MomSignature), None);
-        assert_eq!(index.get(&Artifact::UpstreamVersion), None);
+        for artifact in [
+            Artifact::Fullfile(FileHash::ZERO),
+            Artifact::Fullfile(FileHash::from_bytes([255; 32])),
+            Artifact::MomSignature,
+            Artifact::UpstreamVersion,
+        ] {
+            assert_eq!(index.get(&artifact).unwrap(), None, "{artifact}");
+        }
     }
+}
+
+/// More rows than a block of either table, and hashes of which most begin alike: as many as nobody's hashes do.
+#[test]
+fn long_and_crowded_tables_are_searched_as_well() {
+    let mut artifacts = sample(0);
+    for number in 0..5_000_u32 {
+        let mut hash = [7; 32];
+        if number % 10 == 0 {
+            hash[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_be_bytes());
+        }
+        hash[28..].copy_from_slice(&number.to_be_bytes());
+        artifacts.insert(Artifact::Fullfile(FileHash::from_bytes(hash)), meta(number as u8));
+        let from = Version::new(number + 1);
+        artifacts.insert(Artifact::Pack { bundle: BundleName::os_core(), from }, meta(number as u8));
+    }
+    let index = open(&bytes_of(&artifacts)).unwrap();
+    assert_eq!(index.to_map().unwrap(), artifacts);
+    for (artifact, meta) in &artifacts {
+        assert_eq!(index.get(artifact).unwrap(), Some(*meta), "{artifact}");
+    }
+    for number in 5_000..5_200_u32 {
+        let mut hash = [7; 32];
+        hash[28..].copy_from_slice(&number.to_be_bytes());
+        let from = Version::new(number + 1);
+        let pack = Artifact::Pack { bundle: BundleName::os_core(), from };
+        assert_eq!(index.get(&Artifact::Fullfile(FileHash::from_bytes(hash))).unwrap(), None);
+        assert_eq!(index.get(&pack).unwrap(), None, "{pack}");
+    }
+}
+
+#[test]
+fn nothing_is_told_of_a_file_that_was_changed_in_place() {
+    let artifacts = sample(200);
+    let [fullfile, other] =
+        [artifacts.keys().find(|at| matches!(at, Artifact::Fullfile(_))).unwrap(), &Artifact::Format];
+    let whole = bytes_of(&artifacts);
+    let changes: [&dyn Fn(&std::path::Path); 4] = [
+        &|path| std::fs::write(path, bytes_of(&sample(199))).unwrap(),
+        &|path| std::fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap(),
+        &|path| std::fs::File::options().write(true).open(path).unwrap().set_len(500).unwrap(),
+        &|path| std::fs::File::options().append(true).open(path).and_then(|mut file| file.write_all(b"x")).unwrap(),
+    ];
+    for change in changes {
+        let lying = Lying::of(&artifacts);
+        let mut entries = lying.index.iter();
+        change(&lying.path);
+        assert_changed(lying.index.get(fullfile));
+        assert_changed(lying.index.get(other));
+        assert_changed(entries.next().unwrap());
+        assert!(entries.next().is_none(), "after an error nothing more comes");
+        // Whole again it is another one: whoever wants it opens it.
+        std::fs::write(&lying.path, &whole).unwrap();
+        assert!(Index::open(&lying.path, release()).is_ok());
+    }
+}
+
+#[test]
+fn another_file_of_that_name_changes_nothing_for_who_has_it_open() {
+    let artifacts = sample(200);
+    let lying = Lying::of(&artifacts);
+    let next = lying.path.with_extension("next");
+    std::fs::write(&next, bytes_of(&sample(3))).unwrap();
+    std::fs::rename(&next, &lying.path).unwrap();
+    assert_eq!(lying.index.to_map().unwrap(), artifacts);
+    assert!(lying.index.is_unchanged() && lying.index.get(&Artifact::Format).unwrap().is_some());
+}
+
+#[test]
+fn what_is_cached_is_found_without_waiting() {
+    let artifacts = sample(200);
+    let index = open(&bytes_of(&artifacts)).unwrap();
+    // Just read, so that it is in memory; a file system that cannot tell says so.
+    for (artifact, meta) in &artifacts {
+        assert!(index.get_cached(artifact).is_none_or(|found| found.unwrap() == Some(*meta)));
+    }
+}
+
+#[test]
+fn what_is_no_file_is_no_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("20");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, 0o600.into()).unwrap();
+    let opened = Index::open(&path, release());
+    assert!(matches!(opened, Err(StoreError::IndexDamaged { source: IndexDamage::NotAFile, .. })), "{opened:?}");
 }
 
 #[test]
@@ -88,7 +200,8 @@ fn each_damage_is_named() {
     };
     assert_eq!(open(b"").unwrap_err(), IndexDamage::Length);
     assert_eq!(open(&good[..HEADER]).unwrap_err(), IndexDamage::Length);
-    assert_eq!(open(&good[..good.len() - 1]).unwrap_err(), IndexDamage::Checksum);
+    assert_eq!(open(&good[..good.len() - 1]).unwrap_err(), IndexDamage::Length);
+    assert_eq!(open(&[&good[..], b"\n"].concat()).unwrap_err(), IndexDamage::Length);
     assert_eq!(open(&changed(0, b'x')).unwrap_err(), IndexDamage::Magic);
     assert_eq!(open(&changed(8, 2)).unwrap_err(), IndexDamage::Format(2));
     assert_eq!(open(&changed(60, !good[60])).unwrap_err(), IndexDamage::Checksum);
@@ -115,9 +228,10 @@ proptest! {
             bytes = with_new_checksum(bytes);
         }
         if let Ok(index) = open(&bytes) {
-            prop_assert_eq!(index.iter().count(), index.len());
-            for (artifact, meta) in index.iter() {
-                prop_assert_eq!(index.get(&artifact), Some(meta));
+            let artifacts = index.to_map().unwrap();
+            prop_assert_eq!(artifacts.len() as u64, index.len());
+            for (artifact, meta) in artifacts {
+                prop_assert_eq!(index.get(&artifact).unwrap(), Some(meta));
             }
         }
     }

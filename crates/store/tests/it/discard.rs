@@ -147,7 +147,7 @@ fn a_staged_release_is_replaced_as_a_whole() {
     reader.refresh();
     assert_eq!(reader.mom(version(20)).unwrap(), other.mom);
     assert_eq!(store.state(version(20)).unwrap(), ReleaseState::Staged);
-    let names: BTreeSet<_> = store.index(version(20)).unwrap().iter().map(|(artifact, _)| artifact).collect();
+    let names: BTreeSet<_> = store.index(version(20)).unwrap().to_map().unwrap().into_keys().collect();
     assert_eq!(names, other.artifacts.keys().cloned().collect());
     assert_eq!(std::fs::read_dir(store.layout().staging()).unwrap().count(), 0);
     assert_sound(&store);

@@ -36,12 +36,11 @@ pub(crate) fn another_pack() -> (Artifact, &'static [u8]) {
 /// release and has its own signature.
 pub(crate) fn assert_sound(store: &Store) {
     for version in store.releases().unwrap() {
-        for (artifact, meta) in store.index(version).unwrap().iter() {
+        for (artifact, meta) in store.index(version).unwrap().to_map().unwrap() {
             let bytes = store.read(&Resource::of(version, artifact)).unwrap();
             assert_eq!(bytes.len() as u64, meta.size);
         }
-        let (recorded, indexed) =
-            (store.record(version).unwrap().total().number, store.index(version).unwrap().len() as u64);
+        let (recorded, indexed) = (store.record(version).unwrap().total().number, store.index(version).unwrap().len());
         // The record of an extension follows its index; the next writer completes what was interrupted between them.
         let extension_left = store.layout().draft(version).exists();
         assert!(recorded == indexed || (extension_left && recorded < indexed));

@@ -48,13 +48,13 @@ impl Repair<'_> {
         for version in self.versions(findings, is_lost) {
             let layout = self.writer.store().layout().clone();
             let Ok(index) = Index::open(&layout.index(version), version) else { continue };
-            if is_remnant(&index) {
+            if is_remnant(&index)? {
                 self.remnant_record(version, &index)?;
                 continue;
             }
             let Some(found) = survey(self.writer.store(), version, &self.trust().anchors)? else { continue };
             let mut record = found.record;
-            record.count(index.iter().map(|(artifact, meta)| (artifact.kind(), meta)));
+            record.count(&index.to_map()?);
             record.notes.push("made again from the content by check --repair".to_owned());
             record.published = derived(self.writer.store())?.contains(&version).then_some(record.timestamp);
             let path = layout.record(version);
@@ -72,7 +72,7 @@ impl Repair<'_> {
             return Ok(());
         };
         let mut record = ReleaseRecord::new(version, format, 0);
-        record.count(index.iter().map(|(artifact, meta)| (artifact.kind(), meta)));
+        record.count(&index.to_map()?);
         record.notes.push("made again from the content by check --repair".to_owned());
         let (lost, path) = (store.layout().record(version), store.layout().remnant(version));
         self.place_at(&path, &record.to_json(), How::FromContent)?;
@@ -95,8 +95,9 @@ impl Repair<'_> {
 }
 
 /// A collection takes these first, and every release has one of them.
-fn is_remnant(index: &Index) -> bool {
-    [ManifestName::Mom, ManifestName::Full].into_iter().all(|name| index.get(&Artifact::Manifest(name)).is_none())
+fn is_remnant(index: &Index) -> Result<bool, StoreError> {
+    let has = |name| Ok::<_, StoreError>(index.get(&Artifact::Manifest(name))?.is_some());
+    Ok(!has(ManifestName::Mom)? && !has(ManifestName::Full)?)
 }
 
 /// Gives an artifact another size and digest, and says so in the record.
@@ -107,7 +108,7 @@ pub(super) fn reindex(
     meta: ArtifactMeta,
 ) -> Result<(), StoreError> {
     let (layout, disk) = (store.layout(), store.disk());
-    let mut artifacts: BTreeMap<_, _> = store.index(version)?.iter().collect();
+    let mut artifacts = store.index(version)?.to_map()?;
     artifacts.insert(artifact.clone(), meta);
     let scratch = layout.staging().join("repair");
     index::store(version, &artifacts, &scratch, disk)?;
@@ -115,7 +116,7 @@ pub(super) fn reindex(
     disk.sync_folder(&layout.indexes())?;
     store.refresh();
     if let Ok(mut record) = store.record(version) {
-        record.count(artifacts.iter().map(|(artifact, meta)| (artifact.kind(), *meta)));
+        record.count(&artifacts);
         record.notes.push(format!("{artifact} was replaced by an equivalent with SHA-256 {}", meta.sha256));
         disk.write_synced(&scratch, &record.to_json())?;
         disk.rename(&scratch, &layout.record(version))?;

@@ -179,7 +179,7 @@ fn packs(store: &Store) -> Vec<Resource> {
     let mut packs = Vec::new();
     for version in store.contents().unwrap_or_default().into_iter().rev() {
         let Ok(index) = store.index(version) else { continue };
-        let names = index.iter().map(|(artifact, _)| artifact);
+        let names = index.iter().flatten().map(|(artifact, _)| artifact);
         let of_version = names.filter(|artifact| matches!(artifact, Artifact::Pack { .. }));
         packs.extend(of_version.map(|artifact| Resource::of(version, artifact)));
     }

@@ -39,7 +39,7 @@ fn twins(store: &Store, lost: &[Lost]) -> HashMap<Digest, Vec<Resource>> {
     let mut twins: HashMap<Digest, Vec<Resource>> = lost.iter().map(|lost| (lost.meta.sha256, Vec::new())).collect();
     for version in store.contents().unwrap_or_default() {
         let Ok(index) = store.index(version) else { continue };
-        for (artifact, meta) in index.iter() {
+        for (artifact, meta) in index.iter().flatten() {
             if let Some(twins) = twins.get_mut(&meta.sha256) {
                 twins.push(Resource::of(version, artifact));
             }

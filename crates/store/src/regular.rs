@@ -1,0 +1,111 @@
+//! Reading regular files only.
+//!
+//! A FIFO, a socket or a device under the name of a file would be waited for, or read without end; a symbolic link would
+//! be read from outside of the store. None of them is ever what a writer of the store left there, so none is opened for
+//! reading: the last component of a path is not followed, the opening does not wait, and what is read into memory has a
+//! bound.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// What lies in the place of a regular file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is {0}, not a regular file")]
+pub struct NotRegular(&'static str);
+
+/// Opens a regular file for reading.
+///
+/// # Errors
+/// The system's; and [`io::ErrorKind::InvalidInput`] with [`NotRegular`] inside for anything else than a regular file.
+pub fn open(path: &Path) -> io::Result<File> {
+    open_with(OpenOptions::new().read(true), path)
+}
+
+/// The same with other access, such as for appending.
+pub(crate) fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = options.custom_flags(i32::try_from(flags.bits()).expect("the flags of open are an int")).open(path);
+    let file = match opened {
+        // A link is answered with ELOOP, a socket with ENXIO: the file itself tells more.
+        Err(error) => return Err(path.symlink_metadata().ok().and_then(|found| refusal(&found)).unwrap_or(error)),
+        Ok(file) => file,
+    };
+    match refusal(&file.metadata()?) {
+        Some(refused) => Err(refused),
+        None => Ok(file),
+    }
+}
+
+/// All bytes of a regular file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`], and [`io::ErrorKind::FileTooLarge`] for a longer file.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let size = file.metadata()?.len();
+    // One byte more than there may be: a file that grows meanwhile shows.
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0));
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// True for the error of something else than a regular file.
+pub fn is_refusal(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<NotRegular>())
+}
+
+fn refusal(found: &Metadata) -> Option<io::Error> {
+    let kind = found.file_type();
+    let what = match () {
+        () if kind.is_file() => return None,
+        () if kind.is_dir() => "a folder",
+        () if kind.is_symlink() => "a symbolic link",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Some(io::Error::new(io::ErrorKind::InvalidInput, NotRegular(what)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_opened_and_none_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("file"), "text").unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        symlink("file", at("link")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), 0o600.into()).unwrap();
+        let _listener = UnixListener::bind(at("socket")).unwrap();
+
+        assert_eq!(read(&at("file"), 4).unwrap(), b"text");
+        assert_eq!(read(&at("file"), 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(open(&at("nothing")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        for (name, what) in [
+            ("folder", "a folder"),
+            ("link", "a symbolic link"),
+            ("loop", "a symbolic link"),
+            ("fifo", "a FIFO"),
+            ("socket", "a socket"),
+        ] {
+            let error = open(&at(name)).unwrap_err();
+            assert!(is_refusal(&error), "{name}: {error}");
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        assert!(open(Path::new("/dev/zero")).unwrap_err().to_string().contains("a device"));
+    }
+}
