@@ -20,7 +20,7 @@ use clap::Args;
 use clearwell_format::FormatNumber;
 use clearwell_generate::build::Profile;
 use clearwell_generate::inputs::AttributePolicy;
-use clearwell_serve::config::ByteSize;
+use clearwell_serve::config::{ByteSize, toml_text};
 use clearwell_store::Store;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -151,7 +151,7 @@ impl MixConfig {
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
-        let mut config: Self = toml::from_str(text)?;
+        let mut config: Self = toml::from_str(text).map_err(ConfigError::Toml)?;
         if let Some(format) = config.format
             && FormatNumber::new(format).is_none()
         {
@@ -188,8 +188,8 @@ impl MixConfig {
 
 #[derive(Debug, thiserror::Error)]
 enum ConfigError {
-    #[error(transparent)]
-    Toml(#[from] toml::de::Error),
+    #[error("{}", toml_text(.0))]
+    Toml(toml::de::Error),
     #[error("format: use a number from 1 to 65535")]
     Format,
     #[error("jobs: use a number of threads up to {MOST_JOBS}, or 0 for one on each processor")]
@@ -245,7 +245,7 @@ mod tests {
             ("content-url = \"updates.example.org\"", "content-url"),
             ("version-url = \"ftp://updates.example.org\"", "version-url"),
         ] {
-            let error = crate::ui::chain(&MixConfig::parse(text, Path::new("")).unwrap_err());
+            let error = MixConfig::parse(text, Path::new("")).unwrap_err().to_string();
             assert!(error.contains(key), "{text}: {error}");
         }
     }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use clearwell_format::printable;
+use clearwell_format::printable::chain;
 use clearwell_store::{Fault, StoreError};
 
 use crate::exit::Exit;
@@ -13,29 +15,32 @@ use crate::exit::Exit;
 #[derive(Debug)]
 pub(crate) struct CliError {
     exit: Exit,
+    /// With its causes. Names in it are as they were.
     message: String,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    /// What is wrong one by one, where it is several things.
+    lines: Vec<String>,
 }
 
 impl CliError {
     /// An error with its cause.
-    pub(crate) fn new(exit: Exit, message: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, message: message.into(), source: Some(source.into()) }
+    pub(crate) fn new(exit: Exit, message: impl fmt::Display, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source: Box<dyn Error> = source.into();
+        Self::plain(exit, format!("{message}: {}", chain(&*source)))
     }
 
     /// An error that is its own cause.
     pub(crate) fn plain(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), source: None }
+        Self { exit, message: message.into(), lines: Vec::new() }
     }
 
     /// An error whose own message says everything.
-    pub(crate) fn transparent(exit: Exit, error: impl Error + Send + Sync + 'static) -> Self {
-        Self { exit, message: error.to_string(), source: None }.with_causes_of(&error)
+    pub(crate) fn transparent(exit: Exit, error: impl Error + 'static) -> Self {
+        Self::plain(exit, chain(&error))
     }
 
-    /// Keeps the causes of an error whose message was taken over.
-    fn with_causes_of(mut self, error: &dyn Error) -> Self {
-        self.source = error.source().map(|cause| crate::ui::chain(cause).into());
+    /// Adds a line for each thing that is wrong.
+    pub(crate) fn with_lines(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.lines.extend(lines);
         self
     }
 
@@ -45,12 +50,12 @@ impl CliError {
     }
 
     /// A configuration cannot be used.
-    pub(crate) fn usage_from(message: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn usage_from(message: impl fmt::Display, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Exit::Usage, message, source)
     }
 
     /// A file beside the store could not be read or written.
-    pub(crate) fn disk(message: impl Into<String>, source: io::Error) -> Self {
+    pub(crate) fn disk(message: impl fmt::Display, source: io::Error) -> Self {
         Self::new(Exit::Disk, message, source)
     }
 
@@ -79,17 +84,16 @@ impl CliError {
     }
 }
 
+/// As a terminal gets it: the message in one line, and one for each thing that is wrong.
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        // Some parsers end their explanations with a line feed.
+        f.write_str(&printable(self.message.trim_end()))?;
+        self.lines.iter().try_for_each(|line| write!(f, "\n  {}", printable(line)))
     }
 }
 
-impl Error for CliError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
-    }
-}
+impl Error for CliError {}
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {

@@ -13,14 +13,18 @@ mod fresh;
 mod interrupt;
 mod logs;
 mod names;
+mod page;
 mod progress;
 mod sample;
 mod signing;
 mod ui;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::builder::Styles;
+use clap::{CommandFactory as _, Parser as _};
+use clearwell_format::printable;
 
 use crate::cli::Cli;
 use crate::exit::Exit;
@@ -40,16 +44,36 @@ fn main() -> ExitCode {
 
 /// Help where it was asked for, or what is wrong with the command line; scripts that asked for JSON get it.
 fn refuse(error: &clap::Error) -> ExitCode {
-    // Nothing is left to be told if the terminal is gone.
-    let _ = error.print();
     if !error.use_stderr() {
+        // Nothing is left to be told if the terminal is gone.
+        let _ = error.print();
         return Exit::Done.into();
     }
+    let text = printable_refusal().unwrap_or_else(|| error.to_string());
+    if printable_lines(&text) == text && ui::takes_colours() {
+        let _ = error.print();
+    } else {
+        let _ = write!(io::stderr(), "{}", printable_lines(&text));
+    }
     if std::env::args_os().any(|argument| argument == "--json") {
-        let text = error.to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        let document = serde_json::json!({ "error": first, "exit": Exit::Usage as u8 });
+        let document = serde_json::json!({ "error": printable(first), "exit": Exit::Usage as u8 });
         let _ = ui::print(format!("{document}\n").as_bytes());
     }
     Exit::Usage.into()
+}
+
+/// What is wrong with the command line, without colours, and with arguments that begin no line.
+fn printable_refusal() -> Option<String> {
+    let arguments = std::env::args_os().map(|argument| printable(&argument.to_string_lossy()).into_owned());
+    let plain = Cli::command().styles(Styles::plain());
+    let error = plain.try_get_matches_from(arguments).err().filter(clap::Error::use_stderr)?;
+    Some(error.render().ansi().to_string())
+}
+
+/// Text of several lines of which a terminal acts on nothing; values of the environment may be in it.
+fn printable_lines(text: &str) -> String {
+    // Arguments are printable by now: what they escape is not escaped again.
+    let line = |line: &str| line.split('\\').map(printable).collect::<Vec<_>>().join("\\");
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }

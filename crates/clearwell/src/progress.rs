@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use clearwell_format::printable;
 use clearwell_generate::progress::{Event, Phase};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -168,7 +169,7 @@ fn counts(phase: Phase, done: u64, bytes: u64) -> String {
 /// `update 10 to 20`.
 fn name(phase: Phase, object: Option<&str>) -> String {
     match object {
-        Some(object) => format!("{} {object}", phase.as_str()),
+        Some(object) => format!("{} {}", phase.as_str(), printable(object)),
         None => phase.as_str().to_owned(),
     }
 }

@@ -1,11 +1,11 @@
 //! What a person or a script sees: results on stdout, progress and errors on stderr.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
+use clearwell_format::printable;
+use clearwell_format::printable::printable_json;
 use clearwell_generate::progress::{Event, Progress};
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::cli::{Global, ProgressStyle};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::page::Page;
 use crate::progress::{Bars, Lines};
 
 /// The terminal, or what stands in its place.
@@ -55,26 +56,28 @@ impl Ui {
         self.stopped.notified().await;
     }
 
-    /// Prints a result: `value` as JSON where that is asked for, else `text`.
-    pub(crate) fn result(&self, value: &impl Serialize, text: &str) -> Result<(), CliError> {
+    /// Prints a result: `value` as JSON where that is asked for, else `page`.
+    pub(crate) fn result(&self, value: &impl Serialize, page: &Page) -> Result<(), CliError> {
         self.close();
-        let text = match self.json {
-            true => serde_json::to_string_pretty(value).map_err(|error| CliError::output(error.into()))?,
-            false => text.trim_end().to_owned(),
-        };
-        print(format!("{text}\n").as_bytes())
+        match self.json {
+            true => {
+                let document = serde_json::to_string_pretty(value).map_err(|error| CliError::output(error.into()))?;
+                print(format!("{}\n", printable_json(&document)).as_bytes())
+            }
+            false => print(format!("{}\n", page.as_str().trim_end()).as_bytes()),
+        }
     }
 
     /// Tells a person something beside the result.
     pub(crate) fn note(&self, text: &str) {
-        self.line(text);
+        self.line(&printable(text));
     }
 
     /// Warns a person.
     pub(crate) fn warn(&self, text: &str) {
         match self.display {
             Display::Json => self.event(Event::Warning { text: text.to_owned() }),
-            _ => self.line(&format!("{} {text}", self.coloured("warning:", YELLOW))),
+            _ => self.line(&format!("{} {}", self.coloured("warning:", YELLOW), printable(text))),
         }
     }
 
@@ -91,17 +94,14 @@ impl Ui {
         Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty())
     }
 
-    /// Says why a command failed, with its causes, and returns its exit code.
+    /// Says why a command failed and returns its exit code. In JSON it is the same text.
     pub(crate) fn fail(&self, error: &CliError) -> Exit {
-        let chain = chain(error);
-        // Some parsers end their explanations with a line feed.
-        let message = chain.trim_end();
         if self.json {
-            let document = serde_json::json!({ "error": message, "exit": error.exit() as u8 });
+            let document = serde_json::json!({ "error": error.to_string(), "exit": error.exit() as u8 });
             let _ = writeln!(io::stdout(), "{document}");
         }
         self.close();
-        self.line(&format!("{} {message}", self.coloured("error:", RED)));
+        self.line(&format!("{} {error}", self.coloured("error:", RED)));
         error.exit()
     }
 
@@ -116,7 +116,7 @@ impl Ui {
         }
     }
 
-    /// stderr may be closed; nothing is lost with it.
+    /// Prints what has nothing of others in it any more. stderr may be closed; nothing is lost with it.
     fn line(&self, text: &str) {
         match &self.display {
             Display::Bars(bars) => bars.line(text),
@@ -141,7 +141,7 @@ impl Progress for Ui {
             Display::Lines(lines) => lines.event(&event),
             Display::Json => {
                 if let Ok(line) = serde_json::to_string(&event) {
-                    let _ = writeln!(io::stderr(), "{line}");
+                    let _ = writeln!(io::stderr(), "{}", printable_json(&line));
                 }
             }
             Display::None => {}
@@ -180,17 +180,6 @@ pub(crate) fn print(bytes: &[u8]) -> Result<(), CliError> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::output(error)),
         _ => Ok(()),
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Things for people: `1 file`, `2 files`.

@@ -14,6 +14,7 @@
 //! | [`resource`] | request path to typed resource and back | content layout 1 |
 //! | [`mod@pointer`] | `latest` and its kin | content layout 2 |
 //! | [`pack`] | member names of packs | packs 2 |
+//! | [`mod@printable`] | text of others, as a person or a log gets it | |
 //! | [`archive`] | tar and compression as the client reads them | content layout 3 to 5 |
 
 pub mod archive;
@@ -27,6 +28,7 @@ pub mod pack;
 pub mod path;
 pub mod path_class;
 pub mod pointer;
+pub mod printable;
 pub mod resource;
 pub mod version;
 
@@ -38,5 +40,6 @@ pub use manifest::{Entry, Header, Manifest};
 pub use mom::{Mom, MomEntry};
 pub use path::EntryPath;
 pub use path_class::PathClass;
+pub use printable::printable;
 pub use resource::{ManifestName, Resource};
 pub use version::Version;

@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
+use clearwell_format::printable::chain;
 use clearwell_metrics::{Metrics, StatusClass};
 use jiff::tz::TimeZone;
 
 use crate::config::{self, LogFormat, ServeConfig};
-use crate::error::{ServeError, chain};
+use crate::error::ServeError;
 
 pub(crate) use line::{Line, LoggedHeaders};
 

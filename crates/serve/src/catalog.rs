@@ -22,11 +22,11 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use clearwell_format::Version;
+use clearwell_format::printable::chain;
 use clearwell_format::resource::Artifact;
 use clearwell_metrics::Metrics;
 use clearwell_store::{ArtifactMeta, Index, Store, StoreError};
 
-use crate::error::chain;
 use crate::published::Published;
 
 /// The store as the server sees it.

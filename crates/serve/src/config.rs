@@ -202,7 +202,7 @@ impl ServeConfig {
     /// # Errors
     /// Unknown keys and bad values; the message shows line and key.
     pub fn from_toml(text: &str) -> Result<Self, InvalidConfig> {
-        toml::from_str(text).map_err(|error| InvalidConfig::File(error.to_string().trim_end().to_owned()))
+        toml::from_str(text).map_err(|error| InvalidConfig::File(toml_text(&error)))
     }
 
     /// Reads a file, which may be empty, and puts single settings over it; of two for the same key the later wins.
@@ -216,7 +216,7 @@ impl ServeConfig {
         settings: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, InvalidConfig> {
         let mut config = Self::from_toml(file)?;
-        let mut table: toml::Table = file.parse().map_err(|error| InvalidConfig::File(format!("{error}")))?;
+        let mut table: toml::Table = file.parse().map_err(|error| InvalidConfig::File(toml_text(&error)))?;
         for (key, text) in settings {
             config = set(&mut table, key, text)?;
         }
@@ -248,6 +248,16 @@ impl ServeConfig {
 
     pub(crate) fn pointer_hold(&self) -> Duration {
         Duration::from_secs(self.pointer_hold_seconds.into())
+    }
+}
+
+/// What is wrong with a TOML file, in one line: the parser's own text draws the place over several.
+pub fn toml_text(error: &toml::de::Error) -> String {
+    let drawn = error.to_string();
+    let line = drawn.lines().nth(2).and_then(|line| line.split_once(" | "));
+    match (drawn.lines().next(), line) {
+        (Some(place), Some((_, line))) => format!("{place}: {}: {}", line.trim(), error.message()),
+        _ => error.message().to_owned(),
     }
 }
 

@@ -1,7 +1,5 @@
 //! What keeps the server from starting.
 
-use std::error::Error;
-use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
@@ -134,15 +132,4 @@ impl ServeError {
             | Self::FixedKeys(_) => ReloadKind::Configuration,
         }
     }
-}
-
-/// An error and its causes, as one text for a log.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

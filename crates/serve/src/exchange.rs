@@ -5,13 +5,13 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use clearwell_format::printable::chain;
 use clearwell_metrics::{BytePath, RequestGuard, StatusClass};
 use http::{Method, StatusCode, Version};
 
 use crate::access::{AccessLog, Line, LoggedHeaders};
 use crate::client::Ticket;
 use crate::connection::Connection;
-use crate::error::chain;
 use crate::trace::TraceContext;
 
 /// A request whose answer is not complete. Ends when it is dropped.

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clearwell_format::Resource;
+use clearwell_format::printable::chain;
 use clearwell_metrics::{CacheResult, Metrics, ShedReason};
 use clearwell_store::disk::Operation;
 use clearwell_store::{Digest, Store, StoreError};
@@ -24,7 +25,6 @@ use quick_cache::{UnitWeighter, Weighter};
 use tokio::sync::Semaphore;
 
 use crate::check::{self, Check, Checker};
-use crate::error::chain;
 use crate::object::{Object, ObjectFile, ObjectMeta};
 use crate::verified::{FileId, Stamp, VerifiedFile};
 

@@ -22,8 +22,8 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 
-use crate::error::chain;
 use crate::inherit::Inherited;
+use clearwell_format::printable::chain;
 
 /// Neither side waits longer for the other.
 const PATIENCE: Duration = Duration::from_secs(30);

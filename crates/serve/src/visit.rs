@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use clearwell_format::printable::chain;
 use clearwell_metrics::{EndReason, TlsVersion};
 use http::header::HOST;
 use http::{Method, Request, Response, StatusCode, Version};
@@ -33,7 +34,6 @@ use crate::client::Ticket;
 use crate::config::ServeConfig;
 use crate::connection::{Connection, Progress, Verdict};
 use crate::door::DoorSettings;
-use crate::error::chain;
 use crate::io::Watched;
 use crate::lane::{Lane, Leaving, boxed};
 use crate::phase::Phase;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use clearwell_format::printable::chain;
 use clearwell_metrics::EndReason;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
@@ -18,7 +19,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::connection::{Connection, Patience, Progress, Verdict};
 use crate::door::DoorSettings;
-use crate::error::{ServeError, chain};
+use crate::error::ServeError;
 use crate::line_limit::LineLimit;
 use crate::phase::{Phase, PhaseWatch};
 use crate::site::Site;

@@ -18,5 +18,6 @@ mod ranges;
 #[path = "../../../crates/clearwell/tests/cli/run.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod run;
+mod terminal;
 mod trees;
 mod wait;

@@ -1,6 +1,5 @@
 //! `clearwell adopt`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clearwell_format::Version;
@@ -13,6 +12,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
 use crate::interrupt::interruptible;
+use crate::page::Page;
 use crate::signing::{TrustArgs, UNCHECKED};
 use crate::ui::{Ui, bytes_text, count};
 
@@ -131,8 +131,8 @@ fn shown(report: &AdoptReport) -> Shown {
     }
 }
 
-fn text(shown: &Shown) -> String {
-    let mut text = String::new();
+fn text(shown: &Shown) -> Page {
+    let mut text = Page::default();
     for (what, versions) in [
         ("adopted", &shown.adopted),
         ("extended", &shown.extended),

@@ -3,7 +3,6 @@
 mod numbers;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,6 +33,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
 use crate::interrupt::interruptible;
+use crate::page::Page;
 use crate::signing::{self, SigningArgs, unix_now};
 use crate::ui::{Ui, bytes_text};
 
@@ -430,8 +430,8 @@ impl From<BuildError> for CliError {
             BuildFault::Internal => Exit::Internal,
         };
         if let BuildError::Refused { findings, .. } = &error {
-            let lines: String = findings.iter().map(|finding| format!("\n  {finding}")).collect();
-            return Self::plain(exit, format!("{error}, nothing was published:{lines}"));
+            let lines = findings.iter().map(ToString::to_string);
+            return Self::plain(exit, format!("{error}, nothing was published:")).with_lines(lines);
         }
         Self::transparent(exit, error)
     }
@@ -439,6 +439,9 @@ impl From<BuildError> for CliError {
 
 impl From<SourceError> for CliError {
     fn from(error: SourceError) -> Self {
+        if let SourceError::Several(problems) = &error {
+            return Self::plain(Exit::Input, problems.summary()).with_lines(problems.lines());
+        }
         let is_cancelled = matches!(error, SourceError::Scan(ScanError::Cancelled));
         Self::transparent(if is_cancelled { Exit::Interrupted } else { Exit::Input }, error)
     }
@@ -471,9 +474,9 @@ fn unfinished_or_new(
 }
 
 /// What a build did, for a person.
-pub(crate) fn summary(outcome: &BuildOutcome) -> String {
-    let mut text =
-        format!("release {} (format {}), {}\n", outcome.version, outcome.format, conclusion(outcome.generation));
+pub(crate) fn summary(outcome: &BuildOutcome) -> Page {
+    let conclusion = conclusion(outcome.generation);
+    let mut text = Page::of(format_args!("release {} (format {}), {conclusion}", outcome.version, outcome.format));
     for (kind, made) in &outcome.made {
         let reused = if made.reused > 0 {
             format!(", {} of them from an interrupted build", made.reused)
@@ -482,18 +485,20 @@ pub(crate) fn summary(outcome: &BuildOutcome) -> String {
         };
         let _ = writeln!(text, "  {kind:16} {:>8}  {:>10}{reused}", made.number, bytes_text(made.bytes));
     }
-    let _ = writeln!(text, "\n  {:32} {:>10} {:>10}  to update", "bundle", "version", "to install");
+    text.gap();
+    let _ = writeln!(text, "  {:32} {:>10} {:>10}  to update", "bundle", "version", "to install");
     for bundle in &outcome.bundles {
         let install = bundle.install_bytes.map_or_else(|| "-".to_owned(), bytes_text);
         let updates: Vec<String> =
             bundle.update_bytes.iter().map(|(from, bytes)| format!("{from}: {}", bytes_text(*bytes))).collect();
         let _ = writeln!(text, "  {:32} {:>10} {install:>10}  {}", bundle.bundle, bundle.version, updates.join(", "));
     }
-    text + &times(outcome)
+    text.append(&times(outcome));
+    text
 }
 
 /// Where the time went, for a person: phases of a tenth of a second or more, and the slowest files.
-fn times(outcome: &BuildOutcome) -> String {
+fn times(outcome: &BuildOutcome) -> Page {
     let seconds = |milliseconds: u64| Duration::from_millis(milliseconds).as_secs_f64();
     let phases = outcome.phases.iter().filter(|phase| phase.milliseconds >= 100);
     let phases: Vec<String> =
@@ -501,10 +506,11 @@ fn times(outcome: &BuildOutcome) -> String {
     let slowest = outcome.slowest.iter().filter(|slow| slow.milliseconds >= 1000);
     let slowest: Vec<String> =
         slowest.map(|slow| format!("{} {:.1} s", slow.object, seconds(slow.milliseconds))).collect();
-    let mut text = String::new();
+    let mut text = Page::default();
     for (name, list) in [("time", phases), ("slowest", slowest)] {
         if !list.is_empty() {
-            let _ = writeln!(text, "\n  {name:8} {}", list.join(", "));
+            text.gap();
+            let _ = writeln!(text, "  {name:8} {}", list.join(", "));
         }
     }
     text

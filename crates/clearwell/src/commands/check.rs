@@ -1,7 +1,6 @@
 //! `clearwell check`.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +19,7 @@ use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::interruptible;
+use crate::page::Page;
 use crate::signing::{TrustArgs, unix_now};
 use crate::ui::{Ui, bytes_text, count};
 
@@ -258,14 +258,14 @@ fn shown_finding(finding: &Finding) -> ShownFinding {
     }
 }
 
-fn text(shown: &Shown) -> String {
-    let mut text = format!(
-        "checked    {}, {}, {}, {}\n",
+fn text(shown: &Shown) -> Page {
+    let mut text = Page::of(format_args!(
+        "checked    {}, {}, {}, {}",
         count(shown.versions, "version"),
         count(shown.artifacts, "artifact"),
         bytes_text(shown.bytes),
         count(shown.signatures, "signature")
-    );
+    ));
     if shown.resumed > 0 {
         let _ = writeln!(text, "resumed    {} checked before", count(shown.resumed, "artifact"));
     }

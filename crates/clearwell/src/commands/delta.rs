@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::cli::{jobs, memory};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::page::Page;
 use crate::ui::{Ui, bytes_text};
 
 /// Make, apply or show one swupd binary delta.
@@ -107,7 +108,7 @@ fn make(old: &Path, new: &Path, delta: &Path, options: &DiffOptions, ui: &Ui) ->
         delta_bytes: bytes.len(),
         full_download: reason,
     };
-    ui.result(&sizes, &text)?;
+    ui.result(&sizes, &Page::of(text))?;
     Ok(exit)
 }
 
@@ -142,7 +143,7 @@ fn apply(old: &Path, new: &Path, delta: &Path, ui: &Ui) -> Result<Exit, CliError
         delta_bytes: delta_bytes.len(),
         full_download: None,
     };
-    ui.result(&sizes, &format!("wrote {}", bytes_text(patched.bytes.len() as u64)))?;
+    ui.result(&sizes, &Page::of(format_args!("wrote {}", bytes_text(patched.bytes.len() as u64))))?;
     Ok(Exit::Done)
 }
 
@@ -198,12 +199,12 @@ fn show(delta: &Path, ui: &Ui) -> Result<Exit, CliError> {
         gid: header.new_file.gid,
         blocks,
     };
-    let mut text = format!(
-        "{}: {} -> {} bytes, mode {}, owner {}:{}\n",
+    let mut text = Page::of(format_args!(
+        "{}: {} -> {} bytes, mode {}, owner {}:{}",
         shown.version, shown.old_bytes, shown.new_bytes, shown.mode, shown.uid, shown.gid
-    );
+    ));
     for block in &shown.blocks {
-        text.push_str(&format!("  {:8} {:6} {:>10} bytes\n", block.block, block.encoding, block.bytes));
+        let _ = writeln!(text, "  {:8} {:6} {:>10} bytes", block.block, block.encoding, block.bytes);
     }
     ui.result(&shown, &text)?;
     Ok(Exit::Done)

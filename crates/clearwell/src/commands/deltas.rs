@@ -1,7 +1,5 @@
 //! `clearwell deltas`.
 
-use std::fmt::Write as _;
-
 use clap::ArgGroup;
 use clearwell_format::Version;
 use clearwell_generate::deltas::{Added, DeltaOptions, Sources, add_deltas};
@@ -13,6 +11,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::interruptible;
 use crate::names::require_release;
+use crate::page::Page;
 use crate::ui::{Ui, bytes_text};
 
 /// Add packs and manifest deltas for endpoints on earlier releases.
@@ -64,16 +63,16 @@ impl Deltas {
     }
 }
 
-fn text(added: &Added) -> String {
+fn text(added: &Added) -> Page {
     let from: Vec<String> = added.from.iter().map(ToString::to_string).collect();
-    let mut text = format!(
-        "to {} from {}: {} packs made, {} were there; {} manifest deltas made\n",
+    let mut text = Page::of(format_args!(
+        "to {} from {}: {} packs made, {} were there; {} manifest deltas made",
         added.to,
         if from.is_empty() { "nothing".to_owned() } else { from.join(", ") },
         added.packs.len(),
         added.packs_there,
         added.delta_manifests,
-    );
+    ));
     for pack in &added.packs {
         let _ = writeln!(
             text,

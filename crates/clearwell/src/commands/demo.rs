@@ -20,6 +20,7 @@ use crate::exit::Exit;
 use crate::fresh::Fresh;
 use crate::interrupt::interruptible;
 use crate::names::unknown;
+use crate::page::Page;
 use crate::sample;
 use crate::signing::{self, SigningArgs};
 use crate::ui::{Ui, bytes_text, count};
@@ -138,33 +139,39 @@ async fn tour(url: &str, certificate: &Path, dir: &Path) -> Result<(Report, Repo
     Ok((install, update))
 }
 
-fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> String {
-    let line = |what: &str, report: &Report| {
-        format!(
-            "  {what:22} {}, {}, {}, {} fetched individually: {}\n",
+fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> Page {
+    let (store, certificate) = (dir.join("store"), dir.join("Swupd_Root.pem"));
+    let (store, certificate) = (store.display(), certificate.display());
+    let mut page = Page::default();
+    page.gap();
+    let _ = writeln!(page, "Three versions are released and served at {url}");
+    for (what, report) in [("install version 10:", install), ("update to version 30:", update)] {
+        let _ = writeln!(
+            page,
+            "  {what:22} {}, {}, {}, {} fetched individually: {}",
             count(report.traffic.requests(), "request"),
             bytes_text(report.traffic.total_bytes()),
             count(report.packs_used, "pack"),
             count(report.fetched_one_by_one.len() as u64, "file"),
             if report.is_clean() { "clean" } else { "NOT clean" },
-        )
-    };
-    let client = format!(
-        "swupd {{}} --path /tmp/demo-root --statedir /tmp/demo-state -u {url} -F 30 \\\n      -C {} --allow-insecure-http --no-scripts --no-boot-update",
-        dir.join("Swupd_Root.pem").display()
-    );
-    format!(
-        "\nThree versions are released and served at {url}\n{}{}\n\
-         Try, while this runs:\n  curl {url}/version/format30/latest\n  clearwell releases --store {store}\n  \
-         clearwell releases diff 10 20 --store {store}\n  clearwell verify --url {url} --cert {certificate} --from 10\n\n\
-         With a stock swupd, as root:\n  {}\n  {}\n\nCtrl-C ends the demo.",
-        line("install version 10:", install),
-        line("update to version 30:", update),
-        client.replace("{}", "os-install -V 10 -B editor"),
-        client.replace("{}", "update"),
-        store = dir.join("store").display(),
-        certificate = dir.join("Swupd_Root.pem").display(),
-    )
+        );
+    }
+    page.gap();
+    let _ = writeln!(page, "Try, while this runs:");
+    let _ = writeln!(page, "  curl {url}/version/format30/latest");
+    let _ = writeln!(page, "  clearwell releases --store {store}");
+    let _ = writeln!(page, "  clearwell releases diff 10 20 --store {store}");
+    let _ = writeln!(page, "  clearwell verify --url {url} --cert {certificate} --from 10");
+    page.gap();
+    let _ = writeln!(page, "With a stock swupd, as root:");
+    for action in ["os-install -V 10 -B editor", "update"] {
+        let place = "--path /tmp/demo-root --statedir /tmp/demo-state";
+        let _ = writeln!(page, "  swupd {action} {place} -u {url} -F 30 \\");
+        let _ = writeln!(page, "      -C {certificate} --allow-insecure-http --no-scripts --no-boot-update");
+    }
+    page.gap();
+    let _ = writeln!(page, "Ctrl-C ends the demo.");
+    page
 }
 
 impl From<EndpointError> for CliError {

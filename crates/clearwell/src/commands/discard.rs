@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::page::Page;
 use crate::ui::{Ui, bytes_text};
 
 /// Drop a staged release that was never published, so that its version is free again.
@@ -54,7 +55,7 @@ impl Discard {
                 format!("discarded what an interrupted build of {version} had left"),
             ),
         };
-        ui.result(&shown, &text)?;
+        ui.result(&shown, &Page::of(text))?;
         Ok(Exit::Done)
     }
 }

@@ -1,7 +1,5 @@
 //! `clearwell releases explain`: why a path is in a release at the version it has, and how it travels.
 
-use std::fmt::Write as _;
-
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Entry, EntryPath, ManifestName, MomEntry, Resource, Version};
 use clearwell_generate::deltas::report::{Way, packs_of};
@@ -10,6 +8,7 @@ use serde::Serialize;
 
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::page::Page;
 use crate::ui::{Ui, bytes_text};
 
 /// A path in one bundle.
@@ -55,8 +54,9 @@ pub(crate) fn explain(store: &Store, version: Version, path: &EntryPath, ui: &Ui
             format!("no bundle of release {version} lists {path}: paths are written from the root, /usr/bin/sh"),
         ));
     }
-    let text: String = explanations.iter().map(|explanation| text(path, explanation)).collect();
-    ui.result(&explanations, &text)
+    let mut page = Page::default();
+    explanations.iter().for_each(|explanation| page.append(&text(path, explanation)));
+    ui.result(&explanations, &page)
 }
 
 fn of_entry(store: &Store, version: Version, bundle: &MomEntry, entry: &Entry) -> Result<Explanation, CliError> {
@@ -108,8 +108,8 @@ fn why(store: &Store, release: Version, bundle: &MomEntry, entry: &Entry) -> Res
     })
 }
 
-fn text(path: &EntryPath, of: &Explanation) -> String {
-    let mut text = format!("{path} in {} {}\n", of.bundle, of.bundle_version);
+fn text(path: &EntryPath, of: &Explanation) -> Page {
+    let mut text = Page::of(format_args!("{path} in {} {}", of.bundle, of.bundle_version));
     let _ = writeln!(text, "  version    {}: {}", of.version, of.why);
     let _ = writeln!(text, "  hash       {} ({})", of.hash, of.flags);
     if let Some(bytes) = of.fullfile_bytes {

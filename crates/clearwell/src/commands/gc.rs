@@ -1,6 +1,5 @@
 //! `clearwell gc`.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use clap::ArgGroup;
@@ -13,6 +12,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::interruptible;
 use crate::names::{require_format, require_release};
+use crate::page::Page;
 use crate::ui::{Ui, bytes_text, count};
 
 /// Remove releases that no endpoint needs any more.
@@ -154,8 +154,8 @@ fn shown(plan: &GcPlan, dry_run: bool) -> Shown {
     }
 }
 
-fn text(shown: &Shown) -> String {
-    let mut text = String::new();
+fn text(shown: &Shown) -> Page {
+    let mut text = Page::default();
     for kept in &shown.kept {
         let _ = writeln!(text, "keep     {:>8}  {}", kept.version, kept.reasons.join(", "));
     }

@@ -10,6 +10,7 @@ use crate::config::FILE_NAME;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
+use crate::page::Page;
 use crate::signing::{self, unix_now};
 use crate::ui::Ui;
 
@@ -79,13 +80,15 @@ impl Init {
         fresh.file(&made.trees.join("bundles.toml"), bundles().as_bytes(), 0o644)?;
         fresh.file(&made.config, self.config().as_bytes(), 0o644)?;
         fresh.keep();
-        let text = format!(
-            "made {dir}\n  {FILE_NAME}        what \"clearwell build\" uses\n  Swupd_Root.pem, private.pem   valid for {days} days\n  \
-             trees/os-core/        put the files of the base system here\n  store/                releases\n\n\
-             next: fill trees/, then  cd {dir} && clearwell build --version 10 && clearwell serve --store store",
-            dir = self.dir.display(),
-            days = self.validity_days,
-        );
+        let dir = self.dir.display();
+        let mut text = Page::of(format_args!("made {dir}"));
+        let _ = writeln!(text, "  {FILE_NAME}        what \"clearwell build\" uses");
+        let _ = writeln!(text, "  Swupd_Root.pem, private.pem   valid for {} days", self.validity_days);
+        let _ = writeln!(text, "  trees/os-core/        put the files of the base system here");
+        let _ = writeln!(text, "  store/                releases");
+        text.gap();
+        let next = "clearwell build --version 10 && clearwell serve --store store";
+        let _ = writeln!(text, "next: fill trees/, then  cd {dir} && {next}");
         ui.result(&made, &text)?;
         Ok(Exit::Done)
     }

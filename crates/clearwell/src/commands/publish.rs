@@ -8,6 +8,7 @@ use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::names::require_release;
+use crate::page::Page;
 use crate::signing::{SigningArgs, unix_now};
 use crate::ui::Ui;
 
@@ -48,7 +49,7 @@ impl Publish {
             ui.warn(&format!("allowed: {text}"));
         }
         let text = format!("published {}: {}", published.version, conclusion(Some(published.generation)));
-        ui.result(&published, &text)?;
+        ui.result(&published, &Page::of(text))?;
         Ok(Exit::Done)
     }
 }

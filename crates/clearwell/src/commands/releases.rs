@@ -1,7 +1,6 @@
 //! `clearwell releases`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use clap::Subcommand;
 use clearwell_format::resource::{Artifact, Pointer};
@@ -15,6 +14,7 @@ use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::names::require_release;
+use crate::page::Page;
 use crate::ui::{Ui, bytes_text};
 
 /// List what was released, show one release, or compare two.
@@ -155,10 +155,10 @@ fn list(store: &Store, ui: &Ui) -> Result<(), CliError> {
             retracted: record.retracted,
         });
     }
-    let mut text = format!(
-        "{:>10} {:>6} {:16}  {:9} {:>10} {:>8} {:>8} {:>9} {:>10}  pointers\n",
+    let mut text = Page::of(format_args!(
+        "{:>10} {:>6} {:16}  {:9} {:>10} {:>8} {:>8} {:>9} {:>10}  pointers",
         "version", "format", "date (UTC)", "state", "previous", "bundles", "changed", "files", "size"
-    );
+    ));
     for line in &lines {
         let previous = line.previous.map_or_else(|| "-".to_owned(), |previous| previous.to_string());
         let _ = writeln!(
@@ -201,21 +201,16 @@ fn pointed_at_by(pointers: &PointerGeneration, version: Version) -> Vec<String> 
 fn show(store: &Store, version: Version, packs_in_full: bool, ui: &Ui) -> Result<(), CliError> {
     let record = store.record(version)?;
     let index = store.index(version)?.iter().collect::<Result<Vec<_>, _>>()?;
-    let mut text = format!("release {version}, format {}\n", record.format);
+    let mut text = Page::of(format_args!("release {version}, format {}", record.format));
     if let Some(previous) = record.previous {
         let _ = writeln!(text, "  previous     {previous}");
     }
     if let Some(min_version) = record.min_version {
         let _ = writeln!(text, "  minversion   {min_version}");
     }
-    let _ = writeln!(
-        text,
-        "  timestamp    {} ({} UTC)\n  files        {}\n  generator    {}",
-        record.timestamp,
-        date(record.timestamp, "%Y-%m-%d %H:%M"),
-        record.files,
-        record.generator
-    );
+    let _ = writeln!(text, "  timestamp    {} ({} UTC)", record.timestamp, date(record.timestamp, "%Y-%m-%d %H:%M"));
+    let _ = writeln!(text, "  files        {}", record.files);
+    let _ = writeln!(text, "  generator    {}", record.generator);
     if let Some(time) = record.retracted {
         let _ = writeln!(text, "  retracted    {} UTC", date(time, "%Y-%m-%d %H:%M"));
     }
@@ -231,11 +226,13 @@ fn show(store: &Store, version: Version, packs_in_full: bool, ui: &Ui) -> Result
     for note in &record.notes {
         let _ = writeln!(text, "  note         {note}");
     }
-    let _ = writeln!(text, "\nartifacts");
+    text.gap();
+    let _ = writeln!(text, "artifacts");
     for (kind, counts) in &record.artifacts {
         let _ = writeln!(text, "  {kind:16} {:>8}  {:>10}", counts.number, bytes_text(counts.bytes));
     }
-    let _ = writeln!(text, "\nbundles");
+    text.gap();
+    let _ = writeln!(text, "bundles");
     for bundle in &record.bundles {
         let mark = if bundle.changed { "changed" } else { "" };
         let mark = if bundle.experimental { "experimental" } else { mark };
@@ -248,14 +245,16 @@ fn show(store: &Store, version: Version, packs_in_full: bool, ui: &Ui) -> Result
         })
         .collect();
     if !packs.is_empty() {
-        let _ = writeln!(text, "\npacks");
+        text.gap();
+        let _ = writeln!(text, "packs");
         for (name, size) in packs {
             let _ = writeln!(text, "  {name:48} {:>10}", bytes_text(size));
         }
     }
     if packs_in_full {
         for pack in packs_of(&record) {
-            text.push_str(&pack_text(&pack));
+            text.gap();
+            text.append(&pack_text(&pack));
         }
     }
     ui.result(
@@ -267,9 +266,9 @@ fn show(store: &Store, version: Version, packs_in_full: bool, ui: &Ui) -> Result
     )
 }
 
-fn pack_text(pack: &PackReport) -> String {
-    let mut text = format!(
-        "\npack of {} from {} to {}: {}, {} deltas, {} whole, {} not needed\n",
+fn pack_text(pack: &PackReport) -> Page {
+    let mut text = Page::of(format_args!(
+        "pack of {} from {} to {}: {}, {} deltas, {} whole, {} not needed",
         pack.bundle,
         pack.from,
         pack.to,
@@ -277,9 +276,9 @@ fn pack_text(pack: &PackReport) -> String {
         pack.deltas,
         pack.whole,
         pack.not_needed
-    );
+    ));
     if pack.is_install_pack {
-        text.push_str("  a copy of the pack for new installations: nothing smaller was found\n");
+        let _ = writeln!(text, "  a copy of the pack for new installations: nothing smaller was found");
     }
     for file in &pack.files {
         let _ = match &file.way {
@@ -338,7 +337,7 @@ fn diff(store: &Store, from: Version, to: Version, ui: &Ui) -> Result<(), CliErr
             _ => {}
         }
     }
-    let mut text = String::new();
+    let mut text = Page::default();
     for (mark, names) in [('+', &difference.bundles_added), ('-', &difference.bundles_removed)] {
         for name in names {
             let _ = writeln!(text, "{mark} bundle {name}");
@@ -354,8 +353,8 @@ fn diff(store: &Store, from: Version, to: Version, ui: &Ui) -> Result<(), CliErr
             }
         }
     }
-    if text.is_empty() {
-        text = format!("releases {from} and {to} hold the same\n");
+    if text.as_str().is_empty() {
+        text = Page::of(format_args!("releases {from} and {to} hold the same"));
     }
     ui.result(&difference, &text)
 }

@@ -9,6 +9,7 @@ use crate::config::ConfigArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
+use crate::page::Page;
 use crate::signing::{SigningArgs, anchor, unix_now};
 use crate::ui::Ui;
 
@@ -53,12 +54,12 @@ impl Renew {
         fresh.keep();
         let valid_until = certificate.not_after();
         let text = format!(
-            "made {}, valid until {}: sign with it, and with the same key, in place of {}\n",
+            "made {}, valid until {}: sign with it, and with the same key, in place of {}",
             self.out.display(),
             Utc(valid_until),
             path.display()
         );
-        ui.result(&Renewed { certificate: self.out, valid_until }, &text)?;
+        ui.result(&Renewed { certificate: self.out, valid_until }, &Page::of(text))?;
         Ok(Exit::Done)
     }
 }

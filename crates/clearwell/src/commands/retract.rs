@@ -9,6 +9,7 @@ use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::names::require_release;
+use crate::page::Page;
 use crate::signing::{SigningArgs, unix_now};
 use crate::ui::Ui;
 
@@ -43,11 +44,11 @@ impl Retract {
         let mut writer = store.writer(&format!("retract {}", self.version))?;
         let options = RetractOptions { to: self.to, allowed: self.allowed.rules(), now: unix_now() };
         let retracted = retract(self.version, &options, &mut writer, signer.as_ref())?;
-        let mut text = match retracted.pointers_at {
-            Some(version) => format!("retracted {}: pointers name {version}\n", retracted.version),
-            None => format!("retracted {}: no pointer names it\n", retracted.version),
-        };
-        text.push_str(&match FirstHalf::pending(&store)?.filter(|first| first.version == self.version) {
+        let mut text = Page::of(match retracted.pointers_at {
+            Some(version) => format!("retracted {}: pointers name {version}", retracted.version),
+            None => format!("retracted {}: no pointer names it", retracted.version),
+        });
+        text.append(&match FirstHalf::pending(&store)?.filter(|first| first.version == self.version) {
             Some(first) => advice_on_first_half(&first),
             None => advice(&retracted, self.version),
         });
@@ -56,19 +57,22 @@ impl Retract {
     }
 }
 
-fn advice(retracted: &clearwell_generate::retract::Retracted, version: Version) -> String {
+fn advice(retracted: &clearwell_generate::retract::Retracted, version: Version) -> Page {
     let next = retracted.next_version;
-    format!(
-        "endpoints that took {version} stay on it until there is a higher release: put the trees right, then\n  \
-         clearwell build --version {next} --previous {version}\nor, if files of {version} must not stay in use,\n  \
-         clearwell build --version {next} --previous {version} --min-version {next}\n"
-    )
+    let why = "stay on it until there is a higher release";
+    let mut page = Page::of(format_args!("endpoints that took {version} {why}: put the trees right, then"));
+    let _ = writeln!(page, "  clearwell build --version {next} --previous {version}");
+    let _ = writeln!(page, "or, if files of {version} must not stay in use,");
+    let _ = writeln!(page, "  clearwell build --version {next} --previous {version} --min-version {next}");
+    page
 }
 
-fn advice_on_first_half(first: &FirstHalf) -> String {
+fn advice_on_first_half(first: &FirstHalf) -> Page {
     let FirstHalf { version, next_version, next_format, .. } = first;
-    format!(
+    let mut page = Page::of(format_args!(
         "endpoints that took {version} take themselves for {next_version} and look for updates in format {next_format}: \
-         carry them on with\n  clearwell build --format-bump new\n"
-    )
+         carry them on with"
+    ));
+    let _ = writeln!(page, "  clearwell build --format-bump new");
+    page
 }

@@ -1,6 +1,5 @@
 //! `clearwell rotation`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clearwell_generate::rotation::{Rotation, RotationOptions, Standing, rotation};
@@ -9,6 +8,7 @@ use clearwell_sign::Utc;
 use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::page::Page;
 use crate::signing::{anchor, unix_now};
 use crate::ui::Ui;
 
@@ -37,8 +37,8 @@ impl RotationCommand {
     }
 }
 
-fn text(report: &Rotation) -> String {
-    let mut text = String::new();
+fn text(report: &Rotation) -> Page {
+    let mut text = Page::default();
     let _ =
         writeln!(text, "{:>10} {:>6}  {:10} {:6}  endpoints that update now", "release", "format", "trusts", "signer");
     for release in &report.releases {
@@ -48,11 +48,14 @@ fn text(report: &Rotation) -> String {
             Standing::Newest => "are on the newest release".to_owned(),
             Standing::Update { to } => format!("get {to}"),
             Standing::Unknown => "trust what they were given; this release carries no certificate".to_owned(),
-            Standing::Stranded { reason, remedy } => format!("ARE STRANDED: {reason}\n{:38}help: {remedy}", ""),
+            Standing::Stranded { reason, .. } => format!("ARE STRANDED: {reason}"),
         };
         let _ = writeln!(text, "{:>10} {:>6}  {trusts:10} {signer:6}  {endpoints}", release.version, release.format);
+        if let Standing::Stranded { remedy, .. } = &release.endpoints {
+            let _ = writeln!(text, "{:38}help: {remedy}", "");
+        }
     }
-    let _ = writeln!(text);
+    text.gap();
     for certificate in &report.certificates {
         let role = match &certificate.name {
             name if report.signer.as_ref() == Some(name) => "signs",
@@ -72,12 +75,11 @@ fn text(report: &Rotation) -> String {
     }
     if !report.check_update_fails.is_empty() {
         let releases: Vec<String> = report.check_update_fails.iter().map(u32::to_string).collect();
-        let _ = writeln!(
-            text,
-            "\n\"swupd check-update\" fails on {}: it asks for latest_version only",
-            releases.join(", ")
-        );
+        text.gap();
+        let _ =
+            writeln!(text, "\"swupd check-update\" fails on {}: it asks for latest_version only", releases.join(", "));
     }
-    let _ = writeln!(text, "\nnext: {}", report.step);
+    text.gap();
+    let _ = writeln!(text, "next: {}", report.step);
     text
 }

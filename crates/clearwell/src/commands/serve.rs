@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::page::Page;
 use crate::ui::Ui;
 
 /// Serve a store to endpoints.
@@ -49,7 +50,7 @@ impl Serve {
         let store = Store::open(mix.store(self.store.as_deref())?)?;
         if self.check_config {
             Server::check(config, store)?;
-            ui.result(&Checked { usable: true }, "the configuration can be used\n")?;
+            ui.result(&Checked { usable: true }, &Page::of("the configuration can be used"))?;
             return Ok(Exit::Done);
         }
         // Requests have threads of their own; this one has the admin address, signals and files.
@@ -112,10 +113,7 @@ impl Serve {
                 }
             };
             if let Err(error) = reloaded {
-                tracing::error!(
-                    error = crate::ui::chain(&error),
-                    "the new configuration is refused; the old one stays"
-                );
+                tracing::error!(error = error.to_string(), "the new configuration is refused; the old one stays");
             }
             seen = times();
         }
@@ -166,11 +164,14 @@ pub(crate) fn announce(running: &Running, ui: &Ui) -> Result<(), CliError> {
         admin: running.admin_addr().map(|address| address.to_string()),
         all: running.listening().iter().map(Listening::url).collect(),
     };
-    let line = |found: &Listening| match found.listener {
-        "admin" => format!("metrics and health at {}/metrics\n", found.url()),
-        _ => format!("serving {}\n", found.url()),
-    };
-    ui.result(&addresses, &running.listening().iter().map(line).collect::<String>())
+    let mut page = Page::default();
+    for found in running.listening() {
+        let _ = match found.listener {
+            "admin" => writeln!(page, "metrics and health at {}/metrics", found.url()),
+            _ => writeln!(page, "serving {}", found.url()),
+        };
+    }
+    ui.result(&addresses, &page)
 }
 
 /// Waits for SIGTERM or SIGINT.

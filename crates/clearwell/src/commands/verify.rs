@@ -1,6 +1,5 @@
 //! `clearwell verify`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::interruptible;
 use crate::names::{require_format, require_release, unknown};
+use crate::page::Page;
 use crate::signing::{self, TrustArgs, UNCHECKED};
 use crate::ui::{Ui, bytes_text, count};
 
@@ -176,8 +176,8 @@ fn no_answer(report: &VerifyReport) -> String {
     format!("the server cannot be verified: {first}")
 }
 
-fn text(report: &VerifyReport) -> String {
-    let mut text = String::new();
+fn text(report: &VerifyReport) -> Page {
+    let mut text = Page::default();
     for outcome in &report.checks {
         let done = &outcome.report;
         let _ = writeln!(

@@ -1,10 +1,12 @@
 //! All that is wrong with a source, told at once.
 
-use std::error::Error;
 use std::fmt;
 
+use clearwell_format::printable;
+use clearwell_format::printable::chain;
+
 use super::SourceError;
-use crate::tree::scan::{ScanError, printable};
+use crate::tree::scan::ScanError;
 
 /// Problems in the order in which they are told.
 #[derive(Debug, Default)]
@@ -38,23 +40,28 @@ impl Problems {
     }
 }
 
-/// A line for each problem, with its causes. A long list ends with the number of those that it does not show.
+impl Problems {
+    /// What the list is of: `3 problems, all of which have to be mended:`.
+    pub fn summary(&self) -> String {
+        format!("{} problems, all of which have to be mended:", self.0.len())
+    }
+
+    /// Each problem with its causes. A long list ends with the number of those that it does not show.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.0.iter().take(SHOWN).map(|problem| chain(problem)).collect();
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => {}
+            more => lines.push(format!("and {more} more")),
+        }
+        lines
+    }
+}
+
+/// The summary, and a line for each problem.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} problems, all of which have to be mended:", self.0.len())?;
-        for problem in self.0.iter().take(SHOWN) {
-            let mut line = problem.to_string();
-            let mut cause = problem.source();
-            while let Some(error) = cause {
-                line = format!("{line}: {error}");
-                cause = error.source();
-            }
-            write!(f, "\n  {}", printable(&line))?;
-        }
-        match self.0.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, "\n  and {more} more"),
-        }
+        f.write_str(&self.summary())?;
+        self.lines().iter().try_for_each(|line| write!(f, "\n  {}", printable(line)))
     }
 }
 

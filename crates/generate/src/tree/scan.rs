@@ -151,7 +151,7 @@ pub enum ScanError {
     #[error("{} is a socket, which cannot be released; stop what listens on it and remove it", .0.display())]
     Socket(PathBuf),
     /// A name that no manifest can hold.
-    #[error("{} cannot be released; rename or remove it", printable(&.path.to_string_lossy()))]
+    #[error("{} cannot be released; rename or remove it", .path.display())]
     Name {
         /// Where it lies.
         path: PathBuf,
@@ -179,15 +179,6 @@ impl ScanError {
             | Self::Name { path, .. } => path,
         }
     }
-}
-
-/// A text in one line, whatever names are in it.
-pub(crate) fn printable(text: &str) -> String {
-    let escaped = |character: char| match character.is_control() {
-        true => character.escape_default().collect::<String>(),
-        false => character.into(),
-    };
-    text.chars().map(escaped).collect()
 }
 
 impl Ownership {
@@ -464,10 +455,10 @@ mod tests {
         assert_eq!(
             problems(root.path()),
             [
-                "ROOT/usr/share/a\\tb cannot be released; rename or remove it",
+                "ROOT/usr/share/a\tb cannot be released; rename or remove it",
                 "ROOT/usr/socket is a socket, which cannot be released; stop what listens on it and remove it",
-                "ROOT/usr/x\\ty cannot be released; rename or remove it",
-                "ROOT/z\\nz cannot be released; rename or remove it",
+                "ROOT/usr/x\ty cannot be released; rename or remove it",
+                "ROOT/z\nz cannot be released; rename or remove it",
             ]
         );
         assert_eq!(scan_of(root.path()).nodes.len(), 3);

@@ -18,6 +18,8 @@ use http::header::{AUTHORIZATION, HeaderName, REFERER, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode, Version};
 use jiff::tz::TimeZone;
 
+use clearwell_format::printable::printable_json;
+
 use crate::trace::TraceContext;
 
 /// What is said of a request.
@@ -149,7 +151,7 @@ impl Line {
             "trace-id": self.trace.as_ref().map(|trace| &*trace.trace_id),
             "parent-id": self.trace.as_ref().map(|trace| &*trace.parent_id),
         });
-        writeln!(out, "{line}")
+        writeln!(out, "{}", printable_json(&line.to_string()))
     }
 
     /// User, referer and agent as text; what is not UTF-8 is replaced.
@@ -216,6 +218,19 @@ pub(super) mod tests {
         let mut written = Vec::new();
         line.write_combined(zone, &mut written).unwrap();
         String::from_utf8(written).unwrap()
+    }
+
+    #[test]
+    fn no_terminal_acts_on_a_line() {
+        let agent = "\u{1b}[2J\u{9b}2J\u{202e}\n\u{2028}";
+        let mut written = Vec::new();
+        Line { agent: Some(agent.as_bytes().to_vec()), ..line() }.write_json(&mut written).unwrap();
+        let written = String::from_utf8(written).unwrap();
+        assert!(
+            written.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) && written.ends_with("}\n"),
+            "{written:?}"
+        );
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap()["agent"], agent);
     }
 
     /// What nginx 1.22 wrote for such requests.

@@ -1,0 +1,54 @@
+//! A result for a person: lines that hold names of others.
+
+use std::fmt;
+
+use clearwell_format::printable;
+
+/// Lines of text. Each `writeln!` adds one, whatever is in the names that it prints.
+#[derive(Debug, Default)]
+pub(crate) struct Page(String);
+
+impl Page {
+    /// A page of one line.
+    pub(crate) fn of(line: impl fmt::Display) -> Self {
+        let mut page = Self::default();
+        let _ = writeln!(page, "{line}");
+        page
+    }
+
+    /// What `writeln!` calls: the arguments are one line.
+    pub(crate) fn write_fmt(&mut self, line: fmt::Arguments<'_>) -> fmt::Result {
+        let line = line.to_string();
+        self.0.push_str(&printable(line.strip_suffix('\n').unwrap_or(&line)));
+        self.0.push('\n');
+        Ok(())
+    }
+
+    /// Adds an empty line.
+    pub(crate) fn gap(&mut self) {
+        self.0.push('\n');
+    }
+
+    /// Adds the lines of another.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.0.push_str(&other.0);
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_begins_no_line() {
+        let mut page = Page::of("first");
+        let _ = writeln!(page, "{}: {}", "a\nb", "\u{1b}[2J");
+        page.gap();
+        page.append(&Page::of("last"));
+        assert_eq!(page.as_str(), "first\na\\nb: \\x1b[2J\n\nlast\n");
+    }
+}
