@@ -20,24 +20,26 @@ use http_body::{Frame, SizeHint};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::JoinHandle;
 
+use crate::buffer::{Buffer, PIECE_BYTES};
 use crate::check::Damaged;
 use crate::exchange::Exchange;
 use crate::object::{FilePart, Segment};
 use crate::verified::{Unconfirmed, VerifiedFile, changed};
 
-/// Read at once: large enough that system calls do not count, small enough that thousands of readers fit in memory.
-const CHUNK_BYTES: u64 = 128 * 1024;
+/// Read into the page cache at once.
+const WARMED_BYTES: u64 = 128 * 1024;
 
-/// The body of an answer. Ends its exchange, for logs and metrics, when it is dropped.
-#[derive(Debug)]
+/// The body of an answer; empty by default. Ends its exchange, for logs and metrics, when it is dropped.
+#[derive(Debug, Default)]
 pub struct Body {
     content: Content,
     exchange: Option<Exchange>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Content {
     /// No bytes.
+    #[default]
     Empty,
     /// All at once.
     Memory(Bytes),
@@ -90,7 +92,8 @@ impl Segment {
 }
 
 impl Stream {
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<(BytePath, Bytes)>>> {
+    /// The next bytes, `at_most` so many of them.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>, at_most: u64) -> Poll<Option<io::Result<(BytePath, Bytes)>>> {
         loop {
             if let Some(reading) = &mut self.reading {
                 let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other).flatten();
@@ -107,9 +110,12 @@ impl Stream {
                     self.segments.pop_front();
                     continue;
                 }
-                Segment::Memory(bytes) => {
-                    let bytes = std::mem::take(bytes);
+                Segment::Memory(bytes) if bytes.is_empty() => {
                     self.segments.pop_front();
+                    continue;
+                }
+                Segment::Memory(bytes) => {
+                    let bytes = split_at_most(bytes, at_most);
                     self.left -= bytes.len() as u64;
                     return Poll::Ready(Some(Ok((BytePath::Memory, bytes))));
                 }
@@ -128,7 +134,7 @@ impl Stream {
                 self.waiting = Some(Waiting(Box::pin(async move { check.wait(&part).await })));
                 continue;
             }
-            let wanted = (allowed - part.start).min(CHUNK_BYTES);
+            let wanted = (allowed - part.start).min(at_most).min(PIECE_BYTES as u64);
             let read = match read_cached(&file.file, part.start, wanted) {
                 Ok(Some(bytes)) if part.start + bytes.len() as u64 == part.end => match file.confirm() {
                     Ok(()) => Ok(Some(bytes)),
@@ -189,10 +195,10 @@ pub(crate) fn is_cached(file: &File, part: &Range<u64>) -> bool {
 pub(crate) async fn warm(file: &Arc<VerifiedFile>, part: Range<u64>, end: u64) -> io::Result<()> {
     let file = Arc::clone(file);
     let reading = tokio::task::spawn_blocking(move || {
-        let mut buffer = vec![0; CHUNK_BYTES as usize];
+        let mut buffer = vec![0; WARMED_BYTES as usize];
         let mut position = part.start;
         while position < part.end {
-            let wanted = (part.end - position).min(CHUNK_BYTES) as usize;
+            let wanted = (allowed - part.start).min(at_most).min(PIECE_BYTES as u64);
             match file.file.read_at(&mut buffer[..wanted], position)? {
                 0 => return Err(file.noted(io::ErrorKind::UnexpectedEof.into())),
                 length => position += length as u64,
@@ -205,22 +211,19 @@ pub(crate) async fn warm(file: &Arc<VerifiedFile>, part: Range<u64>, end: u64) -
 
 /// Reads what the page cache has; `None` if it has nothing of it, or cannot say.
 fn read_cached(file: &File, start: u64, wanted: u64) -> io::Result<Option<Bytes>> {
-    let mut buffer = vec![0; wanted as usize];
-    match preadv2(file, &mut [IoSliceMut::new(&mut buffer)], start, ReadWriteFlags::NOWAIT) {
+    let mut buffer = Buffer::of(wanted as usize);
+    match preadv2(file, &mut [IoSliceMut::new(buffer.bytes_mut())], start, ReadWriteFlags::NOWAIT) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok(length) => {
-            buffer.truncate(length);
-            Ok(Some(buffer.into()))
-        }
+        Ok(length) => Ok(Some(buffer.into_bytes(length))),
         Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 fn read_cold(file: &File, start: u64, wanted: u64) -> io::Result<Bytes> {
-    let mut buffer = vec![0; wanted as usize];
-    file.read_exact_at(&mut buffer, start)?;
-    Ok(buffer.into())
+    let mut buffer = Buffer::of(wanted as usize);
+    file.read_exact_at(buffer.bytes_mut(), start)?;
+    Ok(buffer.into_bytes(wanted as usize))
 }
 
 impl Body {
@@ -232,6 +235,41 @@ impl Body {
     pub(crate) fn ending(self, exchange: Exchange) -> Self {
         Self { exchange: Some(exchange), ..self }
     }
+
+    /// True if all of it lies in memory.
+    pub(crate) const fn is_in_memory(&self) -> bool {
+        matches!(self.content, Content::Memory(_))
+    }
+
+    /// Bytes that are still to come.
+    pub(crate) fn left_bytes(&self) -> u64 {
+        match &self.content {
+            Content::Empty => 0,
+            Content::Memory(bytes) => bytes.len() as u64,
+            Content::Stream(stream) => stream.left,
+        }
+    }
+
+    /// The next bytes, `at_most` so many of them; `None` at the end.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, at_most: u64) -> Poll<Option<io::Result<Bytes>>> {
+        let chunk = match &mut self.content {
+            Content::Empty => None,
+            Content::Memory(bytes) if bytes.is_empty() => None,
+            Content::Memory(bytes) => Some(Ok((BytePath::Memory, split_at_most(bytes, at_most)))),
+            Content::Stream(stream) => ready!(stream.poll_chunk(cx, at_most)),
+        };
+        match (&chunk, &mut self.exchange) {
+            (Some(Ok((path, bytes))), Some(exchange)) => exchange.sent(*path, bytes.len() as u64),
+            (Some(Err(error)), Some(exchange)) => exchange.broke(error),
+            _ => {}
+        }
+        Poll::Ready(chunk.map(|chunk| chunk.map(|(_, bytes)| bytes)))
+    }
+}
+
+fn split_at_most(bytes: &mut Bytes, at_most: u64) -> Bytes {
+    let length = usize::try_from(at_most).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.split_to(length)
 }
 
 impl http_body::Body for Body {
@@ -239,38 +277,15 @@ impl http_body::Body for Body {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let this = &mut *self;
-        let chunk = match &mut this.content {
-            Content::Empty => None,
-            Content::Memory(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.content = Content::Empty;
-                Some(Ok((BytePath::Memory, bytes)))
-            }
-            Content::Stream(stream) => ready!(stream.poll_chunk(cx)),
-        };
-        match (&chunk, &mut this.exchange) {
-            (Some(Ok((path, bytes))), Some(exchange)) => exchange.sent(*path, bytes.len() as u64),
-            (Some(Err(error)), Some(exchange)) => exchange.broke(error),
-            _ => {}
-        }
-        Poll::Ready(chunk.map(|chunk| chunk.map(|(_, bytes)| Frame::data(bytes))))
+        self.poll_chunk(cx, PIECE_BYTES as u64).map_ok(Frame::data)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Empty => true,
-            Content::Memory(bytes) => bytes.is_empty(),
-            Content::Stream(stream) => stream.left == 0,
-        }
+        self.left_bytes() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match &self.content {
-            Content::Empty => 0,
-            Content::Memory(bytes) => bytes.len() as u64,
-            Content::Stream(stream) => stream.left,
-        })
+        SizeHint::with_exact(self.left_bytes())
     }
 }
 

@@ -6,11 +6,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::ServeConfig;
 use crate::error::ServeError;
+use crate::http2;
 
 /// Descriptors beside connections and kept files: listening sockets, event queues of workers, logs, files being read.
 const OTHER_DESCRIPTORS: u64 = 256;
-/// What a connection may take at its worst: buffers of a TLS session and of an answer that waits.
-const CONNECTION_BYTES: u64 = 288 * 1024;
 /// At most so many connections are at their worst at the same time; those that rest take next to nothing.
 const BUSY_CONNECTIONS: u64 = 1024;
 /// The program itself.
@@ -47,7 +46,8 @@ fn descriptors(config: &ServeConfig) -> u64 {
 
 fn memory(config: &ServeConfig) -> u64 {
     let busy = (config.max_connections.get() as u64).min(BUSY_CONNECTIONS);
-    config.memory_cache.bytes().saturating_add(busy * CONNECTION_BYTES).saturating_add(BASE_BYTES)
+    let connections = busy.saturating_mul(http2::connection_bytes(config));
+    config.memory_cache.bytes().saturating_add(connections).saturating_add(BASE_BYTES)
 }
 
 /// Of the machine, or of the group that systemd or a container put the process in.

@@ -63,6 +63,11 @@ impl Patience {
             least_bytes: config.min_rate.bytes_per_second().saturating_mul(config.stall_seconds.get().into()).max(1),
         }
     }
+
+    /// How long a client may take too little of an answer.
+    pub(crate) const fn stall(&self) -> Duration {
+        self.stall
+    }
 }
 
 /// What is to be done about a connection.

@@ -1,8 +1,9 @@
 //! The content server.
 //!
 //! ```text
-//! worker: accept -> visit: (PROXY) (TLS) -> lane ---------\
-//!                                        \-> hyper -> Site::exchange
+//! worker: accept -> visit: (PROXY) (TLS) -> lane --\
+//!                                        |-> hyper -+-> Site::exchange
+//!                                        \-> http2 -/
 //!                             path -> target -> rate -> catalog, pin -> decide -> objects -> respond -> body
 //! ```
 //!
@@ -13,14 +14,15 @@
 //! | `catalog`, `published` | what is there, what is not there *yet*, and which pointers a connection sees |
 //! | `etag`, `range`, `decide` | the conditions of RFC 9110, without I/O |
 //! | `object`, `objects`, `check`, `verified` | bytes that were compared with the index, in memory or as open files |
-//! | `respond`, `body` | status, headers and bytes |
+//! | `respond`, `body`, `buffer` | status, headers and bytes |
 //! | `client`, `connection` | who asks, how often; whether a connection still moves |
 //! | `exchange`, `access`, `trace`, `line_limit` | one request for logs, metrics and traces; lines that clients cause |
 //! | [`site`](Site) | all of that together; everything but sockets |
 //! | `lane` | requests of the usual shape on the wire; hyper has the others |
+//! | `http2` | the streams of a connection, and what they may hold |
 //! | `socket`, `proxy`, `tls`, `visit` | the life of a connection |
 //! | `door`, `inherit`, `takeover` | listening sockets, our own and others' |
-//! | `worker`, `admin`, `server`, `reload`, `capacity` | threads, and their start and end |
+//! | `worker`, `admin`, `server`, `reload`, `capacity`, `memory` | threads, their start and end, and what they need |
 //!
 //! Always true: what leaves was compared with the index, before or on its way; GET and HEAD share one decision, and so do
 //! both lanes; nothing is redirected or encoded; the file system is not touched for what is at hand.
@@ -30,6 +32,7 @@ pub mod config;
 mod access;
 mod admin;
 mod body;
+mod buffer;
 mod capacity;
 mod catalog;
 mod check;
@@ -41,10 +44,12 @@ mod error;
 mod etag;
 mod exchange;
 mod health;
+mod http2;
 mod inherit;
 mod io;
 mod lane;
 mod line_limit;
+mod memory;
 mod object;
 mod objects;
 mod phase;

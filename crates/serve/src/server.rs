@@ -16,6 +16,7 @@ use crate::config::{Listen, ServeConfig};
 use crate::door::{self, DoorSettings, OpenDoor};
 use crate::error::ServeError;
 use crate::inherit::Inherited;
+use crate::memory::{self, Crowd};
 use crate::phase::{Phase, PhaseWatch, phases};
 use crate::reload::{Reloader, TlsDoor};
 use crate::site::Site;
@@ -128,7 +129,7 @@ impl Server {
         for (doors, tls) in [(&cleartext, false), (&encrypted, true), (&admin, false)] {
             running.listening.extend(doors.iter().flat_map(|door| listening(door, tls)));
         }
-        running.helpers.push(tokio::spawn(refresh(Arc::clone(&site), watch)));
+        running.helpers.push(tokio::spawn(refresh(shared, watch)));
         running.reloader = Reloader::new(site, tls_doors);
         if let Some(path) = &config.takeover {
             let taken_over = Arc::clone(&running.taken_over);
@@ -156,14 +157,22 @@ fn offer(door: &OpenDoor) -> Result<Vec<(String, OwnedFd)>, ServeError> {
     (0..door.sockets.len()).map(|at| Ok((door.name(), door.socket_for(at)?))).collect()
 }
 
-/// Looks for news until the server closes.
-async fn refresh(site: Arc<Site>, mut phase: PhaseWatch) {
+/// Looks for news, and for memory to give back, until the server closes.
+async fn refresh(shared: Arc<Shared>, mut phase: PhaseWatch) {
+    let mut crowd = Crowd::default();
     let mut ticks = interval(REFRESH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = phase.reaches(Phase::Aborting) => return,
-            _ = ticks.tick() => site.refresh().await,
+            _ = ticks.tick() => {
+                shared.site.refresh().await;
+                let (open, most) = shared.connections();
+                if crowd.has_gone(open, most) {
+                    // Should it fail, the next crowd is another occasion.
+                    let _ = tokio::task::spawn_blocking(memory::give_back).await;
+                }
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::server::{NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier};
 use x509_cert::der::Decode as _;
 
 use crate::config::{ClientCertificates, ServeConfig};
@@ -35,10 +35,15 @@ pub(crate) fn server_config(
         .with_single_cert(certificate.certificates()?, private_key)
         .map_err(ServeError::Tls)?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // Of each door its own: who resumes was let in by the same rules. For the same reason tickets end with the
-    // configuration that made them.
-    tls.ticketer = aws_lc_rs::Ticketer::new().map_err(ServeError::Tls)?;
-    tls.send_tls13_tickets = 1;
+    if wanted == ClientCertificates::None {
+        tls.ticketer = aws_lc_rs::Ticketer::new().map_err(ServeError::Tls)?;
+        tls.send_tls13_tickets = 1;
+    } else {
+        // A session that is resumed shows no certificate again, and the one that it began with may have expired since, or
+        // its issuer be trusted no longer: each connection shows what is valid today. (Tickets are off by default.)
+        tls.session_storage = Arc::new(NoServerSessionStorage {});
+        tls.send_tls13_tickets = 0;
+    }
     Ok(tls)
 }
 

@@ -1,15 +1,19 @@
 //! The life of a connection, from the accepted socket to its end.
 //!
 //! ```text
-//! (PROXY protocol) -> (TLS) -> the lane -> hyper, if something unusual comes
+//! (PROXY protocol) -> (TLS) -> ALPN says h2 -----------------------------> HTTP/2
+//!                           \-> the lane -> cleartext begins with preface -/
+//!                                       \-> anything else unusual comes ---> hyper, for HTTP/1
 //! ```
 //!
 //! `Upgrade: h2c`, which libcurl sends with each cleartext request, is not taken: the answer is plain HTTP/1.1 and the
-//! connection goes on. A client that begins with the preface of HTTP/2 is served HTTP/2.
+//! connection goes on. A client that begins with the preface of HTTP/2 is served HTTP/2; on TLS it has to say so by ALPN
+//! (RFC 9113, 3.2), and behind a request of HTTP/1 the preface is no request.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::os::fd::OwnedFd;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,9 +23,9 @@ use clearwell_metrics::{EndReason, TlsVersion};
 use http::header::HOST;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::TokioIo;
 use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
@@ -31,9 +35,9 @@ use tracing::field::display;
 
 use crate::body::Body;
 use crate::client::Ticket;
-use crate::config::ServeConfig;
 use crate::connection::{Connection, Progress, Verdict};
 use crate::door::DoorSettings;
+use crate::http2::{self, Http2};
 use crate::io::Watched;
 use crate::lane::{Lane, Leaving, boxed};
 use crate::phase::Phase;
@@ -103,9 +107,14 @@ impl Visit {
             match lane.run().await {
                 // On a plain socket closing it is enough.
                 Ok(Leaving::Closed) => {}
-                Ok(Leaving::HandedOver(unread)) => {
-                    let socket = self.socket.give_away();
-                    boxed(|| self.serve_hyper(Rewound::new(unread, socket))).await;
+                Ok(Leaving::HandedOver { unread, is_first }) => {
+                    let is_http2 = is_first && http2::is_preface(&unread);
+                    let io = Rewound::new(unread, self.socket.give_away());
+                    if is_http2 {
+                        boxed(|| self.serve_http2(io)).await;
+                    } else {
+                        boxed(|| self.serve_http1(io)).await;
+                    }
                 }
                 Err(error) => self.note_end(&error),
             }
@@ -187,7 +196,7 @@ impl Visit {
         let socket = self.socket.give_away();
         let Some(mut stream) = self.shake_hands(acceptor, socket).await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            return self.serve_hyper(stream).await;
+            return self.serve_http2(stream).await;
         }
         let lane = Lane { io: &mut stream, shared: &self.place.shared, connection: &self.connection };
         match lane.run().await {
@@ -195,24 +204,45 @@ impl Visit {
                 // TLS says goodbye. Whoever is gone does not hear it.
                 let _ = stream.shutdown().await;
             }
-            Ok(Leaving::HandedOver(unread)) => boxed(|| self.serve_hyper(Rewound::new(unread, stream))).await,
+            Ok(Leaving::HandedOver { unread, .. }) => {
+                boxed(|| self.serve_http1(Rewound::new(unread, stream))).await;
+            }
             Err(error) => self.note_end(&error),
         }
     }
 
-    async fn serve_hyper<T>(&self, stream: T)
+    async fn serve_http1<T>(&self, stream: T)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.connection.watch();
-        let (site, peer) = (self.site(), self.connection.peer().map(display));
+        let site = self.site();
         let service = service_fn(|request: Request<Incoming>| {
             let (site, connection) = (Arc::clone(site), Arc::clone(&self.connection));
             async move { Ok::<_, Infallible>(answer(&site, &connection, request).await) }
         });
         let io = Watched::new(TokioIo::new(stream), Arc::clone(&self.connection));
-        let builder = http(&site.settings().config);
-        let mut http = pin!(builder.serve_connection(io, service));
+        let config = &site.settings().config;
+        let http = http1::Builder::new()
+            // The watch over the connection knows more than hyper's own timer, which takes a rest for a slow header.
+            .header_read_timeout(None)
+            .max_headers(config.max_header_lines.get())
+            .max_buf_size(config.header_limit())
+            .serve_connection(io, service);
+        self.serve_watched(http).await;
+    }
+
+    async fn serve_http2<T>(&self, stream: T)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.serve_watched(Http2::new(stream, self.site(), &self.connection)).await;
+    }
+
+    /// Serves what judges nothing itself.
+    async fn serve_watched(&self, http: impl Protocol) {
+        self.connection.watch();
+        let (site, peer) = (self.site(), self.connection.peer().map(display));
+        let mut http = pin!(http);
         let mut phase = self.place.shared.phase.clone();
         let mut seen = Progress::default();
         let mut said_goodbye = false;
@@ -238,10 +268,10 @@ impl Visit {
                 biased;
                 ended = http.as_mut() => {
                     if let Err(error) = ended {
-                        if is_no_http(&*error) {
+                        if error.is_breach() {
                             site.metrics().http.ended(EndReason::Protocol);
                         }
-                        tracing::debug!(peer, error = chain(&*error), "connection ended");
+                        tracing::debug!(peer, error = chain(&error), "connection ended");
                     }
                     return;
                 }
@@ -279,7 +309,7 @@ async fn answer(site: &Site, connection: &Arc<Connection>, request: Request<Inco
 }
 
 /// Of the header as HTTP/1.1 writes it, within a few bytes.
-fn header_bytes(request: &Request<Incoming>) -> usize {
+pub(crate) fn header_bytes<B>(request: &Request<B>) -> usize {
     let uri = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     lines.sum::<usize>() + uri + request.method().as_str().len()
@@ -291,26 +321,54 @@ fn is_bare_authority(request: &Request<Incoming>) -> bool {
     uri.scheme().is_none() && uri.authority().is_some() && request.method() != Method::CONNECT
 }
 
-fn http(config: &ServeConfig) -> auto::Builder<TokioExecutor> {
-    let limit = config.header_limit();
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    // The watch over the connection knows more than hyper's own timer, which takes a rest for a slow header.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_headers(config.max_header_lines.get())
-        .max_buf_size(limit);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(config.max_streams.get())
-        .max_header_list_size(u32::try_from(limit).unwrap_or(u32::MAX));
-    builder
+/// A connection of one version of HTTP.
+trait Protocol: Future<Output = Result<(), Self::Error>> {
+    type Error: Breach;
+
+    /// Ends the connection with the requests that are under way.
+    fn graceful_shutdown(self: Pin<&mut Self>);
 }
 
-fn is_no_http(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+/// How a connection can end.
+trait Breach: Error + 'static {
+    /// True if the client broke the protocol.
+    fn is_breach(&self) -> bool;
+}
+
+impl<I, S> Protocol for http1::Connection<I, S>
+where
+    Self: Future<Output = Result<(), hyper::Error>>,
+    S: hyper::service::HttpService<Incoming>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S::ResBody: http_body::Body + 'static,
+    <S::ResBody as http_body::Body>::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Error = hyper::Error;
+
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        http1::Connection::graceful_shutdown(self);
+    }
+}
+
+impl Breach for hyper::Error {
+    fn is_breach(&self) -> bool {
+        self.is_parse()
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Protocol for Http2<T> {
+    type Error = h2::Error;
+
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        Http2::graceful_shutdown(self.get_mut());
+    }
+}
+
+impl Breach for h2::Error {
+    fn is_breach(&self) -> bool {
+        self.is_library()
+    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) site: Arc<Site>,
     /// Connections of all workers.
     open: AtomicUsize,
+    /// The most of them since somebody asked.
+    most: AtomicUsize,
     /// Workers that still accept.
     accepting: AtomicUsize,
     /// Connections are to end.
@@ -59,11 +61,18 @@ impl Shared {
         Arc::new(Self {
             site,
             open: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
             accepting,
             closing: AtomicBool::new(false),
             handshake_lines: LineLimit::default(),
             phase,
         })
+    }
+
+    /// Connections that are open, and the most that were since the last call.
+    pub(crate) fn connections(&self) -> (usize, usize) {
+        let open = self.open.load(Ordering::Relaxed);
+        (open, self.most.swap(open, Ordering::Relaxed))
     }
 }
 
@@ -253,7 +262,9 @@ fn admit(
     connections: &Connections,
     refusals: &Arc<tokio::sync::Semaphore>,
 ) {
-    let is_full = shared.open.fetch_add(1, Ordering::Relaxed) >= shared.site.settings().config.max_connections.get();
+    let others = shared.open.fetch_add(1, Ordering::Relaxed);
+    shared.most.fetch_max(others + 1, Ordering::Relaxed);
+    let is_full = others >= shared.site.settings().config.max_connections.get();
     let connection = Arc::new(Connection::new(peer));
     let entry = Entry { connection: Arc::clone(&connection), task: None, seen: Progress::default() };
     let key = connections.lock().unwrap_or_else(PoisonError::into_inner).insert(entry);

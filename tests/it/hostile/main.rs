@@ -7,9 +7,11 @@
 
 mod changed_files;
 mod download;
-mod metrics;
+mod frames;
 mod http;
+mod http2_memory;
 mod indexes;
+mod metrics;
 #[path = "../../../crates/clearwell/tests/cli/mix.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod mix;
@@ -18,6 +20,7 @@ mod ranges;
 #[path = "../../../crates/clearwell/tests/cli/run.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod run;
+mod served;
 mod terminal;
 mod trees;
 mod wait;

@@ -32,7 +32,7 @@ use crate::access::Line;
 use crate::body::{self, Content};
 use crate::connection::Connection;
 use crate::exchange::{self, Asked, Exchange};
-use crate::lane::date::{Prefix, date};
+use crate::lane::date::Prefix;
 use crate::lane::head::{Head, Parsed};
 use crate::lane::inbox::Inbox;
 use crate::object::{FilePart, Object, Segment, Source};
@@ -41,6 +41,7 @@ use crate::site::Query;
 use crate::socket::Behind;
 use crate::worker::Shared;
 
+pub(crate) use date::date;
 pub(crate) use transport::Transport;
 
 /// Sent of a file before others have their turn: costs nothing measurable, and keeps them waiting for some hundred
@@ -57,8 +58,12 @@ const COPIED_BYTES: u64 = 5 << 20;
 pub(crate) enum Leaving {
     /// It is over.
     Closed,
-    /// Somebody else goes on, with these bytes first.
-    HandedOver(Bytes),
+    /// hyper goes on, or whoever speaks the protocol of these bytes, which come first.
+    HandedOver {
+        unread: Bytes,
+        /// No request was answered before.
+        is_first: bool,
+    },
 }
 
 /// A connection on the lane.
@@ -111,6 +116,7 @@ impl<T: Transport> Lane<'_, T> {
     pub(crate) fn run(mut self) -> impl Future<Output = io::Result<Leaving>> + Send {
         async move {
             let mut inbox = Inbox::default();
+            let mut is_first = true;
             loop {
                 let (next, length) = match poll_fn(|cx| Poll::Ready(self.turn(cx, &inbox))).await? {
                     Turn::Answered(next, length) => (next, length),
@@ -120,17 +126,18 @@ impl<T: Transport> Lane<'_, T> {
                         }
                         continue;
                     }
-                    Turn::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
+                    Turn::Somebody => return Ok(Leaving::HandedOver { unread: inbox.take(), is_first }),
                     Turn::Blocked(blocked) => boxed(|| self.finish(blocked)).await?,
                     Turn::Otherwise(object) => boxed(|| self.answer(&inbox, object)).await?,
                 };
                 if T::KEEPS_BYTES {
                     poll_fn(|cx| self.io.poll_finish(cx)).await?;
                 }
+                is_first = false;
                 match next {
                     Next::Another => inbox.consume(length),
                     Next::End => return Ok(Leaving::Closed),
-                    Next::Somebody => return Ok(Leaving::HandedOver(inbox.take())),
+                    Next::Somebody => return Ok(Leaving::HandedOver { unread: inbox.take(), is_first }),
                 }
             }
         }

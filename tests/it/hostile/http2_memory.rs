@@ -1,0 +1,112 @@
+//! Memory of HTTP/2: what one connection can take is bounded, whatever it asks for and however little it reads; and what
+//! a crowd took goes back to the system when it has left.
+
+use crate::frames::{MAXIMAL_WINDOW, Rude, window_update};
+use crate::served::Served;
+use crate::wait::until;
+
+const PACK: &str = "/20/pack-os-core-from-15.tar";
+const PACK_BYTES: usize = 10 << 20;
+/// What `serve` reckons with for a connection.
+const CONNECTION_KIB: u64 = 385;
+/// What the process may keep of a crowd: caches of its threads, tables that have grown.
+const KEPT_KIB: u64 = 12 * 1024;
+const CONNECTIONS: usize = 60;
+const STREAMS: usize = 64;
+
+fn served() -> Served {
+    let pack = vec![7; PACK_BYTES];
+    let served = Served::start(&[("pack-os-core-from-15.tar", &pack)], &["--max-downloads-per-address", "0"]);
+    // What is only loaded once is there before anything is measured.
+    assert_eq!(served.get(PACK).1.len(), PACK_BYTES);
+    let mut client = Rude::connect(&served.server.listen, MAXIMAL_WINDOW);
+    client.ask([PACK]);
+    let mut read = 0;
+    while read < PACK_BYTES {
+        read += client.read(1 << 16);
+    }
+    drop(client);
+    served.wait_for_metric("clearwell_http_requests_in_flight", 0);
+    served
+}
+
+/// Measures a crowd: while it is there, and when it has left.
+fn attack(connect: impl Fn(&Served) -> Vec<Rude>) {
+    let served = served();
+    let before = served.settled_kib();
+    let crowd = connect(&served);
+    let at_peak = served.settled_kib();
+    let bound = before + CONNECTION_KIB * crowd.len() as u64;
+    assert!(at_peak <= bound, "{} connections: {before} KiB before, {at_peak} KiB at their peak", crowd.len());
+    drop(crowd);
+    served.wait_for_metric("clearwell_http_connections_open{listener=\"cleartext\"}", 0);
+    until(|| served.resident_kib() <= before + KEPT_KIB);
+    assert_eq!(served.get("/20/format").0, 200);
+}
+
+fn in_flight(served: &Served, requests: usize) {
+    served.wait_for_metric("clearwell_http_requests_in_flight", requests as u64);
+}
+
+#[test]
+fn streams_that_are_not_read() {
+    attack(|served| {
+        let connect = |_| {
+            let mut client = Rude::connect(&served.server.listen, MAXIMAL_WINDOW);
+            client.ask([PACK; STREAMS]);
+            client
+        };
+        let crowd = (0..CONNECTIONS).map(connect).collect();
+        in_flight(served, CONNECTIONS * STREAMS);
+        crowd
+    });
+}
+
+#[test]
+fn streams_that_are_read_a_little_and_then_not() {
+    attack(|served| {
+        let connect = |_| {
+            let mut client = Rude::connect(&served.server.listen, MAXIMAL_WINDOW);
+            client.ask([PACK; STREAMS]);
+            for _ in 0..20 {
+                client.read(10_000);
+            }
+            client
+        };
+        let crowd = (0..CONNECTIONS).map(connect).collect();
+        in_flight(served, CONNECTIONS * STREAMS);
+        crowd
+    });
+}
+
+#[test]
+fn streams_without_a_window() {
+    attack(|served| {
+        let connect = |at: usize| {
+            let mut client = Rude::connect(&served.server.listen, [0, 1, 100, 20_000][at % 4]);
+            client.ask([PACK; STREAMS]);
+            client
+        };
+        let crowd = (0..CONNECTIONS).map(connect).collect();
+        in_flight(served, CONNECTIONS * STREAMS);
+        crowd
+    });
+}
+
+#[test]
+fn windows_that_open_once_everything_waits() {
+    attack(|served| {
+        let connect = |_| {
+            let mut client = Rude::connect(&served.server.listen, 0);
+            client.ask([PACK; STREAMS]);
+            client
+        };
+        let mut crowd: Vec<Rude> = (0..CONNECTIONS).map(connect).collect();
+        in_flight(served, CONNECTIONS * STREAMS);
+        for client in &mut crowd {
+            let windows = (0..=2 * STREAMS as u32).filter(|stream| *stream == 0 || stream % 2 == 1);
+            client.send(&windows.flat_map(|stream| window_update(stream, 1 << 29)).collect::<Vec<u8>>());
+        }
+        crowd
+    });
+}
