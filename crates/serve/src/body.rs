@@ -198,7 +198,7 @@ pub(crate) async fn warm(file: &Arc<VerifiedFile>, part: Range<u64>, end: u64) -
         let mut buffer = vec![0; WARMED_BYTES as usize];
         let mut position = part.start;
         while position < part.end {
-            let wanted = (allowed - part.start).min(at_most).min(PIECE_BYTES as u64);
+            let wanted = (part.end - position).min(WARMED_BYTES) as usize;
             match file.file.read_at(&mut buffer[..wanted], position)? {
                 0 => return Err(file.noted(io::ErrorKind::UnexpectedEof.into())),
                 length => position += length as u64,

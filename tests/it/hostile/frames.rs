@@ -6,10 +6,8 @@ use std::time::Duration;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
-const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 
 const END_STREAM: u8 = 1;
@@ -24,7 +22,7 @@ const DEFAULT_WINDOW: u32 = 65_535;
 /// No test waits longer for bytes.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut bytes = length[1..].to_vec();
     bytes.extend([kind, flags]);
@@ -33,23 +31,12 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// GET, with more header fields.
-pub(crate) fn get(stream: u32, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
-    // RFC 7541: :method GET, :scheme http, :authority x and :path, then fields with names of their own.
+/// GET.
+fn get(stream: u32, path: &str) -> Vec<u8> {
+    // RFC 7541: :method GET, :scheme http, :authority x and :path.
     let mut block = vec![0x82, 0x86, 0x01, 1, b'x', 0x04, u8::try_from(path.len()).unwrap()];
     block.extend(path.as_bytes());
-    for (name, value) in fields {
-        block.push(0);
-        for text in [name, value] {
-            block.push(u8::try_from(text.len()).ok().filter(|length| *length < 127).unwrap());
-            block.extend(text.as_bytes());
-        }
-    }
     frame(HEADERS, END_STREAM | END_HEADERS, stream, &block)
-}
-
-pub(crate) fn ping() -> Vec<u8> {
-    frame(PING, 0, 0, &[7; 8])
 }
 
 pub(crate) fn window_update(stream: u32, by: u32) -> Vec<u8> {
@@ -84,7 +71,7 @@ impl Rude {
 
     /// Asks for each path on a stream of its own.
     pub(crate) fn ask<'a>(&mut self, paths: impl IntoIterator<Item = &'a str>) {
-        let asked = (1..).step_by(2).zip(paths).flat_map(|(stream, path)| get(stream, path, &[]));
+        let asked = (1..).step_by(2).zip(paths).flat_map(|(stream, path)| get(stream, path));
         self.send(&asked.collect::<Vec<u8>>());
     }
 
@@ -96,23 +83,5 @@ impl Rude {
     pub(crate) fn read(&mut self, bytes: usize) -> usize {
         let mut buffer = vec![0; bytes];
         self.stream.read(&mut buffer).unwrap_or(0)
-    }
-
-    /// Reads frames, and gives nothing back of their window, until the server closes. How many bytes of answers came.
-    pub(crate) fn read_to_the_end(&mut self) -> usize {
-        let mut bytes = 0;
-        loop {
-            let mut head = [0; 9];
-            if self.stream.read_exact(&mut head).is_err() {
-                return bytes;
-            }
-            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-            if self.stream.read_exact(&mut payload).is_err() {
-                return bytes;
-            }
-            if head[3] == DATA {
-                bytes += payload.len();
-            }
-        }
     }
 }

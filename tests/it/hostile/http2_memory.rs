@@ -110,3 +110,32 @@ fn windows_that_open_once_everything_waits() {
         crowd
     });
 }
+
+/// Small objects are held as they are: no more of them are made than the budget has room for.
+#[test]
+fn small_objects_that_nobody_takes() {
+    let names = (1..20)
+        .filter(|from| *from != 10)
+        .flat_map(|from| ["os-core", "editor"].map(|bundle| format!("pack-{bundle}-from-{from}.tar")));
+    let packs: Vec<(String, Vec<u8>)> = names.enumerate().map(|(at, name)| (name, vec![at as u8; 60_000])).collect();
+    let packs: Vec<(&str, &[u8])> = packs.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+    // Nothing is kept in memory but what a stream holds.
+    let served = Served::start(&packs, &["--memory-cache", "0"]);
+    let paths: Vec<String> = packs.iter().map(|(name, _)| format!("/20/{name}")).collect();
+    for path in &paths {
+        assert_eq!(served.get(path).1.len(), 60_000);
+    }
+    let before = served.settled_kib();
+    let connect = |_| {
+        let mut client = Rude::connect(&served.server.listen, 1);
+        client.ask(paths.iter().map(String::as_str));
+        client
+    };
+    let crowd: Vec<Rude> = (0..CONNECTIONS).map(connect).collect();
+    let at_peak = served.settled_kib();
+    let bound = before + CONNECTION_KIB * CONNECTIONS as u64;
+    assert!(at_peak <= bound, "{before} KiB before, {at_peak} KiB at their peak");
+    drop(crowd);
+    served.wait_for_metric("clearwell_http_connections_open{listener=\"cleartext\"}", 0);
+    until(|| served.resident_kib() <= before + KEPT_KIB);
+}

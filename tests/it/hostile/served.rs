@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clearwell_format::resource::Artifact;
 use clearwell_store::Store;
-use clearwell_testkit::{SampleStore, sample_store};
+use clearwell_testkit::sample_store;
 use tempfile::TempDir;
 
 use crate::metrics::metric;
@@ -20,8 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The sample store, and a server of it.
 pub(crate) struct Served {
     pub(crate) server: Server,
-    pub(crate) sample: SampleStore,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Served {
@@ -39,7 +38,7 @@ impl Served {
         }
         drop(writer);
         let server = Server::start(folder.path(), "store", options);
-        Self { server, sample, folder }
+        Self { server, _folder: folder }
     }
 
     /// Status and body of an answer without TLS.
@@ -49,7 +48,7 @@ impl Served {
 
     /// Resident memory in KiB: of the process as it is.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.server.running.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.server.running.id().as_raw_nonzero())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.split_ascii_whitespace().next().unwrap().parse().unwrap()
     }

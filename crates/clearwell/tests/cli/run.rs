@@ -117,20 +117,18 @@ impl Running {
         (Self { child }, stdout)
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    pub(crate) fn id(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
     }
 
     /// Asks it to end, as an init system does.
     pub(crate) fn terminate(&self) {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)
-            .unwrap();
+        rustix::process::kill_process(self.id(), rustix::process::Signal::TERM).unwrap();
     }
 
     /// Asks it to read its configuration again.
     pub(crate) fn hang_up(&self) {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::HUP)
-            .unwrap();
+        rustix::process::kill_process(self.id(), rustix::process::Signal::HUP).unwrap();
     }
 
     /// Kills it as `kill -9` does.
