@@ -10,14 +10,14 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::commands;
 use crate::error::CliError;
-use crate::exit::{EXIT_CODES, Exit};
+use crate::exit::{self, Exit};
 use crate::ui::Ui;
 
 /// Builds signed swupd update content, keeps it in a verified store, and serves it.
 ///
 /// New here? Run `clearwell demo`: it releases three versions of a sample system, serves them, and prints what to try.
 #[derive(Debug, Parser)]
-#[command(name = "clearwell", version, after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "clearwell", version, after_help = exit::listed(), max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

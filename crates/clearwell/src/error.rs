@@ -7,7 +7,7 @@ use std::path::Path;
 
 use clearwell_format::printable;
 use clearwell_format::printable::chain;
-use clearwell_store::{Fault, StoreError};
+use clearwell_store::StoreError;
 
 use crate::exit::Exit;
 
@@ -98,19 +98,5 @@ impl Error for CliError {}
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         Self::transparent(error.fault().into(), error)
-    }
-}
-
-impl From<Fault> for Exit {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Locked => Self::Locked,
-            Fault::Version => Self::Version,
-            Fault::Store => Self::Store,
-            Fault::Source => Self::Input,
-            Fault::Disk => Self::Disk,
-            Fault::Internal => Self::Internal,
-            Fault::Cancelled => Self::Interrupted,
-        }
     }
 }

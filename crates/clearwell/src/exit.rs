@@ -2,42 +2,50 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. The numbers are a contract with scripts: they never change their meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Exit {
-    /// Done, or the answer is yes.
-    Done = 0,
-    /// The command ran and what it checked failed: damage was found, or an endpoint would fail.
-    Findings = 1,
-    /// The command line or a configuration file cannot be understood.
-    Usage = 2,
-    /// An input is missing or cannot be used as it is: a tree, a workspace, a bundle, a file.
-    Input = 3,
-    /// A version or format is unknown, exists already, or does not follow the one before.
-    Version = 4,
-    /// The publish guard refused: endpoints would be harmed.
-    Guard = 5,
-    /// Another command writes to the store.
-    Locked = 6,
-    /// The store is missing, damaged, or of a newer layout.
-    Store = 7,
-    /// A key, a certificate or a signing command cannot be used.
-    Signing = 8,
-    /// The disk refused: no space, no permission, or failing.
-    Disk = 9,
-    /// A network address cannot be used, or a server does not answer.
-    Network = 10,
-    /// Nothing changed since the version before, so there is nothing to release.
-    NothingToRelease = 11,
-    /// Damage was found, and all of it repaired.
-    Repaired = 12,
-    /// An internal error.
-    Internal = 70,
-    /// Ended by Ctrl-C or SIGINT; what was finished stays. As a shell says it: 128 and the number of the signal.
-    Interrupted = 130,
-    /// Ended by SIGTERM, likewise.
-    Terminated = 143,
+use clearwell_store::Fault;
+
+/// Declares the codes once: the enum, the list of all, and what help says of each.
+macro_rules! exits {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal: $text:literal,)*) => {
+        /// How a command ended. The numbers are a contract with scripts: they never change their meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum Exit {
+            $(#[doc = $text] $(#[doc = $doc])* $name = $code,)*
+        }
+
+        impl Exit {
+            const ALL: &[Self] = &[$(Self::$name),*];
+
+            const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+exits! {
+    /// Or the answer is yes.
+    Done = 0: "done",
+    /// The command ran, and the answer is no.
+    Findings = 1: "check failed: damage was found, or an endpoint would fail",
+    Usage = 2: "the command line or a configuration file cannot be understood",
+    Input = 3: "an input is missing or cannot be used as it is: a tree, a workspace, a bundle, a file",
+    Version = 4: "a version or format is unknown, exists already, or does not follow the one before",
+    Guard = 5: "the publish guard refused: endpoints would be harmed",
+    Locked = 6: "another command writes to the store",
+    Store = 7: "the store is missing, damaged, or of a newer layout",
+    Signing = 8: "a key, a certificate or a signing command cannot be used",
+    Disk = 9: "the disk refused: no space, no permission, or failing",
+    Network = 10: "a network address cannot be used, or a server does not answer",
+    NothingToRelease = 11: "nothing changed since the version before, so there is nothing to release",
+    Repaired = 12: "damage was found, and all of it repaired",
+    Internal = 70: "internal error (bug); please report it",
+    /// As a shell says it: 128 and the number of the signal.
+    Interrupted = 130: "ended by Ctrl-C; what was finished stays, and the message says how to go on",
+    Terminated = 143: "ended by SIGTERM, likewise",
 }
 
 impl From<Exit> for ExitCode {
@@ -46,35 +54,53 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// The one place where the errors of libraries become codes.
+impl From<Fault> for Exit {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Usage => Self::Usage,
+            Fault::Input => Self::Input,
+            Fault::Version => Self::Version,
+            Fault::Guard => Self::Guard,
+            Fault::Locked => Self::Locked,
+            Fault::Store => Self::Store,
+            Fault::Signing => Self::Signing,
+            Fault::Disk => Self::Disk,
+            Fault::Network => Self::Network,
+            Fault::NothingToDo => Self::NothingToRelease,
+            Fault::Internal => Self::Internal,
+            Fault::Cancelled => Self::Interrupted,
+        }
+    }
+}
+
 /// The list as `--help` shows it.
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-   0  done
-   1  check failed: damage was found, or an endpoint would fail
-   2  the command line or a configuration file cannot be understood
-   3  an input is missing or cannot be used as it is: a tree, a workspace, a bundle, a file
-   4  a version or format is unknown, exists already, or does not follow the one before
-   5  the publish guard refused: endpoints would be harmed
-   6  another command writes to the store
-   7  the store is missing, damaged, or of a newer layout
-   8  a key, a certificate or a signing command cannot be used
-   9  the disk refused: no space, no permission, or failing
-  10  a network address cannot be used, or a server does not answer
-  11  nothing changed since the version before, so there is nothing to release
-  12  damage was found, and all of it repaired
-  70  internal error (bug); please report it
- 130  ended by Ctrl-C; what was finished stays, and the message says how to go on
- 143  ended by SIGTERM, likewise";
+pub(crate) fn listed() -> String {
+    let line = |exit: &Exit| format!("\n{:4}  {}", *exit as u8, exit.text());
+    format!("Exit codes:{}", Exit::ALL.iter().map(line).collect::<String>())
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Scripts rely on these numbers, and operators on the table.
     #[test]
-    fn every_code_is_listed() {
-        for exit in (0..=12).chain([70, 130, 143]) {
-            assert!(EXIT_CODES.lines().any(|line| line.trim_start().starts_with(&format!("{exit}  "))), "{exit}");
-        }
-        assert_eq!(EXIT_CODES.lines().count(), 17);
+    fn the_documented_table_is_the_list() {
+        let documented: Vec<(u8, &str)> = include_str!("../../../docs/command-line.md")
+            .split_once("## Exit codes\n")
+            .and_then(|(_, rest)| rest.split("\n## ").next())
+            .unwrap_or_default()
+            .lines()
+            .filter_map(|line| {
+                let (code, text) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+                Some((code.parse().ok()?, text))
+            })
+            .collect();
+        let listed: Vec<(u8, &str)> = Exit::ALL.iter().map(|exit| (*exit as u8, exit.text())).collect();
+        assert_eq!(documented, listed);
+        let help = super::listed();
+        assert!(listed.iter().all(|(code, text)| help.contains(&format!("{code}  {text}"))), "{help}");
+        assert_eq!(help.lines().count(), listed.len() + 1);
     }
 }

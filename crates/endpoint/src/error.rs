@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clearwell_format::{BundleName, Version};
+use clearwell_store::Fault;
 
 /// The endpoint cannot work: its folders, options or certificates.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,17 @@ pub enum EndpointError {
 }
 
 impl EndpointError {
+    /// What kind of trouble it is, for exit codes and retries.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Url { .. } | Self::Tls { .. } | Self::NotInstalled => Fault::Usage,
+            Self::Folder { .. } => Fault::Disk,
+            Self::State { .. } | Self::UnknownBundle { .. } => Fault::Input,
+            Self::UnknownRelease { .. } | Self::NotEarlier { .. } => Fault::Version,
+            Self::Worker(_) => Fault::Internal,
+        }
+    }
+
     pub(crate) fn folder(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Folder { action, path, source }

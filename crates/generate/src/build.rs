@@ -50,7 +50,7 @@ use stopwatch::Stopwatch;
 use unfinished::FINGERPRINT;
 
 pub use crate::compression::Method;
-pub use crate::error::{BuildError, BuildFault};
+pub use crate::error::BuildError;
 pub use crate::profile::{InvalidProfile, Profile};
 pub use options::BuildOptions;
 pub use outcome::{BuildOutcome, BundleFetch, MadeCounts, Slow};

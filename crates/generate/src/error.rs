@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clearwell_format::archive::ArchiveError;
 use clearwell_format::{FileHash, FormatNumber, Resource, Version};
 use clearwell_sign::SignError;
-use clearwell_store::StoreError;
+use clearwell_store::{Fault, StoreError};
 
 use crate::guard::Finding;
 use crate::plan::PlanError;
@@ -47,6 +47,12 @@ pub enum BuildError {
     #[error("{resource} does not hold the file it is named after; check the store")]
     StoredContent {
         /// The archive.
+        resource: Box<Resource>,
+    },
+    /// A pack of an earlier release, parts of which are kept, is not what its release made.
+    #[error("{resource}, parts of which are kept, cannot be read or is damaged; check the store")]
+    StoredPack {
+        /// The pack.
         resource: Box<Resource>,
     },
     /// An object can be found neither in the tree nor in the store.
@@ -150,44 +156,28 @@ pub enum BuildError {
     },
 }
 
-/// Whose trouble a [`BuildError`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BuildFault {
-    /// The inputs cannot be used.
-    Inputs,
-    /// The version exists, or is not above the one before.
-    Version,
-    /// The guard refused.
-    Guard,
-    /// A key or certificate.
-    Signing,
-    /// The store's, which tells more.
-    Store(clearwell_store::Fault),
-    /// A mistake of this program.
-    Internal,
-}
-
 impl BuildError {
     /// What kind of trouble it is, for exit codes and retries.
-    pub const fn fault(&self) -> BuildFault {
+    pub const fn fault(&self) -> Fault {
         match self {
-            Self::Plan(PlanError::VersionNotAbovePrevious { .. })
-            | Self::NotEarlier { .. }
+            Self::Plan(error) => error.fault(),
+            Self::NotEarlier { .. }
             | Self::NothingBefore { .. }
             | Self::TargetFormat { .. }
             | Self::StagedTarget { .. }
             | Self::RetractedTarget { .. }
             | Self::Retracted { .. }
             | Self::NeverPublished { .. }
-            | Self::FormatBoundary { .. } => BuildFault::Version,
-            Self::Plan(_) | Self::SourceChanged { .. } | Self::ReadSource { .. } => BuildFault::Inputs,
-            Self::Store(error) => BuildFault::Store(error.fault()),
-            Self::StoredArchive { .. } | Self::StoredContent { .. } | Self::NoContent { .. } => {
-                BuildFault::Store(clearwell_store::Fault::Store)
-            }
-            Self::Compress { .. } => BuildFault::Internal,
-            Self::Sign { .. } => BuildFault::Signing,
-            Self::Refused { .. } => BuildFault::Guard,
+            | Self::FormatBoundary { .. } => Fault::Version,
+            Self::SourceChanged { .. } | Self::ReadSource { .. } => Fault::Input,
+            Self::Store(error) => error.fault(),
+            Self::StoredArchive { .. }
+            | Self::StoredContent { .. }
+            | Self::StoredPack { .. }
+            | Self::NoContent { .. } => Fault::Store,
+            Self::Compress { .. } => Fault::Internal,
+            Self::Sign { .. } => Fault::Signing,
+            Self::Refused { .. } => Fault::Guard,
         }
     }
 }

@@ -15,7 +15,7 @@ use clearwell_store::check::repair::How;
 use clearwell_store::{Fault, Store, Writer};
 
 use crate::budget::Budget;
-use crate::build::{BuildFault, Profile, profile_of};
+use crate::build::{Profile, profile_of};
 use crate::compression::Method;
 use crate::deltas::{self, DeltaOptions};
 use crate::earlier::StoredManifests;
@@ -89,7 +89,7 @@ fn remake(
         };
         match made {
             // What it was made of is damaged too.
-            Err(error) if error.fault() != BuildFault::Store(Fault::Disk) => {}
+            Err(error) if error.fault() != Fault::Disk => {}
             other => other?,
         }
     }

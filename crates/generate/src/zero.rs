@@ -21,7 +21,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io;
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Resource, Version};
@@ -48,7 +47,7 @@ pub(crate) struct ZeroPack<'p> {
     profile: Profile,
     pub(crate) pieces: Vec<Piece>,
     /// The pack that kept segments lie in.
-    before: Option<File>,
+    before: Option<(Resource, File)>,
 }
 
 /// A piece of a pack.
@@ -96,11 +95,11 @@ impl<'p> ZeroPack<'p> {
             let is_of_family = catalogue.family == profile.install_family().name;
             let pack = Resource::of(before, Artifact::Pack { bundle: plan.bundle.clone(), from: None });
             let (file, _) = objects.store.open_artifact(&pack).ok()?;
-            is_of_family.then_some((catalogue, file))
+            is_of_family.then_some((catalogue, (pack, file)))
         });
         let mut missing = files;
         let mut before = None;
-        if let Some((catalogue, file)) = old {
+        if let Some((catalogue, (pack, file))) = old {
             // One that is damaged on disk is made anew, and a check of the store tells more.
             let mut kept = kept(catalogue, &missing, objects);
             kept.retain(|segment| segment.bytes(&file).is_some());
@@ -108,7 +107,7 @@ impl<'p> ZeroPack<'p> {
                 kept.iter().flat_map(|segment| &segment.members).map(|&(hash, _)| hash).collect();
             missing.retain(|item| !there.contains(&item.hash));
             pieces.extend(kept.into_iter().map(Piece::Kept));
-            before = Some(file);
+            before = Some((pack, file));
         }
         let bytes = |items: &[PackItem]| items.iter().map(|&item| objects.tar_bytes(item)).sum::<u64>();
         let shared_bytes = profile.shared_bytes(2 * bytes(&missing) > bytes(&plan.items));
@@ -190,10 +189,9 @@ impl<'p> ZeroPack<'p> {
     }
 
     fn kept_bytes(&self, segment: &PackedSegment) -> Result<Vec<u8>, MemberError> {
-        self.before.as_ref().and_then(|pack| segment.bytes(pack)).ok_or_else(|| {
-            let error = io::Error::other("the pack of the version before is damaged: check the store");
-            MemberError::Write(error)
-        })
+        let (pack, file) = self.before.as_ref().expect("segments are kept of a pack before only");
+        let damaged = || BuildError::StoredPack { resource: Box::new(pack.clone()) };
+        Ok(segment.bytes(file).ok_or_else(damaged)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clearwell_metrics::ReloadKind;
-use clearwell_store::StoreError;
+use clearwell_store::{Fault, StoreError};
 
 use crate::config::Place;
 
@@ -115,6 +115,25 @@ pub enum ServeError {
 }
 
 impl ServeError {
+    /// What kind of trouble it is, for exit codes and retries.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Store(error) => error.fault(),
+            Self::Listen { .. } | Self::Takeover { .. } => Fault::Network,
+            Self::AccessLog { .. } => Fault::Disk,
+            Self::Thread(_) => Fault::Internal,
+            Self::NoListener
+            | Self::NoSystemdSocket { .. }
+            | Self::TooFewDescriptors { .. }
+            | Self::TooLittleMemory { .. }
+            | Self::FixedKeys(_)
+            | Self::Missing { .. }
+            | Self::ReadFile { .. }
+            | Self::Pem { .. }
+            | Self::Tls(_) => Fault::Usage,
+        }
+    }
+
     /// Which kind of reload it refuses.
     pub(crate) const fn refused_reload(&self) -> ReloadKind {
         match self {

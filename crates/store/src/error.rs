@@ -284,7 +284,7 @@ impl StoreError {
             | Self::Manifest { .. }
             | Self::Archive { .. }
             | Self::ManifestHash { .. } => Fault::Store,
-            Self::Content { .. } | Self::NoTree { .. } | Self::NotContent { .. } => Fault::Source,
+            Self::Content { .. } | Self::NoTree { .. } | Self::NotContent { .. } => Fault::Input,
             Self::NoSpace { .. } | Self::NotPermitted { .. } | Self::AcrossFileSystems { .. } | Self::Io { .. } => {
                 Fault::Disk
             }
@@ -294,19 +294,29 @@ impl StoreError {
     }
 }
 
-/// Whose trouble a [`StoreError`] is.
+/// Whose trouble an error of any of our libraries is: what exit codes and retries depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
+    /// The command line's, or that of a configuration file.
+    Usage,
+    /// What was to be read is missing or cannot be used as it is.
+    Input,
+    /// The version or format asked for exists, or does not, or does not follow.
+    Version,
+    /// Endpoints would be harmed.
+    Guard,
     /// Another writer holds the lock; later it may work.
     Locked,
-    /// The version asked for exists, or does not.
-    Version,
     /// The store is damaged, newer, or none.
     Store,
-    /// What was to be stored could not be read.
-    Source,
+    /// A key, a certificate or a signing command cannot be used.
+    Signing,
     /// Space, permissions, hardware.
     Disk,
+    /// An address cannot be used, or a server does not answer.
+    Network,
+    /// There is nothing to do.
+    NothingToDo,
     /// A mistake of this program.
     Internal,
     /// Nobody's: the work was told to stop.

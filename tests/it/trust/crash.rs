@@ -57,11 +57,7 @@ impl From<clearwell_store::StoreError> for Failure {
 
 impl From<clearwell_generate::build::BuildError> for Failure {
     fn from(error: clearwell_generate::build::BuildError) -> Self {
-        let fault = match error.fault() {
-            clearwell_generate::build::BuildFault::Store(fault) => Some(fault),
-            _ => None,
-        };
-        Self { fault, text: format!("{error}: {error:?}") }
+        Self { fault: Some(error.fault()), text: format!("{error}: {error:?}") }
     }
 }
 

@@ -10,19 +10,17 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use clearwell_format::{BundleName, FormatNumber, Version};
 use clearwell_generate::build::{
-    BuildError, BuildFault, BuildOptions, BuildOutcome, Method, Profile, build, continues, unfinished,
+    BuildError, BuildOptions, BuildOutcome, Method, Profile, build, continues, unfinished,
 };
 use clearwell_generate::bump::{Destination, FirstHalf, FormatBump, settle};
 use clearwell_generate::guard::{InvalidRule, Rule};
 use clearwell_generate::inputs::{AttributePolicy, Inputs, Release};
-use clearwell_generate::plan::PlanError;
 use clearwell_generate::progress::{Merged, Phase};
 use clearwell_generate::rotation::carried;
 use clearwell_generate::source::SourceError;
 use clearwell_generate::source::mix::Workspace;
 use clearwell_generate::source::trees::{OsContent, Trees};
 use clearwell_generate::tree::known::KnownHashes;
-use clearwell_generate::tree::scan::ScanError;
 use clearwell_serve::config::ByteSize;
 use clearwell_sign::Signer;
 use clearwell_store::{PhaseTime, SourceRecord, Store, StoreError};
@@ -420,15 +418,7 @@ impl Source {
 
 impl From<BuildError> for CliError {
     fn from(error: BuildError) -> Self {
-        let exit = match error.fault() {
-            _ if matches!(error, BuildError::Plan(PlanError::NothingChanged(_))) => Exit::NothingToRelease,
-            BuildFault::Inputs => Exit::Input,
-            BuildFault::Version => Exit::Version,
-            BuildFault::Guard => Exit::Guard,
-            BuildFault::Signing => Exit::Signing,
-            BuildFault::Store(fault) => fault.into(),
-            BuildFault::Internal => Exit::Internal,
-        };
+        let exit = error.fault().into();
         if let BuildError::Refused { findings, .. } = &error {
             let lines = findings.iter().map(ToString::to_string);
             return Self::plain(exit, format!("{error}, nothing was published:")).with_lines(lines);
@@ -439,11 +429,11 @@ impl From<BuildError> for CliError {
 
 impl From<SourceError> for CliError {
     fn from(error: SourceError) -> Self {
+        let exit = error.fault().into();
         if let SourceError::Several(problems) = &error {
-            return Self::plain(Exit::Input, problems.summary()).with_lines(problems.lines());
+            return Self::plain(exit, problems.summary()).with_lines(problems.lines());
         }
-        let is_cancelled = matches!(error, SourceError::Scan(ScanError::Cancelled));
-        Self::transparent(if is_cancelled { Exit::Interrupted } else { Exit::Input }, error)
+        Self::transparent(exit, error)
     }
 }
 

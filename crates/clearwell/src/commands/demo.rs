@@ -176,17 +176,12 @@ fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> Page {
 
 impl From<EndpointError> for CliError {
     fn from(error: EndpointError) -> Self {
-        let exit = match &error {
-            EndpointError::Url { .. } | EndpointError::Tls { .. } | EndpointError::NotInstalled => Exit::Usage,
-            EndpointError::Worker(_) => Exit::Internal,
-            EndpointError::NotEarlier { .. } | EndpointError::UnknownRelease { .. } => Exit::Version,
-            EndpointError::UnknownBundle { bundle, known } => {
-                let known: Vec<String> = known.iter().map(ToString::to_string).collect();
-                let what = format!("bundle {bundle} in the releases to verify");
-                return unknown(Exit::Input, &what, bundle.as_str(), &known);
-            }
-            _ => Exit::Disk,
-        };
+        let exit = error.fault().into();
+        if let EndpointError::UnknownBundle { bundle, known } = &error {
+            let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+            let what = format!("bundle {bundle} in the releases to verify");
+            return unknown(exit, &what, bundle.as_str(), &known);
+        }
         Self::transparent(exit, error)
     }
 }

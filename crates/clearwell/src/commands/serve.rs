@@ -198,14 +198,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 
 impl From<ServeError> for CliError {
     fn from(error: ServeError) -> Self {
-        let exit = match &error {
-            ServeError::Store(error) => error.fault().into(),
-            ServeError::Listen { .. } | ServeError::Takeover { .. } => Exit::Network,
-            ServeError::AccessLog { .. } => Exit::Disk,
-            ServeError::Thread(_) => Exit::Internal,
-            _ => Exit::Usage,
-        };
-        Self::transparent(exit, error)
+        Self::transparent(error.fault().into(), error)
     }
 }
 

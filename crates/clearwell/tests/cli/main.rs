@@ -41,6 +41,7 @@ mod serve;
 mod staged;
 mod staging;
 mod stock;
+mod unit;
 mod unknown;
 mod unreachable;
 mod workspace;

@@ -1,6 +1,7 @@
 //! Why a release cannot be planned.
 
 use clearwell_format::{BundleName, Version};
+use clearwell_store::Fault;
 
 /// Why a release cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,4 +75,23 @@ pub enum PlanError {
         /// The largest a client takes.
         limit: u64,
     },
+}
+
+impl PlanError {
+    /// What kind of trouble it is, for exit codes and retries.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::VersionNotAbovePrevious { .. } => Fault::Version,
+            Self::NothingChanged(_) => Fault::NothingToDo,
+            Self::PreviousNotNamed(_)
+            | Self::PreviousMissing(_)
+            | Self::OtherPrevious { .. }
+            | Self::MinVersionAboveVersion { .. }
+            | Self::NoOsCore
+            | Self::BundleTwice(_)
+            | Self::EmptyBundle(_)
+            | Self::NoBaseline { .. }
+            | Self::TooLarge { .. } => Fault::Input,
+        }
+    }
 }

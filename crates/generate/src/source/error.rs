@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clearwell_format::manifest::ParseError;
 use clearwell_format::{BundleName, EntryPath, Version};
+use clearwell_store::Fault;
 
 use super::problems::Problems;
 use crate::inputs::Warning;
@@ -251,4 +252,34 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl SourceError {
+    /// What kind of trouble it is, for exit codes and retries.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Scan(error) => error.fault(),
+            Self::Write { .. } => Fault::Disk,
+            Self::Several(_)
+            | Self::Read { .. }
+            | Self::Text { .. }
+            | Self::NotAWorkspace { .. }
+            | Self::NoImage { .. }
+            | Self::NoBundle { .. }
+            | Self::NoOsCore(_)
+            | Self::BundleFolder { .. }
+            | Self::DanglingLink(_)
+            | Self::StoreInTrees(_)
+            | Self::ConfigName { .. }
+            | Self::OtherCase { .. }
+            | Self::NoTree { .. }
+            | Self::Conflict { .. }
+            | Self::MissingInclude { .. }
+            | Self::SelfInclude { .. }
+            | Self::InTheWay { .. }
+            | Self::Duplicate(_)
+            | Self::Manifest { .. }
+            | Self::OtherManifest { .. } => Fault::Input,
+        }
+    }
 }

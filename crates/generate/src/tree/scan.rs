@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use clearwell_format::path::InvalidPath;
 use clearwell_format::{EntryPath, FileHash, FileHasher, Owner};
+use clearwell_store::Fault;
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, Dir, FileType, Stat, fstat, readlinkat, statat};
 use rustix::io::Errno;
@@ -165,6 +166,16 @@ impl ScanError {
         match error {
             OpenError::Changed => Self::Changed(path),
             OpenError::Io(source) => Self::Read { path, source },
+        }
+    }
+
+    /// What kind of trouble it is, for exit codes and retries.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Cancelled => Fault::Cancelled,
+            Self::NoRoot(_) | Self::Read { .. } | Self::Changed(_) | Self::Socket(_) | Self::Name { .. } => {
+                Fault::Input
+            }
         }
     }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clearwell_format::{FileHash, Owner};
-use clearwell_generate::build::{BuildError, BuildFault};
+use clearwell_generate::build::BuildError;
 use clearwell_generate::tree::root_folder::RootFolder;
 use clearwell_generate::tree::{Body, Content, Node};
-use clearwell_store::Store;
 use clearwell_store::disk::Disk;
+use clearwell_store::{Fault, Store};
 use clearwell_testkit::signer;
 
 use crate::mix::{Mix, options, snapshot, text, version};
@@ -66,7 +66,7 @@ fn a_file_that_changed_since_it_was_hashed_is_named_and_nothing_is_published() {
         let path = root.join("usr/share/on-disk");
         change(&path);
         let error = mix.build_with(10, None, &store, Some(signer()), &options()).unwrap_err();
-        assert_eq!(error.fault(), BuildFault::Inputs, "{what}: {error:?}");
+        assert_eq!(error.fault(), Fault::Input, "{what}: {error:?}");
         assert!(error.to_string().contains(path.to_str().unwrap()), "{what}: {error}");
         assert!(matches!(error, BuildError::SourceChanged { .. }), "{what}: {error:?}");
         assert!(store.releases().unwrap().is_empty() && store.pointers().unwrap().number == 0, "{what}");

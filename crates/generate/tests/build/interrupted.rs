@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use clearwell_generate::build::{BuildError, BuildFault, BuildOptions, build};
+use clearwell_generate::build::{BuildError, BuildOptions, build};
 use clearwell_generate::deltas::{DeltaOptions, Sources, add_deltas};
 use clearwell_generate::progress::{Event, Progress};
 use clearwell_store::{Fault, Store, StoreError};
@@ -71,7 +71,7 @@ fn a_build_that_is_told_to_stop_is_continued_by_the_next() {
         drop(writer);
         let Err(error) = ended else { break };
         assert!(matches!(error, BuildError::Store(StoreError::Cancelled)), "{error:?}");
-        assert_eq!(error.fault(), BuildFault::Store(Fault::Cancelled));
+        assert_eq!(error.fault(), Fault::Cancelled);
         assert!(before == snapshot(store.root()), "{number}");
         kept.push(finished(&store));
         mix.build(20, Some(10), &store);

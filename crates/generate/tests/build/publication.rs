@@ -2,12 +2,12 @@
 
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FormatNumber, Resource};
-use clearwell_generate::build::{BuildError, BuildFault, BuildOptions};
+use clearwell_generate::build::{BuildError, BuildOptions};
 use clearwell_generate::guard::Rule;
 use clearwell_generate::progress::Silent;
 use clearwell_generate::publish::{PublishOptions, publish};
 use clearwell_sign::verify;
-use clearwell_store::{Store, StoreError};
+use clearwell_store::{Fault, Store, StoreError};
 use clearwell_testkit::signer;
 
 use crate::mix::{Mix, options, snapshot, text, version};
@@ -71,7 +71,7 @@ fn a_staged_release_waits_for_its_pointers() {
     assert_eq!((published.version, published.signed), (20, true));
     assert_eq!(store.pointers().unwrap().latest(format(30)), Some(version(20)));
     let back = publish(version(10), &writer, Some(signer()), &publication, &Silent).unwrap_err();
-    assert_eq!(back.fault(), BuildFault::Guard, "{back}");
+    assert_eq!(back.fault(), Fault::Guard, "{back}");
     assert_eq!(store.pointers().unwrap().latest(format(30)), Some(version(20)));
     let unknown = publish(version(30), &writer, Some(signer()), &publication, &Silent).unwrap_err();
     assert!(matches!(unknown, BuildError::Store(StoreError::UnknownVersion { .. })), "{unknown:?}");
@@ -100,7 +100,7 @@ fn the_staging_channel_goes_ahead_by_its_name_and_is_never_behind() {
     assert_eq!((pointers.latest(format(30)), pointers.latest_version()), (Some(version(10)), Some(version(10))));
     assert_eq!(staging(), Some(version(20)));
     verify(b"20", &pointers.files[&Pointer::StagingSignature], signer().anchor(), None).unwrap();
-    assert_eq!(go(10, true).unwrap_err().fault(), BuildFault::Guard, "it does not go back");
+    assert_eq!(go(10, true).unwrap_err().fault(), Fault::Guard, "it does not go back");
 
     // The release it names is published, and then one after it: it is not left behind, and signed.
     go(20, false).unwrap();
@@ -140,7 +140,7 @@ fn what_the_guard_refuses_is_never_seen() {
     let error = mix.build_with(20, Some(10), &store, Some(signer()), &options()).unwrap_err();
     let BuildError::Refused { findings, .. } = &error else { panic!("{error:?}") };
     assert_eq!(findings.len(), 1);
-    assert_eq!(error.fault(), BuildFault::Guard);
+    assert_eq!(error.fault(), Fault::Guard);
     assert!(before == snapshot(store.root()));
     assert_eq!(store.releases().unwrap(), [version(10)]);
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use clearwell_generate::build::{BuildError, BuildFault, BuildOptions};
+use clearwell_generate::build::{BuildError, BuildOptions};
 use clearwell_generate::guard::Rule;
 use clearwell_generate::progress::Silent;
 use clearwell_sign::{GenerateOptions, KeyBits, PrivateKey, Signer, TrustAnchor, generate};
-use clearwell_store::Store;
 use clearwell_store::check::{CheckOptions, check};
+use clearwell_store::{Fault, Store};
 use clearwell_testkit::signer;
 
 use crate::mix::{Mix, options, text, version};
@@ -118,7 +118,7 @@ fn a_refusal_leaves_nothing_whatever_it_is_about() {
         let mut harmed = mix.clone();
         harm(&mut harmed);
         let error = harmed.build_with(number, Some(previous), &store, signer, &options).unwrap_err();
-        assert_eq!(error.fault(), BuildFault::Guard, "{what}: {error}");
+        assert_eq!(error.fault(), Fault::Guard, "{what}: {error}");
         let BuildError::Refused { findings, .. } = &error else { panic!("{what}: {error:?}") };
         assert!(findings.iter().any(|finding| finding.rule == rule), "{what}: {findings:?}");
         let after = files(store.root());
@@ -151,7 +151,7 @@ fn what_was_refused_too_late_is_built_again_or_discarded() {
     mix.build_with(20, Some(10), &store, None, &late).unwrap();
     assert!(!check(&store, &CheckOptions::new(options().now), &Silent).unwrap().is_sound());
     let again = mix.build_with(20, Some(10), &store, None, &options()).unwrap_err();
-    assert_eq!(again.fault(), BuildFault::Guard, "{again:?}");
+    assert_eq!(again.fault(), Fault::Guard, "{again:?}");
     mix.build(20, Some(10), &store);
     assert_eq!(store.latest_version().unwrap(), Some(version(20)));
     assert!(check(&store, &CheckOptions::new(options().now), &Silent).unwrap().is_sound());

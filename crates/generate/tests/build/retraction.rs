@@ -2,14 +2,14 @@
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{FormatNumber, Version};
-use clearwell_generate::build::{BuildError, BuildFault, BuildOptions};
+use clearwell_generate::build::{BuildError, BuildOptions};
 use clearwell_generate::guard::Rule;
 use clearwell_generate::progress::Silent;
 use clearwell_generate::publish::{PublishOptions, publish};
 use clearwell_generate::retract::{RetractOptions, Retracted, retract};
 use clearwell_sign::Signer;
 use clearwell_store::gc::{Retention, collect};
-use clearwell_store::{ReleaseState, Store, StoreError};
+use clearwell_store::{Fault, ReleaseState, Store, StoreError};
 use clearwell_testkit::signer;
 
 use crate::mix::{Mix, options, version};
@@ -166,8 +166,7 @@ fn every_release_to_every_target() {
                 Err(error) => {
                     assert_eq!(error_name(&error), expected, "{what}: {error}");
                     let fault = error.fault();
-                    let is_version =
-                        fault == BuildFault::Version || fault == BuildFault::Store(clearwell_store::Fault::Version);
+                    let is_version = fault == Fault::Version || fault == clearwell_store::Fault::Version;
                     assert!(is_version, "{what}: {fault:?}");
                     assert_eq!(before, (store.pointers().unwrap(), store.states().unwrap()), "{what}");
                 }
@@ -195,12 +194,12 @@ fn pointers_never_move_past_the_guard() {
     };
     assert!(matches!(publication(40, false), Err(BuildError::Retracted { .. })));
     assert!(matches!(publication(20, false), Err(BuildError::Retracted { .. })));
-    assert_eq!(publication(20, true).unwrap_err().fault(), BuildFault::Guard, "it would go back");
+    assert_eq!(publication(20, true).unwrap_err().fault(), Fault::Guard, "it would go back");
     // Staged between the one that was retracted and the one before.
     assert_eq!(publication(35, false).unwrap(), 35);
     assert_eq!(publication(50, false).unwrap(), 50);
-    assert_eq!(publication(40, true).unwrap_err().fault(), BuildFault::Guard);
-    assert_eq!(publication(35, false).unwrap_err().fault(), BuildFault::Guard);
+    assert_eq!(publication(40, true).unwrap_err().fault(), Fault::Guard);
+    assert_eq!(publication(35, false).unwrap_err().fault(), Fault::Guard);
     assert_eq!(latest(&store, 30), Some(version(50)));
 }
 

@@ -347,7 +347,7 @@ fn a_folder_that_is_no_tree_is_refused() {
     };
     assert!(matches!(refused("tree"), StoreError::NotContent { .. }));
     assert!(matches!(refused("nowhere"), StoreError::NoTree { .. }));
-    assert_eq!(refused("nowhere").fault(), Fault::Source);
+    assert_eq!(refused("nowhere").fault(), Fault::Input);
 }
 
 #[test]
