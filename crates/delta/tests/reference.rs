@@ -1,22 +1,12 @@
 //! The reference decoder applies our deltas, and we apply the reference encoder's: run against `bspatch` and `bsdiff`
-//! of the stock system if they are on `PATH`, else said to be skipped.
+//! of the stock system if they are on `PATH`, else skipped.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use clearwell_delta::{Delta, DiffOptions, NewFile, diff, patch};
-
-#[expect(clippy::print_stdout, reason = "what did not run has to be said")]
-fn on_path(program: &str) -> Option<PathBuf> {
-    let found = std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file());
-    if found.is_none() {
-        println!("SKIPPED: no {program} on PATH, nothing was compared with the reference");
-    }
-    found
-}
+use clearwell_testkit::program;
 
 /// Pairs whose deltas use every encoding, both header versions and the x86 filter.
 fn pairs() -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -51,7 +41,7 @@ fn pairs() -> Vec<(Vec<u8>, Vec<u8>)> {
 
 #[test]
 fn the_reference_applies_our_deltas() {
-    let Some(bspatch) = on_path("bspatch") else { return };
+    let Some(bspatch) = program("bspatch", "the reference does not apply our deltas") else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     for (number, (old, new)) in pairs().into_iter().enumerate() {
@@ -69,7 +59,7 @@ fn the_reference_applies_our_deltas() {
 
 #[test]
 fn we_apply_the_deltas_of_the_reference() {
-    let Some(bsdiff) = on_path("bsdiff") else { return };
+    let Some(bsdiff) = program("bsdiff", "we apply no deltas of the reference") else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     for (number, (old, new)) in pairs().into_iter().enumerate() {

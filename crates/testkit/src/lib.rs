@@ -17,6 +17,7 @@ mod object;
 mod release;
 mod sample;
 mod signing;
+mod skip;
 mod www;
 
 pub use damage::{cut_off, flip_byte};
@@ -24,4 +25,5 @@ pub use object::TestObject;
 pub use release::{ReleaseBuilder, TestRelease};
 pub use sample::{SampleStore, sample_releases, sample_store};
 pub use signing::{key_pem, pointers, signer};
+pub use skip::{program, root, skipped};
 pub use www::{Www, sample_www};

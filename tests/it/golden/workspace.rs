@@ -3,7 +3,7 @@
 //! Only root can make files of other owners, so without its rights there is nothing to test.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -14,6 +14,7 @@ use clearwell_generate::progress::Silent;
 use clearwell_generate::source::mix::Workspace;
 use clearwell_generate::tree::Tree;
 use clearwell_generate::tree::known::KnownHashes;
+use clearwell_testkit::root;
 use serde_json::json;
 
 use super::content;
@@ -24,8 +25,7 @@ use super::scenario_folders;
 #[test]
 fn golden_scenarios_are_read_from_workspaces() {
     let place = tempfile::tempdir().unwrap();
-    if fs::metadata(place.path()).unwrap().uid() != 0 {
-        eprintln!("SKIPPED: only root can make workspaces with files of several owners");
+    if !root("making files of several owners", "golden scenarios are not read from workspaces") {
         return;
     }
     let mut read = 0;

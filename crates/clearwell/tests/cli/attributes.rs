@@ -5,8 +5,9 @@ use std::path::Path;
 
 use rustix::fs::{XattrFlags, lsetxattr};
 
+use clearwell_testkit::skipped;
+
 use crate::mix::Mix;
-use crate::run::skipped;
 
 /// A capability set of version 2: `cap_net_raw=ep`.
 const NET_RAW: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -16,7 +17,7 @@ fn set(path: &Path, name: &str, value: &[u8]) -> bool {
     match lsetxattr(path, name, value, XattrFlags::empty()) {
         Ok(()) => true,
         Err(error) => {
-            skipped(&format!("{name} cannot be set on {}: {error}", path.display()));
+            skipped(format!("{name} cannot be set on {}: {error}", path.display()));
             false
         }
     }

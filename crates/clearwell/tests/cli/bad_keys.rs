@@ -120,8 +120,7 @@ fn signing_commands_that_fail_or_lie_publish_nothing() {
 
 #[test]
 fn a_signing_command_stands_in_for_the_key() {
-    if std::process::Command::new("openssl").arg("version").output().is_err() {
-        crate::run::skipped("there is no openssl to sign with");
+    if clearwell_testkit::program("openssl", "no command signs").is_none() {
         return;
     }
     let mix = Mix::changed();

@@ -35,7 +35,7 @@ fn a_full_disk_stops_the_build_and_nothing_is_lost() {
             .output()
             .is_ok_and(|done| done.status.success())
     }) else {
-        crate::run::skipped("no file system may be mounted here");
+        clearwell_testkit::skipped("no file system may be mounted here: a full disk is not tried");
         return;
     };
     mix.put("noise", noise(1 << 20));

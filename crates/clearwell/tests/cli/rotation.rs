@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use clearwell_sign::{GenerateOptions, KeyBits, generate};
+use clearwell_testkit::{program, root};
 use serde_json::Value;
 
 use crate::mix::Mix;
-use crate::run::skipped;
 
 const ANCHOR: &str = "usr/share/clear/update-ca/Swupd_Root.pem";
 
@@ -43,10 +43,8 @@ struct Client<'m> {
 impl<'m> Client<'m> {
     /// Installs a release; says so loudly if there is no client.
     fn install(mix: &'m Mix, name: &str, version: &str) -> Option<Self> {
-        if Command::new("swupd").arg("--version").output().is_err() {
-            skipped("no swupd on PATH; the walk is not tried with the stock client");
-            return None;
-        }
+        let lost = "the walk is not tried with the stock client";
+        program("swupd", lost).filter(|_| root("swupd", lost))?;
         let client = Self { mix, root: mix.dir().join(name) };
         fs::create_dir(&client.root).unwrap();
         let anchor = mix.dir().join("Swupd_Root.pem");
@@ -251,8 +249,8 @@ fn what_cannot_sign_next_is_refused_at_once() {
 /// What mixer and the client take can be used: keys that only OpenSSL signs with, and files with a whole chain.
 #[test]
 fn certificates_of_other_kinds_sign() {
-    if Command::new("openssl").arg("version").output().is_err() {
-        return skipped("no openssl on PATH; certificates of other kinds are not tried");
+    if program("openssl", "certificates of other kinds are not tried").is_none() {
+        return;
     }
     let mix = Mix::new();
     let openssl = |command: &str| {

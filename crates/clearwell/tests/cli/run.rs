@@ -1,6 +1,6 @@
 //! Runs of the binary.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
@@ -37,11 +37,6 @@ pub(crate) fn clearwell(dir: &Path, args: &[&str]) -> Command {
 /// Runs the binary to its end.
 pub(crate) fn run(dir: &Path, args: &[&str]) -> Ended {
     Ended::of(&mut clearwell(dir, args))
-}
-
-/// Says what this machine does not let a test try, past the harness, which swallows what passing tests print.
-pub(crate) fn skipped(reason: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
 }
 
 /// A run that ended.

@@ -2,11 +2,13 @@
 //! server.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::run::{Ended, skipped};
+use clearwell_testkit::{program, root};
+
+use crate::run::Ended;
 
 /// An endpoint.
 pub(crate) struct Stock {
@@ -19,12 +21,9 @@ impl Stock {
     /// An endpoint of `content` that trusts `certificate`; `None`, said loudly, without a `swupd` on PATH or without the
     /// right to use it.
     pub(crate) fn find(test: &str, content: &Path, certificate: &Path) -> Option<Self> {
-        let is_there = Command::new("swupd").arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+        let lost = format!("{test} is not held against the stock client");
+        program("swupd", &lost).filter(|_| root("swupd", &lost))?;
         let scratch = tempfile::tempdir().unwrap();
-        if !is_there || chown(scratch.path(), Some(0), Some(0)).is_err() {
-            skipped(&format!("no swupd on PATH, or not root: {test} is not held against the stock client"));
-            return None;
-        }
         for folder in ["root", "state"] {
             fs::create_dir(scratch.path().join(folder)).unwrap();
         }

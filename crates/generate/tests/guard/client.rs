@@ -1,10 +1,11 @@
 //! The stock client on a scratch root, if this machine has one.
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::{env, fs};
+
+use clearwell_testkit::{program, root};
 
 use super::mix::Mix;
 
@@ -24,19 +25,11 @@ pub(crate) struct Outcome {
 }
 
 impl Client {
-    /// `None`, said loudly, without a `swupd` on PATH or without the right to use it.
+    /// `None`, said loudly, without a `swupd` on PATH or without the rights that it needs.
     pub(crate) fn find(test: &str) -> Option<Self> {
-        let folders = env::var_os("PATH").unwrap_or_default();
-        let found = env::split_paths(&folders).map(|folder| folder.join("swupd")).find(|file| file.is_file());
-        let Some(swupd) = found else {
-            skipped("no swupd on PATH", test);
-            return None;
-        };
+        let lost = format!("{test} is not held against the stock client");
+        let swupd = program("swupd", &lost).filter(|_| root("swupd", &lost))?;
         let scratch = tempfile::tempdir().unwrap();
-        if std::os::unix::fs::chown(scratch.path(), Some(0), Some(0)).is_err() {
-            skipped("swupd needs root", test);
-            return None;
-        }
         for folder in ["www", "root", "state"] {
             fs::create_dir(scratch.path().join(folder)).unwrap();
         }
@@ -142,12 +135,6 @@ impl Outcome {
     pub(crate) fn ends_with(&self, code: i32) {
         assert_eq!(self.code, Some(code), "{}", self.text);
     }
-}
-
-/// Straight to stderr: the test runner hides what a passing test prints.
-fn skipped(reason: &str, test: &str) {
-    let line = format!("SKIPPED: {reason}, so {test} was not held against the stock client\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 /// Every path below a folder, for a look at what is left.

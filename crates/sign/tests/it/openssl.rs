@@ -1,11 +1,11 @@
 //! OpenSSL as the second opinion.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use clearwell_sign::Certificate;
+use clearwell_testkit::program;
 use tempfile::NamedTempFile;
 
 /// The `openssl` program.
@@ -14,14 +14,7 @@ pub(crate) struct OpenSsl;
 impl OpenSsl {
     /// Says so loudly when it is missing, because then half of a test is.
     pub(crate) fn found() -> Option<Self> {
-        let version = Command::new("openssl").arg("version").output();
-        if version.is_ok_and(|output| output.status.success()) {
-            return Some(Self);
-        }
-        // Past the capture of the test runner, which would hide it in a green run.
-        let notice = "SKIPPED: no openssl on PATH; our signatures and verdicts are not compared with OpenSSL's\n";
-        io::stderr().write_all(notice.as_bytes()).unwrap();
-        None
+        program("openssl", "our signatures and verdicts are not compared with OpenSSL's").map(|_| Self)
     }
 
     /// Does OpenSSL accept the signature as swupd would? Without `time`, dates are not looked at.

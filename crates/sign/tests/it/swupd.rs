@@ -1,10 +1,10 @@
 //! The stock client as the judge.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use clearwell_testkit::{program, root};
 use tempfile::TempDir;
 
 /// The `swupd` program, with a root and a state folder of its own.
@@ -13,17 +13,13 @@ pub(crate) struct Swupd(TempDir);
 impl Swupd {
     /// Says so loudly when it is missing.
     pub(crate) fn found() -> Option<Self> {
-        let version = Command::new("swupd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        if version.is_ok_and(|status| status.success()) {
-            let folder = TempDir::new().unwrap();
-            let lib = folder.path().join("root/usr/lib");
-            fs::create_dir_all(&lib).unwrap();
-            fs::write(lib.join("os-release"), "VERSION_ID=10\n").unwrap();
-            return Some(Self(folder));
-        }
-        let notice = "SKIPPED: no swupd on PATH; our verdicts are not compared with the stock client's\n";
-        io::stderr().write_all(notice.as_bytes()).unwrap();
-        None
+        let lost = "our verdicts are not compared with the stock client's";
+        program("swupd", lost).filter(|_| root("swupd", lost))?;
+        let folder = TempDir::new().unwrap();
+        let lib = folder.path().join("root/usr/lib");
+        fs::create_dir_all(&lib).unwrap();
+        fs::write(lib.join("os-release"), "VERSION_ID=10\n").unwrap();
+        Some(Self(folder))
     }
 
     /// Does `swupd check-update` accept a pointer to a higher version, so signed, with `trusted` as its certificate?
