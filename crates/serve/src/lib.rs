@@ -43,6 +43,9 @@ mod door;
 mod error;
 mod etag;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod http2;
 mod inherit;

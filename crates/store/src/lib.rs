@@ -50,6 +50,9 @@ mod discard;
 mod draft;
 mod error;
 mod fan_out;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod index;
 mod layout;

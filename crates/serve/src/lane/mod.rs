@@ -10,7 +10,7 @@
 //! on the wire. It never answers what it does not understand.
 
 mod date;
-mod head;
+pub(crate) mod head;
 mod inbox;
 mod piece;
 mod transport;

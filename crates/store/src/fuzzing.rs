@@ -1,0 +1,58 @@
+//! What holds of the readers of `meta/` for every input. The fuzz targets (`tests/fuzz`) call these functions with
+//! anything, the tests below with damaged files. Each panics where its property does not hold.
+
+use std::path::Path;
+
+use clearwell_format::Version;
+
+use crate::Digest;
+use crate::index::{self, Index};
+use crate::layout::LayoutVersion;
+
+/// An index with `body` and the checksum of that: what is opened finds every artifact that it lists, and comes back byte
+/// for byte. `file` is written.
+pub fn index(body: &[u8], file: &Path) {
+    let release = Version::new(20).expect("a version");
+    let bytes = [body, Digest::of(body).as_bytes()].concat();
+    std::fs::write(file, &bytes).expect("a file for the index");
+    let Ok(index) = Index::open(file, release) else { return };
+    let artifacts = index.to_map().expect("it was checked");
+    assert_eq!(artifacts.len() as u64, index.len());
+    for (artifact, meta) in &artifacts {
+        assert_eq!(index.get(artifact).expect("it was checked"), Some(*meta), "{artifact}");
+    }
+    assert_eq!(index::write(release, &artifacts, Vec::new()).expect("memory takes it"), bytes);
+}
+
+/// The stamp of a layout comes back.
+pub fn layout(text: &str) {
+    if let Some(version) = LayoutVersion::parse(text) {
+        assert_eq!(LayoutVersion::parse(&version.stamp()), Some(version));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn damaged_indexes(cuts in vec((any::<prop::sample::Index>(), any::<u8>()), 0..4), rows: u8) {
+            let mut body = [&b"CWINDEX\n\x01\0\0\0\x14\0\0\0"[..], &[rows % 4, 0, 0, 0, 0, 0, 0, 0], &[0; 16], &[7; 216]].concat();
+            for (at, byte) in cuts {
+                let at = at.index(body.len());
+                body[at] = byte;
+            }
+            let folder = tempfile::tempdir().unwrap();
+            index(&body, &folder.path().join("index"));
+        }
+
+        #[test]
+        fn stamps(text in "(clearwell-store )?[0-9]{0,3}\\.?[0-9]{0,3}[ \n]?") {
+            layout(&text);
+        }
+    }
+}
