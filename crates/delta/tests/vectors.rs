@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use clearwell_delta::{PatchError, header, patch};
+use clearwell_delta::{HeaderVersion, PatchError, header, patch};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/delta-vectors")
@@ -45,20 +45,25 @@ fn each_header_reads_as_written() {
     for vector in vectors().iter().filter(|vector| vector["bspatch_exit"] == "0") {
         let id = &vector["id"];
         let header = header(&read(&vector["delta"])).unwrap();
-        let said = [
-            ("enc_hex", None),
-            ("first_block_offset", Some(header.first_block.into())),
-            ("ctrl_len", Some(header.control_len)),
-            ("diff_len", Some(header.diff_len)),
-            ("extra_len", Some(header.extra_len)),
-            ("old_size", Some(header.old_size)),
-            ("new_size", Some(header.new_size)),
-        ];
-        for (column, value) in said {
-            if let Some(value) = value {
-                assert_eq!(vector[column], value.to_string(), "{id}: {column}");
-            }
+        for (column, value) in [
+            ("first_block_offset", header.first_block.into()),
+            ("ctrl_len", header.control_len),
+            ("diff_len", header.diff_len),
+            ("extra_len", header.extra_len),
+            ("old_size", header.old_size),
+            ("new_size", header.new_size),
+        ] {
+            assert_eq!(vector[column], value.to_string(), "{id}: {column}");
         }
+        let found = header.encodings;
+        // Of several the lowest is used; the index names all that are set.
+        for (block, named) in
+            [found.control, found.diff, found.extra].iter().zip(vector["enc_ctrl/diff/extra"].split('/'))
+        {
+            assert_eq!(block.to_string(), named.split('+').next().unwrap(), "{id}: encodings");
+        }
+        let version = [(HeaderVersion::V20, "v2.0"), (HeaderVersion::V21, "v2.1")];
+        assert!(version.contains(&(header.version, &vector["header"])), "{id}: layout");
         let file = header.new_file;
         assert_eq!(vector["hdr_mode"], format!("{:o}", file.mode), "{id}: mode");
         assert_eq!(vector["hdr_uid:gid"], format!("{}:{}", file.uid, file.gid), "{id}: owner");

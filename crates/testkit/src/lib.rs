@@ -25,5 +25,5 @@ pub use object::TestObject;
 pub use release::{ReleaseBuilder, TestRelease};
 pub use sample::{SampleStore, sample_releases, sample_store};
 pub use signing::{key_pem, pointers, signer};
-pub use skip::{program, root, skipped};
+pub use skip::{ipv6_loopback, program, root, skipped};
 pub use www::{Www, sample_www};

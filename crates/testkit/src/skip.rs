@@ -9,6 +9,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::{env, fs};
@@ -51,6 +52,16 @@ pub fn root(what: &str, lost: &str) -> bool {
         skipped(format!("{what} needs root: {lost}"));
     }
     is_root
+}
+
+/// An address of IPv6 with a port that the kernel picks; of IPv4, and the test skipped in part, on a machine without.
+#[track_caller]
+pub fn ipv6_loopback() -> &'static str {
+    if TcpListener::bind("[::1]:0").is_ok() {
+        return "[::1]:0";
+    }
+    skipped("this machine has no [::1]: no address of IPv6 is listened on");
+    "127.0.0.1:0"
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use clearwell_format::{FileHash, Owner};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::mix::Mix;
-use crate::run::{Ended, clearwell};
+use crate::run::{Ended, shell};
 
 /// Below `place` of a tree lie files as below `outside`, and `swapped` is a link to the latter, which takes the place of
 /// the former again and again.
@@ -101,16 +101,7 @@ fn a_tree_as_deep_as_paths_get_needs_no_descriptor_for_each_folder() {
     let deep = PathBuf::from_iter(std::iter::repeat_n("d", 300));
     fs::create_dir_all(mix.path("trees/libs").join(&deep)).unwrap();
     fs::write(mix.path("trees/libs").join(&deep).join("file"), "deep").unwrap();
-    let build = clearwell(mix.dir(), &["build"]);
-    let mut limited = std::process::Command::new("sh");
-    limited.arg("-c").arg("ulimit -n 96; exec \"$0\" build").arg(build.get_program()).current_dir(mix.dir());
-    for (name, value) in build.get_envs() {
-        match value {
-            Some(value) => limited.env(name, value),
-            None => limited.env_remove(name),
-        };
-    }
-    Ended::of(&mut limited).expect(0);
+    Ended::of(&mut shell(mix.dir(), "ulimit -n 96; exec \"$0\" build")).expect(0);
     mix.verify("");
 }
 

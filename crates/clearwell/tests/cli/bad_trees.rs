@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use crate::mix::Mix;
-use crate::run::{Ended, clearwell};
+use crate::run::{Ended, clearwell, undisturbed};
 
 #[test]
 fn names_that_no_manifest_holds_stop_the_build() {
@@ -98,9 +98,8 @@ fn what_cannot_be_read_is_named() {
     let build = || {
         let mut command = clearwell(mix.dir(), &["build"]);
         if is_root {
-            let mut other = std::process::Command::new(mix.path("clearwell"));
-            other.args(["build"]).current_dir(mix.dir()).uid(NOBODY).gid(NOBODY);
-            command = other;
+            command = undisturbed(mix.path("clearwell"), mix.dir());
+            command.args(["build"]).uid(NOBODY).gid(NOBODY);
         }
         Ended::of(&mut command)
     };

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::mix::Mix;
+use crate::run::{Ended, shell};
 
 fn released() -> Mix {
     let mix = Mix::changed();
@@ -127,12 +128,7 @@ fn content_can_be_read_by_everyone_whatever_the_umask() {
     use std::os::unix::fs::PermissionsExt as _;
     let mix = Mix::new();
     let script = r#"umask 077; exec "$0" build --version 10"#;
-    let built = std::process::Command::new("/bin/sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_clearwell")])
-        .current_dir(mix.dir())
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    Ended::of(&mut shell(mix.dir(), script)).expect(0);
     let mut waiting = vec![mix.path("store/content")];
     while let Some(folder) = waiting.pop() {
         for entry in fs::read_dir(folder).unwrap() {

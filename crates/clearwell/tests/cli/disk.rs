@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::mix::Mix;
-use crate::run::Ended;
+use crate::run::{Ended, shell, undisturbed};
 
 /// A file that does not compress.
 fn noise(length: usize) -> Vec<u8> {
@@ -19,8 +19,16 @@ fn noise(length: usize) -> Vec<u8> {
 
 /// Runs a script in the mix, with `clearwell` as `$0`.
 fn script(mix: &Mix, wrapper: &[&str], script: &str) -> Ended {
-    let words = [wrapper, &["/bin/sh", "-euc", script, env!("CARGO_BIN_EXE_clearwell")]].concat();
-    Ended::of(Command::new(words[0]).args(&words[1..]).current_dir(mix.dir()).env("CLEARWELL_PROGRESS", "none"))
+    let shell = shell(mix.dir(), script);
+    let mut command = match wrapper {
+        [] => shell,
+        [program, args @ ..] => {
+            let mut command = undisturbed(program, mix.dir());
+            command.args(args).arg(shell.get_program()).args(shell.get_args());
+            command
+        }
+    };
+    Ended::of(command.env("CLEARWELL_PROGRESS", "none"))
 }
 
 #[test]

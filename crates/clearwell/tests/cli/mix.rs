@@ -30,6 +30,8 @@ impl Mix {
     }
 
     fn below(folder: &Path) -> io::Result<Self> {
+        // Content has the modes that files usually have, whoever runs the tests.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let mix = Self { dir: tempfile::tempdir_in(folder)? };
         mix.put("clearwell.toml", CONFIG);
         mix.put("Swupd_Root.pem", clearwell_testkit::signer().anchor().pem());

@@ -3,26 +3,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use clearwell_format::{FileHash, Owner};
 
 use crate::mix::Mix;
-use crate::run::{Ended, clearwell, run};
+use crate::run::{Ended, run, shell};
 
 /// Runs the binary under a umask.
 fn run_under(umask: &str, dir: &Path, args: &[&str]) -> Ended {
-    let plain = clearwell(dir, args);
-    let mut command = Command::new("sh");
-    command.args(["-c", "umask \"$0\" && exec \"$@\"", umask]).arg(plain.get_program()).args(plain.get_args());
-    command.current_dir(dir);
-    for (name, value) in plain.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    Ended::of(&mut command)
+    Ended::of(shell(dir, &format!("umask {umask} && exec \"$0\" \"$@\"")).args(args))
 }
 
 fn set_mode(path: impl AsRef<Path>, mode: u32) {

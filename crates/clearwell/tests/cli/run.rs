@@ -1,5 +1,6 @@
 //! Runs of the binary.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
@@ -23,8 +24,22 @@ const HEEDED: [&str; 11] = [
 
 /// The binary in `dir`, with nothing of the caller's environment that it would heed.
 pub(crate) fn clearwell(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_clearwell"));
-    command.current_dir(dir).args(args).stdin(Stdio::null());
+    let mut command = undisturbed(env!("CARGO_BIN_EXE_clearwell"), dir);
+    command.args(args);
+    command
+}
+
+/// A shell in `dir` that runs `script`, with the binary as `$0`; likewise.
+pub(crate) fn shell(dir: &Path, script: &str) -> Command {
+    let mut command = undisturbed("/bin/sh", dir);
+    command.args(["-euc", script, env!("CARGO_BIN_EXE_clearwell")]);
+    command
+}
+
+/// A program in `dir` that runs the binary; likewise.
+pub(crate) fn undisturbed(program: impl AsRef<OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("CLEARWELL_") || HEEDED.contains(&name.as_str()) {

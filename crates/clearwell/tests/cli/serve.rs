@@ -4,10 +4,10 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::mix::Mix;
-use crate::run::{Running, Server, clearwell};
+use crate::run::{Running, Server, clearwell, shell};
 
 /// The answer to one GET, head and body.
 pub(crate) fn get(address: &str, path: &str) -> (u16, String) {
@@ -114,7 +114,8 @@ fn a_configuration_is_taken_over_or_refused_while_the_server_runs() {
     wait_for(|| has(12));
     mix.put("serve.toml", "retry-after-seconds = none\n");
     server.running.hang_up();
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    let refused = "clearwell_http_reloads_refused_total{kind=\"configuration\"} 1\n";
+    wait_for(|| get(&server.admin, "/metrics").1.contains(refused));
     assert!(has(12), "what cannot be used changes nothing");
     server.running.terminate();
     assert_eq!(server.running.wait().code(), Some(0));
@@ -160,8 +161,7 @@ fn a_socket_of_systemd_is_used() {
     // As systemd does it: the socket is descriptor 3, and the process that runs in the end is named.
     let serve = "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=http exec \
                  \"$0\" serve --store store --listen systemd:http --admin off 3<&0 </dev/null";
-    let mut command = Command::new("sh");
-    command.current_dir(mix.dir()).args(["-c", serve, env!("CARGO_BIN_EXE_clearwell")]);
+    let mut command = shell(mix.dir(), serve);
     command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
     let running = Running::start(command);
     assert_eq!(get(&address, "/version/format30/latest").1, "10");

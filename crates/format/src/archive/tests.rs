@@ -78,7 +78,10 @@ fn compression_does_not_depend_on_the_pieces() {
         Codec::Gzip { level: 9 },
         Codec::Bzip2 { level: 9 },
         Codec::Xz { preset: 1, x86: true },
+        Codec::OwnXz { window: 1 << 20, nice: 64, x86: false },
+        Codec::OwnXz { window: 4096, nice: 273, x86: true },
         Codec::Zstd { level: 19 },
+        Codec::ZstdWide { level: 3 },
     ] {
         let mut encoder = codec.encoder(Vec::new(), Some(bytes.len() as u64)).unwrap();
         for piece in bytes.chunks(777) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clearwell_format::resource::Artifact;
 use clearwell_serve::config::{AccessLog, ByteSize, Listen, LogFormat};
 use clearwell_serve::{ServeConfig, ServeError, Server};
-use clearwell_testkit::flip_byte;
+use clearwell_testkit::{flip_byte, ipv6_loopback};
 use tokio::net::UnixStream;
 
 use crate::client::Client;
@@ -34,7 +34,8 @@ async fn several_places_at_once() {
     let socket = fixture.path("http.sock");
     // A socket that an earlier server left behind.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
-    let listen: Listen = format!("127.0.0.1:0, [::1]:0, unix:{}", socket.display()).parse().unwrap();
+    let second = ipv6_loopback();
+    let listen: Listen = format!("127.0.0.1:0, {second}, unix:{}", socket.display()).parse().unwrap();
     let running = fixture.serve_with(ServeConfig { listen, workers: 3, ..config() }).await;
     let (path, bytes) = fixture.large();
     for _ in 0..20 {
