@@ -211,7 +211,9 @@ fn index(release: Version, artifacts: &BTreeMap<Artifact, ArtifactMeta>) -> Vec<
 }
 
 fn serde_record(version: Version) -> String {
-    format!("{{\"version\": {version}, \"format\": 30, \"timestamp\": 0}}")
+    let body = format!("{{\n  \"version\": {version},\n  \"format\": 30,\n  \"timestamp\": 0");
+    let sum = Digest::of(format!("{body}\n}}").as_bytes());
+    format!("{body},\n  \"checksum\": \"{sum}\"\n}}\n")
 }
 
 fn entry(bundle: u64, file: u64, version: Version, next: &mut u64) -> Entry {

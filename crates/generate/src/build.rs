@@ -28,7 +28,7 @@ use std::sync::Arc;
 use clearwell_format::resource::{Artifact, ResourceKind};
 use clearwell_format::{EntryPath, ManifestName, Mom, Resource, Version};
 use clearwell_sign::Signer;
-use clearwell_store::{Begun, BundleRecord, Draft, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
+use clearwell_store::{Begun, BundleRecord, Draft, OtherKeys, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
 
 use crate::budget::Budget;
 use crate::catalogue;
@@ -47,7 +47,6 @@ use crate::sign_release::sign;
 use foreseen::Foreseen;
 use inspect::{Inspection, StoredArtifacts};
 use stopwatch::Stopwatch;
-use unfinished::FINGERPRINT;
 
 pub use crate::compression::Method;
 pub use crate::error::BuildError;
@@ -321,6 +320,7 @@ impl<'a> Run<'a> {
                 version: entry.version,
                 changed: entry.version == numbers.version,
                 experimental: entry.flags.status == clearwell_format::Status::Experimental,
+                other: OtherKeys::new(),
             })
             .collect();
         let paths: HashSet<&EntryPath> =
@@ -332,8 +332,8 @@ impl<'a> Run<'a> {
         record.generator = GENERATOR.to_owned();
         record.phases = self.stopwatch.phases().to_vec();
         record.notes.clone_from(&self.outcome.warnings);
-        record.other.insert(FINGERPRINT.to_owned(), self.fingerprint.clone().into());
-        record.other.insert(PROFILE.to_owned(), self.options.profile.as_str().into());
+        record.fingerprint = Some(self.fingerprint.clone());
+        record.profile = Some(self.options.profile.as_str().to_owned());
         record
     }
 
@@ -367,7 +367,7 @@ impl<'a> Run<'a> {
             let mut seen = HashSet::new();
             lines.retain(|line| seen.insert(line.clone()));
         }
-        catalogue::prune(&writer.store().releases()?.into_iter().collect(), writer.store().layout());
+        catalogue::prune(&writer.store().releases()?.into_iter().collect(), writer.store());
         self.outcome.bundles = outcome::fetches(release, &self.earlier, writer.store())?;
         self.outcome.phases = self.stopwatch.phases().to_vec();
         Ok(self.outcome)
@@ -382,10 +382,7 @@ fn previous(inputs: &Inputs, store: &Store) -> Result<Option<Arc<Previous>>, Bui
     }
 }
 
-/// Key of the release record: how its archives were compressed.
-const PROFILE: &str = "profile";
-
 /// The profile that a release was made with. Records of a time without profiles mean the default.
 pub(crate) fn profile_of(record: &ReleaseRecord) -> Profile {
-    record.other.get(PROFILE).and_then(|text| text.as_str()?.parse().ok()).unwrap_or_default()
+    record.profile.as_ref().and_then(|name| name.parse().ok()).unwrap_or_default()
 }

@@ -9,13 +9,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, Resource, Version};
-use clearwell_store::{ArtifactMeta, Digest, Layout, Store};
+use clearwell_store::{ArtifactMeta, Digest, Layout, Store, regular};
 use serde::{Deserialize, Serialize};
 
 /// The segments of one pack.
@@ -42,7 +41,9 @@ pub(crate) struct PackedSegment {
 impl Catalogue {
     /// That of a bundle's pack in the folder of `version`; `None` if there is none that fits.
     pub(crate) fn read(bundle: &BundleName, version: Version, store: &Store) -> Option<Self> {
-        let text: Text = serde_json::from_slice(&fs::read(path(store.layout(), version, bundle)).ok()?).ok()?;
+        let text: Text =
+            serde_json::from_slice(&regular::read(&path(store.layout(), version, bundle), CATALOGUE_LIMIT).ok()?)
+                .ok()?;
         let pack = Resource::of(version, Artifact::Pack { bundle: bundle.clone(), from: None });
         let meta = store.lookup(&pack).ok()??;
         if text.form != FORM || text.pack != meta.sha256.to_string() {
@@ -53,17 +54,11 @@ impl Catalogue {
     }
 
     /// Keeps that of a pack. Nothing comes of a failure: the next build then takes longer.
-    pub(crate) fn keep(&self, bundle: &BundleName, version: Version, pack: ArtifactMeta, layout: &Layout) {
+    pub(crate) fn keep(&self, bundle: &BundleName, version: Version, pack: ArtifactMeta, store: &Store) {
         let segments = self.segments.iter().map(PackedSegment::text).collect();
         let text = Text { form: FORM, pack: pack.sha256.to_string(), family: self.family.clone(), segments };
-        let path = path(layout, version, bundle);
-        let scratch = path.with_file_name(format!(".{bundle}"));
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(path.parent().unwrap_or(&path))?;
-            fs::File::create(&scratch)?.write_all(&serde_json::to_vec(&text)?)?;
-            fs::rename(&scratch, &path)
-        };
-        let _ = write();
+        let json = serde_json::to_vec(&text).expect("plain values with text keys");
+        let _ = store.disk().replace_unsynced(&path(store.layout(), version, bundle), &json);
     }
 }
 
@@ -89,11 +84,11 @@ impl PackedSegment {
 }
 
 /// Removes the catalogues of versions that are gone.
-pub(crate) fn prune(kept: &BTreeSet<Version>, layout: &Layout) {
-    for entry in fs::read_dir(folder(layout)).into_iter().flatten().flatten() {
+pub(crate) fn prune(kept: &BTreeSet<Version>, store: &Store) {
+    for entry in fs::read_dir(folder(store.layout())).into_iter().flatten().flatten() {
         let version = entry.file_name().to_str().and_then(|name| Version::parse(name.as_bytes()).ok());
         if version.is_none_or(|version| !kept.contains(&version)) {
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = store.disk().remove(&entry.path());
         }
     }
 }
@@ -123,6 +118,8 @@ struct SegmentText {
     members: Vec<(String, u64)>,
 }
 
+/// Some hundred bytes for each file of a bundle.
+const CATALOGUE_LIMIT: u64 = 1 << 30;
 /// Another one is not read.
 const FORM: u32 = 1;
 /// No segment is larger, compressed.

@@ -93,7 +93,7 @@ pub(crate) fn make(
     }
     let layout = Layout::new(&large, &looks);
     recipes.retain(|recipe| !recipe.is_there);
-    let spool = Spool::new(&draft.store().layout().staging())?;
+    let spool = Spool::new(&draft.store().layout().staging(), draft.store().disk())?;
     let bench = Bench { recipes: &recipes, layout: &layout, looks: &looks, choice, draft, workshop, spool: &spool };
     made.extend(bench.make()?);
     Ok(made)

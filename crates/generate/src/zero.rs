@@ -181,9 +181,8 @@ impl<'p> ZeroPack<'p> {
             Ok(())
         })?;
         if !segments.is_empty() {
-            let layout = draft.store().layout();
             let family = self.profile.install_family().name.to_owned();
-            Catalogue { family, segments }.keep(&self.plan.bundle, self.plan.to, meta, layout);
+            Catalogue { family, segments }.keep(&self.plan.bundle, self.plan.to, meta, draft.store());
         }
         Ok(meta)
     }

@@ -141,7 +141,7 @@ struct Run<'a> {
     progress: &'a dyn Progress,
     throttle: Throttle,
     large: Mutex<()>,
-    journal: Journal,
+    journal: Journal<'a>,
     report: CheckReport,
 }
 

@@ -15,7 +15,6 @@ mod bases;
 mod measured;
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -26,9 +25,9 @@ use clearwell_format::pack::{DeltaName, PackMember};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, FileKind, FormatNumber, Owner, Version};
 
-use crate::ArtifactMeta;
 use crate::progress::Meter;
 use crate::throttle::Throttle;
+use crate::{ArtifactMeta, regular};
 pub(crate) use bases::{Bases, StoreBases, TreeBases};
 use measured::Measured;
 
@@ -118,7 +117,7 @@ impl Inspector<'_> {
 
     /// Checks the file, and measures it also where its content is wrong.
     pub(crate) fn look(&self, artifact: &Artifact, path: &Path) -> Looked {
-        let file = match File::open(path) {
+        let file = match regular::open(path) {
             Ok(file) => file,
             Err(error) => {
                 self.meter.advance(1, 0);
@@ -144,7 +143,7 @@ impl Inspector<'_> {
     /// Only reads the bytes, of which there are `size` or so.
     pub(crate) fn measure(&self, path: &Path, size: u64) -> io::Result<ArtifactMeta> {
         let item = self.meter.item(size);
-        let mut file = Measured::new(File::open(path)?, self.throttle, item);
+        let mut file = Measured::new(regular::open(path)?, self.throttle, item);
         let mut buffer = vec![0; buffer_for(size)];
         while file.read(&mut buffer)? > 0 {}
         Ok(file.meta())

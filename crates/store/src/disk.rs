@@ -1,16 +1,16 @@
 //! Every change of the file system, in one place, with a hook in front of each.
 //!
 //! Tests hang a [`Hook`] in to fail the n-th operation and everything after it, which is what a crash looks like from
-//! outside, or to watch the order of syncs and renames. Reading goes straight to [`std::fs`].
+//! outside, or to watch the order of syncs and renames. Reading goes through [`regular`].
 
 use std::fmt;
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Seek as _, Write};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::StoreError;
+use crate::{StoreError, regular};
 
 /// One kind of access. Its text completes "failed to …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,14 +86,36 @@ impl Disk {
     }
 
     /// Makes a folder and those above it; one that exists is fine.
-    pub(crate) fn create_folder(&self, path: &Path) -> Result<(), StoreError> {
+    pub fn create_folder(&self, path: &Path) -> Result<(), StoreError> {
         self.run(Operation::CreateFolder, path, || create_folders(path))
     }
 
     /// Begins a new file; whatever has the name is replaced.
-    pub(crate) fn create_file(&self, path: &Path) -> Result<DiskFile, StoreError> {
+    pub fn create_file(&self, path: &Path) -> Result<DiskFile, StoreError> {
         let file = self.run(Operation::CreateFile, path, || create_file(path))?;
         Ok(DiskFile { file, path: path.to_owned(), disk: self.clone() })
+    }
+
+    /// Opens a regular file to be read and written, or makes an empty one. Its bytes stay, and the next ones go to its
+    /// begin. `operation` is what the hook is asked for.
+    pub fn open_file(&self, operation: Operation, path: &Path) -> Result<DiskFile, StoreError> {
+        let file = self.run(operation, path, || {
+            let mut options = OpenOptions::new();
+            regular::open_with(options.read(true).write(true).create(true).truncate(false), path)
+        })?;
+        Ok(DiskFile { file, path: path.to_owned(), disk: self.clone() })
+    }
+
+    /// Writes a whole file under another name and gives it its own, without bringing it to disk: for what only saves time,
+    /// of which nothing is missed after a crash. Its folder is made.
+    pub fn replace_unsynced(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        if let Some(folder) = path.parent() {
+            self.create_folder(folder)?;
+        }
+        let scratch = path.with_added_extension("new");
+        let mut file = self.create_file(&scratch)?;
+        file.write_all(bytes).map_err(|source| StoreError::io(Operation::Write, &scratch, source))?;
+        self.rename(&scratch, path)
     }
 
     /// A new file with `bytes`, synced.
@@ -117,7 +139,7 @@ impl Disk {
     }
 
     /// Moves `from` to `to`. The hook and errors are about `to`.
-    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
         self.run(Operation::Rename, to, || fs::rename(from, to))
     }
 
@@ -133,12 +155,12 @@ impl Disk {
     pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
         self.run(Operation::Copy, to, || {
             // Not fs::copy: it would take the permissions of the source along.
-            io::copy(&mut File::open(from)?, &mut create_file(to)?).map(|_| ())
+            io::copy(&mut regular::open(from)?, &mut create_file(to)?).map(|_| ())
         })
     }
 
     /// Removes a file, link, or folder with all in it; nothing there is fine.
-    pub(crate) fn remove(&self, path: &Path) -> Result<(), StoreError> {
+    pub fn remove(&self, path: &Path) -> Result<(), StoreError> {
         self.run(Operation::Remove, path, || {
             let removed = match fs::symlink_metadata(path) {
                 Ok(found) if found.is_dir() => fs::remove_dir_all(path),
@@ -164,7 +186,7 @@ const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
 
 fn create_file(path: &Path) -> io::Result<File> {
-    let file = File::create(path)?;
+    let file = regular::open_with(OpenOptions::new().write(true).create(true).truncate(true), path)?;
     file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     Ok(file)
 }
@@ -182,13 +204,32 @@ fn create_folders(path: &Path) -> io::Result<()> {
 }
 
 /// A file being written.
-pub(crate) struct DiskFile {
+#[derive(Debug)]
+pub struct DiskFile {
     file: File,
     path: PathBuf,
     disk: Disk,
 }
 
 impl DiskFile {
+    /// The file, to be read and locked.
+    pub const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Writes bytes at a place of their own.
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), StoreError> {
+        let written = self.disk.ask(Operation::Write, &self.path).and_then(|()| self.file.write_all_at(bytes, offset));
+        written.map_err(|source| StoreError::io(Operation::Write, &self.path, source))
+    }
+
+    /// Removes all bytes; the next ones are the first.
+    pub(crate) fn clear(&mut self) -> io::Result<()> {
+        self.disk.ask(Operation::Write, &self.path)?;
+        self.file.set_len(0)?;
+        self.file.rewind()
+    }
+
     pub(crate) fn sync(self) -> Result<(), StoreError> {
         self.disk.sync_file(&self.path, &self.file)
     }

@@ -28,7 +28,7 @@ use clearwell_format::{Resource, Version};
 
 use crate::disk::{DiskFile, Operation};
 use crate::prepared::{self, Prepared};
-use crate::{ArtifactMeta, Hasher, Index, ReleaseRecord, Store, StoreError};
+use crate::{ArtifactMeta, Hasher, Index, ReleaseRecord, Store, StoreError, regular};
 
 pub use note::Begun;
 pub(crate) use note::DraftNote;
@@ -214,7 +214,7 @@ impl<'w> Draft<'w> {
     /// them, then [`Draft::keep`] it, or put the artifact anew.
     pub fn existing(&self, artifact: &Artifact) -> Result<Option<File>, StoreError> {
         let path = self.staged(artifact);
-        match File::open(&path) {
+        match regular::open(&path) {
             Ok(file) => Ok(Some(file)),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(StoreError::io(Operation::Read, &path, error)),

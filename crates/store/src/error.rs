@@ -10,6 +10,7 @@ use clearwell_format::{FileHash, Resource, Version};
 
 use crate::disk::Operation;
 use crate::index::IndexDamage;
+use crate::regular::NotRegular;
 use crate::{Digest, LayoutVersion, Obstacle};
 
 /// A failure of the store. Each message names the object and, where there is one, the remedy.
@@ -203,6 +204,14 @@ pub enum StoreError {
         /// The source's own error.
         source: io::Error,
     },
+    /// A FIFO, a link, a folder or the like lies where a file belongs.
+    #[error("{} cannot be used; move it away and run check --repair", .path.display())]
+    NotRegular {
+        /// The place.
+        path: PathBuf,
+        /// What lies there.
+        source: NotRegular,
+    },
     /// The disk or a quota is full.
     #[error("no space left to {operation} {}; free some and run the command again, nothing was released", .path.display())]
     NoSpace {
@@ -250,6 +259,9 @@ impl StoreError {
     pub fn io(operation: Operation, path: &Path, source: io::Error) -> Self {
         use io::ErrorKind;
         let path = path.to_owned();
+        if let Some(found) = source.get_ref().and_then(|inner| inner.downcast_ref::<NotRegular>()) {
+            return Self::NotRegular { path, source: *found };
+        }
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace { operation, path, source },
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -278,6 +290,7 @@ impl StoreError {
             | Self::NoSuchResource(_)
             | Self::ArtifactDamaged { .. }
             | Self::ArtifactSize { .. }
+            | Self::NotRegular { .. }
             | Self::IndexDamaged { .. }
             | Self::RecordDamaged { .. }
             | Self::PointersDamaged { .. }

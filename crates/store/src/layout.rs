@@ -138,12 +138,20 @@ pub(crate) fn generation_name(number: u64) -> String {
     format!("{number:08}")
 }
 
+/// The number in such a name. Far above all that publications can reach there is none: the next number is one too.
+pub(crate) fn generation_number(name: &str) -> Option<u64> {
+    let number = name.parse().ok().filter(|number| (1..MOST_GENERATIONS).contains(number))?;
+    (generation_name(number) == name).then_some(number)
+}
+
+const MOST_GENERATIONS: u64 = 10_u64.pow(15);
+
 /// The layout of a store on disk, `major.minor`.
 ///
 /// A reader or writer takes its own and older minors of the same major, nothing newer.
 ///
 /// Changes: 1.0 is the first. 1.1 has `meta/remnants`, made by the first collection, without which older programs would not
-/// find what lies in those folders; and `meta/pointers`. In 1.2 a record says when its release was published. The first
+/// find what lies in those folders; `meta/pointers`; and checksums in records. In 1.2 a record says when its release was published. The first
 /// writer brings an older store to the current layout: an older program would publish without saying so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayoutVersion {
@@ -156,6 +164,9 @@ pub struct LayoutVersion {
 impl LayoutVersion {
     /// What this program writes.
     pub const CURRENT: Self = Self { major: 1, minor: 2 };
+
+    /// From here on records have checksums.
+    pub(crate) const CHECKSUMS: Self = Self { major: 1, minor: 1 };
 
     /// From here on records say which releases were published.
     pub(crate) const STATES: Self = Self { major: 1, minor: 2 };

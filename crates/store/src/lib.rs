@@ -76,7 +76,7 @@ pub use index::{ArtifactMeta, Entries, Index, IndexDamage};
 pub use layout::{Layout, LayoutVersion};
 pub use pointers::{PointerGeneration, PointerSet};
 pub use prepared::{Prepared, Release};
-pub use record::{BundleRecord, Counts, PhaseTime, ReleaseRecord, SourceRecord};
+pub use record::{BundleRecord, Counts, KindCounts, OtherKeys, PhaseTime, ReleaseRecord, SourceRecord};
 pub use state::ReleaseState;
 pub use store::Store;
 pub use writer::Writer;

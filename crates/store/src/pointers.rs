@@ -24,9 +24,9 @@ use clearwell_format::resource::Pointer;
 use clearwell_format::{FormatNumber, Resource, Version, pointer};
 
 use crate::disk::Operation;
-use crate::layout::generation_name;
+use crate::layout::{generation_name, generation_number};
 use crate::listing::{Found, list};
-use crate::{Layout, StoreError};
+use crate::{Layout, StoreError, regular};
 
 pub(crate) use switch::{prune, renew, switch_to};
 
@@ -43,6 +43,11 @@ pub struct PointerGeneration {
 }
 
 impl PointerGeneration {
+    /// These pointers under the next number, with `files`.
+    pub(crate) const fn followed_by(&self, files: BTreeMap<Pointer, Arc<[u8]>>) -> Self {
+        Self { number: self.number + 1, files }
+    }
+
     /// The release that `latest` of a format names, as a client reads it.
     pub fn latest(&self, format: FormatNumber) -> Option<Version> {
         self.version(Pointer::Latest(format))
@@ -152,7 +157,7 @@ fn left(layout: &Layout) -> Result<PointerGeneration, StoreError> {
         return Ok(PointerGeneration::default());
     }
     let mut numbers: Vec<u64> =
-        list(&layout.generations())?.into_iter().filter_map(|found| found.name.parse().ok()).collect();
+        list(&layout.generations())?.into_iter().filter_map(|found| generation_number(&found.name)).collect();
     numbers.sort_unstable();
     let mut files = BTreeMap::new();
     for number in &numbers {
@@ -183,12 +188,13 @@ pub(crate) fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8
     Ok(files)
 }
 
-/// Files that are no pointers are nobody's: they are left alone and not served.
+/// What is no pointer is nobody's: it is left alone and not served.
 fn keep(files: &mut BTreeMap<Pointer, Arc<[u8]>>, path: &Path, request: &str) -> Result<(), StoreError> {
-    let is_file = || path.metadata().is_ok_and(|found| found.is_file());
-    if let Some(Resource::Pointer(pointer)) = Resource::from_request_path(request).filter(|_| is_file()) {
-        let bytes = fs::read(path).map_err(|source| StoreError::io(Operation::Read, path, source))?;
-        files.insert(pointer, bytes.into());
+    let Some(Resource::Pointer(pointer)) = Resource::from_request_path(request) else { return Ok(()) };
+    match regular::read(path, POINTER_LIMIT) {
+        Ok(bytes) => drop(files.insert(pointer, bytes.into())),
+        Err(error) if regular::is_unfit(&error) => {}
+        Err(error) => return Err(StoreError::io(Operation::Read, path, error)),
     }
     Ok(())
 }
@@ -199,9 +205,11 @@ pub(crate) fn target(number: u64) -> std::path::PathBuf {
 }
 
 fn parse_target(target: &Path) -> Option<u64> {
-    let number: u64 = target.strip_prefix(".pointers").ok()?.to_str()?.parse().ok()?;
-    (number > 0).then_some(number)
+    generation_number(target.strip_prefix(".pointers").ok()?.to_str()?)
 }
+
+/// A version number, or its signature.
+pub(crate) const POINTER_LIMIT: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -229,7 +237,22 @@ mod tests {
     fn targets_are_generations() {
         assert_eq!(parse_target(&target(7)), Some(7));
         assert_eq!(parse_target(&target(123_456_789_012)), Some(123_456_789_012));
-        for bad in ["", ".pointers", ".pointers/", ".pointers/x", ".pointers/0", "/.pointers/1", ".pointers/1/2", "1"] {
+        for bad in [
+            "",
+            ".pointers",
+            ".pointers/",
+            ".pointers/x",
+            ".pointers/00000000",
+            ".pointers/7",
+            ".pointers/+0000007",
+            ".pointers/000000007",
+            "/.pointers/00000001",
+            ".pointers/00000001/2",
+            "00000001",
+            ".pointers/18446744073709551615",
+            ".pointers/18446744073709551616",
+            ".pointers/10000000000000000",
+        ] {
             assert_eq!(parse_target(Path::new(bad)), None, "{bad}");
         }
     }

@@ -1,11 +1,13 @@
 //! The release record: what a release is, for people and for programs; written last, so its presence is the release.
 //!
 //! ```text
-//! meta/releases/30.json     one JSON object; keys are the fields of ReleaseRecord in kebab-case, and "checksum": the
-//!                           SHA-256 of the same without that key
+//! meta/releases/30.json     one JSON object, indented by two spaces; keys are the fields of ReleaseRecord in kebab-case
+//!   "checksum": "…"         on a line of its own: the SHA-256 of the file as it would be without this key, up to the
+//!                           closing brace
 //! ```
 //!
-//! Reading takes unknown keys and writing keeps them: a newer program may have added some.
+//! The checksum is of bytes, not of values, so a program that does not know all keys can check it. Reading takes unknown
+//! keys at every level and writing keeps them: a newer program may have added some.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +21,9 @@ pub(crate) mod json;
 
 /// The key with the checksum of a record.
 const CHECKSUM: &str = "checksum";
+
+/// Keys of newer programs.
+pub type OtherKeys = serde_json::Map<String, serde_json::Value>;
 
 /// What is known of a release beside its artifacts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,7 +48,7 @@ pub struct ReleaseRecord {
     pub bundles: Vec<BundleRecord>,
     /// Number and bytes of artifacts by kind, with the kinds of [`ResourceKind::as_str`] as keys. Filled in by the store.
     #[serde(default)]
-    pub artifacts: BTreeMap<String, Counts>,
+    pub artifacts: BTreeMap<String, KindCounts>,
     /// Distinct paths that the release installs.
     #[serde(default)]
     pub files: u64,
@@ -77,9 +82,19 @@ pub struct ReleaseRecord {
     /// When the release was retracted, in seconds since the epoch. Its content stays until it is collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retracted: Option<i64>,
+    // Programs that sum up values, not bytes, know these as other keys: they have to stand here, in order of name.
+    /// What decided its bytes, as its builder names it; the same inputs and options have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// How each file of its packs for updates travels, an object for each pack. The generator knows its keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packs: Vec<OtherKeys>,
+    /// How its archives were compressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Keys of newer programs.
     #[serde(flatten)]
-    pub other: serde_json::Map<String, serde_json::Value>,
+    pub other: OtherKeys,
 }
 
 impl ReleaseRecord {
@@ -103,38 +118,41 @@ impl ReleaseRecord {
             published: None,
             channel: None,
             retracted: None,
-            other: serde_json::Map::new(),
+            fingerprint: None,
+            packs: Vec::new(),
+            profile: None,
+            other: OtherKeys::new(),
         }
     }
 
-    /// The record as it is written: with the SHA-256 of itself, as it is without.
+    /// The record as it is written, with its checksum.
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        let json = |record: &Self| serde_json::to_vec_pretty(record).expect("keys are text and values plain");
-        let mut summed = self.clone();
-        summed.other.insert(CHECKSUM.to_owned(), Digest::of(&json(self)).to_string().into());
-        let mut json = json(&summed);
-        json.push(b'\n');
+        let mut json = serde_json::to_vec_pretty(self).expect("keys are text and values plain");
+        let sum = Digest::of(&json);
+        json.truncate(json.len() - END.len());
+        json.extend(format!(",\n  \"{CHECKSUM}\": \"{sum}\"\n}}\n").into_bytes());
         json
     }
 
-    /// Reads a record. One without a checksum is as older programs wrote it.
+    /// Reads a record, and says whether it has a checksum, which is right then.
     ///
     /// # Errors
-    /// If it is no record, or not the one that was written.
-    pub(crate) fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
+    /// If it is not a record, or not the one that was written.
+    pub(crate) fn from_json(json: &[u8]) -> Result<(Self, Checksum), serde_json::Error> {
         let mut record: Self = serde_json::from_slice(json)?;
-        if let Some(sum) = record.other.remove(CHECKSUM) {
-            let found = serde_json::to_vec_pretty(&record).map(|json| Digest::of(&json).to_string())?;
-            if sum.as_str() != Some(&found) {
-                return Err(serde::de::Error::custom("its checksum is wrong"));
-            }
+        if record.other.remove(CHECKSUM).is_none() {
+            return Ok((record, Checksum::Absent));
         }
-        Ok(record)
+        match unsealed(json) {
+            Some((sum, bytes)) if Digest::of(&bytes) == sum => Ok((record, Checksum::Right)),
+            _ => Err(serde::de::Error::custom("its checksum is wrong")),
+        }
     }
 
     /// Number and bytes of the artifacts of one kind.
     pub fn counts(&self, kind: ResourceKind) -> Counts {
-        self.artifacts.get(kind.as_str()).copied().unwrap_or_default()
+        let counts = self.artifacts.get(kind.as_str());
+        counts.map_or_else(Counts::default, |counts| Counts { number: counts.number, bytes: counts.bytes })
     }
 
     /// Number and bytes of all artifacts.
@@ -146,14 +164,44 @@ impl ReleaseRecord {
     }
 
     pub(crate) fn count(&mut self, artifacts: &BTreeMap<Artifact, ArtifactMeta>) {
-        self.artifacts.clear();
+        for counts in self.artifacts.values_mut() {
+            (counts.number, counts.bytes) = (0, 0);
+        }
         for (artifact, meta) in artifacts {
             let counts = self.artifacts.entry(artifact.kind().as_str().to_owned()).or_default();
             counts.number += 1;
             counts.bytes += meta.size;
         }
+        self.artifacts.retain(|_, counts| counts.number > 0 || !counts.other.is_empty());
     }
 }
+
+/// Whether a record has a checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checksum {
+    /// It has, and it is of these bytes.
+    Right,
+    /// It has none, as in the first layout.
+    Absent,
+}
+
+/// The checksum in the bytes of a record, and the bytes it is of.
+fn unsealed(json: &[u8]) -> Option<(Digest, Vec<u8>)> {
+    let json = json.strip_suffix(b"\n")?;
+    // No line break stands inside a string, and only keys of the outermost object are indented by two spaces.
+    let key = format!("\n  \"{CHECKSUM}\": \"").into_bytes();
+    let start = json.windows(key.len()).position(|window| *window == *key)?;
+    let (before, rest) = (&json[..start], &json[start + key.len()..]);
+    let (sum, after) = rest.split_at_checked(64)?;
+    let sum = std::str::from_utf8(sum).ok()?.parse().ok()?;
+    let bytes = match after.strip_prefix(b"\",") {
+        Some(after) => [before, after].concat(),
+        None => [before.strip_suffix(b",")?, after.strip_prefix(b"\"")?].concat(),
+    };
+    Some((sum, bytes))
+}
+
+const END: &[u8] = b"\n}";
 
 /// One bundle of a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,10 +218,25 @@ pub struct BundleRecord {
     /// True if the MoM marks it so.
     #[serde(default)]
     pub experimental: bool,
+    /// Keys of newer programs.
+    #[serde(flatten)]
+    pub other: OtherKeys,
+}
+
+/// A number of artifacts of one kind and their bytes, as a record has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindCounts {
+    /// How many.
+    pub number: u64,
+    /// Bytes together, as stored.
+    pub bytes: u64,
+    /// Keys of newer programs.
+    #[serde(flatten)]
+    pub other: OtherKeys,
 }
 
 /// A number of artifacts and their bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// How many.
     pub number: u64,
@@ -188,6 +251,9 @@ pub struct SourceRecord {
     pub kind: String,
     /// Where it was.
     pub path: String,
+    /// Keys of newer programs.
+    #[serde(flatten)]
+    pub other: OtherKeys,
 }
 
 /// How long a phase took.
@@ -197,6 +263,9 @@ pub struct PhaseTime {
     pub phase: String,
     /// Wall-clock time.
     pub milliseconds: u64,
+    /// Keys of newer programs.
+    #[serde(flatten)]
+    pub other: OtherKeys,
 }
 
 #[cfg(test)]
@@ -212,6 +281,7 @@ mod tests {
             version: Version::new(30).unwrap(),
             changed: true,
             experimental: false,
+            other: OtherKeys::new(),
         });
         let mut json = serde_json::to_value(&record).unwrap();
         assert_eq!(json["version"], 30);
@@ -227,12 +297,47 @@ mod tests {
     fn a_record_that_was_changed_is_told_from_one_that_was_not() {
         let record = ReleaseRecord::new(Version::new(30).unwrap(), FormatNumber::new(30).unwrap(), 1_700_000_000);
         let json = record.to_json();
-        assert_eq!(ReleaseRecord::from_json(&json).unwrap(), record);
+        assert_eq!(ReleaseRecord::from_json(&json).unwrap(), (record, Checksum::Right));
         for position in 0..json.len() {
             let mut damaged = json.clone();
             damaged[position] ^= 1;
-            let read = ReleaseRecord::from_json(&damaged);
-            assert!(read.is_err() || damaged.len() - position < 100, "byte {position} of {}", json.len());
+            // A checksum under another name is none, which only records of the first layout have.
+            let is_noticed = !matches!(ReleaseRecord::from_json(&damaged), Ok((_, Checksum::Right)));
+            assert!(is_noticed, "byte {position} of {}", json.len());
+        }
+    }
+
+    /// As the program wrote records while it summed up values.
+    #[test]
+    fn the_checksum_of_values_is_that_of_bytes() {
+        let values =
+            serde_json::json!({"version": 30, "format": 30, "timestamp": 7, "fingerprint": "x", "packs": [{"to": 30}]});
+        let record: ReleaseRecord = serde_json::from_value(values).unwrap();
+        let mut value = serde_json::to_value(&record).unwrap();
+        let sum = Digest::of(&serde_json::to_vec_pretty(&record).unwrap());
+        value[CHECKSUM] = sum.to_string().into();
+        // Typed keys, then the others by name.
+        let text = String::from_utf8(serde_json::to_vec_pretty(&record).unwrap()).unwrap();
+        let text = text.replacen("  \"fingerprint\"", &format!("  \"checksum\": \"{sum}\",\n  \"fingerprint\""), 1);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        let read = ReleaseRecord::from_json(format!("{text}\n").as_bytes()).unwrap();
+        assert_eq!(read, (record, Checksum::Right));
+    }
+
+    #[test]
+    fn a_checksum_elsewhere_than_on_its_line_is_none_that_was_written() {
+        let record = ReleaseRecord::new(Version::new(30).unwrap(), FormatNumber::new(30).unwrap(), 7);
+        let json = String::from_utf8(record.to_json()).unwrap();
+        let sum = Digest::of(b"");
+        for other in [
+            json.replace("  ", "    "),
+            json.replace('\n', ""),
+            json.trim_end().to_owned(),
+            format!("{json}\n"),
+            json.replacen("\"notes\"", &format!("\"checksum\": \"{sum}\",\n  \"notes\""), 1),
+            json.replacen("\"checksum\": \"", "\"checksum\": \"0", 1),
+        ] {
+            assert!(ReleaseRecord::from_json(other.as_bytes()).is_err(), "{other}");
         }
     }
 

@@ -61,6 +61,11 @@ pub fn is_refusal(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<NotRegular>())
 }
 
+/// True for the error of something that is no regular file, or is longer than it can be.
+pub(crate) fn is_unfit(error: &io::Error) -> bool {
+    is_refusal(error) || error.kind() == io::ErrorKind::FileTooLarge
+}
+
 fn refusal(found: &Metadata) -> Option<io::Error> {
     let kind = found.file_type();
     let what = match () {

@@ -20,6 +20,7 @@ use clearwell_format::Version;
 use clearwell_format::resource::Pointer;
 
 use crate::disk::Operation;
+use crate::layout::generation_number;
 use crate::listing::list;
 use crate::pointers::{self, PointerGeneration};
 use crate::record::ReleaseRecord;
@@ -109,17 +110,18 @@ impl Store {
 }
 
 impl Writer {
-    /// Brings a store of an older layout to the current one: its records say from now on which releases were published.
+    /// Brings a store of an older layout to the current one: its records have checksums from now on, and say which releases
+    /// were published.
     pub(crate) fn upgrade(&self) -> Result<(), StoreError> {
         if self.store().layout_version()? >= LayoutVersion::CURRENT {
             return Ok(());
         }
-        for version in derived(self.store())? {
+        let published = derived(self.store())?;
+        for version in self.store().releases()? {
             // One that cannot be read is made again by a repair, which derives it once more.
             let Ok(record) = self.store().record(version) else { continue };
-            if record.published.is_none() {
-                self.amend(&ReleaseRecord { published: Some(record.timestamp), ..record })?;
-            }
+            let since = published.contains(&version).then_some(record.timestamp);
+            self.amend(&ReleaseRecord { published: record.published.or(since), ..record })?;
         }
         let (layout, disk) = (self.store().layout(), self.store().disk());
         let scratch = layout.staging().join("layout");
@@ -182,7 +184,7 @@ pub(crate) fn derived(store: &Store) -> Result<BTreeSet<Version>, StoreError> {
     let mut published = named(&current);
     let mut oldest = current.number;
     for found in list(&layout.generations())? {
-        let Ok(number) = found.name.parse() else { continue };
+        let Some(number) = generation_number(&found.name) else { continue };
         oldest = oldest.min(number);
         published.extend(named(&PointerGeneration { number, files: pointers::read_generation(&found.path)? }));
     }

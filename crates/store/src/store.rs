@@ -16,7 +16,10 @@ use crate::listing::list;
 use crate::manifest_archive;
 use crate::pointers::{self, PointerGeneration, PointerSet};
 use crate::prepared::Preview;
-use crate::{ArtifactMeta, Digest, Index, IndexDamage, Layout, LayoutVersion, ReleaseRecord, StoreError, Writer};
+use crate::record::Checksum;
+use crate::{
+    ArtifactMeta, Digest, Index, IndexDamage, Layout, LayoutVersion, ReleaseRecord, StoreError, Writer, regular,
+};
 
 /// A store, open for reading. Cheap to clone; clones share what they have opened.
 ///
@@ -84,14 +87,15 @@ impl Store {
     /// What the stamp says now: the first writer brings an older store to the current layout.
     pub(crate) fn layout_version(&self) -> Result<LayoutVersion, StoreError> {
         let path = self.layout.stamp();
-        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        let bytes = regular::read(&path, STAMP_LIMIT).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 StoreError::NotAStore { path: self.root().to_owned() }
             }
-            io::ErrorKind::InvalidData => StoreError::LayoutUnreadable { path: path.clone() },
+            _ if regular::is_unfit(&error) => StoreError::LayoutUnreadable { path: path.clone() },
             _ => StoreError::io(Operation::Read, &path, error),
         })?;
-        LayoutVersion::parse(&text).ok_or(StoreError::LayoutUnreadable { path })
+        let text = str::from_utf8(&bytes).ok();
+        text.and_then(LayoutVersion::parse).ok_or(StoreError::LayoutUnreadable { path })
     }
 
     /// A store whose stamp is not looked at.
@@ -145,7 +149,8 @@ impl Store {
         &self.layout
     }
 
-    pub(crate) fn disk(&self) -> &Disk {
+    /// The way to its disk, for what a writer keeps in it beside releases.
+    pub fn disk(&self) -> &Disk {
         &self.disk
     }
 
@@ -207,17 +212,24 @@ impl Store {
     }
 
     fn record_at(&self, path: PathBuf, version: Version) -> Result<ReleaseRecord, StoreError> {
-        let bytes = fs::read(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => StoreError::UnknownVersion { version },
-            _ => StoreError::io(Operation::Read, &path, error),
-        })?;
-        let record = ReleaseRecord::from_json(&bytes).and_then(|record| {
-            if record.version == version {
-                return Ok(record);
+        use serde::de::Error as _;
+        let damaged = |source| StoreError::RecordDamaged { path: path.clone(), source };
+        let bytes = match regular::read(&path, RECORD_LIMIT) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::UnknownVersion { version });
             }
-            Err(serde::de::Error::custom(format_args!("it is the record of release {}", record.version)))
-        });
-        record.map_err(|source| StoreError::RecordDamaged { path, source })
+            Err(error) if regular::is_unfit(&error) => return Err(damaged(serde_json::Error::custom(error))),
+            other => other.map_err(|error| StoreError::io(Operation::Read, &path, error))?,
+        };
+        let (record, checksum) = ReleaseRecord::from_json(&bytes).map_err(damaged)?;
+        if record.version != version {
+            let other = format_args!("it is the record of release {}", record.version);
+            return Err(damaged(serde_json::Error::custom(other)));
+        }
+        if checksum == Checksum::Absent && self.layout_version()? >= LayoutVersion::CHECKSUMS {
+            return Err(damaged(serde_json::Error::custom("it has no checksum")));
+        }
+        Ok(record)
     }
 
     /// The index of a release. Opened and checked once, then shared; opened again if its file was changed in place.
@@ -285,7 +297,7 @@ impl Store {
     /// This store as it would be after `set` is published; nothing is written. The generation counts one up.
     pub fn with_pointers(&self, set: &PointerSet) -> Result<Self, StoreError> {
         let current = self.pointers()?;
-        let pointers = PointerGeneration { number: current.number + 1, files: current.merged(set) };
+        let pointers = current.followed_by(current.merged(set));
         Ok(Self { pointers: Some(Arc::new(pointers)), ..self.clone() })
     }
 
@@ -325,9 +337,11 @@ impl Store {
                 self.pointer(*pointer)?.ok_or_else(|| StoreError::NoSuchResource(Box::new(resource.clone())))?;
             return Ok(bytes.to_vec());
         }
-        let (mut file, meta) = self.open_artifact(resource)?;
+        let (file, meta) = self.open_artifact(resource)?;
         let mut bytes = Vec::new();
         let path = self.path(resource);
+        // It may grow meanwhile: one byte more than it has makes another digest.
+        let mut file = io::Read::take(file, meta.size.saturating_add(1));
         io::Read::read_to_end(&mut file, &mut bytes).map_err(|error| StoreError::io(Operation::Read, &path, error))?;
         let found = Digest::of(&bytes);
         if found != meta.sha256 {
@@ -349,7 +363,7 @@ impl Store {
         let size =
             |found| StoreError::ArtifactSize { resource: Box::new(resource.clone()), expected: meta.size, found };
         let path = self.path(resource);
-        let file = match File::open(&path) {
+        let file = match regular::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(size(0)),
             other => other.map_err(|error| StoreError::io(Operation::Read, &path, error))?,
         };
@@ -472,3 +486,7 @@ fn refuse_other_files(root: &Path) -> Result<(), StoreError> {
 fn has_records(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
+
+/// Larger than the record of any release: a line for each bundle, and some for each file of a pack.
+const RECORD_LIMIT: u64 = 1 << 30;
+const STAMP_LIMIT: u64 = 4 << 10;

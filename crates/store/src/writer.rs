@@ -22,7 +22,7 @@ pub struct Writer {
 impl Writer {
     /// Takes the lock and puts in order what an interrupted writer left behind.
     pub(crate) fn lock(store: Store, command: &str) -> Result<Self, StoreError> {
-        let lock = Lock::take(store.layout(), command)?;
+        let lock = Lock::take(store.layout(), command, store.disk())?;
         let writer = Self { store, _lock: lock };
         writer.recover()?;
         writer.upgrade()?;
@@ -100,7 +100,7 @@ impl Writer {
         self.refuse_pointers_to_nothing(set)?;
         let current = self.pointers()?;
         self.mark_published(&current)?;
-        let next = PointerGeneration { number: current.number + 1, files: current.merged(set) };
+        let next = current.followed_by(current.merged(set));
         pointers::switch_to(&next, self.store.layout(), self.store.disk())?;
         // Neither must fail what is published: the next writer and the next publication try again.
         let _ = self.mark_published(&next);

@@ -9,7 +9,7 @@ use clearwell_format::{
     BundleName, Entry, EntryPath, FileHash, Flags, FormatNumber, Header, Manifest, ManifestName, Mom, MomEntry, Owner,
     Version,
 };
-use clearwell_store::{BundleRecord, Release, ReleaseRecord, Writer};
+use clearwell_store::{BundleRecord, OtherKeys, Release, ReleaseRecord, Writer};
 
 use crate::TestObject;
 use crate::signing::sign;
@@ -172,6 +172,7 @@ impl TestRelease {
             version: entry.version,
             changed: entry.version == self.version,
             experimental: false,
+            other: OtherKeys::new(),
         }
     }
 

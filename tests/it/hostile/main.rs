@@ -5,9 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
 
+mod bounded;
 mod changed_files;
 mod download;
 mod frames;
+mod fifos;
 mod http;
 mod http2_memory;
 mod indexes;
@@ -15,6 +17,7 @@ mod metrics;
 #[path = "../../../crates/clearwell/tests/cli/mix.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod mix;
+mod names;
 mod packs;
 mod ranges;
 #[path = "../../../crates/clearwell/tests/cli/run.rs"]

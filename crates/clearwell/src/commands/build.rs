@@ -23,7 +23,7 @@ use clearwell_generate::source::trees::{OsContent, Trees};
 use clearwell_generate::tree::known::KnownHashes;
 use clearwell_serve::config::ByteSize;
 use clearwell_sign::Signer;
-use clearwell_store::{PhaseTime, SourceRecord, Store, StoreError};
+use clearwell_store::{OtherKeys, PhaseTime, SourceRecord, Store, StoreError};
 
 use crate::cli::{base_url, is_of_environment, jobs, memory};
 use crate::config::{MixConfig, StoreArgs};
@@ -214,11 +214,12 @@ impl Build {
         let scan = PhaseTime {
             phase: "scan".to_owned(),
             milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            other: OtherKeys::new(),
         };
         let options = BuildOptions { phases: vec![scan], ..options };
         let no_url = source.lacks_content_url(&inputs)?;
         let mut writer = store.writer(&format!("build {}", inputs.release.version))?;
-        known.keep();
+        known.keep(store.disk());
         let built = build(&inputs, &mut writer, signer.as_ref(), &options, ui);
         let mut outcome =
             built.inspect_err(|_| inputs.warnings.iter().for_each(|warning| ui.warn(&warning.to_string())))?;
@@ -412,7 +413,7 @@ impl Source {
             Self::Mix(workspace) => ("mix", workspace.dir()),
             Self::Trees(trees) => ("trees", trees.dir()),
         };
-        SourceRecord { kind: kind.to_owned(), path: path.display().to_string() }
+        SourceRecord { kind: kind.to_owned(), path: path.display().to_string(), other: OtherKeys::new() }
     }
 }
 

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use clearwell_store::regular;
+
 use super::{Answer, Body, Method, Request, Response, Source, Target, TransportError};
 
 /// A public tree in a folder, made by this program or by another.
@@ -25,9 +27,12 @@ impl TreeSource {
             return Ok(Response::empty(200));
         };
         let path = self.root.join(resource.to_string());
-        match File::open(&path) {
+        match regular::open(&path) {
             Ok(file) => answer_from(file, path, request),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+                    || regular::is_refusal(&error) =>
+            {
                 Ok(Response::empty(404))
             }
             Err(source) => Err(TransportError::Read { path, source }),

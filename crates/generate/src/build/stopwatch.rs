@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use clearwell_store::PhaseTime;
+use clearwell_store::{OtherKeys, PhaseTime};
 
 use crate::progress::{About, Meter, Phase, Progress};
 
@@ -56,7 +56,9 @@ impl<'p> Stopwatch<'p> {
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match self.phases.iter_mut().find(|time| time.phase == phase.as_str()) {
             Some(time) => time.milliseconds += milliseconds,
-            None => self.phases.push(PhaseTime { phase: phase.as_str().to_owned(), milliseconds }),
+            None => {
+                self.phases.push(PhaseTime { phase: phase.as_str().to_owned(), milliseconds, other: OtherKeys::new() })
+            }
         }
     }
 }

@@ -65,11 +65,8 @@ pub(super) fn is_made_of(
 }
 
 fn fingerprint_of(record: &ReleaseRecord) -> Option<&str> {
-    record.other.get(FINGERPRINT)?.as_str()
+    record.fingerprint.as_deref()
 }
-
-/// Key of the release record: what the release was made from.
-pub(super) const FINGERPRINT: &str = "fingerprint";
 
 /// A week.
 const FRESH_SECONDS: i64 = 7 * 24 * 3600;

@@ -4,8 +4,9 @@
 //! meta/releases/30.json    "packs": [ { "bundle": "editor", "from": 10, "to": 30, "bytes": 5120, "files": [ … ] } ]
 //! ```
 
-use clearwell_store::ReleaseRecord;
+use clearwell_store::{OtherKeys, ReleaseRecord};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A pack for updates, file by file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,26 +103,28 @@ pub enum WhyWhole {
     NotSmaller,
 }
 
-/// Key of the release record.
-const PACKS: &str = "packs";
-
 /// The packs that a record tells of; those of other programs' making are left out.
 pub fn packs_of(record: &ReleaseRecord) -> Vec<PackReport> {
-    let packs = record.other.get(PACKS).and_then(|packs| packs.as_array());
-    packs.into_iter().flatten().filter_map(|pack| serde_json::from_value(pack.clone()).ok()).collect()
+    record.packs.iter().filter_map(|pack| serde_json::from_value(Value::Object(pack.clone())).ok()).collect()
 }
 
 /// Adds packs to what a record tells; a pack that it has already told of is told anew.
 pub(crate) fn add_packs(record: &mut ReleaseRecord, reports: &[PackReport]) {
-    let name = |pack: &PackReport| (pack.bundle.clone(), pack.from, pack.to);
-    let mut packs = packs_of(record);
-    packs.retain(|old| reports.iter().all(|new| name(new) != name(old)));
-    packs.extend_from_slice(reports);
-    packs.sort_by_key(name);
-    if !packs.is_empty() {
-        let packs = serde_json::to_value(packs).expect("a report is plain values with text keys");
-        record.other.insert(PACKS.to_owned(), packs);
-    }
+    let new = reports.iter().map(|report| match serde_json::to_value(report) {
+        Ok(Value::Object(report)) => report,
+        _ => unreachable!("a report is an object of plain values"),
+    });
+    let new: Vec<OtherKeys> = new.collect();
+    record.packs.retain(|old| new.iter().all(|new| name(new) != name(old)));
+    record.packs.extend(new);
+    record.packs.sort_by_key(name);
+}
+
+/// Bundle, from and to. Of a pack that a newer program tells of, what is known of them.
+fn name(pack: &OtherKeys) -> (String, u64, u64) {
+    let number = |key| pack.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let bundle = pack.get("bundle").and_then(Value::as_str).unwrap_or_default();
+    (bundle.to_owned(), number("from"), number("to"))
 }
 
 #[cfg(test)]
@@ -157,7 +160,7 @@ mod tests {
         add_packs(&mut record, &[report(10, 2), report(20, 3)]);
         let record = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
         assert_eq!(packs_of(&record), [report(10, 2), report(20, 3)]);
-        assert_eq!(record.other["packs"][0]["files"][0]["base-bundle"], "os-core");
-        assert_eq!(record.other["packs"][0]["files"][1]["why"], "no-base");
+        assert_eq!(record.packs[0]["files"][0]["base-bundle"], "os-core");
+        assert_eq!(record.packs[0]["files"][1]["why"], "no-base");
     }
 }

@@ -9,26 +9,25 @@
 //! The index only saves time: a line that was cut off, or whose bytes are others, counts for nothing.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use clearwell_store::disk::Operation;
-use clearwell_store::{Digest, Draft, StoreError};
+use clearwell_store::disk::{Disk, DiskFile, Operation};
+use clearwell_store::{Digest, Draft, StoreError, regular};
 
 /// A place for bytes that are needed once more.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    file: File,
+    file: DiskFile,
     /// The name that it has, or had.
     path: PathBuf,
     end: AtomicU64,
     /// What an interrupted run has finished, by key.
     finished: HashMap<String, (Spooled, Digest)>,
-    index: Option<Mutex<File>>,
+    index: Option<Mutex<DiskFile>>,
 }
 
 /// Where bytes lie in a [`Spool`].
@@ -43,30 +42,27 @@ impl Spool {
     ///
     /// # Errors
     /// The disk's, as of all that follows.
-    pub(crate) fn new(folder: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn new(folder: &Path, disk: &Disk) -> Result<Self, StoreError> {
         let path = folder.join(format!("spool-{}", std::process::id()));
-        let open = || -> io::Result<File> {
-            let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-            fs::remove_file(&path)?;
-            Ok(file)
-        };
-        let file = open().map_err(|source| StoreError::io(Operation::CreateFile, &path, source))?;
+        disk.remove(&path)?;
+        let file = disk.open_file(Operation::CreateFile, &path)?;
+        disk.remove(&path)?;
         Ok(Self { file, path, end: AtomicU64::new(0), finished: HashMap::new(), index: None })
     }
 
     /// The spool of a draft, with what an interrupted run put into it. It goes with the draft.
     pub(crate) fn of_draft(draft: &Draft<'_>, name: &str) -> Result<Self, StoreError> {
-        let path = draft.parts().join(name);
-        let failed = |source| StoreError::io(Operation::CreateFile, &path, source);
-        let open = |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = open(&path).map_err(failed)?;
+        let (path, disk) = (draft.parts().join(name), draft.store().disk());
+        let file = disk.open_file(Operation::CreateFile, &path)?;
         let index_path = path.with_extension("index");
-        let text = fs::read(&index_path).unwrap_or_default();
-        let mut index = OpenOptions::new().append(true).create(true).open(&index_path).map_err(failed)?;
+        let text = regular::read(&index_path, INDEX_LIMIT).unwrap_or_default();
+        let mut index = disk.open_file(Operation::CreateFile, &index_path)?;
+        let failed = |source| StoreError::io(Operation::Write, &index_path, source);
+        index.file().seek(SeekFrom::End(0)).map_err(failed)?;
         // After a line that was cut off, the next one begins anew.
         index.write_all(b"\n").map_err(failed)?;
         let finished = String::from_utf8_lossy(&text).lines().filter_map(entry).collect();
-        let end = file.metadata().map_err(failed)?.len();
+        let end = file.file().metadata().map_err(failed)?.len();
         Ok(Self { file, path, end: AtomicU64::new(end), finished, index: Some(Mutex::new(index)) })
     }
 
@@ -74,8 +70,7 @@ impl Spool {
     pub(crate) fn keep(&self, bytes: &[u8]) -> Result<Spooled, StoreError> {
         let length = bytes.len() as u64;
         let offset = self.end.fetch_add(length, Ordering::Relaxed);
-        let written = self.file.write_all_at(bytes, offset);
-        written.map_err(|source| StoreError::io(Operation::Write, &self.path, source))?;
+        self.file.write_all_at(bytes, offset)?;
         Ok(Spooled { offset, length })
     }
 
@@ -102,11 +97,14 @@ impl Spool {
     /// The bytes again.
     pub(crate) fn read(&self, spooled: Spooled) -> Result<Vec<u8>, StoreError> {
         let mut bytes = vec![0; usize::try_from(spooled.length).expect("the bytes were in memory once")];
-        let read = self.file.read_exact_at(&mut bytes, spooled.offset);
+        let read = self.file.file().read_exact_at(&mut bytes, spooled.offset);
         read.map_err(|source| StoreError::io(Operation::Read, &self.path, source))?;
         Ok(bytes)
     }
 }
+
+/// A line for each part.
+const INDEX_LIMIT: u64 = 1 << 30;
 
 /// A line of the index; the key comes first and has no spaces.
 fn entry(line: &str) -> Option<(String, (Spooled, Digest))> {
@@ -124,12 +122,14 @@ impl Spooled {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn bytes_come_back_and_no_file_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::new(folder.path()).unwrap();
+        let spool = Spool::new(folder.path(), &Disk::default()).unwrap();
         let kept = [&b"one"[..], b"", b"three"].map(|bytes| (bytes, spool.keep(bytes).unwrap()));
         for (bytes, spooled) in kept {
             assert_eq!(spool.read(spooled).unwrap(), bytes);

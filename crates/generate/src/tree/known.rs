@@ -11,14 +11,13 @@
 //! within the last seconds is not entered. The cache only saves time: a missing or damaged one is empty.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clearwell_format::FileHash;
-use clearwell_store::Digest;
+use clearwell_store::disk::Disk;
+use clearwell_store::{Digest, regular};
 
 /// What tells one content of a file from another.
 pub(super) type FileState = [u64; WORDS];
@@ -37,7 +36,7 @@ impl KnownHashes {
     /// Those that a file holds.
     pub fn read(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        let before = fs::read(&path).ok().and_then(|bytes| parse(&bytes)).unwrap_or_default();
+        let before = regular::read(&path, LIMIT).ok().and_then(|bytes| parse(&bytes)).unwrap_or_default();
         Self { path: Some(path), before, met: Mutex::default() }
     }
 
@@ -47,10 +46,10 @@ impl KnownHashes {
     }
 
     /// Keeps the hashes of the files that were met. Nothing comes of a failure: the next scan takes longer.
-    pub fn keep(&self) {
+    pub fn keep(&self, disk: &Disk) {
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = &self.path {
-            let _ = write(path, &met);
+            let _ = disk.replace_unsynced(path, &bytes_of(&met));
         }
     }
 
@@ -90,7 +89,7 @@ fn parse(bytes: &[u8]) -> Option<HashMap<FileState, FileHash>> {
         .collect()
 }
 
-fn write(path: &Path, met: &[(FileState, FileHash)]) -> io::Result<()> {
+fn bytes_of(met: &[(FileState, FileHash)]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(MAGIC.len() + met.len() * ENTRY + 32);
     bytes.extend_from_slice(MAGIC);
     for (state, hash) in met {
@@ -99,22 +98,21 @@ fn write(path: &Path, met: &[(FileState, FileHash)]) -> io::Result<()> {
     }
     let digest = Digest::of(&bytes);
     bytes.extend_from_slice(digest.as_bytes());
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let scratch = path.with_extension("new");
-    fs::File::create(&scratch)?.write_all(&bytes)?;
-    fs::rename(&scratch, path)
+    bytes
 }
 
 const MAGIC: &[u8] = b"clearwell-hashes 1\n";
 const WORDS: usize = 11;
 const ENTRY: usize = WORDS * 8 + 32;
+/// For a hundred million files.
+const LIMIT: u64 = 12 << 30;
 /// File systems keep times in steps of up to two seconds.
 const COARSE_SECONDS: i64 = 3;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -127,7 +125,7 @@ mod tests {
         known.enter(old, hash, 1_000, 2_000);
         known.enter(fresh, hash, 1_999, 2_000);
         assert_eq!(known.find(&old), None, "what is met now is not asked for now");
-        known.keep();
+        known.keep(&Disk::default());
 
         let known = KnownHashes::read(&path);
         assert_eq!((known.find(&old), known.find(&fresh)), (Some(hash), None));

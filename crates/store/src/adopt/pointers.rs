@@ -1,6 +1,5 @@
 //! The pointers of the tree, published once everything they may name is in the store.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +11,9 @@ use super::AdoptReport;
 use super::problem::{Problem, ProblemKind};
 use crate::content::ContentProblem;
 use crate::listing::list;
+use crate::pointers::POINTER_LIMIT;
 use crate::state::is_of_another;
-use crate::{PointerSet, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
+use crate::{PointerSet, ReleaseRecord, ReleaseState, Store, StoreError, Writer, regular};
 
 pub(super) fn adopt(
     www: &Path,
@@ -116,7 +116,7 @@ fn read(
     trust: Option<&Trust>,
     store: &Store,
 ) -> Result<(PointerSet, AdoptedPointer), Refusal> {
-    let bytes = fs::read(www.join(pointer.to_string())).map_err(unreadable)?;
+    let bytes = regular::read(&www.join(pointer.to_string()), POINTER_LIMIT).map_err(unreadable)?;
     let version = pointer::parse(&bytes).ok_or(ProblemKind::PointerUnreadable)?;
     if !store.has_release(version) {
         return Err(ProblemKind::PointerToNothing { version }.into());
@@ -130,7 +130,7 @@ fn read(
     let mut adopted = AdoptedPointer { pointer, version, signature: SignatureState::None };
     let mut files = PointerSet::new();
     if let Some(name) = pointer.signature() {
-        let signature = match fs::read(www.join(name.to_string())) {
+        let signature = match regular::read(&www.join(name.to_string()), POINTER_LIMIT) {
             Ok(signature) => Some(signature),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(unreadable(error).into()),

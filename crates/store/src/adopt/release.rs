@@ -1,7 +1,6 @@
 //! One version of the tree: checked, then stored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -18,7 +17,8 @@ use crate::fan_out::fan_out;
 use crate::progress::{Meter, Phase, Silent};
 use crate::throttle::Throttle;
 use crate::{
-    ArtifactMeta, BundleRecord, Fault, PutOutcome, ReleaseRecord, SourceRecord, Store, StoreError, Writer, prepared,
+    ArtifactMeta, BundleRecord, Fault, OtherKeys, PutOutcome, ReleaseRecord, SourceRecord, Store, StoreError, Writer,
+    prepared, regular,
 };
 
 pub(super) fn adopt(
@@ -195,7 +195,7 @@ impl ReleaseCheck {
             meter.go_on()?;
             let result = match self.known.as_ref().and_then(|known| known.get(artifact)) {
                 // What the store has was checked when it came.
-                Some(_) => File::open(path)
+                Some(_) => regular::open(path)
                     .and_then(prepared::measure)
                     .map_err(ContentProblem::Unreadable)
                     .inspect(|meta| meter.advance(1, meta.size))
@@ -327,11 +327,17 @@ fn record(www: &Path, checked: &Checked, check: &ReleaseCheck) -> ReleaseRecord 
             version: entry.version,
             changed: entry.version == check.version,
             experimental: entry.flags.status == clearwell_format::Status::Experimental,
+            other: OtherKeys::new(),
         })
         .collect();
     record.files = checked.full.as_ref().map_or(0, |full| full.present().count() as u64);
-    record.sources = vec![SourceRecord { kind: "adopted".to_owned(), path: www.display().to_string() }];
-    let generator = check.files.get(&Artifact::GeneratorVersion).and_then(|path| fs::read_to_string(path).ok());
-    record.generator = format!("mixer {}", generator.unwrap_or_default().trim()).trim_end().to_owned();
+    record.sources =
+        vec![SourceRecord { kind: "adopted".to_owned(), path: www.display().to_string(), other: OtherKeys::new() }];
+    let generator = check.files.get(&Artifact::GeneratorVersion).and_then(|path| regular::read(path, NOTE_LIMIT).ok());
+    let generator = String::from_utf8(generator.unwrap_or_default()).unwrap_or_default();
+    record.generator = format!("mixer {}", generator.trim()).trim_end().to_owned();
     record
 }
+
+/// Notes of the generator are a line.
+const NOTE_LIMIT: u64 = 64 << 10;

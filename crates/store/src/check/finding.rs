@@ -295,6 +295,7 @@ impl From<StoreError> for FindingKind {
             StoreError::Manifest { source, .. } => Self::Manifest(source),
             StoreError::Archive { source, .. } => Self::Content(ContentProblem::Archive(source)),
             StoreError::RecordDamaged { source, .. } => Self::Record(source.to_string()),
+            StoreError::NotRegular { source, .. } => Self::Unreadable(std::io::Error::other(source)),
             StoreError::NoSpace { source, .. }
             | StoreError::NotPermitted { source, .. }
             | StoreError::AcrossFileSystems { source, .. }

@@ -9,32 +9,30 @@
 //! without a journal too: on a store that it may not write to, or beside another check.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use clearwell_format::Version;
 
 use super::CheckOptions;
+use crate::disk::{DiskFile, Operation};
 use crate::{Digest, Store};
 
 /// The journal of one check.
-pub(super) struct Journal {
-    file: Option<Mutex<File>>,
-    path: PathBuf,
+pub(super) struct Journal<'s> {
+    store: &'s Store,
+    file: Option<Mutex<DiskFile>>,
     done: HashSet<String>,
 }
 
-impl Journal {
-    pub(super) fn open(store: &Store, options: &CheckOptions) -> Self {
-        let path = store.layout().check_journal();
+impl<'s> Journal<'s> {
+    pub(super) fn open(store: &'s Store, options: &CheckOptions) -> Self {
         let head = format!("clearwell-check 1 {}", if options.contents { "contents" } else { "bytes" });
-        let opened = OpenOptions::new().read(true).append(true).create(true).open(&path);
-        let mut journal = Self { file: None, path, done: HashSet::new() };
-        let Some(mut file) = opened.ok().filter(|file| file.try_lock().is_ok()) else { return journal };
+        let opened = store.disk().open_file(Operation::CreateFile, &store.layout().check_journal());
+        let mut journal = Self { store, file: None, done: HashSet::new() };
+        let Some(mut file) = opened.ok().filter(|file| file.file().try_lock().is_ok()) else { return journal };
         let mut text = String::new();
-        let is_text = file.read_to_string(&mut text).is_ok();
+        let is_text = file.file().take(LIMIT).read_to_string(&mut text).is_ok();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let mut lines = whole.lines();
         // What was looked into is more than what was only compared.
@@ -42,7 +40,7 @@ impl Journal {
         if options.resume && is_text && counts {
             journal.done = lines.map(str::to_owned).collect();
             let _ = file.write_all(b"\n");
-        } else if file.set_len(0).and_then(|()| writeln!(file, "{head}")).is_err() {
+        } else if file.clear().and_then(|()| writeln!(file, "{head}")).is_err() {
             return journal;
         }
         journal.file = Some(Mutex::new(file));
@@ -66,10 +64,13 @@ impl Journal {
     /// The check is at its end.
     pub(super) fn done(&self) {
         if self.file.is_some() {
-            let _ = fs::remove_file(&self.path);
+            let _ = self.store.disk().remove(&self.store.layout().check_journal());
         }
     }
 }
+
+/// A line for each four MiB of some ten terabytes. Of a longer journal the end is checked again.
+const LIMIT: u64 = 256 << 20;
 
 fn line(version: Version, index: Digest, block: usize) -> String {
     format!("{version} {index} {block}")

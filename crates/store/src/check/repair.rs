@@ -28,7 +28,6 @@ mod pointers;
 mod siblings;
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -39,7 +38,7 @@ use crate::content::{Inspector, StoreBases};
 use crate::disk::Operation;
 use crate::progress::{Meter, Phase, Silent};
 use crate::throttle::Throttle;
-use crate::{ArtifactMeta, Layout, LayoutVersion, Store, StoreError, Writer, prepared};
+use crate::{ArtifactMeta, Layout, LayoutVersion, Store, StoreError, Writer, prepared, regular};
 
 /// Choices for [`repair`].
 #[derive(Clone, Debug)]
@@ -137,7 +136,7 @@ pub fn restamp(root: &Path) -> Result<bool, StoreError> {
 pub(crate) fn restore(store: &Store, resource: &Resource, from: &Path) -> Result<bool, StoreError> {
     let expected = store.lookup(resource)?.ok_or_else(|| StoreError::NoSuchResource(Box::new(resource.clone())))?;
     let read = |error| StoreError::io(Operation::Read, from, error);
-    let file = File::open(from).map_err(read)?;
+    let file = regular::open(from).map_err(read)?;
     store.disk().sync_file(from, &file)?;
     let found = prepared::measure(file).map_err(read)?;
     if found != expected {
@@ -159,7 +158,7 @@ pub(crate) fn replace(writer: &mut Writer, resource: &Resource, from: &Path) -> 
     let inspector =
         Inspector { version: *version, format, bases: &bases, throttle: &throttle, large: &large, meter: &meter };
     let Ok(sound) = inspector.check(artifact, from) else { return Ok(false) };
-    let file = File::open(from).map_err(|error| StoreError::io(Operation::Read, from, error))?;
+    let file = regular::open(from).map_err(|error| StoreError::io(Operation::Read, from, error))?;
     store.disk().sync_file(from, &file)?;
     aside::replace(&store, &store.path(resource), from)?;
     index::reindex(&store, *version, artifact, sound.meta)?;

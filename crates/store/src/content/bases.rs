@@ -1,7 +1,6 @@
 //! What deltas start from: files by hash, manifests by version.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use clearwell_format::archive::{ArchiveError, read_members};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, FileKind, ManifestName, Resource, Version};
 
-use crate::{Store, manifest_archive};
+use crate::{Store, manifest_archive, regular};
 
 /// Where bases are looked for. `None` is for what is nowhere, and for what is damaged: that has a finding of its own.
 pub(crate) trait Bases: Sync {
@@ -64,16 +63,16 @@ impl Bases for TreeBases<'_> {
         }
         let name = ManifestName::Bundle(bundle.clone());
         if let Some(path) = self.files.get(&Artifact::Manifest(name.clone())) {
-            return std::fs::read(path).ok();
+            return regular::read(path, MANIFEST_LIMIT).ok();
         }
-        let archive = std::fs::read(self.files.get(&Artifact::ManifestTar(name.clone()))?).ok()?;
+        let archive = regular::read(self.files.get(&Artifact::ManifestTar(name.clone()))?, MANIFEST_LIMIT).ok()?;
         manifest_archive::read(&archive).ok()?.into_iter().next().map(|member| member.bytes)
     }
 }
 
 /// The file in a fullfile, if it is what the hash says.
 fn content(path: &Path, hash: FileHash) -> Option<Vec<u8>> {
-    let file = BufReader::with_capacity(64 << 10, File::open(path).ok()?);
+    let file = BufReader::with_capacity(64 << 10, regular::open(path).ok()?);
     let mut content = None;
     read_members::<ArchiveError>(file, |mut member| {
         if member.header.kind == FileKind::File {
@@ -87,3 +86,6 @@ fn content(path: &Path, hash: FileHash) -> Option<Vec<u8>> {
     .ok()?;
     content
 }
+
+/// Some hundred bytes for each of millions of files.
+const MANIFEST_LIMIT: u64 = 1 << 30;

@@ -1,13 +1,12 @@
 //! `draft.json`: what a draft is of, so that the next run knows whether it may continue it.
 
-use std::fs;
 use std::path::Path;
 
 use clearwell_format::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, regular};
 
 /// What a release that is not finished was begun with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +71,7 @@ impl DraftNote {
 
     /// `None` if there is no note or it was cut off: then the draft has nothing worth continuing.
     pub(crate) fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(folder.join("draft.json")).ok()?).ok()
+        serde_json::from_slice(&regular::read(&folder.join("draft.json"), NOTE_LIMIT).ok()?).ok()
     }
 
     pub(crate) fn write(&self, folder: &Path, disk: &Disk) -> Result<(), StoreError> {
@@ -80,3 +79,5 @@ impl DraftNote {
         disk.write_synced(&folder.join("draft.json"), &json)
     }
 }
+
+const NOTE_LIMIT: u64 = 1 << 20;

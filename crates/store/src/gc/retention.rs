@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use clearwell_format::{FormatNumber, Version};
 
+use crate::layout::generation_number;
 use crate::listing::list;
 use crate::pointers;
 use crate::{ReleaseRecord, Store, StoreError};
@@ -175,7 +176,8 @@ impl Releases {
             }
         }
         let generations = store.layout().generations();
-        let mut numbers: Vec<u64> = list(&generations)?.iter().filter_map(|found| found.name.parse().ok()).collect();
+        let mut numbers: Vec<u64> =
+            list(&generations)?.iter().filter_map(|found| generation_number(&found.name)).collect();
         numbers.sort_unstable();
         for pair in numbers.windows(2) {
             let Some(time) = modified(&store.layout().generation(pair[1])) else { continue };

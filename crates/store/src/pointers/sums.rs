@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::sync::Arc;
 
 use clearwell_format::Resource;
@@ -16,7 +15,7 @@ use clearwell_format::resource::Pointer;
 
 use super::PointerGeneration;
 use crate::disk::Disk;
-use crate::{Digest, Layout, StoreError};
+use crate::{Digest, Layout, StoreError, regular};
 
 pub(super) fn write(generation: &PointerGeneration, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
     let mut text = String::new();
@@ -33,7 +32,7 @@ pub(super) fn write(generation: &PointerGeneration, layout: &Layout, disk: &Disk
 
 /// `None` if there are none, or they cannot be read.
 pub(crate) fn read(number: u64, layout: &Layout) -> Option<BTreeMap<Pointer, Digest>> {
-    let text = fs::read_to_string(layout.pointer_sum(number)).ok()?;
+    let text = String::from_utf8(regular::read(&layout.pointer_sum(number), SUMS_LIMIT).ok()?).ok()?;
     let line = |line: &str| {
         let (digest, name) = line.split_once("  ")?;
         match Resource::from_request_path(name)? {
@@ -60,6 +59,9 @@ pub(super) fn sound(number: u64, mut files: Files, layout: &Layout) -> Files {
     }
     files
 }
+
+/// A line for each pointer.
+const SUMS_LIMIT: u64 = 16 << 20;
 
 /// The bytes of pointers.
 type Files = BTreeMap<Pointer, Arc<[u8]>>;

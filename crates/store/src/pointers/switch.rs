@@ -2,7 +2,7 @@
 
 use super::{PointerGeneration, target};
 use crate::disk::Disk;
-use crate::layout::generation_name;
+use crate::layout::generation_number;
 use crate::listing::list;
 use crate::{Layout, StoreError};
 
@@ -47,7 +47,7 @@ pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &
 pub(crate) fn renew(layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
     let current = super::load(layout)?;
     if current.number > 0 {
-        let next = PointerGeneration { number: current.number + 1, files: current.files };
+        let next = current.followed_by(current.files.clone());
         switch_to(&next, layout, disk)?;
         // The next publication tries again.
         let _ = prune(next.number, layout, disk);
@@ -59,7 +59,7 @@ pub(crate) fn renew(layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
 pub(crate) fn prune(current: u64, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
     let sums = if layout.pointer_sums().is_dir() { list(&layout.pointer_sums())? } else { Vec::new() };
     for found in list(&layout.generations())?.into_iter().chain(sums) {
-        let number = found.name.parse().ok().filter(|number| generation_name(*number) == found.name);
+        let number = generation_number(&found.name);
         if number.is_some_and(|number| !is_kept(number, current)) {
             disk.remove(&found.path)?;
         }

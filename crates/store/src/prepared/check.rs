@@ -10,7 +10,7 @@ use crate::disk::Operation;
 use crate::draft::Draft;
 use crate::fan_out::fan_out;
 use crate::listing::list;
-use crate::{ArtifactMeta, Hasher, StoreError};
+use crate::{ArtifactMeta, Hasher, StoreError, regular};
 
 /// Removes what an earlier run left in the draft and this one did not put or keep.
 pub(super) fn remove_strays(draft: &Draft<'_>) -> Result<(), StoreError> {
@@ -44,7 +44,7 @@ pub(super) fn sync_and_compare(draft: &Draft<'_>) -> Result<(), StoreError> {
     fan_out(&artifacts, |(artifact, expected)| {
         let path = draft.staged(artifact);
         let resource = || Box::new(Resource::of(draft.version, artifact.clone()));
-        let file = match File::open(&path) {
+        let file = match regular::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::ArtifactSize { resource: resource(), expected: expected.size, found: 0 });
             }

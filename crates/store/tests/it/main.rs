@@ -11,6 +11,7 @@ mod drafts;
 mod gc;
 mod order;
 mod readers;
+mod records;
 mod states;
 mod support;
 mod writers;

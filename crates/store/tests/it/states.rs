@@ -77,18 +77,18 @@ fn what_generators_read_is_no_publication() {
     assert_eq!(states(&store), [(10, Staged)].into());
 }
 
-/// Makes the store what a program of layout 1.1 would have left.
+/// Makes the store what a program of layout 1.0 would have left.
 fn forget_publications(root: &Path) {
     for entry in fs::read_dir(root.join("meta/releases")).unwrap() {
         let path = entry.unwrap().path();
         let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let fields = record.as_object_mut().unwrap();
         fields.remove("published");
-        // A record without one is as older programs wrote it.
+        // The first layout had none.
         fields.remove("checksum");
         fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
     }
-    fs::write(root.join("meta/layout"), "clearwell-store 1.1\n").unwrap();
+    fs::write(root.join("meta/layout"), "clearwell-store 1.0\n").unwrap();
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn stores_that_do_not_say_it_are_read_and_upgraded() {
         let expected: BTreeMap<u32, ReleaseState> = expected.iter().copied().collect();
         assert_eq!(states(&Store::open(folder.path()).unwrap()), expected, "{what}");
         let stamp = || fs::read_to_string(folder.path().join("meta/layout")).unwrap();
-        assert_eq!(stamp(), "clearwell-store 1.1\n", "a reader changes nothing");
+        assert_eq!(stamp(), "clearwell-store 1.0\n", "a reader changes nothing");
 
         let store = Store::open(folder.path()).unwrap();
         drop(store.writer("test").unwrap());

@@ -1,7 +1,6 @@
 //! Fullfiles and loose deltas out of packs.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::BufReader;
 
 use clearwell_format::archive::{ArchiveError, Member, MemberHeader, read_members};
@@ -11,7 +10,7 @@ use clearwell_format::{FileHash, Resource, Version};
 
 use super::{How, Lost, Repair, encode};
 use crate::check::{Finding, FindingKind};
-use crate::{ArtifactMeta, Digest, Store, StoreError};
+use crate::{ArtifactMeta, Digest, Store, StoreError, regular};
 
 /// What is looked for in packs.
 #[derive(Default)]
@@ -72,7 +71,7 @@ impl Repair<'_> {
     /// Takes what is wanted out of one pack, as far as it can be read: what a damaged one holds before the damage is as
     /// good as ever, as each object is hashed.
     fn search(&mut self, pack: &Resource, wanted: &mut Wanted) -> Result<(), StoreError> {
-        let Ok(file) = File::open(self.writer.store().path(pack)) else { return Ok(()) };
+        let Ok(file) = regular::open(&self.writer.store().path(pack)) else { return Ok(()) };
         let mut failed = None;
         let _ = read_members::<ArchiveError>(BufReader::with_capacity(64 << 10, file), |member| {
             let taken = self.take(member, wanted)?;

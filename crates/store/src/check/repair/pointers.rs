@@ -14,6 +14,7 @@ use super::{How, Repair, Repaired};
 use crate::check::Finding;
 use crate::check::FindingKind as Kind;
 use crate::check::trust::Trust;
+use crate::layout::generation_number;
 use crate::listing::list;
 use crate::pointers::{self, PointerGeneration, signature_of};
 use crate::{Digest, Store, StoreError};
@@ -72,7 +73,7 @@ impl Repair<'_> {
             return Ok(());
         }
         self.keep_damaged(&store)?;
-        let next = PointerGeneration { number: current.number + 1, files };
+        let next = current.followed_by(files);
         pointers::switch_to(&next, store.layout(), store.disk())?;
         let is_sound = |resource: &Resource| match resource {
             Resource::Pointer(pointer) => is_sound(*pointer, &next.files, &trust, &store),
@@ -166,7 +167,7 @@ fn names(files: &Files, pointer: Pointer) -> Option<Version> {
 fn generations(store: &Store) -> Result<Vec<Files>, StoreError> {
     let mut found: Vec<(u64, Files)> = Vec::new();
     for entry in list(&store.layout().generations())? {
-        if let Ok(number) = entry.name.parse() {
+        if let Some(number) = generation_number(&entry.name) {
             found.push((number, pointers::read_generation(&entry.path)?));
         }
     }
