@@ -8,8 +8,8 @@
 mod bounded;
 mod changed_files;
 mod download;
-mod frames;
 mod fifos;
+mod frames;
 mod http;
 mod http2_memory;
 mod indexes;
