@@ -1,24 +1,26 @@
 //! The access log: some requests as lines, written by a thread of its own.
 //!
-//! Always true: a request never waits for its line. When the thread is behind, lines are lost and counted.
+//! Always true: a request never waits for its line. When the thread is behind, or cannot write, lines are lost and
+//! counted: those that were written and those that were lost are all.
 
+mod file;
 mod line;
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clearwell_format::printable::chain;
 use clearwell_metrics::{Metrics, StatusClass};
 use jiff::tz::TimeZone;
 
+use crate::access::file::{LogFile, Lost};
 use crate::config::{self, LogFormat, ServeConfig};
 use crate::error::ServeError;
+use crate::line_limit::LineLimit;
 
 pub(crate) use line::{Line, LoggedHeaders};
 
@@ -60,7 +62,10 @@ impl AccessLog {
                 let (sender, lines) = sync_channel(WAITING);
                 std::thread::Builder::new()
                     .name("access-log".to_owned())
-                    .spawn(move || output.write_all(&lines))
+                    .spawn({
+                        let metrics = Arc::clone(&metrics);
+                        move || output.write_all(&lines, &metrics)
+                    })
                     .map_err(ServeError::Thread)?;
                 Some(sender)
             }
@@ -111,46 +116,54 @@ impl AccessLog {
 /// Where lines go.
 enum Output {
     Process,
-    Json(BufWriter<File>),
-    Combined(BufWriter<File>),
+    File(LogFile, Form),
+}
+
+/// How lines of a file look.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Combined,
 }
 
 impl Output {
     fn open(config: &ServeConfig) -> Result<Self, ServeError> {
-        let file = |path: &Path| -> Result<BufWriter<File>, ServeError> {
-            let opened = OpenOptions::new().append(true).create(true).open(path);
+        let file = |path: &Path, form| {
             let failed = |source| ServeError::AccessLog { path: path.to_owned(), source };
-            opened.map(BufWriter::new).map_err(failed)
+            Ok(Self::File(LogFile::open(path).map_err(failed)?, form))
         };
         let missing = ServeError::Missing { missing: "access-log-file", needed_by: "access-log-format" };
         match (config.access_log_format, &config.access_log_file) {
             (LogFormat::Process, None) => Ok(Self::Process),
-            (LogFormat::Process | LogFormat::Json, Some(path)) => file(path).map(Self::Json),
-            (LogFormat::Combined, Some(path)) => file(path).map(Self::Combined),
+            (LogFormat::Process | LogFormat::Json, Some(path)) => file(path, Form::Json),
+            (LogFormat::Combined, Some(path)) => file(path, Form::Combined),
             (LogFormat::Json | LogFormat::Combined, None) => Err(missing),
         }
     }
 
     /// Writes until nobody sends any more. What waits is written together.
-    fn write_all(mut self, entries: &Receiver<Entry>) {
+    fn write_all(mut self, entries: &Receiver<Entry>, metrics: &Metrics) {
+        let (mut lines, complaints) = (Vec::new(), LineLimit::default());
         while let Ok(first) = entries.recv() {
-            let (mut written, mut count, mut flushes) = (Ok(()), 0, Vec::new());
-            for entry in std::iter::once(first).chain(entries.try_iter()) {
+            let (mut count, mut flushes) = (0, Vec::new());
+            for entry in std::iter::once(first).chain(entries.try_iter().take(WAITING)) {
                 match entry {
                     Entry::Line(line) => {
-                        written = written.and_then(|()| self.write(&line));
+                        self.take(&line, &mut lines);
                         count += 1;
                     }
                     Entry::Flush(flushed) => flushes.push(flushed),
                 }
             }
-            let flushed = match &mut self {
-                Self::Process => Ok(()),
-                Self::Json(file) | Self::Combined(file) => file.flush(),
-            };
-            if let Err(error) = written.and(flushed) {
-                tracing::error!(error = chain(&error), "the access log cannot be written");
+            if let Self::File(file, _) = &mut self
+                && let Err(Lost { lines, error }) = file.write(&lines)
+            {
+                metrics.http.log_lines_lost.inc_by(lines);
+                if let Some(unwritten) = complaints.take(Instant::now()) {
+                    tracing::error!(lines, unwritten, error = chain(&error), "the access log cannot be written");
+                }
             }
+            lines.clear();
             for flushed in flushes {
                 // Who has waited long enough does not hear it.
                 let _ = flushed.try_send(());
@@ -161,15 +174,17 @@ impl Output {
         }
     }
 
-    fn write(&mut self, line: &Line) -> io::Result<()> {
-        match self {
+    /// Puts a line behind others, or into the log of the process.
+    fn take(&self, line: &Line, lines: &mut Vec<u8>) {
+        let rendered = match self {
             Self::Process => {
                 line.trace_event();
                 Ok(())
             }
-            Self::Json(file) => line.write_json(file),
-            Self::Combined(file) => line.write_combined(&TimeZone::system(), file),
-        }
+            Self::File(_, Form::Json) => line.write_json(lines),
+            Self::File(_, Form::Combined) => line.write_combined(&TimeZone::system(), lines),
+        };
+        rendered.expect("memory takes every line");
     }
 }
 

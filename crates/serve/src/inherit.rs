@@ -1,7 +1,9 @@
 //! Listening sockets that somebody else opened: systemd (sd_listen_fds(3)), or the server that ran before.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The first descriptor that systemd passes.
 const FIRST: i32 = 3;
@@ -14,26 +16,27 @@ pub(crate) struct Inherited {
 }
 
 impl Inherited {
-    /// What systemd passed to this process, if it did; to be asked once.
-    #[expect(unsafe_code, reason = "a number in an environment variable becomes a descriptor")]
+    /// What systemd passed to this process, if it did. Whoever asks first has it; later there is nothing.
     pub(crate) fn from_systemd() -> Self {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
         let variable = |name: &str| std::env::var(name).ok();
         let is_ours = variable("LISTEN_PID").and_then(|pid| pid.parse().ok()) == Some(std::process::id());
         let count: i32 = variable("LISTEN_FDS").filter(|_| is_ours).and_then(|count| count.parse().ok()).unwrap_or(0);
-        let names = variable("LISTEN_FDNAMES").unwrap_or_default();
-        let mut names = names.split(':');
+        Self::take(FIRST..FIRST.saturating_add(count), &variable("LISTEN_FDNAMES").unwrap_or_default(), &TAKEN)
+    }
+
+    /// Takes the descriptors with these numbers, as far as they are open; nothing if that was done before.
+    fn take(numbers: Range<i32>, names: &str, taken: &AtomicBool) -> Self {
         let mut systemd: HashMap<String, Vec<OwnedFd>> = HashMap::new();
-        for number in FIRST..FIRST.saturating_add(count) {
+        if taken.swap(true, Ordering::SeqCst) {
+            return Self::default();
+        }
+        let mut names = names.split(':');
+        for number in numbers {
             let name = names.next().filter(|name| !name.is_empty()).unwrap_or("unknown");
-            // SAFETY: systemd opened these for this process, as LISTEN_PID says, and nobody else here takes them.
-            let socket = unsafe { OwnedFd::from_raw_fd(number) };
-            // Other programs that this one starts have no business with it.
-            if rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).is_err() {
-                // Not open: not ours to close either.
-                std::mem::forget(socket);
-                continue;
+            if let Some(socket) = own(number) {
+                systemd.entry(name.to_owned()).or_default().push(socket);
             }
-            systemd.entry(name.to_owned()).or_default().push(socket);
         }
         Self { systemd, before: HashMap::new() }
     }
@@ -49,5 +52,35 @@ impl Inherited {
 
     pub(crate) fn take_over(&mut self, name: &str) -> Vec<OwnedFd> {
         self.before.remove(name).unwrap_or_default()
+    }
+}
+
+/// The descriptor with this number, if it is open. Other programs that this one starts do not get it.
+#[expect(unsafe_code, reason = "systemd passes numbers, and whether they are open only the system knows")]
+fn own(number: i32) -> Option<OwnedFd> {
+    // SAFETY: the call takes any number, and says of one that is not open that it is not.
+    let is_open = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } != -1;
+    // SAFETY: it is open, systemd opened it for this process, as LISTEN_PID says, and it is taken only once.
+    is_open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::{AsRawFd as _, IntoRawFd as _};
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_open_is_taken_and_only_once() {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        // A number far from those that other tests open and close meanwhile; the next one is free.
+        let number = rustix::io::fcntl_dupfd_cloexec(&one, 700).unwrap().into_raw_fd();
+        let taken = AtomicBool::new(false);
+        let mut inherited = Inherited::take(number..number + 2, "http:admin", &taken);
+        assert_eq!(inherited.of_systemd("http").iter().map(|fd| fd.as_raw_fd()).collect::<Vec<_>>(), [number]);
+        assert!(inherited.of_systemd("admin").is_empty());
+        let again = rustix::io::fcntl_dupfd_cloexec(&one, 700).unwrap();
+        let mut second = Inherited::take(again.as_raw_fd()..again.as_raw_fd() + 1, "http", &taken);
+        assert!(second.of_systemd("http").is_empty());
     }
 }

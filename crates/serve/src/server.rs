@@ -1,7 +1,9 @@
 //! Start and end of the server.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use crate::phase::{Phase, PhaseWatch, phases};
 use crate::reload::{Reloader, TlsDoor};
 use crate::site::Site;
 use crate::socket::register;
+use crate::takeover::Before;
 use crate::worker::{self, Shared, WorkerDoor};
 use crate::{admin, capacity, takeover, tls};
 
@@ -68,13 +71,9 @@ impl Server {
             tls_doors.push(TlsDoor { client_certificates: door.client_certificates, current });
         }
 
-        let mut inherited = Inherited::from_systemd();
         let takeover_failed =
             |source| ServeError::Takeover { path: config.takeover.clone().unwrap_or_default(), source };
-        let before = match &config.takeover {
-            Some(path) => takeover::ask(path, &mut inherited).map_err(takeover_failed)?,
-            None => None,
-        };
+        let (mut inherited, before) = inherit(config.takeover.clone()).await.map_err(takeover_failed)?;
         let workers = match config.workers {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
             workers => workers,
@@ -106,7 +105,7 @@ impl Server {
             taken_over: Arc::new(Notify::new()),
             site: Arc::clone(&site),
         };
-        let shared = Shared::new(Arc::clone(&site), workers, watch.clone());
+        let shared = Shared::new(Arc::clone(&site), watch.clone());
         let mut doors = Vec::new();
         for door in &cleartext {
             doors.push((door, Arc::new(DoorSettings { proxy_protocol: door.door.proxy_protocol, tls: None })));
@@ -140,6 +139,20 @@ impl Server {
         }
         Ok(running)
     }
+}
+
+/// Sockets that others opened, and the server before, if one runs. It may take its time to answer, and the runtime of the
+/// caller has other things to do.
+async fn inherit(takeover: Option<PathBuf>) -> io::Result<(Inherited, Option<Before>)> {
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut inherited = Inherited::from_systemd();
+        let before = match takeover {
+            Some(path) => takeover::ask(&path, &mut inherited)?,
+            None => None,
+        };
+        Ok((inherited, before))
+    });
+    asking.await.map_err(io::Error::other).flatten()
 }
 
 /// Where a door is open, which the log says too.

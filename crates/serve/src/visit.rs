@@ -249,7 +249,8 @@ impl Visit {
         loop {
             let patience = site.settings().patience;
             let wait = match self.connection.judge(&patience, &mut seen) {
-                Verdict::Wait(wait) => wait,
+                // A request may begin meanwhile.
+                Verdict::Wait(wait) => wait.min(patience.stall()),
                 Verdict::End(EndReason::Idle) if !said_goodbye => {
                     site.metrics().http.ended(EndReason::Idle);
                     said_goodbye = true;

@@ -45,8 +45,7 @@ pub(crate) struct Shared {
     open: AtomicUsize,
     /// The most of them since somebody asked.
     most: AtomicUsize,
-    /// Workers that still accept.
-    accepting: AtomicUsize,
+    accepting: Accepting,
     /// Connections are to end.
     pub(crate) closing: AtomicBool,
     /// For TLS handshakes that fail.
@@ -56,13 +55,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(site: Arc<Site>, workers: usize, phase: PhaseWatch) -> Arc<Self> {
-        let accepting = AtomicUsize::new(workers);
+    pub(crate) fn new(site: Arc<Site>, phase: PhaseWatch) -> Arc<Self> {
         Arc::new(Self {
             site,
             open: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
-            accepting,
+            accepting: Accepting::default(),
             closing: AtomicBool::new(false),
             handshake_lines: LineLimit::default(),
             phase,
@@ -73,6 +71,31 @@ impl Shared {
     pub(crate) fn connections(&self) -> (usize, usize) {
         let open = self.open.load(Ordering::Relaxed);
         (open, self.most.swap(open, Ordering::Relaxed))
+    }
+}
+
+/// Workers that still accept.
+#[derive(Clone, Debug, Default)]
+struct Accepting(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped: a worker that cannot be started, or dies, is not waited for.
+#[derive(Debug)]
+struct StillAccepts(Accepting);
+
+impl Accepting {
+    fn one_more(&self) -> StillAccepts {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        StillAccepts(self.clone())
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == 0
+    }
+}
+
+impl Drop for StillAccepts {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -96,9 +119,10 @@ pub(crate) fn start(
         .thread_name(format!("disk-{at}"))
         .build()
         .map_err(ServeError::Thread)?;
+    let still_accepts = shared.accepting.one_more();
     let worker = Worker { phase: shared.phase.clone(), shared, connections: Arc::default() };
     let run = move || {
-        let aborted = runtime.block_on(worker.run(doors));
+        let aborted = runtime.block_on(worker.run(doors, still_accepts));
         // Reading that still waits for a disk must not hold up the end.
         runtime.shutdown_background();
         let _ = sender.send(aborted);
@@ -126,7 +150,7 @@ struct Entry {
 }
 
 impl Worker {
-    async fn run(mut self, doors: Vec<WorkerDoor>) -> usize {
+    async fn run(mut self, doors: Vec<WorkerDoor>, still_accepts: StillAccepts) -> usize {
         let mut acceptors = tokio::task::JoinSet::new();
         for door in doors {
             acceptors.spawn(accept(door, Arc::clone(&self.shared), Arc::clone(&self.connections)));
@@ -140,9 +164,9 @@ impl Worker {
             }
         }
         acceptors.shutdown().await;
-        self.shared.accepting.fetch_sub(1, Ordering::SeqCst);
+        drop(still_accepts);
         // Nobody shall be closed, and come back, while another worker still accepts.
-        while self.shared.accepting.load(Ordering::SeqCst) > 0 {
+        while !self.shared.accepting.is_over() {
             sleep(Duration::from_millis(1)).await;
         }
         self.shared.closing.store(true, Ordering::Relaxed);
@@ -300,5 +324,24 @@ fn admit(
     };
     if let Some(entry) = connections.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key) {
         entry.task = Some(task.abort_handle());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_dies_is_not_waited_for() {
+        let accepting = Accepting::default();
+        let (first, second) = (accepting.one_more(), accepting.one_more());
+        drop(first);
+        assert!(!accepting.is_over());
+        let died = std::thread::spawn(move || {
+            let _still_accepts = second;
+            std::panic::resume_unwind(Box::new("a worker dies"));
+        });
+        assert!(died.join().is_err());
+        assert!(accepting.is_over());
     }
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
 
+mod access_log;
 mod bounded;
 mod changed_files;
 mod download;

@@ -174,7 +174,12 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(dir: &Path, store: &str, more: &[&str]) -> Self {
         let args = ["serve", "--store", store, "--json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
-        let (running, mut stdout) = Running::start_read(clearwell(dir, &[&args, more].concat()));
+        Self::start_by(clearwell(dir, &[&args, more].concat()))
+    }
+
+    /// Starts the server by a command that prints what it does.
+    pub(crate) fn start_by(command: Command) -> Self {
+        let (running, mut stdout) = Running::start_read(command);
         // The document ends where its braces do; the pipe stays open as long as the server runs.
         let mut text = String::new();
         while serde_json::from_str::<Value>(&text).is_err() {

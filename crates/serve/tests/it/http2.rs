@@ -233,6 +233,90 @@ async fn streams_that_are_reset_as_fast_as_they_are_opened() {
     is_well(&running).await;
 }
 
+#[tokio::test]
+async fn a_preface_behind_a_request_is_no_request() {
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    let settings = Frame::new(SETTINGS, 0, 0, Bytes::new()).bytes();
+    for first in ["", "Content-Length: 0\r\n"] {
+        let mut client = connect(&running).await;
+        client.send(format!("GET /20/format HTTP/1.1\r\nHost: x\r\n{first}\r\n")).await;
+        assert_eq!(client.answer().await.body, "30");
+        client.send([PREFACE, &settings].concat()).await;
+        let answer = client.end().await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "{answer:?}");
+    }
+    is_well(&running).await;
+}
+
+#[tokio::test]
+async fn lines_of_a_header_are_limited() {
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    let (mut client, _) = Rude::connect(&running).await;
+    // With the host there are as many lines as are allowed, and one more.
+    for (stream, lines, is_good) in [(1, 63, true), (3, 64, false)] {
+        let mut block = block("/20/format");
+        for _ in 0..lines {
+            block.extend([0x00, 1, b'x', 1, b'y']);
+        }
+        assert!(client.send(&[Frame::new(HEADERS, END_STREAM | END_HEADERS, stream, block)]).await);
+        let answer = client.next_of(HEADERS).await.expect("the connection goes on");
+        assert_eq!((answer.stream, answer.payload[0] == 0x88), (stream, is_good), "{lines}: {answer:?}");
+    }
+}
+
+/// More than fits into the buffers of two sockets.
+fn with_large_pack(limits: ServeConfig) -> (Fixture, impl Future<Output = Running>) {
+    let fixture = Fixture::new();
+    fixture.extend(&Artifact::from_path("pack-os-core-from-15.tar").unwrap(), &vec![7; 16 << 20]);
+    let store = fixture.store();
+    (fixture, async move { clearwell_serve::Server::bind(limits, store).await.unwrap() })
+}
+
+#[tokio::test]
+async fn pings_do_not_keep_a_stalled_connection() {
+    let limits = ServeConfig { stall_seconds: NonZeroU32::MIN, ..config() };
+    let (_fixture, running) = with_large_pack(limits);
+    let running = running.await;
+    let (mut client, _) = Rude::connect(&running).await;
+    // SETTINGS_INITIAL_WINDOW_SIZE 0
+    assert!(client.send(&[Frame::new(SETTINGS, 0, 0, vec![0, 4, 0, 0, 0, 0]), Frame::get(1, PACK)]).await);
+    let ping = vec![Frame::new(PING, 0, 0, vec![0; 8]); 20];
+    let mut rounds = 0;
+    while client.send(&ping).await && client.next().await.is_some() {
+        rounds += 1;
+        assert!(rounds < 200, "it is still served");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"stalled\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
+}
+
+#[tokio::test]
+async fn requests_do_not_keep_a_stalled_stream() {
+    let limits = ServeConfig { stall_seconds: NonZeroU32::MIN, min_rate: "0".parse().unwrap(), ..config() };
+    let (_fixture, running) = with_large_pack(limits);
+    let running = running.await;
+    let (mut client, _) = Rude::connect(&running).await;
+    assert!(client.send(&[Frame::get(1, PACK)]).await);
+    let mut stream = 3;
+    let reset = loop {
+        assert!(client.send(&[Frame::get(stream, "/20/format")]).await, "others of the connection move");
+        // Their window is that of the connection, which the first one has used up.
+        let more = Frame::new(WINDOW_UPDATE, 0, 0, vec![0, 0, 0, 2]);
+        assert!(client.send(&[more]).await);
+        let frame = client.next().await.expect("the connection goes on");
+        if frame.kind == RST_STREAM {
+            break frame;
+        }
+        stream += 2;
+        assert!(stream < 2001, "it is still served");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    };
+    assert_eq!(reset.stream, 1);
+}
+
 /// Checks that conformance tools make of any server (RFC 9113): what is sent, and the error of the connection.
 #[tokio::test]
 async fn frames_that_break_the_protocol_end_the_connection() {

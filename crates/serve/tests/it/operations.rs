@@ -264,6 +264,21 @@ async fn another_server_takes_over_and_nobody_is_refused() {
     assert!(asking.await.unwrap() > 10);
 }
 
+/// The runtime of this test has one thread, and that must answer for the server before.
+#[tokio::test]
+async fn a_server_before_that_is_silent_holds_up_nothing_else() {
+    let fixture = Fixture::new();
+    let path = fixture.path("takeover.sock");
+    let before = tokio::net::UnixListener::bind(&path).unwrap();
+    let with_takeover = ServeConfig { takeover: Some(path), ..config() };
+    let silent = async {
+        let (stream, _) = tokio::time::timeout(crate::client::LIMIT, before.accept()).await.unwrap().unwrap();
+        drop(stream);
+    };
+    let (bound, ()) = tokio::join!(Server::bind(with_takeover, fixture.store()), silent);
+    assert!(matches!(bound, Err(ServeError::Takeover { .. })));
+}
+
 #[tokio::test]
 async fn a_damaged_pack_is_found_while_it_is_sent() {
     let fixture = Fixture::new();

@@ -218,6 +218,80 @@ async fn sessions_are_resumed() {
 }
 
 #[tokio::test]
+async fn no_session_is_resumed_where_clients_show_certificates() {
+    let fixture = Fixture::new();
+    let certificates = Certificates::new();
+    for wanted in [ClientCertificates::Request, ClientCertificates::Require] {
+        let running = fixture.serve_with(certificates.config(&fixture, wanted)).await;
+        for (version, name) in [(&rustls::version::TLS12, "1.2"), (&rustls::version::TLS13, "1.3")] {
+            let client = certificates.client(&[], &[version], true);
+            for _ in 0..3 {
+                let stream = connect(&running, client.clone()).await.unwrap();
+                assert_eq!(Client::over(stream).get("/20/format").await.body, "30");
+            }
+            let line = format!("clearwell_http_tls_handshakes_total{{version=\"{name}\",resumed=\"false\"}} 3");
+            wait_for_metric(&running, &line).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_whose_certificate_ends_or_whose_issuer_goes_is_no_longer_let_in() {
+    let fixture = Fixture::new();
+    let mut certificates = Certificates::new();
+    let lasts = std::time::Duration::from_secs(3);
+    let mut params = CertificateParams::new(["client".to_owned()]).unwrap();
+    let ends = std::time::SystemTime::now() + lasts;
+    params.not_after = ends.into();
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &certificates.issuer).unwrap();
+    let brief = Pair { certificate: certificate.der().clone(), certificate_pem: certificate.pem(), key };
+    let lasting = std::mem::replace(&mut certificates.client, brief);
+    let config = certificates.config(&fixture, ClientCertificates::Require);
+    let running = fixture.serve_with(config.clone()).await;
+    let is_let_in = async |client: &ClientConfig| {
+        let Ok(stream) = connect(&running, client.clone()).await else { return false };
+        let mut client = Client::over(stream);
+        client.try_send("GET /20/format HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await
+            && client.end().await.starts_with(b"HTTP/1.1 200 OK")
+    };
+    let versions = [&rustls::version::TLS12, &rustls::version::TLS13];
+    let brief = versions.map(|version| certificates.client(&[], &[version], true));
+    certificates.client = lasting;
+    let lasting = versions.map(|version| certificates.client(&[], &[version], true));
+    for client in brief.iter().chain(&lasting) {
+        assert!(is_let_in(client).await);
+    }
+    // The time in a certificate is in whole seconds.
+    while std::time::SystemTime::now() < ends + std::time::Duration::from_secs(1) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for client in &brief {
+        assert!(!is_let_in(client).await, "with a certificate that has ended");
+    }
+    std::fs::write(fixture.path("clients.pem"), Certificates::new().issuer.pem()).unwrap();
+    assert!(is_let_in(&lasting[0]).await && is_let_in(&lasting[1]).await);
+    running.reloader().reload(config).unwrap();
+    for client in &lasting {
+        assert!(!is_let_in(client).await, "with a certificate whose issuer is trusted no longer");
+    }
+}
+
+#[tokio::test]
+async fn a_preface_counts_for_nothing_where_alpn_did_not_say_so() {
+    let fixture = Fixture::new();
+    let certificates = Certificates::new();
+    let running = fixture.serve_with(certificates.config(&fixture, ClientCertificates::None)).await;
+    for alpn in [&["http/1.1"][..], &[]] {
+        let stream = connect(&running, certificates.client(alpn, rustls::ALL_VERSIONS, false)).await.unwrap();
+        let mut client = Client::over(stream);
+        client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await;
+        let answer = client.end().await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn certificates_change_while_connections_go_on() {
     let fixture = Fixture::new();
     let (first, second) = (Certificates::new(), Certificates::new());
