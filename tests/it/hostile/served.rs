@@ -33,7 +33,7 @@ impl Served {
         let mut writer = Store::open(&root).unwrap().writer("test").unwrap();
         for (name, bytes) in packs {
             let draft = writer.extend(newest.version).unwrap();
-            draft.put(&Artifact::from_path(name).unwrap(), *bytes).unwrap();
+            draft.put(&Artifact::from_path(name).unwrap(), bytes).unwrap();
             draft.prepare(newest.record()).unwrap().release().unwrap();
         }
         drop(writer);

@@ -73,7 +73,7 @@ pub(crate) struct Http2<T> {
 
 enum State<T> {
     Handshake(Handshake<T, Chunk>),
-    Serving(Box<Connection<T, Chunk>>),
+    Serving(Connection<T, Chunk>),
 }
 
 /// What the streams of a connection share.
@@ -136,7 +136,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Http2<T> {
                     if this.is_closing {
                         connection.graceful_shutdown();
                     }
-                    this.state = State::Serving(Box::new(connection));
+                    this.state = State::Serving(connection);
                     continue;
                 }
             };
