@@ -71,11 +71,11 @@ pub enum PatchError {
     #[error("the base is empty, and no delta applies to an empty file; use the full file")]
     OldEmpty,
     /// More than a client takes.
-    #[error("the new file would have {declared} bytes, over the limit of {limit} that clients have; use the full file")]
+    #[error("the new file would have {declared} bytes, over the limit of {limit}; use the full file")]
     NewTooLarge {
         /// Size in the header.
         declared: u64,
-        /// [`crate::MAX_NEW_SIZE`].
+        /// [`crate::MAX_NEW_SIZE`], or what the caller allows.
         limit: u64,
     },
     /// A control triple with a negative count, or one that runs past the end of the new file.

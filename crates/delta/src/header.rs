@@ -20,6 +20,8 @@
 //! within [`MAX_NEW_SIZE`]. The offset may be larger than the header (a gap) or smaller (an overlap): clients take both.
 //! Source: spec, delta.md 1 and 4.
 
+#![warn(clippy::arithmetic_side_effects)]
+
 use crate::encoding::{Block, Encodings};
 use crate::error::PatchError;
 
@@ -169,9 +171,9 @@ impl Header {
         let before = match block {
             Block::Control => 0,
             Block::Diff => self.control_len,
-            Block::Extra => self.control_len + self.diff_len,
+            Block::Extra => self.control_len.saturating_add(self.diff_len),
         };
-        (u64::from(self.first_block) + before) as usize
+        u64::from(self.first_block).saturating_add(before) as usize
     }
 
     /// The header's bytes. The numbers fit, because [`HeaderVersion::for_lengths`] chose the layout.

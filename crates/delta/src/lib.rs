@@ -36,4 +36,4 @@ pub use encode::AllowedEncodings;
 pub use encoding::{Block, Encoding, Encodings};
 pub use error::{DiffError, PatchError};
 pub use header::{FULL_DOWNLOAD, Header, HeaderVersion, MAX_NEW_SIZE, NewFile};
-pub use patch::{Patched, header, patch};
+pub use patch::{Patched, header, patch, patch_within};

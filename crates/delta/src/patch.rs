@@ -10,7 +10,7 @@ use crate::control::{TRIPLE_SIZE, Triple};
 use crate::decode::BlockReader;
 use crate::encoding::{Block, Encoding};
 use crate::error::PatchError;
-use crate::header::{Header, NewFile};
+use crate::header::{Header, MAX_NEW_SIZE, NewFile};
 
 /// What a delta makes of its base.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,18 @@ pub struct Patched {
 /// # Errors
 /// [`PatchError::FullDownload`] if the delta is the marker for "use the full file", else what is wrong with it.
 pub fn patch(old: &[u8], delta: &[u8]) -> Result<Patched, PatchError> {
+    patch_within(old, delta, MAX_NEW_SIZE)
+}
+
+/// As [`patch`], for a new file of which it is known that it has at most `limit` bytes.
+///
+/// # Errors
+/// Also [`PatchError::NewTooLarge`] for this limit, before memory is taken.
+pub fn patch_within(old: &[u8], delta: &[u8], limit: u64) -> Result<Patched, PatchError> {
     let header = Header::parse(delta)?;
+    if header.new_size > limit {
+        return Err(PatchError::NewTooLarge { declared: header.new_size, limit });
+    }
     if old.is_empty() {
         return Err(PatchError::OldEmpty);
     }
@@ -61,8 +72,9 @@ pub fn patch(old: &[u8], delta: &[u8]) -> Result<Patched, PatchError> {
         };
         output.add(old_at as usize, add)?;
         output.insert(insert)?;
-        old_at = (old_at + triple.add)
-            .checked_add(triple.seek)
+        old_at = old_at
+            .checked_add(triple.add)
+            .and_then(|at| at.checked_add(triple.seek))
             .filter(|at| (0..=old.len() as i64).contains(at))
             .ok_or(PatchError::SeekOutOfRange { index, add: triple.add, seek: triple.seek })?;
         index += 1;

@@ -45,6 +45,35 @@ fn similar_files() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
 }
 
 proptest! {
+    /// A header may declare anything that adds up to the length of the delta; nobody compared it with a file.
+    #[test]
+    fn a_delta_of_any_declared_size_is_encoded_or_refused(
+        old_size in prop_oneof![Just(u64::MAX >> 1), Just(u64::MAX), Just(u64::MAX / 6 + 1), any::<u64>()],
+        new_size in prop_oneof![Just(512u64 << 20), Just(0), any::<u64>()],
+        first_block: u8,
+        lengths in prop::array::uniform3(prop_oneof![0u64..60, any::<u64>()]),
+        tail in vec(any::<u8>(), 0..200),
+        budget in prop_oneof![Just(None), any::<u64>().prop_map(Some)],
+    ) {
+        let mut delta = b"BSDIFF4U".to_vec();
+        delta.push(first_block);
+        delta.extend_from_slice(&(lengths[0] as u32).to_le_bytes());
+        for number in [lengths[1], lengths[2], old_size, new_size, 0] {
+            delta.extend_from_slice(&number.to_le_bytes());
+        }
+        delta.extend_from_slice(&[0; 12]);
+        delta.extend_from_slice(&(1u16 | 1 << 5 | 1 << 10).to_le_bytes());
+        delta.extend(tail);
+        let declared = lengths.iter().try_fold(u64::from(first_block), |sum, length| sum.checked_add(*length));
+        if let Some(declared) = declared.filter(|declared| *declared < 1000) {
+            delta.resize(declared as usize, 7);
+        }
+        let _ = encode(&delta, &DiffOptions { memory: budget, ..options(1) });
+        let _ = patch(b"a base", &delta);
+        let limited = clearwell_delta::patch_within(&[1; 64], &delta, 100);
+        prop_assert!(limited.is_err() || limited.is_ok_and(|patched| patched.bytes.len() <= 100));
+    }
+
     #[test]
     fn patch_undoes_diff((old, new) in similar_files()) {
         checked(&old, &new, &options(1));
@@ -96,4 +125,22 @@ fn the_number_of_threads_changes_nothing() {
     }
     let one = checked(&old, &new, &options(1)).unwrap();
     assert!(one == checked(&old, &new, &options(5)).unwrap());
+}
+
+#[test]
+fn the_largest_sizes_a_header_can_declare_are_counted_and_not_multiplied() {
+    for old_size in [(1u64 << 63) - 1, u64::MAX / 6 + 1, 1 << 62] {
+        let mut delta = b"BSDIFF4U\x43".to_vec();
+        for number in [0u32; 5] {
+            delta.extend_from_slice(&number.to_le_bytes());
+        }
+        delta.extend_from_slice(&old_size.to_le_bytes());
+        delta.extend_from_slice(&(512u64 << 20).to_le_bytes());
+        delta.extend_from_slice(&[0; 20]);
+        delta.extend_from_slice(&(1u16 | 1 << 5 | 1 << 10).to_le_bytes());
+        assert_eq!(header(&delta).expect("a header").old_size, old_size);
+        assert!(matches!(encode(&delta, &options(1)), Ok(Delta::Bytes(_))));
+        let tight = DiffOptions { memory: Some(1 << 20), ..options(1) };
+        assert!(encode(&delta, &tight).is_err(), "no budget holds such a base");
+    }
 }

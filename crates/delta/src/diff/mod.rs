@@ -87,7 +87,7 @@ pub fn diff(old: &[u8], new: &[u8], meta: NewFile, options: &DiffOptions) -> Res
     if let Some(reason) = hopeless(old, new) {
         return Ok(Delta::FullDownload(reason));
     }
-    let memory = Memory::new(old.len(), new.len(), options)?;
+    let memory = Memory::new(old.len() as u64, new.len() as u64, options)?;
     let regions = regions(old, new, options, &memory)?;
     let blocks = RawBlocks::new(old, new, &regions);
     drop(regions);
@@ -111,7 +111,7 @@ pub fn encode(bare: &[u8], options: &DiffOptions) -> Result<Delta, DiffError> {
         diff: block(Block::Diff, header.diff_len),
         extra: block(Block::Extra, header.extra_len),
     };
-    let memory = Memory::new(header.old_size as usize, header.new_size as usize, options)?;
+    let memory = Memory::new(header.old_size, header.new_size, options)?;
     written(blocks, (header.old_size, header.new_size), header.new_file, options, &memory)
 }
 
@@ -138,7 +138,7 @@ fn written(
         encodings: Encodings { control: control.encoding, diff: diff.encoding, extra: extra.encoding },
     };
     let delta = [header.to_bytes(), control.bytes, diff.bytes, extra.bytes].concat();
-    if options.encodings != AllowedEncodings::NONE && delta.len() as u64 * 10 > new_size * 9 {
+    if options.encodings != AllowedEncodings::NONE && delta.len() as u128 * 10 > u128::from(new_size) * 9 {
         return Ok(Delta::FullDownload(FullDownloadReason::NotSmaller(delta.len() as u64)));
     }
     Ok(Delta::Bytes(delta))
@@ -243,12 +243,14 @@ struct Memory {
 }
 
 impl Memory {
-    fn new(old_len: usize, new_len: usize, options: &DiffOptions) -> Result<Self, DiffError> {
-        let (old_size, new_size) = (old_len as u64, new_len as u64);
+    /// The sizes may be those of a header that nobody has compared with a file: what would be more than 64 bits is
+    /// counted as all of them.
+    fn new(old_size: u64, new_size: u64, options: &DiffOptions) -> Result<Self, DiffError> {
+        let files = PROCESS.saturating_add(old_size).saturating_add(new_size);
         // Raw blocks and regions come after the index, but the regions of one scan stand beside it.
-        let least =
-            |block| PROCESS + old_size + new_size + (BlockIndex::memory(old_len, block)).max(new_size + new_size / 4);
-        let usual = (old_size * 6 + (64 << 20)).max(least(BlockIndex::BLOCK));
+        let raw = new_size.saturating_add(new_size / 4);
+        let least = |block| files.saturating_add(BlockIndex::memory(old_size, block).max(raw));
+        let usual = old_size.saturating_mul(6).saturating_add(64 << 20).max(least(BlockIndex::BLOCK));
         let limit = options.memory.map_or(usual, |budget| budget.min(usual));
         let blocks = (0..8).map(|doublings| BlockIndex::BLOCK << doublings);
         let block = blocks.clone().find(|block| least(*block) <= limit);
@@ -256,7 +258,7 @@ impl Memory {
             let needed = blocks.map(least).min().unwrap_or(u64::MAX);
             return Err(DiffError::MemoryBudget { old: old_size, new: new_size, needed, budget: limit });
         };
-        Ok(Self { free: limit - PROCESS - old_size - new_size, block })
+        Ok(Self { free: limit.saturating_sub(files), block })
     }
 }
 

@@ -24,9 +24,10 @@ impl<'o> BlockIndex<'o> {
     pub(in super::super) const BLOCK: usize = 32;
 
     /// Bytes of memory for a base of `old_size` bytes in blocks of `block`.
-    pub(in super::super) fn memory(old_size: usize, block: usize) -> u64 {
-        let blocks = old_size / block;
-        ((1 << slot_bits(blocks)) + blocks as u64) * 4
+    pub(in super::super) fn memory(old_size: u64, block: usize) -> u64 {
+        let blocks = old_size / block as u64;
+        let slots = 1 << slot_bits(usize::try_from(blocks).unwrap_or(usize::MAX));
+        blocks.saturating_add(slots).saturating_mul(4)
     }
 
     /// `block` is at least 8 and gives less than 2^32 blocks.
