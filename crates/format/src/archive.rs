@@ -8,11 +8,18 @@
 
 mod codec;
 mod read;
+mod shape;
+mod tar;
 mod write;
 
 pub use codec::{Codec, CodecError, Encoder, decoder};
 pub use read::{ArchiveError, Member, MemberBody, MemberHeader, read_members, single_member};
+pub use shape::{
+    LARGEST_MANIFEST, LARGEST_MOM, Misfit, PackRule, Shape, Slot, archive_limit, content_limit, read_shaped,
+};
 pub use write::TarWriter;
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -23,9 +23,8 @@ pub enum PackMember {
 }
 
 impl PackMember {
-    /// Reads a member name; `None` for what a client extracts and ignores.
+    /// Reads a member name; `None` for what does not belong in a pack.
     pub fn parse(name: &[u8]) -> Option<Self> {
-        let name = name.strip_prefix(b"./").unwrap_or(name);
         match name {
             b"delta" | b"delta/" | b"staged" | b"staged/" => Some(Self::Folder),
             _ => {
@@ -87,9 +86,14 @@ mod tests {
         assert_eq!(PackMember::parse(format!("staged/{from}").as_bytes()), Some(PackMember::Staged(from)));
         assert_eq!(PackMember::parse(format!("staged/{from}/").as_bytes()), Some(PackMember::Staged(from)));
         assert_eq!(PackMember::parse(b"staged/"), Some(PackMember::Folder));
-        for bad in
-            ["staged/../x".to_owned(), format!("delta/a-b-{from}-{to}"), format!("delta/1-2-{from}-{to}-"), "x".into()]
-        {
+        for bad in [
+            "staged/../x".to_owned(),
+            format!("./staged/{from}"),
+            "./".into(),
+            format!("delta/a-b-{from}-{to}"),
+            format!("delta/1-2-{from}-{to}-"),
+            "x".into(),
+        ] {
             assert_eq!(PackMember::parse(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -217,7 +217,7 @@ pub fn decoder<'r>(reader: impl BufRead + Send + 'r) -> io::Result<Box<dyn BufRe
             }
             [0x5d, 0, 0, ..] => {
                 let stream = liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY)?;
-                Box::new(liblzma::bufread::XzDecoder::new_stream(whole, stream))
+                Box::new(Alone(liblzma::bufread::XzDecoder::new_stream(whole, stream)))
             }
             [0x28, 0xb5, 0x2f, 0xfd, ..] => {
                 let mut decoder = zstd::stream::Decoder::with_buffer(whole)?;
@@ -229,6 +229,19 @@ pub fn decoder<'r>(reader: impl BufRead + Send + 'r) -> io::Result<Box<dyn BufRe
         reader = Box::new(buffered(decoder));
     }
     Ok(reader)
+}
+
+/// The old format has no second stream: what follows its end is an error, as behind the other formats.
+struct Alone<R>(liblzma::bufread::XzDecoder<R>);
+
+impl<R: BufRead> Read for Alone<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        if count == 0 && !buffer.is_empty() && !self.0.get_mut().fill_buf()?.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "there are bytes behind the end of the stream"));
+        }
+        Ok(count)
+    }
 }
 
 /// The first six bytes, zeros where there are fewer, and a reader that begins with them again.

@@ -3,6 +3,8 @@
 use std::io::{self, BufRead, Read};
 
 use super::codec::decoder;
+use super::shape::Misfit;
+use super::tar::TarReader;
 use crate::{FileHash, FileHasher, FileKind, Owner};
 
 /// What a member's header says.
@@ -85,12 +87,33 @@ pub enum ArchiveError {
     /// A member is larger than the caller takes.
     #[error("the member has {0} bytes, more than expected")]
     TooLarge(u64),
+    /// A header that says something no member can have.
+    #[error("a header cannot be used: {0}")]
+    Header(&'static str),
+    /// A name, a link target or PAX records that no file can have.
+    #[error("a header takes {size} bytes where {limit} are enough for the longest path")]
+    ExtensionTooLarge {
+        /// As declared.
+        size: u64,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// A PAX record that makes more of a member than content has: attributes, flags, a sparse file.
+    #[error("the PAX record {0} does not belong in content")]
+    PaxRecord(String),
+    /// Something behind the end, which some clients read and others do not.
+    #[error("there is something behind the end of the archive")]
+    Trailing,
+    /// A member that does not belong in an archive of its kind, or one that is missing.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// Not exactly one member, where one is the rule.
     #[error("the archive has {0} members in place of one")]
     MemberCount(usize),
 }
 
-/// Calls `visit` for each member, in order. Memory does not grow with the archive.
+/// Calls `visit` for each member, in order, and reads the archive to its last byte. Memory does not grow with the archive,
+/// whatever its headers declare; the time does, so `visit` refuses what is larger than it has to be.
 ///
 /// # Errors
 /// The archive's own, or the first of `visit`.
@@ -98,13 +121,9 @@ pub fn read_members<'r, E: From<ArchiveError>>(
     reader: impl BufRead + Send + 'r,
     mut visit: impl FnMut(Member<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let decoder = decoder(reader).map_err(ArchiveError::Read)?;
-    let mut archive = tar::Archive::new(decoder);
-    let entries = archive.entries().map_err(ArchiveError::Read)?;
-    for entry in entries {
-        let mut entry = entry.map_err(ArchiveError::Read)?;
-        let header = member_header(&mut entry)?;
-        visit(Member { header, body: &mut entry })?;
+    let mut archive = TarReader::new(decoder(reader).map_err(ArchiveError::Read)?);
+    while let Some(header) = archive.next()? {
+        visit(Member { header, body: &mut archive })?;
     }
     Ok(())
 }
@@ -132,65 +151,4 @@ pub fn single_member(bytes: &[u8], limit: u64) -> Result<(MemberHeader, Vec<u8>)
         Ok(())
     })?;
     found.filter(|_| count == 1).ok_or(ArchiveError::MemberCount(count))
-}
-
-fn member_header<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<MemberHeader, ArchiveError> {
-    use tar::EntryType;
-    let name = entry.path_bytes().into_owned();
-    let kind = match entry.header().entry_type() {
-        EntryType::Regular | EntryType::Continuous => FileKind::File,
-        EntryType::Directory => FileKind::Directory,
-        EntryType::Symlink => FileKind::Link,
-        _ => return Err(ArchiveError::Type(name.escape_ascii().to_string())),
-    };
-    let pax = PaxRecords::of(entry)?;
-    let header = entry.header();
-    let named = |name: Option<&[u8]>| name.is_some_and(|name| !name.is_empty());
-    let owner = Owner {
-        permissions: header.mode().map_err(ArchiveError::Read)? & 0o7777,
-        uid: small(pax.uid.map_or_else(|| header.uid(), Ok))?,
-        gid: small(pax.gid.map_or_else(|| header.gid(), Ok))?,
-    };
-    let names_owner = pax.names_owner || named(header.username_bytes()) || named(header.groupname_bytes());
-    let mtime = header.mtime().map_err(ArchiveError::Read)?;
-    let target =
-        if kind == FileKind::Link { entry.link_name_bytes().unwrap_or_default().into_owned() } else { Vec::new() };
-    let size = if kind == FileKind::File { entry.size() } else { 0 };
-    Ok(MemberHeader { name, kind, owner, mtime, size, target, names_owner, pax_target: pax.target })
-}
-
-fn small(number: io::Result<u64>) -> Result<u32, ArchiveError> {
-    let number = number.map_err(ArchiveError::Read)?;
-    u32::try_from(number)
-        .map_err(|_| ArchiveError::Read(io::Error::new(io::ErrorKind::InvalidData, "owner above 32 bits")))
-}
-
-/// What PAX records say beyond what the tar reader applies itself (path, size and link target).
-#[derive(Default)]
-struct PaxRecords {
-    uid: Option<u64>,
-    gid: Option<u64>,
-    names_owner: bool,
-    target: bool,
-}
-
-impl PaxRecords {
-    fn of<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Self, ArchiveError> {
-        let mut records = Self::default();
-        let Some(extensions) = entry.pax_extensions().map_err(ArchiveError::Read)? else {
-            return Ok(records);
-        };
-        for extension in extensions {
-            let extension = extension.map_err(ArchiveError::Read)?;
-            let number = || extension.value().ok().and_then(|value| value.parse().ok());
-            match extension.key_bytes() {
-                b"uid" => records.uid = number(),
-                b"gid" => records.gid = number(),
-                b"uname" | b"gname" => records.names_owner = true,
-                b"linkpath" => records.target = true,
-                _ => {}
-            }
-        }
-        Ok(records)
-    }
 }

@@ -1,0 +1,283 @@
+//! Which members the archives of the protocol have: one rule for whoever reads them (spec, content layout 4 and 5, packs 2
+//! and 3).
+//!
+//! | Archive | Members | Together at most |
+//! |---|---|---|
+//! | fullfile | one object, named by its hash | what the caller says |
+//! | manifest | `Manifest.<name>`, for the MoM also `Manifest.MoM.sig` | [`LARGEST_MANIFEST`], [`LARGEST_MOM`] |
+//! | zero pack | the two folders, `staged/<hash>` | what the manifest of its bundle says |
+//! | delta pack | the same, and `delta/<from>-<to>` | the same |
+//!
+//! Always true: no member is there twice, none has a name beside these, and what is staged or made by a delta is named by
+//! an entry of the manifest, where the caller has it. That a member has the hash it is named after is for the caller to
+//! compare, who reads its content: the hash covers type, mode and owner.
+//!
+//! Clients extract what does not belong there all the same, and as root.
+
+#![warn(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+
+use std::collections::HashSet;
+use std::io::BufRead;
+
+use super::read::{ArchiveError, Member, MemberHeader, read_members};
+use super::tar::shown;
+use crate::manifest::Header;
+use crate::pack::{DeltaName, PackMember};
+use crate::{FileHash, FileKind, Manifest, ManifestName, Owner};
+
+/// What a member is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// A folder of a pack.
+    Folder,
+    /// An object that has to have this hash.
+    Object(FileHash),
+    /// A delta in a pack.
+    Delta(DeltaName),
+    /// The text of a manifest.
+    Manifest,
+    /// The signature of a MoM.
+    Signature,
+}
+
+/// A member that does not belong in its archive, or one that is missing.
+#[derive(Debug, thiserror::Error)]
+pub enum Misfit {
+    /// Another name than archives of this kind have.
+    #[error("the member {0} does not belong there")]
+    Unknown(String),
+    /// A second member of the same name.
+    #[error("the member {0} is there twice")]
+    Twice(String),
+    /// No entry of the manifest is that file.
+    #[error("the member {0} is no file of the bundle")]
+    Unnamed(String),
+    /// Another kind of file, or special bits, where a plain file has to be.
+    #[error("the member {0} is not a plain file")]
+    NotPlain(String),
+    /// A folder that would change the folder of the client.
+    #[error("the member {0} is not a directory of root with mode 0700")]
+    Folder(String),
+    /// Something else under the name of a folder: what follows would be written through it.
+    #[error("the member {0} is not a directory")]
+    NotAFolder(String),
+    /// More content than the manifest allows.
+    #[error("with the member {member} it has more than {limit} bytes")]
+    TooLarge {
+        /// The first one above the limit.
+        member: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// The member it is for.
+    #[error("it has no member {0}")]
+    Missing(String),
+}
+
+/// What the manifest of its bundle lets a pack hold.
+#[derive(Clone, Debug)]
+pub struct PackRule {
+    named: HashSet<FileHash>,
+    content: u64,
+}
+
+impl PackRule {
+    /// The rule for the packs of a bundle in the version of `manifest`.
+    pub fn of(manifest: &Manifest) -> Self {
+        let named = manifest.present().map(|entry| entry.hash).collect();
+        Self { named, content: content_limit(&manifest.header) }
+    }
+
+    /// Most bytes that the members have together.
+    pub const fn content_bytes(&self) -> u64 {
+        self.content
+    }
+
+    /// Most bytes that a pack has, however it is compressed.
+    pub fn archive_bytes(&self) -> u64 {
+        archive_limit(self.content, (self.named.len() as u64).saturating_add(2))
+    }
+}
+
+/// Most bytes of an archive with so much content, however it is compressed: what cannot be compressed grows a little.
+pub const fn archive_limit(content: u64, members: u64) -> u64 {
+    let plain = content.saturating_add(members.saturating_mul(MEMBER_BYTES));
+    plain.saturating_add(plain / 16).saturating_add(ROOM)
+}
+
+/// Most bytes that the files of a manifest have together: what it declares, with room for those that count differently.
+/// Format 25 declares two billion for whatever has more (manifest 1).
+pub fn content_limit(header: &Header) -> u64 {
+    if header.content_size >= CLAMPED {
+        return Header::MAX_CONTENT_SIZE;
+    }
+    header.content_size.saturating_add(header.content_size / 8).saturating_add(ROOM)
+}
+
+/// The rule for one archive.
+#[derive(Debug)]
+pub struct Shape<'a> {
+    kind: Kind<'a>,
+    seen: HashSet<Slot>,
+    folders: [bool; 2],
+    limit: u64,
+    content: u64,
+}
+
+#[derive(Debug)]
+enum Kind<'a> {
+    Fullfile(FileHash),
+    Manifest(&'a ManifestName),
+    Pack { has_deltas: bool, rule: Option<&'a PackRule> },
+}
+
+impl<'a> Shape<'a> {
+    /// A fullfile whose content has at most `limit` bytes.
+    pub fn fullfile(hash: FileHash, limit: u64) -> Self {
+        Self::new(Kind::Fullfile(hash), limit)
+    }
+
+    /// The archive of a manifest.
+    pub fn manifest(name: &'a ManifestName) -> Self {
+        let limit = if *name == ManifestName::Mom { LARGEST_MOM } else { LARGEST_MANIFEST };
+        Self::new(Kind::Manifest(name), limit)
+    }
+
+    /// A zero pack; without a rule where the manifest of the bundle cannot be had.
+    pub fn zero_pack(rule: Option<&'a PackRule>) -> Self {
+        Self::pack(false, rule)
+    }
+
+    /// A pack from a release; without a rule where the manifest of the bundle cannot be had.
+    pub fn delta_pack(rule: Option<&'a PackRule>) -> Self {
+        Self::pack(true, rule)
+    }
+
+    fn pack(has_deltas: bool, rule: Option<&'a PackRule>) -> Self {
+        Self::new(Kind::Pack { has_deltas, rule }, rule.map_or(UNKNOWN_CONTENT, PackRule::content_bytes))
+    }
+
+    fn new(kind: Kind<'a>, limit: u64) -> Self {
+        Self { kind, seen: HashSet::new(), folders: [false; 2], limit, content: 0 }
+    }
+
+    /// Most bytes that its members have together.
+    pub const fn content_bytes(&self) -> u64 {
+        self.limit
+    }
+
+    /// What the next member is for.
+    ///
+    /// # Errors
+    /// If it does not belong there. Its content need not be read then.
+    pub fn admit(&mut self, header: &MemberHeader) -> Result<Slot, Misfit> {
+        let name = || shown(&header.name);
+        let slot = self.slot(header)?;
+        let is_new = match slot {
+            Slot::Folder => {
+                let seen = &mut self.folders[usize::from(header.name.starts_with(b"staged"))];
+                !std::mem::replace(seen, true)
+            }
+            _ => self.seen.insert(slot),
+        };
+        if !is_new {
+            return Err(Misfit::Twice(name()));
+        }
+        self.content = self.content.saturating_add(header.size);
+        if self.content > self.limit || self.seen.len() > MOST_MEMBERS {
+            return Err(Misfit::TooLarge { member: name(), limit: self.limit });
+        }
+        Ok(slot)
+    }
+
+    /// That the archive has what it is for.
+    ///
+    /// # Errors
+    /// [`Misfit::Missing`].
+    pub fn finish(&self) -> Result<(), Misfit> {
+        match &self.kind {
+            Kind::Fullfile(hash) if self.seen.is_empty() => Err(Misfit::Missing(hash.to_string())),
+            Kind::Manifest(name) if !self.seen.contains(&Slot::Manifest) => {
+                Err(Misfit::Missing(format!("Manifest.{name}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn slot(&self, header: &MemberHeader) -> Result<Slot, Misfit> {
+        let name = || shown(&header.name);
+        match &self.kind {
+            Kind::Fullfile(hash) => {
+                // A slash may stand behind a directory; behind another name it is refused by the reader.
+                let bare = header.name.strip_suffix(b"/").unwrap_or(&header.name);
+                if bare == hash.to_hex() { Ok(Slot::Object(*hash)) } else { Err(Misfit::Unknown(name())) }
+            }
+            Kind::Manifest(manifest) => {
+                let slot = match header.name.strip_prefix(b"Manifest.") {
+                    Some(b"MoM.sig") if **manifest == ManifestName::Mom => Slot::Signature,
+                    Some(rest) if rest == manifest.to_string().as_bytes() => Slot::Manifest,
+                    _ => return Err(Misfit::Unknown(name())),
+                };
+                plain(header, slot)
+            }
+            Kind::Pack { has_deltas, rule } => {
+                let is_named = |hash| rule.is_none_or(|rule| rule.named.contains(&hash));
+                match PackMember::parse(&header.name) {
+                    Some(PackMember::Folder) if is_pack_folder(header) => Ok(Slot::Folder),
+                    Some(PackMember::Folder) if header.kind == FileKind::Directory => Err(Misfit::Folder(name())),
+                    Some(PackMember::Folder) => Err(Misfit::NotAFolder(name())),
+                    Some(PackMember::Staged(hash)) if is_named(hash) => Ok(Slot::Object(hash)),
+                    Some(PackMember::Delta(delta)) if *has_deltas && is_named(delta.to) => {
+                        plain(header, Slot::Delta(delta))
+                    }
+                    Some(PackMember::Staged(_)) => Err(Misfit::Unnamed(name())),
+                    Some(PackMember::Delta(_)) if *has_deltas => Err(Misfit::Unnamed(name())),
+                    Some(PackMember::Delta(_)) | None => Err(Misfit::Unknown(name())),
+                }
+            }
+        }
+    }
+}
+
+/// Reads an archive whose members all belong there.
+///
+/// # Errors
+/// The archive's own, [`ArchiveError::Misfit`] at the first member that does not belong there, or the first of `visit`.
+pub fn read_shaped<'r, E: From<ArchiveError>>(
+    reader: impl BufRead + Send + 'r,
+    mut shape: Shape<'_>,
+    mut visit: impl FnMut(Slot, Member<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    read_members(reader, |member| {
+        let slot = shape.admit(&member.header).map_err(ArchiveError::Misfit)?;
+        visit(slot, member)
+    })?;
+    Ok(shape.finish().map_err(ArchiveError::Misfit)?)
+}
+
+fn plain(header: &MemberHeader, slot: Slot) -> Result<Slot, Misfit> {
+    if header.kind == FileKind::File && header.owner.permissions & 0o7000 == 0 {
+        Ok(slot)
+    } else {
+        Err(Misfit::NotPlain(shown(&header.name)))
+    }
+}
+
+fn is_pack_folder(header: &MemberHeader) -> bool {
+    header.kind == FileKind::Directory && header.owner == Owner { permissions: 0o700, uid: 0, gid: 0 }
+}
+
+/// Four million entries, the most a client takes, with paths of 160 bytes.
+pub const LARGEST_MANIFEST: u64 = 1 << 30;
+/// A MoM has a line for each bundle: these are more than two hundred thousand. It is read before its signature is checked.
+pub const LARGEST_MOM: u64 = 32 << 20;
+/// Most members besides folders: entries that a client takes.
+const MOST_MEMBERS: usize = 4_000_000;
+/// Most content of a pack of which no manifest says more.
+const UNKNOWN_CONTENT: u64 = 64 << 30;
+/// Where format 25 ends to count.
+const CLAMPED: u64 = 1_999_999_999;
+/// For what is rounded, padded or counted in another way.
+const ROOM: u64 = 16 << 20;
+/// Header, padding and the extensions for a long name and target.
+const MEMBER_BYTES: u64 = 16 << 10;
