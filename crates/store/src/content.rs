@@ -4,15 +4,17 @@
 //! | Artifact | Looked at |
 //! |---|---|
 //! | fullfile | one member, named by its hash, with content and metadata of that hash |
-//! | pack | each whole member hashed, each delta applied to its base, the result hashed |
+//! | pack | only members that belong there, each whole one hashed, each delta applied to its base, the result hashed |
 //! | loose delta | applied, the result hashed |
 //! | delta between manifests | applied to the old manifest, the result compared with the new one |
 //! | `format` | the format of the release |
 //!
-//! A delta whose base is nowhere cannot be applied; that is counted and is no problem of the file.
+//! A delta whose base is nowhere cannot be applied; that is counted and is no problem of the file. Which members belong in
+//! an archive is told by `clearwell_format::archive::Shape`.
 
 mod bases;
 mod measured;
+mod rules;
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read};
@@ -20,16 +22,17 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use clearwell_delta::PatchError;
-use clearwell_format::archive::{ArchiveError, Member, read_members};
-use clearwell_format::pack::{DeltaName, PackMember};
+use clearwell_format::archive::{ArchiveError, Member, Misfit, Shape, Slot, read_shaped};
+use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
-use clearwell_format::{BundleName, FileHash, FileKind, FormatNumber, Owner, Version};
+use clearwell_format::{BundleName, FileHash, FormatNumber, ManifestName, Owner, Version};
 
 use crate::progress::Meter;
 use crate::throttle::Throttle;
 use crate::{ArtifactMeta, regular};
 pub(crate) use bases::{Bases, StoreBases, TreeBases};
 use measured::Measured;
+pub(crate) use rules::Rules;
 
 /// What is wrong inside a file.
 #[derive(Debug, thiserror::Error)]
@@ -40,12 +43,9 @@ pub enum ContentProblem {
     /// An archive that clients cannot read.
     #[error("it is no archive that clients can read")]
     Archive(#[source] ArchiveError),
-    /// An archive without the member it is for.
-    #[error("it does not hold {expected}")]
-    Member {
-        /// Name of the member.
-        expected: String,
-    },
+    /// An archive with a member that does not belong there, or without the one it is for.
+    #[error(transparent)]
+    Misfit(Misfit),
     /// The object in a fullfile or pack has another hash.
     #[error("it holds {expected} with content or metadata that hash to {found}")]
     ObjectHash {
@@ -102,6 +102,7 @@ pub(crate) struct Inspector<'a> {
     pub(crate) version: Version,
     pub(crate) format: Option<FormatNumber>,
     pub(crate) bases: &'a dyn Bases,
+    pub(crate) rules: &'a Rules<'a>,
     pub(crate) throttle: &'a Throttle,
     /// Held by the one that applies a large delta: together they would take the memory of the machine.
     pub(crate) large: &'a Mutex<()>,
@@ -156,8 +157,15 @@ impl Inspector<'_> {
         found: &mut Inside,
     ) -> Result<(), ContentProblem> {
         match artifact {
-            Artifact::Fullfile(hash) => fullfile(file, *hash),
-            Artifact::Pack { .. } => self.pack(file, found),
+            Artifact::Fullfile(hash) => {
+                let shape = Shape::fullfile(*hash, self.rules.fullfile());
+                self.archive(file, shape, found).map(|()| found.staged.clear())
+            }
+            Artifact::Pack { bundle, from } => {
+                let rule = self.rules.pack(bundle);
+                let shape = if from.is_none() { Shape::zero_pack } else { Shape::delta_pack };
+                self.archive(file, shape(rule.as_deref()), found)
+            }
             Artifact::Delta(name) => self.loose_delta(file, *name, found),
             Artifact::DeltaManifest { bundle, from } => self.manifest_delta(file, bundle, *from, found),
             Artifact::Format => self.format.map_or(Ok(()), |format| format_file(file, format)),
@@ -166,18 +174,24 @@ impl Inspector<'_> {
         }
     }
 
-    fn pack(&self, file: &mut (impl BufRead + Send), found: &mut Inside) -> Result<(), ContentProblem> {
-        read_members::<Refusal>(file, |mut member| {
-            match PackMember::parse(&member.header.name) {
-                Some(PackMember::Staged(hash)) => {
+    fn archive(
+        &self,
+        file: &mut (impl BufRead + Send),
+        shape: Shape<'_>,
+        found: &mut Inside,
+    ) -> Result<(), ContentProblem> {
+        let limit = shape.content_bytes();
+        read_shaped::<Refusal>(file, shape, |slot, mut member| {
+            match slot {
+                Slot::Object(hash) => {
                     same(hash, member.hash(&mut io::sink())?)?;
                     found.staged.insert(hash);
                 }
-                Some(PackMember::Delta(name)) if member.header.kind == FileKind::File => {
+                Slot::Delta(name) => {
                     let delta = whole(&mut member)?;
-                    found.unapplied += u64::from(!self.apply(name, &delta)?);
+                    found.unapplied += u64::from(!self.apply(name, &delta, limit)?);
                 }
-                _ => {}
+                Slot::Folder | Slot::Manifest | Slot::Signature => {}
             }
             Ok(())
         })?;
@@ -186,18 +200,18 @@ impl Inspector<'_> {
 
     fn loose_delta(&self, file: &mut impl Read, name: DeltaName, found: &mut Inside) -> Result<(), ContentProblem> {
         let delta = whole_file(file)?;
-        found.unapplied += u64::from(!self.apply(name, &delta)?);
+        found.unapplied += u64::from(!self.apply(name, &delta, self.rules.fullfile())?);
         Ok(())
     }
 
-    /// False if the base is nowhere.
-    fn apply(&self, name: DeltaName, delta: &[u8]) -> Result<bool, ContentProblem> {
+    /// False if the base is nowhere. The delta may make a file of `limit` bytes.
+    fn apply(&self, name: DeltaName, delta: &[u8], limit: u64) -> Result<bool, ContentProblem> {
         let header = clearwell_delta::header(delta).map_err(|_| ContentProblem::NotADelta)?;
         let _alone = (header.old_size.saturating_add(header.new_size) > LARGE)
             .then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
         let Some(base) = self.bases.object(name.from) else { return Ok(false) };
-        let patched =
-            clearwell_delta::patch(&base, delta).map_err(|source| ContentProblem::Patch { to: name.to, source })?;
+        let patched = clearwell_delta::patch_within(&base, delta, limit)
+            .map_err(|source| ContentProblem::Patch { to: name.to, source })?;
         let meta = patched.meta;
         let owner = Owner { permissions: meta.mode & 0o7777, uid: meta.uid, gid: meta.gid };
         made(name.to, FileHash::of_file(&patched.bytes, owner))?;
@@ -213,7 +227,8 @@ impl Inspector<'_> {
     ) -> Result<(), ContentProblem> {
         let delta = whole_file(file)?;
         clearwell_delta::header(&delta).map_err(|_| ContentProblem::NotADelta)?;
-        let (old, new) = (self.bases.manifest(from, bundle), self.bases.manifest(self.version, bundle));
+        let name = ManifestName::Bundle(bundle.clone());
+        let (old, new) = (self.bases.manifest(from, &name), self.bases.manifest(self.version, &name));
         let (Some(old), Some(new)) = (old, new) else {
             found.unapplied += 1;
             return Ok(());
@@ -230,19 +245,6 @@ impl Inspector<'_> {
 struct Inside {
     staged: BTreeSet<FileHash>,
     unapplied: u64,
-}
-
-fn fullfile(file: &mut (impl BufRead + Send), hash: FileHash) -> Result<(), ContentProblem> {
-    let mut count = 0;
-    read_members::<Refusal>(file, |mut member| {
-        count += 1;
-        let name = member.header.name.strip_suffix(b"/").unwrap_or(&member.header.name);
-        if count == 1 && name != hash.to_string().as_bytes() {
-            return Err(Refusal(ContentProblem::Member { expected: hash.to_string() }));
-        }
-        Ok(same(hash, member.hash(&mut io::sink())?)?)
-    })?;
-    if count == 1 { Ok(()) } else { Err(ContentProblem::Archive(ArchiveError::MemberCount(count))) }
 }
 
 fn format_file(file: &mut impl Read, expected: FormatNumber) -> Result<(), ContentProblem> {
@@ -282,7 +284,16 @@ struct Refusal(ContentProblem);
 
 impl From<ArchiveError> for Refusal {
     fn from(error: ArchiveError) -> Self {
-        Self(ContentProblem::Archive(error))
+        Self(error.into())
+    }
+}
+
+impl From<ArchiveError> for ContentProblem {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Misfit(misfit) => Self::Misfit(misfit),
+            other => Self::Archive(other),
+        }
     }
 }
 

@@ -2,37 +2,46 @@
 
 use std::io::Read;
 
-use clearwell_format::Owner;
-use clearwell_format::archive::{ArchiveError, read_members};
+use clearwell_format::archive::{ArchiveError, Misfit, Shape, Slot, read_shaped};
+use clearwell_format::{FileHash, ManifestName, Owner};
 
-/// A member of a manifest archive.
-pub(crate) struct ManifestMember {
-    pub(crate) name: Vec<u8>,
-    pub(crate) owner: Owner,
+/// What the archive of a manifest holds.
+pub(crate) struct ArchivedManifest {
     pub(crate) bytes: Vec<u8>,
+    pub(crate) owner: Owner,
+    /// Of a MoM.
+    pub(crate) signature: Option<Vec<u8>>,
 }
 
-/// All members, in order.
-pub(crate) fn read(archive: &[u8]) -> Result<Vec<ManifestMember>, ArchiveError> {
-    let mut members = Vec::new();
-    read_members::<ArchiveError>(archive, |member| {
-        if members.len() == MOST_MEMBERS {
-            return Err(ArchiveError::MemberCount(MOST_MEMBERS + 1));
-        }
-        if member.header.size > LARGEST {
-            return Err(ArchiveError::TooLarge(member.header.size));
-        }
+/// Reads the archive of a manifest.
+pub(crate) fn read(archive: &[u8], name: &ManifestName) -> Result<ArchivedManifest, ArchiveError> {
+    let (mut manifest, mut signature) = (None, None);
+    read_shaped::<ArchiveError>(archive, Shape::manifest(name), |slot, member| {
+        let size = member.header.size;
+        // What is declared may not be there: memory is taken for what comes.
         let mut bytes = Vec::new();
-        member.body.take(LARGEST).read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
-        if bytes.len() as u64 != member.header.size {
+        member.body.take(size).read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
+        if bytes.len() as u64 != size {
             return Err(ArchiveError::Truncated);
         }
-        members.push(ManifestMember { name: member.header.name, owner: member.header.owner, bytes });
+        match slot {
+            Slot::Signature => signature = Some(bytes),
+            _ => manifest = Some((bytes, member.header.owner)),
+        }
         Ok(())
     })?;
-    Ok(members)
+    let (bytes, owner) = manifest.ok_or_else(|| Misfit::Missing(format!("Manifest.{name}")))?;
+    Ok(ArchivedManifest { bytes, owner, signature })
 }
 
-const MOST_MEMBERS: usize = 2;
-/// Four million entries, the most a client takes, with paths of 160 bytes.
-const LARGEST: u64 = 1 << 30;
+/// The hash that clients give the manifest in an archive, without holding it in memory: only what a MoM names is read.
+pub(crate) fn hash(archive: &[u8], name: &ManifestName) -> Result<FileHash, ArchiveError> {
+    let mut hash = None;
+    read_shaped::<ArchiveError>(archive, Shape::manifest(name), |slot, mut member| {
+        if slot == Slot::Manifest {
+            hash = Some(member.hash(&mut std::io::sink())?);
+        }
+        Ok(())
+    })?;
+    Ok(hash.ok_or_else(|| Misfit::Missing(format!("Manifest.{name}")))?)
+}

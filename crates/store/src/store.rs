@@ -6,7 +6,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use clearwell_format::archive::ArchiveError;
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FileHash, FormatNumber, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
 
@@ -401,8 +400,8 @@ impl Store {
     /// [`clearwell_format::Owner::MANIFEST`]; the reference run by another user makes others.
     fn archive_has_hash(&self, entry: &MomEntry, name: &ManifestName) -> bool {
         let resource = Resource::of(entry.version, Artifact::ManifestTar(name.clone()));
-        let members = self.read(&resource).ok().and_then(|archive| manifest_archive::read(&archive).ok());
-        members.iter().flatten().any(|member| FileHash::of_file(&member.bytes, member.owner) == entry.hash)
+        self.read(&resource)
+            .is_ok_and(|archive| manifest_archive::hash(&archive, name).is_ok_and(|hash| hash == entry.hash))
     }
 
     /// The bytes of a manifest: the plain file, or else the member of its archive.
@@ -419,13 +418,7 @@ impl Store {
             });
         }
         let archive = self.read(&resource)?;
-        let member = format!("Manifest.{name}");
-        let found = manifest_archive::read(&archive).and_then(|members| {
-            let count = members.len();
-            let found = members.into_iter().find(|found| found.name == member.as_bytes());
-            found.ok_or(ArchiveError::MemberCount(count))
-        });
-        match found {
+        match manifest_archive::read(&archive, name) {
             Ok(found) => Ok((resource, found.bytes)),
             Err(source) => Err(StoreError::Archive { resource: Box::new(resource), source }),
         }

@@ -11,7 +11,7 @@ use clearwell_sign::{Dates, Trust};
 
 use super::problem::{Problem, ProblemKind};
 use crate::content::ContentProblem;
-use crate::manifest_archive::{self, ManifestMember};
+use crate::manifest_archive::{self, ArchivedManifest};
 use crate::{ArtifactMeta, Digest};
 
 /// Checks manifests and collects what is sound and what is wrong.
@@ -189,11 +189,9 @@ fn archived(
     name: &ManifestName,
     accept: impl Fn(&[u8], Owner, Option<&[u8]>) -> Result<(), ProblemKind>,
 ) -> Result<Vec<u8>, ProblemKind> {
-    let mut members = manifest_archive::read(archive).map_err(ContentProblem::Archive)?;
-    let expected = format!("Manifest.{name}");
-    let position = members.iter().position(|member| member.name == expected.as_bytes());
-    let ManifestMember { owner, bytes, .. } = members.swap_remove(position.ok_or(ContentProblem::Member { expected })?);
-    accept(&bytes, owner, members.first().map(|other| other.bytes.as_slice()))?;
+    let ArchivedManifest { bytes, owner, signature } =
+        manifest_archive::read(archive, name).map_err(ContentProblem::from)?;
+    accept(&bytes, owner, signature.as_deref())?;
     Ok(bytes)
 }
 

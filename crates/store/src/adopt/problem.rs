@@ -190,7 +190,7 @@ impl Problem {
             Kind::NotAsArchived => "nothing is lost: clients read the archive, which was taken",
             Kind::FullfileMissing { .. } => MAKE_AGAIN,
             Kind::Content(problem) => match problem {
-                ContentProblem::Archive(_) | ContentProblem::Member { .. } | ContentProblem::ObjectHash { .. } => {
+                ContentProblem::Archive(_) | ContentProblem::Misfit(_) | ContentProblem::ObjectHash { .. } => {
                     MAKE_AGAIN
                 }
                 ContentProblem::NotADelta | ContentProblem::Patch { .. } | ContentProblem::DeltaResult { .. } => {

@@ -12,7 +12,7 @@ use super::manifests::ManifestCheck;
 use super::problem::{Problem, ProblemKind};
 use super::{AdoptOptions, AdoptReport, Meters, source};
 use crate::content::ContentProblem;
-use crate::content::{Inspector, Sound, StoreBases, TreeBases};
+use crate::content::{Inspector, Rules, Sound, StoreBases, TreeBases};
 use crate::fan_out::fan_out;
 use crate::progress::{Meter, Phase, Silent};
 use crate::throttle::Throttle;
@@ -100,8 +100,9 @@ fn survey_remnant(store: &Store, version: Version, files: BTreeMap<Artifact, Pat
     let bases = TreeBases { version, files: &files, store: StoreBases::new(store) };
     let (throttle, large) = (Throttle::default(), Mutex::new(()));
     let meter = Meter::begin(&Silent, Phase::Read, 0, 0);
-    let inspector =
-        Inspector { version, format: None, bases: &bases, throttle: &throttle, large: &large, meter: &meter };
+    let rules = Rules::new(version, &bases);
+    let (throttle, large, meter) = (&throttle, &large, &meter);
+    let inspector = Inspector { version, format: None, bases: &bases, rules: &rules, throttle, large, meter };
     for (artifact, path) in &files {
         let tells_itself = matches!(
             artifact,
@@ -152,7 +153,7 @@ impl ReleaseCheck {
         let Some(mom) = mom else { return Ok(None) };
         self.sound = sound;
         self.look_for_older_manifests(store, &mom)?;
-        let staged = self.check_content(store, &mom, meter)?;
+        let staged = self.check_content(store, &mom, &bundles, meter)?;
         self.look_for_fullfiles(store, &bundles);
         self.look_into_zero_packs(&bundles, &staged);
         self.compare_with_store();
@@ -180,6 +181,7 @@ impl ReleaseCheck {
         &mut self,
         store: &Store,
         mom: &Mom,
+        bundles: &BTreeMap<BundleName, Manifest>,
         meter: &Meter<'_>,
     ) -> Result<BTreeMap<Artifact, BTreeSet<FileHash>>, StoreError> {
         let is_manifest = |artifact: &Artifact| {
@@ -190,7 +192,9 @@ impl ReleaseCheck {
         let (throttle, large) = (Throttle::default(), Mutex::new(()));
         let format = Some(mom.header.format);
         let version = self.version;
-        let inspector = Inspector { version, format, bases: &bases, throttle: &throttle, large: &large, meter };
+        let rules = Rules::new(version, &bases).with(bundles);
+        let (throttle, large) = (&throttle, &large);
+        let inspector = Inspector { version, format, bases: &bases, rules: &rules, throttle, large, meter };
         let results = fan_out(&content, |(artifact, path)| {
             meter.go_on()?;
             let result = match self.known.as_ref().and_then(|known| known.get(artifact)) {

@@ -9,7 +9,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{Resource, Version};
 
 use super::{Finding, FindingKind, Run};
-use crate::content::{Inspector, StoreBases};
+use crate::content::{Inspector, Rules, StoreBases};
 use crate::fan_out::fan_out_on;
 use crate::progress::{Meter, Phase};
 use crate::{ArtifactMeta, Index, StoreError};
@@ -57,7 +57,9 @@ impl Run<'_> {
     ) -> Result<(), StoreError> {
         let blocks = blocks(index)?;
         let format = self.store.record(version).ok().map(|record| record.format);
-        let inspector = Inspector { version, format, bases, throttle: &self.throttle, large: &self.large, meter };
+        let rules = Rules::new(version, bases);
+        let (throttle, large) = (&self.throttle, &self.large);
+        let inspector = Inspector { version, format, bases, rules: &rules, throttle, large, meter };
         let found = Mutex::new(Vec::new());
         let [artifacts, bytes, resumed, unapplied] = [const { AtomicU64::new(0) }; 4];
         fan_out_on(self.options.jobs, &blocks, |block| {

@@ -293,7 +293,7 @@ impl From<StoreError> for FindingKind {
             StoreError::ArtifactDamaged { expected, found, .. } => Self::Digest { expected, found },
             StoreError::IndexDamaged { source, .. } => Self::Index(source),
             StoreError::Manifest { source, .. } => Self::Manifest(source),
-            StoreError::Archive { source, .. } => Self::Content(ContentProblem::Archive(source)),
+            StoreError::Archive { source, .. } => Self::Content(source.into()),
             StoreError::RecordDamaged { source, .. } => Self::Record(source.to_string()),
             StoreError::NotRegular { source, .. } => Self::Unreadable(std::io::Error::other(source)),
             StoreError::NoSpace { source, .. }

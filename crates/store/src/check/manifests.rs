@@ -9,7 +9,7 @@ use super::trust::Trust;
 use super::{Finding, FindingKind, Run};
 use crate::content::ContentProblem;
 use crate::fan_out::fan_out_on;
-use crate::manifest_archive::{self, ManifestMember};
+use crate::manifest_archive::{self, ArchivedManifest};
 use crate::progress::Meter;
 use crate::{Store, StoreError};
 
@@ -135,15 +135,9 @@ fn texts(store: &Store, version: Version, name: &ManifestName) -> Result<Texts, 
         (Err(error), _) => return Err(error),
     };
     let archive_error = |source| StoreError::Archive { resource: Box::new(resource.clone()), source };
-    let mut members = manifest_archive::read(&archive).map_err(archive_error)?;
-    let expected = format!("Manifest.{name}");
-    let position = members.iter().position(|member| member.name == expected.as_bytes());
-    let Some(position) = position else {
-        return Err(archive_error(clearwell_format::archive::ArchiveError::MemberCount(members.len())));
-    };
-    let ManifestMember { bytes, owner, .. } = members.swap_remove(position);
+    let ArchivedManifest { bytes, owner, signature } = manifest_archive::read(&archive, name).map_err(archive_error)?;
     let plain_differs = plain.is_ok_and(|plain| plain != bytes);
-    Ok(Texts { bytes, owner, signature: members.pop().map(|member| member.bytes), plain_differs })
+    Ok(Texts { bytes, owner, signature, plain_differs })
 }
 
 fn is_found_elsewhere(error: &StoreError) -> bool {

@@ -34,7 +34,7 @@ use std::sync::Mutex;
 use clearwell_format::{Resource, Version};
 
 use super::{CheckOptions, Finding, Severity};
-use crate::content::{Inspector, StoreBases};
+use crate::content::{Inspector, Rules, StoreBases};
 use crate::disk::Operation;
 use crate::progress::{Meter, Phase, Silent};
 use crate::throttle::Throttle;
@@ -155,8 +155,9 @@ pub(crate) fn replace(writer: &mut Writer, resource: &Resource, from: &Path) -> 
     let (bases, throttle, large) = (StoreBases::new(&store), Throttle::default(), Mutex::new(()));
     let format = store.record(*version).ok().map(|record| record.format);
     let meter = Meter::begin(&Silent, Phase::Repair, 0, 0);
-    let inspector =
-        Inspector { version: *version, format, bases: &bases, throttle: &throttle, large: &large, meter: &meter };
+    let rules = Rules::new(*version, &bases);
+    let (throttle, large, meter) = (&throttle, &large, &meter);
+    let inspector = Inspector { version: *version, format, bases: &bases, rules: &rules, throttle, large, meter };
     let Ok(sound) = inspector.check(artifact, from) else { return Ok(false) };
     let file = regular::open(from).map_err(|error| StoreError::io(Operation::Read, from, error))?;
     store.disk().sync_file(from, &file)?;

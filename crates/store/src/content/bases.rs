@@ -1,12 +1,12 @@
 //! What deltas start from: files by hash, manifests by version.
 
 use std::collections::BTreeMap;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use clearwell_format::archive::{ArchiveError, read_members};
+use clearwell_format::archive::{ArchiveError, Shape, read_shaped};
 use clearwell_format::resource::Artifact;
-use clearwell_format::{BundleName, FileHash, FileKind, ManifestName, Resource, Version};
+use clearwell_format::{FileHash, FileKind, ManifestName, Resource, Version};
 
 use crate::{Store, manifest_archive, regular};
 
@@ -15,8 +15,8 @@ pub(crate) trait Bases: Sync {
     /// The content of the file with this hash.
     fn object(&self, hash: FileHash) -> Option<Vec<u8>>;
 
-    /// The manifest of a bundle in the folder of `version`.
-    fn manifest(&self, version: Version, bundle: &BundleName) -> Option<Vec<u8>>;
+    /// A manifest in the folder of `version`.
+    fn manifest(&self, version: Version, name: &ManifestName) -> Option<Vec<u8>>;
 }
 
 /// Everything in a store.
@@ -39,8 +39,8 @@ impl Bases for StoreBases<'_> {
         self.versions.iter().rev().map(fullfile).filter(has).find_map(|found| content(&self.store.path(&found), hash))
     }
 
-    fn manifest(&self, version: Version, bundle: &BundleName) -> Option<Vec<u8>> {
-        self.store.manifest_text(version, &ManifestName::Bundle(bundle.clone())).ok()
+    fn manifest(&self, version: Version, name: &ManifestName) -> Option<Vec<u8>> {
+        self.store.manifest_text(version, name).ok()
     }
 }
 
@@ -57,35 +57,51 @@ impl Bases for TreeBases<'_> {
         here.or_else(|| self.store.object(hash))
     }
 
-    fn manifest(&self, version: Version, bundle: &BundleName) -> Option<Vec<u8>> {
+    fn manifest(&self, version: Version, name: &ManifestName) -> Option<Vec<u8>> {
         if version != self.version {
-            return self.store.manifest(version, bundle);
+            return self.store.manifest(version, name);
         }
-        let name = ManifestName::Bundle(bundle.clone());
         if let Some(path) = self.files.get(&Artifact::Manifest(name.clone())) {
             return regular::read(path, MANIFEST_LIMIT).ok();
         }
         let archive = regular::read(self.files.get(&Artifact::ManifestTar(name.clone()))?, MANIFEST_LIMIT).ok()?;
-        manifest_archive::read(&archive).ok()?.into_iter().next().map(|member| member.bytes)
+        manifest_archive::read(&archive, name).ok().map(|found| found.bytes)
     }
 }
 
-/// The file in a fullfile, if it is what the hash says.
+/// The file in a fullfile, if it is what the hash says. A large one is hashed before memory is taken for it.
 fn content(path: &Path, hash: FileHash) -> Option<Vec<u8>> {
-    let file = BufReader::with_capacity(64 << 10, regular::open(path).ok()?);
     let mut content = None;
-    read_members::<ArchiveError>(file, |mut member| {
-        if member.header.kind == FileKind::File {
+    let mut read = |large: Large| {
+        let file = BufReader::with_capacity(64 << 10, regular::open(path).ok()?);
+        let mut found = None;
+        read_shaped::<ArchiveError>(file, Shape::fullfile(hash, LARGEST), |_, mut member| {
             let mut bytes = Vec::new();
-            if member.hash(&mut bytes)? == hash {
+            let is_kept = member.header.size <= LARGE || large == Large::Kept;
+            let sink: &mut dyn io::Write = if is_kept { &mut bytes } else { &mut io::sink() };
+            if member.header.kind == FileKind::File && member.hash(sink)? == hash {
+                found = Some(is_kept);
                 content = Some(bytes);
             }
-        }
-        Ok(())
-    })
-    .ok()?;
-    content
+            Ok(())
+        })
+        .ok()?;
+        found
+    };
+    let is_whole = read(Large::Hashed)? || read(Large::Kept)?;
+    content.filter(|_| is_whole)
 }
 
 /// Some hundred bytes for each of millions of files.
 const MANIFEST_LIMIT: u64 = 1 << 30;
+
+/// What is done with a large file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Large {
+    Hashed,
+    Kept,
+}
+
+const LARGE: u64 = 64 << 20;
+/// More than any base of a delta that clients apply.
+const LARGEST: u64 = 4 << 30;

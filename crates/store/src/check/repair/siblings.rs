@@ -7,7 +7,8 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{Manifest, ManifestName, Mom, Resource, Version};
 
 use super::{Lost, Repair, encode};
-use crate::{Digest, Store, StoreError, manifest_archive};
+use crate::manifest_archive::{self, ArchivedManifest};
+use crate::{Digest, Store, StoreError};
 
 impl Repair<'_> {
     /// Puts back what another file of the store gives, and leaves the rest in `lost`.
@@ -52,8 +53,8 @@ fn twins(store: &Store, lost: &[Lost]) -> HashMap<Digest, Vec<Resource>> {
 fn others(store: &Store, lost: &Lost) -> Vec<Vec<u8>> {
     let Resource::Artifact { version, artifact } = &lost.resource else { return Vec::new() };
     match artifact {
-        Artifact::Manifest(name) => archived(store, *version, name, 0),
-        Artifact::MomSignature => archived(store, *version, &ManifestName::Mom, 1),
+        Artifact::Manifest(name) => archived(store, *version, name, |found| Some(found.bytes)),
+        Artifact::MomSignature => archived(store, *version, &ManifestName::Mom, |found| found.signature),
         Artifact::ManifestTar(name) => archives(store, *version, name),
         Artifact::DeltaManifest { bundle, from } => {
             let text = |version| store.manifest_text(version, &ManifestName::Bundle(bundle.clone()));
@@ -70,11 +71,16 @@ fn others(store: &Store, lost: &Lost) -> Vec<Vec<u8>> {
     }
 }
 
-/// A member of the archive of a manifest.
-fn archived(store: &Store, version: Version, name: &ManifestName, member: usize) -> Vec<Vec<u8>> {
+/// A part of the archive of a manifest.
+fn archived(
+    store: &Store,
+    version: Version,
+    name: &ManifestName,
+    part: impl Fn(ArchivedManifest) -> Option<Vec<u8>>,
+) -> Vec<Vec<u8>> {
     let archive = store.read(&Resource::of(version, Artifact::ManifestTar(name.clone())));
-    let members = archive.ok().and_then(|archive| manifest_archive::read(&archive).ok());
-    members.into_iter().flatten().skip(member).take(1).map(|member| member.bytes).collect()
+    let found = archive.ok().and_then(|archive| manifest_archive::read(&archive, name).ok());
+    found.and_then(part).into_iter().collect()
 }
 
 /// The archive of a manifest, with the times that generators write in it.
