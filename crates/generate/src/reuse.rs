@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader};
 
 use clearwell_format::FileHash;
-use clearwell_format::archive::{ArchiveError, decoder, read_members};
+use clearwell_format::archive::{ArchiveError, read_members};
 use clearwell_format::pack::PackMember;
 
 use crate::plan::PackPlan;
@@ -40,16 +40,12 @@ pub(crate) fn is_pack(file: File, plan: &PackPlan) -> bool {
 /// Reads an archive to the last byte of its compression. True if it is whole and `accept` takes each member.
 fn read_to_end(file: File, mut accept: impl FnMut(&[u8], FileHash) -> bool) -> bool {
     let read = || -> Result<bool, ArchiveError> {
-        let mut tar: Box<dyn BufRead + Send> =
-            decoder(BufReader::with_capacity(64 << 10, file)).map_err(ArchiveError::Read)?;
         let mut accepted = true;
-        read_members::<ArchiveError>(&mut tar, |mut member| {
+        read_members::<ArchiveError>(BufReader::with_capacity(64 << 10, file), |mut member| {
             let found = member.hash(&mut io::sink())?;
             accepted &= accept(&member.header.name, found);
             Ok(())
         })?;
-        // The check of a stream stands behind the end of the tar.
-        io::copy(&mut tar, &mut io::sink()).map_err(ArchiveError::Read)?;
         Ok(accepted)
     };
     read().unwrap_or(false)

@@ -1,7 +1,7 @@
 //! The archives that a release adds, read once and member by member: three rules.
 //!
-//! - `wrong-archive`: members and their hashes are what the archive's name says. Source: content layout 4 and 5, packs 2,
-//!   must-keep 1 and 2. A fullfile of the wrong owner, mode or content ends the client at once; a pack's folders with
+//! - `wrong-archive`: members and their hashes are what the archive's name says, by the rule that `adopt`, `check` and
+//!   `verify` have, too (`clearwell_format::archive::Shape`). Source: content layout 4 and 5, packs 2, must-keep 1 and 2. A fullfile of the wrong owner, mode or content ends the client at once; a pack's folders with
 //!   another mode than 0700 change the client's cache folders.
 //! - `owner-names`: no user or group names. Source: content layout 3, trap 1. A client that knows the name under another
 //!   number takes that number, and the hash no longer fits.
@@ -10,10 +10,10 @@
 
 use std::io::{self, BufRead};
 
-use clearwell_format::archive::{ArchiveError, Member, MemberHeader, read_members};
-use clearwell_format::pack::PackMember;
+use clearwell_format::archive::{ArchiveError, MemberHeader, PackRule, Shape, Slot, content_limit, read_shaped};
+use clearwell_format::manifest::Header;
 use clearwell_format::resource::Artifact;
-use clearwell_format::{FileHash, FileKind, ManifestName, Owner, Resource, Version};
+use clearwell_format::{FileHash, ManifestName, Resource, Version};
 use rayon::prelude::*;
 
 use super::survey::Survey;
@@ -35,109 +35,110 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             let Some(expected) = Expected::of(survey, *version, artifact) else {
                 return Vec::new();
             };
-            inspect(resource, expected, store.artifacts.open(resource))
+            inspect(resource, &expected, store.artifacts.open(resource))
         })
         .collect()
 }
 
 /// What an archive's name promises.
-enum Expected {
-    /// One member with this name; its object has this hash.
-    One { name: Vec<u8>, hash: FileHash },
-    /// The MoM, and its signature as second member if the release is signed.
-    Mom { content: Vec<u8> },
-    /// Any number of pack members.
-    Pack,
+enum Expected<'a> {
+    Fullfile { hash: FileHash, limit: u64 },
+    Manifest { name: &'a ManifestName, hash: ManifestHash },
+    ZeroPack(Option<PackRule>),
+    DeltaPack(Option<PackRule>),
 }
 
-impl Expected {
-    fn of(survey: &Survey<'_>, version: Version, artifact: &Artifact) -> Option<Self> {
-        let mom = survey.context.release.mom;
+/// The hash of a manifest.
+enum ManifestHash {
+    /// As the MoM names it: with the owner it has in the archive.
+    Named(FileHash),
+    /// Of a content with whatever owner.
+    Of(Vec<u8>),
+}
+
+impl<'a> Expected<'a> {
+    fn of(survey: &Survey<'_>, version: Version, artifact: &'a Artifact) -> Option<Self> {
+        let release = &survey.context.release;
+        let mom = release.mom;
         match artifact {
-            Artifact::Fullfile(hash) => Some(Self::One { name: hash.to_hex().to_vec(), hash: *hash }),
-            Artifact::ManifestTar(ManifestName::Bundle(bundle)) => {
-                let entry = mom.bundle(bundle).filter(|entry| entry.version == version)?;
-                Some(Self::One { name: format!("Manifest.{bundle}").into_bytes(), hash: entry.hash })
+            Artifact::Fullfile(hash) => {
+                let limit = release.full.map_or(Header::MAX_CONTENT_SIZE, |full| content_limit(&full.header));
+                Some(Self::Fullfile { hash: *hash, limit })
             }
-            Artifact::ManifestTar(ManifestName::Full) => {
-                let full = survey.context.release.full.filter(|full| full.header.version == version)?;
-                let hash = FileHash::of_manifest(&full.to_bytes());
-                Some(Self::One { name: b"Manifest.full".to_vec(), hash })
+            Artifact::ManifestTar(name) => {
+                let hash = match name {
+                    ManifestName::Bundle(bundle) => {
+                        let entry = mom.bundle(bundle).filter(|entry| entry.version == version)?;
+                        ManifestHash::Named(entry.hash)
+                    }
+                    ManifestName::Full => {
+                        let full = release.full.filter(|full| full.header.version == version)?;
+                        ManifestHash::Named(FileHash::of_manifest(&full.to_bytes()))
+                    }
+                    ManifestName::Mom if version == mom.header.version => ManifestHash::Of(mom.to_bytes()),
+                    ManifestName::Mom => return None,
+                };
+                Some(Self::Manifest { name, hash })
             }
-            Artifact::ManifestTar(ManifestName::Mom) if version == mom.header.version => {
-                Some(Self::Mom { content: mom.to_bytes() })
+            Artifact::Pack { bundle, from } => {
+                let is_here = mom.bundle(bundle).is_some_and(|entry| entry.version == version);
+                let manifest = release.manifests.get(bundle).filter(|_| is_here);
+                let rule = manifest.map(|manifest| PackRule::of(manifest));
+                Some(if from.is_none() { Self::ZeroPack(rule) } else { Self::DeltaPack(rule) })
             }
-            Artifact::Pack { .. } => Some(Self::Pack),
             _ => None,
         }
     }
 
-    /// What is wrong with a member, by its position.
-    fn problem(&self, position: usize, member: &mut Member<'_>) -> Result<Option<String>, ArchiveError> {
-        let shown = member.header.name.escape_ascii().to_string();
-        let other = |problem: &str| Ok(Some(format!("its member {shown} {problem}")));
+    fn shape(&self) -> Shape<'_> {
         match self {
-            Self::One { name, hash } => {
-                let bare = member.header.name.strip_suffix(b"/").unwrap_or(&member.header.name);
-                if position > 0 {
-                    return other("is one too many");
-                }
-                if bare != name.as_slice() {
-                    return other("has another name than the archive");
-                }
-                if member.hash(&mut io::sink())? != *hash {
-                    return other("has another owner, mode or content than its hash says");
-                }
-                Ok(None)
+            Self::Fullfile { hash, limit } => Shape::fullfile(*hash, *limit),
+            Self::Manifest { name, .. } => Shape::manifest(name),
+            Self::ZeroPack(rule) => Shape::zero_pack(rule.as_ref()),
+            Self::DeltaPack(rule) => Shape::delta_pack(rule.as_ref()),
+        }
+    }
+
+    /// The hash that a member has to have, if it is known.
+    fn hash(&self, slot: Slot, header: &MemberHeader) -> Option<FileHash> {
+        match (slot, self) {
+            (Slot::Object(hash), _) => Some(hash),
+            (Slot::Manifest, Self::Manifest { hash: ManifestHash::Named(hash), .. }) => Some(*hash),
+            (Slot::Manifest, Self::Manifest { hash: ManifestHash::Of(content), .. }) => {
+                Some(FileHash::of_file(content, header.owner))
             }
-            Self::Mom { content } => match position {
-                0 if member.header.name != b"Manifest.MoM" => other("stands in place of Manifest.MoM"),
-                0 => {
-                    let expected = FileHash::of_file(content, member.header.owner);
-                    if member.hash(&mut io::sink())? == expected { Ok(None) } else { other("is not the MoM") }
-                }
-                1 if member.header.name == b"Manifest.MoM.sig" => Ok(None),
-                _ => other("does not belong there"),
-            },
-            Self::Pack => match PackMember::parse(&member.header.name) {
-                Some(PackMember::Folder) if is_pack_folder(&member.header) => Ok(None),
-                Some(PackMember::Folder) => other("is not a directory of root with mode 0700"),
-                Some(PackMember::Staged(hash)) if member.hash(&mut io::sink())? != hash => {
-                    other("has another owner, mode or content than its hash says")
-                }
-                Some(PackMember::Staged(_) | PackMember::Delta(_)) => Ok(None),
-                None => other("does not belong there"),
-            },
+            _ => None,
         }
     }
 }
 
-fn is_pack_folder(header: &MemberHeader) -> bool {
-    header.kind == FileKind::Directory && header.owner == Owner { permissions: 0o700, uid: 0, gid: 0 }
-}
-
 /// At most one finding per rule and archive: the first member that breaks it stands for all.
-fn inspect(resource: &Resource, expected: Expected, archive: io::Result<Box<dyn BufRead + Send + '_>>) -> Vec<Finding> {
+fn inspect(
+    resource: &Resource,
+    expected: &Expected<'_>,
+    archive: io::Result<Box<dyn BufRead + Send + '_>>,
+) -> Vec<Finding> {
     let (mut wrong, mut named, mut pax) = (None, None, None);
-    let mut members = 0;
     let read = archive.map_err(ArchiveError::Read).and_then(|archive| {
-        read_members::<ArchiveError>(archive, |mut member| {
+        read_shaped::<ArchiveError>(archive, expected.shape(), |slot, mut member| {
+            let shown = member.header.name.escape_ascii().to_string();
             if member.header.names_owner && named.is_none() {
-                named = Some(member.header.name.escape_ascii().to_string());
+                named = Some(shown.clone());
             }
             if member.header.pax_target && !member.header.target.is_ascii() && pax.is_none() {
                 pax = Some(member.header.target.escape_ascii().to_string());
             }
-            let problem = expected.problem(members, &mut member)?;
-            wrong = wrong.take().or(problem);
-            members += 1;
+            let hash = expected.hash(slot, &member.header).filter(|_| wrong.is_none());
+            if let Some(hash) = hash
+                && member.hash(&mut io::sink())? != hash
+            {
+                wrong = Some(format!("its member {shown} has another owner, mode or content than its hash says"));
+            }
             Ok(())
         })
     });
-    match read {
-        Err(error) => wrong = Some(error.to_string()),
-        Ok(()) if members == 0 && !matches!(expected, Expected::Pack) => wrong = Some("it is empty".to_owned()),
-        Ok(()) => {}
+    if let Err(error) = read {
+        wrong = Some(error.to_string());
     }
     let object = || Object::Artifact(resource.clone());
     let again = "build the release again";

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use clearwell_format::archive::{ArchiveError, read_members, single_member};
+use clearwell_format::archive::{ArchiveError, Shape, Slot, read_shaped, single_member};
 use clearwell_format::flags::EntryKind;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Entry, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
@@ -178,8 +178,9 @@ pub(super) fn mom_signatures(artifacts: &dyn Artifacts, version: Version) -> [Op
 
 fn in_archive(artifacts: &dyn Artifacts, archive: &Resource) -> Option<Vec<u8>> {
     let mut found = None;
-    read_members::<ArchiveError>(artifacts.open(archive).ok()?, |member| {
-        if member.header.name == b"Manifest.MoM.sig" {
+    let opened = artifacts.open(archive).ok()?;
+    read_shaped::<ArchiveError>(opened, Shape::manifest(&ManifestName::Mom), |slot, member| {
+        if slot == Slot::Signature {
             let mut signature = Vec::new();
             let limit = MAX_SIGNATURE_BYTES as u64 + 1;
             member.body.take(limit).read_to_end(&mut signature).map_err(ArchiveError::Read)?;

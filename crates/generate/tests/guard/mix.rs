@@ -463,8 +463,9 @@ fn zero_pack(release: &Release, name: &BundleName) -> Vec<u8> {
     let folder = Owner { permissions: 0o700, uid: 0, gid: 0 };
     tar.directory(b"delta/", folder, 0).unwrap();
     tar.directory(b"staged/", folder, 0).unwrap();
-    let objects: BTreeMap<FileHash, &Object> =
-        release.content.0[name].objects.values().map(|object| (object.hash(), object)).collect();
+    let named: BTreeSet<FileHash> = release.manifests[name].present().map(|entry| entry.hash).collect();
+    let objects = release.content.0[name].objects.values().map(|object| (object.hash(), object));
+    let objects: BTreeMap<FileHash, &Object> = objects.filter(|(hash, _)| named.contains(hash)).collect();
     for (hash, object) in objects {
         object.write(&mut tar, &format!("staged/{hash}"));
     }
