@@ -65,9 +65,10 @@ impl Endpoint {
             return Ok(Err(NO_BASE.into()));
         };
         let (path, expected, folder) = (file.path().to_owned(), delta.name.to, self.staging.folder.clone());
+        let limit = delta.limit;
         let applied = blocking(move || {
             let delta = fs::read(path).map_err(|error| reason(&error))?;
-            let patched = clearwell_delta::patch(&base, &delta).map_err(|error| reason(&error))?;
+            let patched = clearwell_delta::patch_within(&base, &delta, limit).map_err(|error| reason(&error))?;
             drop(base);
             let meta = patched.meta;
             let owner = Owner { permissions: meta.mode & 0o7777, uid: meta.uid, gid: meta.gid };

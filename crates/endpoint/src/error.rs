@@ -69,6 +69,22 @@ pub enum EndpointError {
         /// The highest of those to update to.
         to: Version,
     },
+    /// A server that answers, and never to the end.
+    #[error("gave up the server after {answers} answers in a row that did not end: {url}: {reason}")]
+    Unresponsive {
+        /// How many.
+        answers: u32,
+        /// The last of them.
+        url: String,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// The work takes longer than it may.
+    #[error("gave up after {seconds} s; allow more time, or verify fewer bundles")]
+    TimeLimit {
+        /// The limit.
+        seconds: u64,
+    },
     /// Nothing is installed yet.
     #[error("nothing is installed in this endpoint; install first")]
     NotInstalled,
@@ -85,6 +101,7 @@ impl EndpointError {
             Self::Folder { .. } => Fault::Disk,
             Self::State { .. } | Self::UnknownBundle { .. } => Fault::Input,
             Self::UnknownRelease { .. } | Self::NotEarlier { .. } => Fault::Version,
+            Self::Unresponsive { .. } | Self::TimeLimit { .. } => Fault::Network,
             Self::Worker(_) => Fault::Internal,
         }
     }

@@ -161,6 +161,7 @@ impl Fetcher {
             Ok(answer) => answer,
             Err(error) => {
                 self.with(|session| session.traffic.count_get(&resource, 0, 0));
+                self.strike(&resource, Some(&error));
                 return Tried::without_answer(None, &error);
             }
         };
@@ -171,10 +172,15 @@ impl Fetcher {
                     // A server that ignores the range sends everything.
                     *writer = SpoolWriter::new(self.memory);
                 }
-                receive(&mut answer.body, writer, limit).await
+                // An answer that says that it is too long need not be read to find out.
+                match answer.length.map(|length| length.saturating_add(writer.written())).filter(|end| *end > limit) {
+                    Some(_) => Err(TransportError::TooLong { limit }),
+                    None => receive(&mut answer.body, writer, limit).await,
+                }
             }
             _ => Ok(0),
         };
+        self.strike(&resource, received.as_ref().err());
         let bytes = received.as_ref().copied().unwrap_or(0);
         self.with(|session| session.traffic.count_get(&resource, status, bytes));
         let problem = || match status {
@@ -190,6 +196,18 @@ impl Fetcher {
         }
     }
 
+    /// Counts an answer for or against the server.
+    fn strike(&self, resource: &Resource, error: Option<&TransportError>) {
+        let Some(strikes) = self.source.strikes() else { return };
+        match error {
+            None => strikes.clear(),
+            Some(error) if error.is_strike() => {
+                strikes.add(self.source.locate(&resource.clone().into()), reason(error))
+            }
+            Some(_) => {}
+        }
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Session) -> T) -> T {
         act(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -202,8 +220,9 @@ fn finish(writer: SpoolWriter) -> Result<Spool, Failed> {
 async fn receive(body: &mut crate::source::Body, writer: &mut SpoolWriter, limit: u64) -> Result<u64, TransportError> {
     let mut received = 0;
     while let Some(piece) = body.chunk().await? {
-        received += piece.len() as u64;
-        if writer.written() + piece.len() as u64 > limit {
+        let count = piece.len() as u64;
+        received += count;
+        if writer.written().saturating_add(count) > limit {
             return Err(TransportError::TooLong { limit });
         }
         writer.write(&piece).map_err(TransportError::Keep)?;

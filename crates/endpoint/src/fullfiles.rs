@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use clearwell_format::archive::{ArchiveError, read_members};
+use clearwell_format::archive::{ArchiveError, Shape, archive_limit, read_shaped};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Resource};
 use tokio::task::JoinSet;
@@ -51,6 +51,7 @@ impl Endpoint {
     }
 
     async fn fetch_parallel(&mut self, run: &mut Run, mut waiting: VecDeque<(FileHash, Resource)>) -> Result<(), Stop> {
+        let limit = self.library.content_limit();
         let mut running = JoinSet::new();
         let mut most = self.options.parallel_downloads.max(1);
         let (mut missing, tries) = (false, run.fetcher.retries());
@@ -59,7 +60,7 @@ impl Endpoint {
             if running.len() <= most / 2 {
                 while running.len() < most {
                     let Some((hash, resource)) = waiting.pop_front() else { break };
-                    running.spawn(fetch(run.fetcher.clone(), self.staging.folder.clone(), hash, resource));
+                    running.spawn(fetch(run.fetcher.clone(), self.staging.folder.clone(), hash, resource, limit));
                 }
             }
             let Some(done) = running.join_next().await else { break };
@@ -99,17 +100,18 @@ pub(crate) enum Outcome {
     Missing(Failed),
 }
 
-/// Fetches and stages one fullfile.
+/// Fetches and stages one fullfile whose content has at most `limit` bytes.
 pub(crate) async fn fetch(
     fetcher: Fetcher,
     folder: StageFolder,
     hash: FileHash,
     resource: Resource,
+    limit: u64,
 ) -> (FileHash, Resource, Outcome) {
-    let outcome = match fetcher.resuming(&resource, u64::MAX).await {
+    let outcome = match fetcher.resuming(&resource, archive_limit(limit, 1)).await {
         Err(failed) => Outcome::Missing(failed),
         Ok(spool) => {
-            let opened = tokio::task::spawn_blocking(move || open(spool, &folder, hash)).await;
+            let opened = tokio::task::spawn_blocking(move || open(spool, &folder, hash, limit)).await;
             opened.unwrap_or_else(|error| Outcome::NoArchive(reason(&error)))
         }
     };
@@ -117,29 +119,18 @@ pub(crate) async fn fetch(
 }
 
 /// Takes the one member out of the archive (content layout 4).
-fn open(spool: Spool, folder: &StageFolder, hash: FileHash) -> Outcome {
+fn open(spool: Spool, folder: &StageFolder, hash: FileHash, limit: u64) -> Outcome {
     let mut accepted = None;
     let mut oddities = Oddities::default();
-    let mut count = 0;
-    let read = read_members::<ArchiveError>(spool.into_reader(), |member| {
-        count += 1;
-        let name = &member.header.name;
-        if count > 1 || name.strip_suffix(b"/").unwrap_or(name) != hash.to_hex() {
-            return Err(ArchiveError::MemberCount(count));
-        }
+    let read = read_shaped::<ArchiveError>(spool.into_reader(), Shape::fullfile(hash, limit), |_, member| {
         oddities.look_at(&member.header);
         accepted = folder.accept(member, hash)?;
         Ok(())
     });
-    match (read, count, accepted) {
-        (Ok(()), 1, Some(object)) => Outcome::Staged(object, oddities),
-        (Ok(()), 1, None) => Outcome::OtherFile,
-        (Err(ArchiveError::MemberCount(1)), ..) => {
-            Outcome::NoArchive("its member has another name than its hash".into())
-        }
-        (Err(ArchiveError::MemberCount(_)), ..) => Outcome::NoArchive("it has more than one member".into()),
-        (Ok(()), ..) => Outcome::NoArchive("it has no member".into()),
-        (Err(error), ..) => Outcome::NoArchive(reason(&error)),
+    match (read, accepted) {
+        (Ok(()), Some(object)) => Outcome::Staged(object, oddities),
+        (Ok(()), None) => Outcome::OtherFile,
+        (Err(error), _) => Outcome::NoArchive(reason(&error)),
     }
 }
 

@@ -5,20 +5,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clearwell_format::archive::{ArchiveError, read_members};
-use clearwell_format::resource::Artifact;
-use clearwell_format::{
-    BundleName, FileHash, FileKind, Manifest, ManifestName, Mom, MomEntry, Owner, Resource, Version,
+use clearwell_format::archive::{
+    ArchiveError, LARGEST_MOM, Member, PackRule, Shape, Slot, archive_limit, content_limit, read_shaped,
 };
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, MomEntry, Owner, Resource, Version};
 use clearwell_sign::Dates;
 
 use crate::endpoint::{Endpoint, Run, Stop, blocking};
 use crate::pointers::{SIGNATURE_LIMIT, fetch_problem};
 use crate::problem::{Problem, reason};
+use crate::spool::Spool;
 use crate::{EndpointError, ExitCode};
 
 /// A bundle's manifest with the bytes it was read from.
@@ -27,6 +28,18 @@ pub(crate) struct Loaded {
     pub manifest: Manifest,
     /// The base of the next delta.
     pub bytes: Vec<u8>,
+}
+
+impl Loaded {
+    /// What the bundle's packs may hold.
+    pub(crate) fn pack_rule(&self) -> Arc<PackRule> {
+        Arc::new(PackRule::of(&self.manifest))
+    }
+
+    /// Most bytes that a file of the bundle has.
+    pub(crate) fn content_limit(&self) -> u64 {
+        content_limit(&self.manifest.header)
+    }
 }
 
 /// Manifests that were fetched.
@@ -45,6 +58,11 @@ impl Library {
 
     pub(crate) const fn in_folder(folder: PathBuf) -> Self {
         Self { moms: BTreeMap::new(), bundles: BTreeMap::new(), folder: Some(folder) }
+    }
+
+    /// Most bytes that a file of the bundles has.
+    pub(crate) fn content_limit(&self) -> u64 {
+        self.bundles.values().map(|loaded| loaded.content_limit()).max().unwrap_or_default()
     }
 
     /// Forgets what no manifest of `mom` is, as the client cleans up after an update.
@@ -113,19 +131,16 @@ impl Endpoint {
         // A bad signature or text gets a second try, with nothing kept (content layout 5).
         let mut last = None;
         for _ in 0..2 {
-            let archive = match run.fetcher.bytes(&resource, ARCHIVE_LIMIT, false).await {
+            let archive = match run.fetcher.spool(&resource, archive_limit(LARGEST_MOM, 2)).await {
                 Ok(archive) => archive,
                 Err(failed) => return run.stop(fetch_problem(resource, failed), ExitCode::Mom),
             };
-            let members = match members(archive, &["Manifest.MoM", "Manifest.MoM.sig"]) {
-                Ok(members) => members,
-                Err(error) => return run.stop(manifest_problem(&resource, reason(&error)), ExitCode::Mom),
+            let Archived { text, signature } = match blocking(move || unpack(archive, &ManifestName::Mom, None)).await?
+            {
+                Ok(archived) => archived,
+                Err(reason) => return run.stop(manifest_problem(&resource, reason), ExitCode::Mom),
             };
-            let Some(text) = members.get("Manifest.MoM").map(|member| member.content.clone()) else {
-                return run.stop(manifest_problem(&resource, "it has no member Manifest.MoM".into()), ExitCode::Mom);
-            };
-            let included = members.get("Manifest.MoM.sig").map(|member| member.content.clone());
-            let checked = self.signed_mom(run, version, &text, included).await;
+            let checked = self.signed_mom(run, version, &text, signature).await;
             match checked.and_then(|signature| Ok((parse_mom(&resource, version, &text)?, signature))) {
                 Ok((mom, signature)) => {
                     let mom = Arc::new(mom);
@@ -243,7 +258,7 @@ impl Endpoint {
             Err(error) => reason(&error),
         };
         // Its hash is the MoM's: another copy would be no better, but the client asks for one.
-        let _ = run.fetcher.bytes(&whole, ARCHIVE_LIMIT, false).await;
+        let _ = run.fetcher.spool(&whole, ARCHIVE_LIMIT).await;
         run.stop(manifest_problem(&whole, problem), failure)
     }
 
@@ -256,7 +271,7 @@ impl Endpoint {
         let base = self.library.bundles.get(&(from, entry.bundle.clone()))?.clone();
         let resource = Resource::of(entry.version, Artifact::DeltaManifest { bundle: entry.bundle.clone(), from });
         let failed = |reason: String| Problem::DeltaManifest { resource: resource.clone(), reason };
-        let delta = match run.fetcher.bytes(&resource, ARCHIVE_LIMIT, false).await {
+        let delta = match run.fetcher.bytes(&resource, DELTA_LIMIT, false).await {
             Ok(delta) => delta,
             Err(missing) if matches!(missing.status, Some(403 | 404)) => return None,
             Err(error) => {
@@ -264,7 +279,9 @@ impl Endpoint {
                 return None;
             }
         };
-        let patched = blocking(move || clearwell_delta::patch(&base.bytes, &delta)).await.ok()?;
+        // What it makes is held in memory before it can be compared.
+        let limit = (base.bytes.len() as u64).saturating_mul(MOST_GROWTH).saturating_add(DELTA_LIMIT);
+        let patched = blocking(move || clearwell_delta::patch_within(&base.bytes, &delta, limit)).await.ok()?;
         match patched {
             Ok(patched) => {
                 let meta = patched.meta;
@@ -288,20 +305,17 @@ impl Endpoint {
         resource: &Resource,
         failure: ExitCode,
     ) -> Result<Vec<u8>, Stop> {
-        let name = format!("Manifest.{}", entry.bundle);
+        let (name, expected) = (ManifestName::Bundle(entry.bundle.clone()), entry.hash);
         let mut wrong = String::new();
         for _ in 0..2 {
-            let archive = match run.fetcher.bytes(resource, ARCHIVE_LIMIT, false).await {
+            let archive = match run.fetcher.spool(resource, ARCHIVE_LIMIT).await {
                 Ok(archive) => archive,
                 Err(failed) => return run.stop(fetch_problem(resource.clone(), failed), failure),
             };
-            match members(archive, &[&name]) {
-                Err(error) => wrong = reason(&error),
-                Ok(mut members) => match members.remove(&name) {
-                    Some(member) if member.hash == entry.hash => return Ok(member.content),
-                    Some(member) => wrong = format!("its hash is {}, the MoM says {}", member.hash, entry.hash),
-                    None => wrong = format!("it has no member {name}"),
-                },
+            let name = name.clone();
+            match blocking(move || unpack(archive, &name, Some(expected))).await? {
+                Ok(archived) => return Ok(archived.text),
+                Err(reason) => wrong = reason,
             }
         }
         run.stop(manifest_problem(resource, wrong), failure)
@@ -361,33 +375,55 @@ fn manifest_problem(resource: &Resource, reason: String) -> Problem {
     Problem::Manifest { resource: resource.clone(), reason }
 }
 
-struct Member {
-    content: Vec<u8>,
-    hash: FileHash,
+/// What the archive of a manifest holds.
+struct Archived {
+    text: Vec<u8>,
+    signature: Option<Vec<u8>>,
 }
 
-/// Takes the members with these names out of an archive.
-fn members(archive: Vec<u8>, names: &[&str]) -> Result<BTreeMap<String, Member>, ArchiveError> {
-    let mut found = BTreeMap::new();
-    read_members::<ArchiveError>(archive.as_slice(), |member| {
-        let Some(name) = names.iter().find(|name| name.as_bytes() == member.header.name) else {
-            return Ok(());
-        };
-        if member.header.kind != FileKind::File {
-            return Ok(());
+/// Takes a manifest out of its archive, or says why not. Where its hash is known it is compared first: only what was
+/// released takes memory.
+fn unpack(mut archive: Spool, name: &ManifestName, expected: Option<FileHash>) -> Result<Archived, String> {
+    if let Some(expected) = expected {
+        let mut found = None;
+        let read = each_member(&mut archive, name, |slot, mut member| {
+            if slot == Slot::Manifest {
+                found = Some(member.hash(&mut io::sink())?);
+            }
+            Ok(())
+        });
+        read.map_err(|error| reason(&error))?;
+        if let Some(found) = found.filter(|found| *found != expected) {
+            return Err(format!("its hash is {found}, the MoM says {expected}"));
         }
+    }
+    let mut archived = Archived { text: Vec::new(), signature: None };
+    let read = each_member(&mut archive, name, |slot, member| {
         let mut content = Vec::new();
-        member.body.take(CONTENT_LIMIT + 1).read_to_end(&mut content).map_err(ArchiveError::Read)?;
-        if content.len() as u64 > CONTENT_LIMIT {
-            return Err(ArchiveError::TooLarge(member.header.size));
+        member.body.take(member.header.size).read_to_end(&mut content).map_err(ArchiveError::Read)?;
+        if content.len() as u64 != member.header.size {
+            return Err(ArchiveError::Truncated);
         }
-        let hash = FileHash::of_file(&content, member.header.owner);
-        found.insert((*name).to_owned(), Member { content, hash });
+        match slot {
+            Slot::Signature => archived.signature = Some(content),
+            _ => archived.text = content,
+        }
         Ok(())
-    })?;
-    Ok(found)
+    });
+    read.map(|()| archived).map_err(|error| reason(&error))
+}
+
+fn each_member(
+    archive: &mut Spool,
+    name: &ManifestName,
+    visit: impl FnMut(Slot, Member<'_>) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
+    read_shaped(archive.reader().map_err(ArchiveError::Read)?, Shape::manifest(name), visit)
 }
 
 /// More than four million entries, the most a client takes, compressed.
 const ARCHIVE_LIMIT: u64 = 256 << 20;
-const CONTENT_LIMIT: u64 = 1 << 30;
+/// Deltas that are larger are not worth it.
+const DELTA_LIMIT: u64 = 32 << 20;
+/// How many times larger than the old manifest the new one may be, that a delta makes.
+const MOST_GROWTH: u64 = 16;

@@ -1,15 +1,17 @@
 //! Packs: many files in one request (packs 5).
 //!
-//! Never trusted: a member is kept only under a name that parses and if its hash is that name. What a damaged pack held
-//! before the damage is used; what is missing comes as fullfiles.
+//! Never trusted: a member is kept only if it belongs in the pack (`clearwell_format::archive::Shape`) and if its hash is
+//! its name; of the pack no more is read than its bundle can have. What a damaged pack held before the damage is used; what
+//! is missing comes as fullfiles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
+use std::sync::Arc;
 
-use clearwell_format::archive::{ArchiveError, MemberHeader, read_members};
-use clearwell_format::pack::{DeltaName, PackMember};
+use clearwell_format::archive::{ArchiveError, MemberHeader, Misfit, PackRule, Shape, Slot, read_members};
+use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
-use clearwell_format::{BundleName, EntryPath, FileHash, FileKind, Resource, Version};
+use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
 use tempfile::NamedTempFile;
 
 use crate::endpoint::{Endpoint, Run, Stop, blocking};
@@ -26,6 +28,8 @@ pub(crate) struct Wanted {
     pub to: Version,
     /// What the bundle needs of it: hash and a path.
     pub needed: BTreeMap<FileHash, EntryPath>,
+    /// What the bundle's manifest lets it hold.
+    pub rule: Arc<PackRule>,
 }
 
 impl Wanted {
@@ -40,6 +44,8 @@ pub(crate) struct PackedDelta {
     pub pack: Resource,
     /// `None` where contents are not kept.
     pub file: Option<NamedTempFile>,
+    /// Most bytes that it may make.
+    pub limit: u64,
 }
 
 impl Endpoint {
@@ -77,7 +83,7 @@ impl Endpoint {
     /// Fetches one pack; true if it was read to its end.
     async fn pack(&mut self, run: &mut Run, pack: &Wanted, deltas: &mut Vec<PackedDelta>) -> Result<bool, Stop> {
         let resource = pack.resource();
-        let spool = match run.fetcher.spool(&resource, u64::MAX).await {
+        let spool = match run.fetcher.spool(&resource, pack.rule.archive_bytes()).await {
             Ok(spool) => spool,
             // A pack without a member is not kept by generators, so its absence says nothing unless it was needed.
             Err(failed) => {
@@ -89,8 +95,8 @@ impl Endpoint {
             }
         };
         let folder = self.staging.folder.clone();
-        let about = resource.clone();
-        let contents = blocking(move || extract(spool.into_reader(), &folder, &about)).await?;
+        let wanted = pack.clone();
+        let contents = blocking(move || extract(spool.into_reader(), &folder, &wanted)).await?;
         contents.oddities.note(&resource, run);
         for problem in contents.problems {
             run.note(problem);
@@ -126,7 +132,7 @@ pub(crate) struct Contents {
 }
 
 /// Reads a pack and keeps what is good in it.
-pub(crate) fn extract(pack: Box<dyn BufRead + Send>, folder: &StageFolder, resource: &Resource) -> Contents {
+pub(crate) fn extract(pack: Box<dyn BufRead + Send>, folder: &StageFolder, wanted: &Wanted) -> Contents {
     let mut contents = Contents {
         staged: Vec::new(),
         deltas: Vec::new(),
@@ -134,49 +140,33 @@ pub(crate) fn extract(pack: Box<dyn BufRead + Send>, folder: &StageFolder, resou
         oddities: Oddities::default(),
         damage: None,
     };
+    let (resource, rule) = (wanted.resource(), &*wanted.rule);
+    let mut shape = if wanted.from.is_none() { Shape::zero_pack(Some(rule)) } else { Shape::delta_pack(Some(rule)) };
     let ended = read_members::<ArchiveError>(pack, |mut member| {
         contents.oddities.look_at(&member.header);
-        match PackMember::parse(&member.header.name) {
-            Some(PackMember::Staged(hash)) => match folder.accept(member, hash)? {
+        match shape.admit(&member.header) {
+            Ok(Slot::Object(hash)) => match folder.accept(member, hash)? {
                 Some(object) => contents.staged.push((hash, object)),
                 None => note(&mut contents.problems, Problem::PackMember { resource: resource.clone(), hash }),
             },
-            Some(PackMember::Delta(name)) if member.header.kind == FileKind::File => {
+            Ok(Slot::Delta(name)) => {
                 let mut file = folder.delta().map_err(ArchiveError::Write)?;
                 if let Some(file) = &mut file {
                     std::io::copy(&mut member.body, file).map_err(ArchiveError::Write)?;
                 }
-                contents.deltas.push(PackedDelta { name, pack: resource.clone(), file });
+                contents.deltas.push(PackedDelta { name, pack: resource.clone(), file, limit: rule.content_bytes() });
             }
-            Some(PackMember::Folder)
-                if member.header.kind == FileKind::Directory && member.header.owner != FOLDER_OWNER =>
-            {
-                let member = name_of(&member.header);
+            Ok(Slot::Folder | Slot::Manifest | Slot::Signature) => {}
+            // The client goes on, with other folders than it had.
+            Err(Misfit::Folder(member)) => {
                 note(&mut contents.problems, Problem::PackFolder { resource: resource.clone(), member });
             }
-            _ if leads_outside(&member.header) => {
-                let member = name_of(&member.header);
-                note(
-                    &mut contents.problems,
-                    Problem::HostileMember { resource: resource.clone(), member: member.clone() },
-                );
-                return Err(ArchiveError::Type(member));
-            }
-            // Extracted into the cache by the client, and never looked at again.
-            _ => {}
+            Err(misfit) => return Err(misfit.into()),
         }
         Ok(())
     });
     contents.damage = ended.err().map(|error| reason(&error));
     contents
-}
-
-/// True for `..` in a name, and for a link or file in place of one of the two folders: through it, the members that
-/// follow would be written elsewhere.
-fn leads_outside(header: &MemberHeader) -> bool {
-    let climbs = header.name.split(|&byte| byte == b'/').any(|part| part == b"..");
-    let replaces = PackMember::parse(&header.name) == Some(PackMember::Folder) && header.kind != FileKind::Directory;
-    climbs || replaces
 }
 
 /// Oddities of an archive that harm some clients without harming this one (content layout 3).
@@ -205,9 +195,3 @@ fn note(problems: &mut Vec<Problem>, problem: Problem) {
         problems.push(problem);
     }
 }
-
-fn name_of(header: &MemberHeader) -> String {
-    header.name[..header.name.len().min(200)].escape_ascii().to_string()
-}
-
-const FOLDER_OWNER: clearwell_format::Owner = clearwell_format::Owner { permissions: 0o700, uid: 0, gid: 0 };

@@ -86,8 +86,8 @@ pub enum Problem {
         /// The release.
         version: Version,
     },
-    /// A pack is damaged.
-    #[error("{resource} is damaged: {reason}")]
+    /// A pack is damaged, or holds what does not belong in it; clients extract some of that all the same.
+    #[error("{resource} is not a usable pack: {reason}")]
     Pack {
         /// The pack.
         resource: Resource,
@@ -111,14 +111,6 @@ pub enum Problem {
         count: usize,
         /// The first path that needs one of them.
         example: EntryPath,
-    },
-    /// A member with a name that leads out of the cache; the stock client gives up the archive there.
-    #[error("{resource} has the member \"{member}\", which leads out of the folder it is extracted to")]
-    HostileMember {
-        /// The archive.
-        resource: Resource,
-        /// The member's name.
-        member: String,
     },
     /// A folder of a pack has another mode or owner than 0700 root; the stock client then loses its cache (packs 2).
     #[error("{resource} gives its folder {member} another mode or owner than 0700 and root")]
@@ -282,7 +274,6 @@ impl Problem {
             Self::Pack { .. } => "pack",
             Self::PackMember { .. } => "pack-member",
             Self::IncompletePack { .. } => "incomplete-pack",
-            Self::HostileMember { .. } => "hostile-member",
             Self::PackFolder { .. } => "pack-folder",
             Self::PaxTarget { .. } => "pax-target",
             Self::Delta { .. } => "delta",

@@ -52,6 +52,12 @@ impl Spool {
         }
     }
 
+    /// The bytes, in order; they can be read again.
+    pub(crate) fn reader(&mut self) -> io::Result<impl BufRead + Send> {
+        self.file.seek(SeekFrom::Start(0))?;
+        Ok(BufReader::with_capacity(256 << 10, &mut self.file))
+    }
+
     /// The bytes, in order.
     pub(crate) fn into_reader(self) -> Box<dyn BufRead + Send> {
         match self.file.into_inner() {

@@ -31,7 +31,7 @@ use crate::manifests::Loaded;
 use crate::pointers::fetch_problem;
 use crate::problem::Problem;
 use crate::report::shown;
-use crate::source::{Counted, Source, Tally};
+use crate::source::{Counted, MOST_STRIKES, Source, Tally};
 use crate::staging::StageFolder;
 use crate::{Endpoint, EndpointError, EndpointOptions, ExitCode, Place, Report, SingleFile, Traffic};
 
@@ -49,6 +49,8 @@ pub struct VerifyOptions {
     /// Where scratch roots are made; `None` is the system's folder for temporary files. A root takes as much room as
     /// the installed system, twice during an installation.
     pub scratch: Option<PathBuf>,
+    /// Longest time that everything together may take; `None` is without end.
+    pub time_limit: Option<Duration>,
     /// How the endpoints behave. The format is that of the pointers; releases of another format are installed all the
     /// same.
     pub endpoint: EndpointOptions,
@@ -57,7 +59,15 @@ pub struct VerifyOptions {
 impl VerifyOptions {
     /// The newest release of a format, all bundles, everything checked, no update.
     pub const fn new(endpoint: EndpointOptions) -> Self {
-        Self { versions: Vec::new(), from: Vec::new(), bundles: Vec::new(), fullfiles: true, scratch: None, endpoint }
+        Self {
+            versions: Vec::new(),
+            from: Vec::new(),
+            bundles: Vec::new(),
+            fullfiles: true,
+            scratch: None,
+            time_limit: None,
+            endpoint,
+        }
     }
 }
 
@@ -198,7 +208,8 @@ impl VerifyReport {
 ///
 /// # Errors
 /// [`EndpointError::UnknownRelease`], [`EndpointError::UnknownBundle`] and [`EndpointError::NotEarlier`] for options that
-/// name what is not there, else for reasons of this machine. What is wrong with a release is in the report.
+/// name what is not there; [`EndpointError::Unresponsive`] and [`EndpointError::TimeLimit`] for a server that holds the
+/// endpoint; else for reasons of this machine. What is wrong with a release is in the report.
 pub async fn verify(
     source: Arc<dyn Source>,
     options: &VerifyOptions,
@@ -206,12 +217,26 @@ pub async fn verify(
 ) -> Result<VerifyReport, EndpointError> {
     let tally = Arc::new(Tally::default());
     let source = Arc::new(Counted::new(source, Arc::clone(&tally)));
-    let stage = Stage { progress, tally, meter: RefCell::default() };
+    let stage = Stage { progress, tally: Arc::clone(&tally), meter: RefCell::default() };
     let mut work = pin!(verify_all(source, options, &stage));
     let mut ticks = tokio::time::interval(TICK);
+    let mut given_up = pin!(tally.strikes.out());
+    let mut late = pin!(async {
+        match options.time_limit {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    });
     let report = loop {
         tokio::select! {
             report = &mut work => break report?,
+            strike = &mut given_up => {
+                return Err(EndpointError::Unresponsive { answers: MOST_STRIKES, url: strike.url, reason: strike.reason });
+            }
+            () = &mut late => {
+                let seconds = options.time_limit.unwrap_or_default().as_secs();
+                return Err(EndpointError::TimeLimit { seconds });
+            }
             _ = ticks.tick() => stage.count(),
         }
     };
@@ -531,13 +556,20 @@ async fn fetch_all(run: &mut Run, manifests: &Manifests, parallel: usize, stage:
         }
     }
     stage.expect(wanted.len());
+    let limit = manifests.values().map(|loaded| loaded.content_limit()).max().unwrap_or_default();
     let mut waiting = wanted.into_iter();
     let mut running = JoinSet::new();
     let mut code = ExitCode::Success;
     loop {
         while running.len() < parallel.max(1) {
             let Some((resource, hash)) = waiting.next() else { break };
-            running.spawn(fullfiles::fetch(run.fetcher.clone(), StageFolder::without_contents(), hash, resource));
+            running.spawn(fullfiles::fetch(
+                run.fetcher.clone(),
+                StageFolder::without_contents(),
+                hash,
+                resource,
+                limit,
+            ));
         }
         let Some(done) = running.join_next().await else { break };
         let (_, resource, outcome) = done.map_err(EndpointError::Worker)?;

@@ -76,6 +76,12 @@ pub(crate) struct Verify {
     /// Give up a request after this time without a connection or a byte. Stock swupd waits 30 and 120 seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     timeout_seconds: u64,
+    /// Give up a download with fewer bytes per second than this, over --timeout-seconds. Stock swupd takes any.
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    lowest_rate: u64,
+    /// Give up after this time in all.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..))]
+    limit_seconds: u64,
 }
 
 impl Verify {
@@ -99,6 +105,7 @@ impl Verify {
             bundles: self.bundles,
             fullfiles: !self.skip_fullfiles,
             scratch: self.scratch,
+            time_limit: Some(Duration::from_secs(self.limit_seconds)),
             endpoint,
         };
         let report = interruptible(ui, "nothing was changed and nothing stays", || {
@@ -163,6 +170,7 @@ impl Verify {
         }
         http.connect_timeout = Duration::from_secs(self.timeout_seconds);
         http.idle_timeout = Duration::from_secs(self.timeout_seconds);
+        http.lowest_rate = self.lowest_rate;
         http.ca_pem = self.ca.as_deref().map(signing::read).transpose()?;
         http.client_pem = self.client_cert.as_deref().map(signing::read).transpose()?;
         Ok(HttpSource::new(&http)?)

@@ -57,7 +57,8 @@ impl Endpoint {
 
 /// The zero pack of a bundle, with everything the bundle holds as needed.
 fn zero_pack(bundle: &BundleName, loaded: &Loaded) -> Wanted {
-    Wanted { bundle: bundle.clone(), from: None, to: loaded.manifest.header.version, needed: needed(loaded) }
+    let (to, rule) = (loaded.manifest.header.version, loaded.pack_rule());
+    Wanted { bundle: bundle.clone(), from: None, to, needed: needed(loaded), rule }
 }
 
 fn needed(loaded: &Loaded) -> BTreeMap<FileHash, EntryPath> {

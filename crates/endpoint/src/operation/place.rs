@@ -93,8 +93,8 @@ impl Endpoint {
             return Ok(Ok(()));
         }
         let resource = fullfile(folder, hash);
-        let stage = self.staging.folder.clone();
-        let (_, resource, outcome) = fullfiles::fetch(run.fetcher.clone(), stage, hash, resource).await;
+        let (stage, limit) = (self.staging.folder.clone(), self.library.content_limit());
+        let (_, resource, outcome) = fullfiles::fetch(run.fetcher.clone(), stage, hash, resource, limit).await;
         match outcome {
             Outcome::Staged(object, oddities) => {
                 self.staging.add(hash, object);

@@ -153,7 +153,7 @@ fn pack(
         let held: BTreeSet<_> = old_list.present().map(|file| file.entry.hash).collect();
         needed.retain(|hash, _| !held.contains(hash));
     }
-    Some(Wanted { bundle: bundle.clone(), from, to, needed })
+    Some(Wanted { bundle: bundle.clone(), from, to, needed, rule: loaded.pack_rule() })
 }
 
 /// Formats that one update goes through at most.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::{Tally, TransportError};
 
@@ -31,7 +32,7 @@ enum Kind {
     },
     Http {
         body: Incoming,
-        patience: Duration,
+        pace: Pace,
     },
 }
 
@@ -51,8 +52,10 @@ impl Body {
         Kind::File { file, path }.into()
     }
 
-    pub(super) fn http(body: Incoming, patience: Duration) -> Self {
-        Kind::Http { body, patience }.into()
+    /// The content of an HTTP answer, which has to come with `rate` bytes per second over each `patience`.
+    pub(super) fn http(body: Incoming, patience: Duration, rate: u64) -> Self {
+        let pace = Pace { patience, rate, began: Instant::now(), received: 0 };
+        Kind::Http { body, pace }.into()
     }
 
     /// Counts what is read from now on.
@@ -95,21 +98,57 @@ impl Kind {
                     Err(source) => Err(TransportError::Read { path: path.clone(), source }),
                 }
             }
-            Self::Http { body, patience } => http_chunk(body, *patience).await,
+            Self::Http { body, pace } => http_chunk(body, pace).await,
         }
     }
 }
 
-async fn http_chunk(body: &mut Incoming, patience: Duration) -> Result<Option<Bytes>, TransportError> {
+/// How fast a body comes.
+struct Pace {
+    patience: Duration,
+    /// Bytes per second.
+    rate: u64,
+    /// When the current span of `patience` began.
+    began: Instant,
+    /// Bytes in it.
+    received: u64,
+}
+
+impl Pace {
+    fn deadline(&self) -> Instant {
+        self.began + self.patience
+    }
+
+    /// Ends the current span.
+    fn judge(&mut self) -> Result<(), TransportError> {
+        let seconds = self.patience.as_secs();
+        let received = std::mem::take(&mut self.received);
+        self.began = Instant::now();
+        match received {
+            0 => Err(TransportError::Timeout { seconds }),
+            _ if received < self.rate.saturating_mul(seconds) => {
+                Err(TransportError::TooSlow { rate: self.rate, seconds })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn http_chunk(body: &mut Incoming, pace: &mut Pace) -> Result<Option<Bytes>, TransportError> {
     loop {
-        let frame = tokio::time::timeout(patience, body.frame())
-            .await
-            .map_err(|_| TransportError::Timeout { seconds: patience.as_secs() })?;
+        // A server that always has the next byte ready never lets a timer win: the clock is looked at, too.
+        if Instant::now() >= pace.deadline() {
+            pace.judge()?;
+        }
+        let Ok(frame) = tokio::time::timeout_at(pace.deadline(), body.frame()).await else {
+            continue;
+        };
         match frame {
             None => return Ok(None),
             Some(Ok(frame)) => {
                 // Trailers say nothing to a client.
                 if let Ok(data) = frame.into_data() {
+                    pace.received = pace.received.saturating_add(data.len() as u64);
                     return Ok(Some(data));
                 }
             }

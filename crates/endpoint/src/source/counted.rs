@@ -1,15 +1,16 @@
-//! A source whose answers are counted while they come: for bars, not for reports.
+//! A source whose answers are counted while they come: for bars, and to give up a server, not for reports.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Answer, Method, Request, Source};
+use super::{Answer, Method, Request, Source, Strikes, Target};
 
 /// What was received so far.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     answers: AtomicU64,
     bytes: AtomicU64,
+    pub(crate) strikes: Strikes,
 }
 
 impl Tally {
@@ -44,6 +45,14 @@ impl Source for Counted {
             answer.body.count(Arc::clone(&self.tally));
             Ok(answer)
         })
+    }
+
+    fn locate(&self, target: &Target) -> String {
+        self.source.locate(target)
+    }
+
+    fn strikes(&self) -> Option<&Strikes> {
+        (!self.is_local()).then_some(&self.tally.strikes)
     }
 
     fn is_local(&self) -> bool {

@@ -35,6 +35,8 @@ pub struct HttpOptions {
     pub connect_timeout: Duration,
     /// Longest wait for the next piece of an answer.
     pub idle_timeout: Duration,
+    /// Fewest bytes per second of a body, over the time of `idle_timeout`; 0 takes any.
+    pub lowest_rate: u64,
 }
 
 impl HttpOptions {
@@ -49,6 +51,7 @@ impl HttpOptions {
             user_agent: UserAgent::Honest,
             connect_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(120),
+            lowest_rate: 1,
         }
     }
 }
@@ -80,6 +83,7 @@ pub struct HttpSource {
     version_url: String,
     user_agent: UserAgent,
     idle_timeout: Duration,
+    lowest_rate: u64,
 }
 
 impl HttpSource {
@@ -108,6 +112,7 @@ impl HttpSource {
             version_url: base(&options.version_url)?,
             user_agent: options.user_agent,
             idle_timeout: options.idle_timeout,
+            lowest_rate: options.lowest_rate,
         })
     }
 
@@ -154,13 +159,17 @@ impl HttpSource {
         let status = answer.status().as_u16();
         let length = answer.headers().get(http::header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
-        Ok(Response { status, length, body: Body::http(answer.into_body(), self.idle_timeout) })
+        Ok(Response { status, length, body: Body::http(answer.into_body(), self.idle_timeout, self.lowest_rate) })
     }
 }
 
 impl Source for HttpSource {
     fn send(&self, request: Request) -> Answer<'_> {
         Box::pin(self.answer(request))
+    }
+
+    fn locate(&self, target: &Target) -> String {
+        self.url(target)
     }
 }
 

@@ -15,6 +15,7 @@ mod counted;
 mod http;
 mod probe;
 mod store;
+mod strikes;
 mod tree;
 
 use std::fmt;
@@ -28,6 +29,8 @@ pub(crate) use counted::{Counted, Tally};
 pub use http::{HttpOptions, HttpSource, UserAgent};
 pub use probe::{Fault, Probe};
 pub use store::StoreSource;
+pub(crate) use strikes::MOST_STRIKES;
+pub use strikes::Strikes;
 pub use tree::TreeSource;
 
 /// What answers the requests of an endpoint.
@@ -37,6 +40,16 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// [`TransportError`] where there is no answer at all; every status is an answer.
     fn send(&self, request: Request) -> Answer<'_>;
+
+    /// Where a target is found, for messages.
+    fn locate(&self, target: &Target) -> String {
+        target.to_string()
+    }
+
+    /// What counts the answers that stall, where somebody wants to give up the server.
+    fn strikes(&self) -> Option<&Strikes> {
+        None
+    }
 
     /// True where a failed request is never tried again, as for `file://` (client behaviour 4).
     fn is_local(&self) -> bool {
@@ -158,6 +171,14 @@ pub enum TransportError {
         /// How long was waited.
         seconds: u64,
     },
+    /// The body comes so slowly that it might never end.
+    #[error("less than {rate} bytes per second for {seconds} s")]
+    TooSlow {
+        /// The least that is waited for.
+        rate: u64,
+        /// How long was waited.
+        seconds: u64,
+    },
     /// A file of a local source cannot be read.
     #[error("failed to read {path}")]
     Read {
@@ -184,8 +205,13 @@ impl TransportError {
     /// True for what clients try again: everything but an unreachable server and a local failure (client behaviour 4).
     pub fn is_retried(&self) -> bool {
         match self {
-            Self::Broken(_) | Self::Truncated | Self::Timeout { .. } => true,
+            Self::Broken(_) | Self::Truncated | Self::Timeout { .. } | Self::TooSlow { .. } => true,
             Self::Connect { .. } | Self::Read { .. } | Self::Store(_) | Self::TooLong { .. } | Self::Keep(_) => false,
         }
+    }
+
+    /// True for answers that would hold an endpoint for as long as the server likes.
+    pub(crate) const fn is_strike(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::TooSlow { .. } | Self::TooLong { .. })
     }
 }
