@@ -15,7 +15,8 @@ mod write;
 pub use codec::{Codec, CodecError, Encoder, decoder};
 pub use read::{ArchiveError, Member, MemberBody, MemberHeader, read_members, single_member};
 pub use shape::{
-    LARGEST_MANIFEST, LARGEST_MOM, Misfit, PackRule, Shape, Slot, archive_limit, content_limit, read_shaped,
+    DEAD_SHARE, LARGEST_MANIFEST, LARGEST_MOM, Misfit, PackRule, Shape, Slot, WHOLE_PACK_BYTES, archive_limit,
+    content_limit, read_shaped,
 };
 pub use write::TarWriter;
 

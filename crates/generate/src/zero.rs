@@ -22,6 +22,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 
+use clearwell_format::archive::{DEAD_SHARE, WHOLE_PACK_BYTES};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Resource, Version};
 use clearwell_store::{ArtifactMeta, Digest, Draft, Hasher};
@@ -315,7 +316,7 @@ fn cut(items: Vec<PackItem>, machine_code: bool, limit: u64, objects: &Objects<'
 }
 
 /// Up to here a pack is one piece: it takes a fraction of a second, and every stream costs some bytes.
-const SMALL_PACK_BYTES: u64 = 1 << 20;
+const SMALL_PACK_BYTES: u64 = WHOLE_PACK_BYTES;
 /// What is compressed together at most, as the dictionary reaches.
 const SEGMENT_BYTES: u64 = 32 << 20;
 /// Of large programs that are alike: the dictionary reaches from each into the one before.
@@ -324,5 +325,5 @@ pub(crate) const KIN_BYTES: u64 = 128 << 20;
 const LARGE_BYTES: u64 = 1 << 20;
 /// One part of so many of a segment may be dead.
 const LEAST_LIVE_PART: u64 = 4;
-/// One part for so many that live may be dead in a pack.
-const LEAST_LIVE: u64 = 16;
+/// One part for so many that live may be dead in a pack: whoever judges packs knows it, too.
+const LEAST_LIVE: u64 = DEAD_SHARE;

@@ -236,6 +236,22 @@ fn packs_hold_what_their_bundle_names() {
 }
 
 #[test]
+fn large_packs_may_have_some_dead_weight() {
+    let [here, old] = [1, 2].map(|byte| FileHash::from_bytes([byte; 32]));
+    let rule = PackRule::of(&manifest(16 << 20, &[here]));
+    let staged = |hash, size| member(&format!("staged/{hash}"), FileKind::File, 0o644, size);
+    let mut shape = Shape::zero_pack(Some(&rule));
+    assert!(shape.admit(&staged(here, 100)).is_ok());
+    assert!(shape.admit(&staged(old, 500 << 10)).is_ok(), "of an earlier pack");
+    assert!(shape.admit(&staged(here, 100 << 10)).is_ok(), "in two segments");
+    assert!(matches!(shape.admit(&staged(old, 500 << 10)), Err(Misfit::Twice(_))), "a sixteenth is the most");
+    let link = member(&format!("staged/{old}"), FileKind::Link, 0o777, 0);
+    assert!(matches!(Shape::zero_pack(Some(&rule)).admit(&link), Err(Misfit::Unnamed(_))), "segments hold files");
+    let delta = member(&format!("delta/{}", DeltaName { from: here, to: old }), FileKind::File, 0o644, 1);
+    assert!(matches!(Shape::delta_pack(Some(&rule)).admit(&delta), Err(Misfit::Unnamed(_))));
+}
+
+#[test]
 fn content_is_bounded_by_the_manifest() {
     let [here, there] = [1, 2].map(|byte| FileHash::from_bytes([byte; 32]));
     let rule = PackRule::of(&manifest(1 << 20, &[here, there]));

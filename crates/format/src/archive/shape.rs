@@ -9,8 +9,9 @@
 //! | delta pack | the same, and `delta/<from>-<to>` | the same |
 //!
 //! Always true: no member is there twice, none has a name beside these, and what is staged or made by a delta is named by
-//! an entry of the manifest, where the caller has it. That a member has the hash it is named after is for the caller to
-//! compare, who reads its content: the hash covers type, mode and owner.
+//! an entry of the manifest, where the caller has it. Large packs are made of segments of earlier packs: of them a
+//! sixteenth may be files that the bundle had before, or has twice ([`DEAD_SHARE`]). That a member has the hash it is named
+//! after is for the caller to compare, who reads its content: the hash covers type, mode and owner.
 //!
 //! Clients extract what does not belong there all the same, and as root.
 
@@ -79,13 +80,17 @@ pub enum Misfit {
 pub struct PackRule {
     named: HashSet<FileHash>,
     content: u64,
+    dead: u64,
 }
 
 impl PackRule {
     /// The rule for the packs of a bundle in the version of `manifest`.
     pub fn of(manifest: &Manifest) -> Self {
-        let named = manifest.present().map(|entry| entry.hash).collect();
-        Self { named, content: content_limit(&manifest.header) }
+        let named: HashSet<FileHash> = manifest.present().map(|entry| entry.hash).collect();
+        let headers = (named.len() as u64).saturating_mul(HEADER_BYTES);
+        let live = manifest.header.content_size.saturating_add(headers);
+        let dead = if live > WHOLE_PACK_BYTES { live / DEAD_SHARE } else { 0 };
+        Self { named, content: content_limit(&manifest.header), dead }
     }
 
     /// Most bytes that the members have together.
@@ -122,6 +127,8 @@ pub struct Shape<'a> {
     folders: [bool; 2],
     limit: u64,
     content: u64,
+    /// Bytes of dead weight that are left.
+    dead: u64,
 }
 
 #[derive(Debug)]
@@ -154,11 +161,13 @@ impl<'a> Shape<'a> {
     }
 
     fn pack(has_deltas: bool, rule: Option<&'a PackRule>) -> Self {
-        Self::new(Kind::Pack { has_deltas, rule }, rule.map_or(UNKNOWN_CONTENT, PackRule::content_bytes))
+        let (limit, dead) =
+            rule.map_or((UNKNOWN_CONTENT, UNKNOWN_CONTENT / DEAD_SHARE), |rule| (rule.content, rule.dead));
+        Self { dead, ..Self::new(Kind::Pack { has_deltas, rule }, limit) }
     }
 
     fn new(kind: Kind<'a>, limit: u64) -> Self {
-        Self { kind, seen: HashSet::new(), folders: [false; 2], limit, content: 0 }
+        Self { kind, seen: HashSet::new(), folders: [false; 2], limit, content: 0, dead: 0 }
     }
 
     /// Most bytes that its members have together.
@@ -180,14 +189,34 @@ impl<'a> Shape<'a> {
             }
             _ => self.seen.insert(slot),
         };
-        if !is_new {
+        if !is_new && !self.takes_dead_weight(slot, header) {
             return Err(Misfit::Twice(name()));
+        }
+        if is_new && self.is_unnamed(slot) && !self.takes_dead_weight(slot, header) {
+            return Err(Misfit::Unnamed(name()));
         }
         self.content = self.content.saturating_add(header.size);
         if self.content > self.limit || self.seen.len() > MOST_MEMBERS {
             return Err(Misfit::TooLarge { member: name(), limit: self.limit });
         }
         Ok(slot)
+    }
+
+    fn is_unnamed(&self, slot: Slot) -> bool {
+        let Kind::Pack { rule: Some(rule), .. } = &self.kind else { return false };
+        match slot {
+            Slot::Object(hash) => !rule.named.contains(&hash),
+            Slot::Delta(delta) => !rule.named.contains(&delta.to),
+            Slot::Folder | Slot::Manifest | Slot::Signature => false,
+        }
+    }
+
+    /// Counts a file that came with a segment of an earlier pack; false if there are too many.
+    fn takes_dead_weight(&mut self, slot: Slot, header: &MemberHeader) -> bool {
+        let is_file = matches!((slot, header.kind), (Slot::Object(_), FileKind::File));
+        let left = self.dead.checked_sub(header.size.saturating_add(BLOCK)).filter(|_| is_file);
+        self.dead = left.unwrap_or(self.dead);
+        left.is_some()
     }
 
     /// That the archive has what it is for.
@@ -220,21 +249,14 @@ impl<'a> Shape<'a> {
                 };
                 plain(header, slot)
             }
-            Kind::Pack { has_deltas, rule } => {
-                let is_named = |hash| rule.is_none_or(|rule| rule.named.contains(&hash));
-                match PackMember::parse(&header.name) {
-                    Some(PackMember::Folder) if is_pack_folder(header) => Ok(Slot::Folder),
-                    Some(PackMember::Folder) if header.kind == FileKind::Directory => Err(Misfit::Folder(name())),
-                    Some(PackMember::Folder) => Err(Misfit::NotAFolder(name())),
-                    Some(PackMember::Staged(hash)) if is_named(hash) => Ok(Slot::Object(hash)),
-                    Some(PackMember::Delta(delta)) if *has_deltas && is_named(delta.to) => {
-                        plain(header, Slot::Delta(delta))
-                    }
-                    Some(PackMember::Staged(_)) => Err(Misfit::Unnamed(name())),
-                    Some(PackMember::Delta(_)) if *has_deltas => Err(Misfit::Unnamed(name())),
-                    Some(PackMember::Delta(_)) | None => Err(Misfit::Unknown(name())),
-                }
-            }
+            Kind::Pack { has_deltas, .. } => match PackMember::parse(&header.name) {
+                Some(PackMember::Folder) if is_pack_folder(header) => Ok(Slot::Folder),
+                Some(PackMember::Folder) if header.kind == FileKind::Directory => Err(Misfit::Folder(name())),
+                Some(PackMember::Folder) => Err(Misfit::NotAFolder(name())),
+                Some(PackMember::Staged(hash)) => Ok(Slot::Object(hash)),
+                Some(PackMember::Delta(delta)) if *has_deltas => plain(header, Slot::Delta(delta)),
+                Some(PackMember::Delta(_)) | None => Err(Misfit::Unknown(name())),
+            },
         }
     }
 }
@@ -271,6 +293,13 @@ fn is_pack_folder(header: &MemberHeader) -> bool {
 pub const LARGEST_MANIFEST: u64 = 1 << 30;
 /// A MoM has a line for each bundle: these are more than two hundred thousand. It is read before its signature is checked.
 pub const LARGEST_MOM: u64 = 32 << 20;
+/// One part of so many of a pack may be dead weight: files of earlier packs that lie in segments with files that live.
+pub const DEAD_SHARE: u64 = 16;
+/// Up to here, in bytes of its tar, a pack is made anew and has none.
+pub const WHOLE_PACK_BYTES: u64 = 1 << 20;
+const BLOCK: u64 = 512;
+/// A header with a long name or target, and the padding of the content.
+const HEADER_BYTES: u64 = 2048;
 /// Most members besides folders: entries that a client takes.
 const MOST_MEMBERS: usize = 4_000_000;
 /// Most content of a pack of which no manifest says more.
