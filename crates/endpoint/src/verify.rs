@@ -31,7 +31,7 @@ use crate::manifests::Loaded;
 use crate::pointers::fetch_problem;
 use crate::problem::Problem;
 use crate::report::shown;
-use crate::source::{Counted, MOST_STRIKES, Source, Tally};
+use crate::source::{Counted, MOST_STRIKES, Source, Strike, Tally};
 use crate::staging::StageFolder;
 use crate::{Endpoint, EndpointError, EndpointOptions, ExitCode, Place, Report, SingleFile, Traffic};
 
@@ -230,9 +230,7 @@ pub async fn verify(
     let report = loop {
         tokio::select! {
             report = &mut work => break report?,
-            strike = &mut given_up => {
-                return Err(EndpointError::Unresponsive { answers: MOST_STRIKES, url: strike.url, reason: strike.reason });
-            }
+            () = &mut given_up => break VerifyReport::default(),
             () = &mut late => {
                 let seconds = options.time_limit.unwrap_or_default().as_secs();
                 return Err(EndpointError::TimeLimit { seconds });
@@ -241,7 +239,10 @@ pub async fn verify(
         }
     };
     stage.end();
-    Ok(report)
+    match tally.strikes.last() {
+        Some(Strike { url, reason }) => Err(EndpointError::Unresponsive { answers: MOST_STRIKES, url, reason }),
+        None => Ok(report),
+    }
 }
 
 async fn verify_all(

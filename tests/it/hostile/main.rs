@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
 
 mod access_log;
+mod archives;
 mod bounded;
 mod changed_files;
 mod download;
@@ -27,4 +28,6 @@ mod run;
 mod served;
 mod terminal;
 mod trees;
+mod upstream;
+mod verify_url;
 mod wait;

@@ -29,8 +29,8 @@ pub(crate) use counted::{Counted, Tally};
 pub use http::{HttpOptions, HttpSource, UserAgent};
 pub use probe::{Fault, Probe};
 pub use store::StoreSource;
-pub(crate) use strikes::MOST_STRIKES;
 pub use strikes::Strikes;
+pub(crate) use strikes::{MOST_STRIKES, Strike};
 pub use tree::TreeSource;
 
 /// What answers the requests of an endpoint.

@@ -36,12 +36,14 @@ impl Strikes {
         }
     }
 
+    /// The answer that was one too many, if there was one.
+    pub(crate) fn last(&self) -> Option<Strike> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Ends when the server is to be given up.
-    pub(crate) async fn out(&self) -> Strike {
-        loop {
-            if let Some(strike) = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-                return strike;
-            }
+    pub(crate) async fn out(&self) {
+        while self.last().is_none() {
             self.out.notified().await;
         }
     }
