@@ -12,6 +12,7 @@
 //! | the others | `build`; those for signing also `publish` and `retract` |
 
 use std::fmt::Display;
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -21,7 +22,7 @@ use clearwell_format::FormatNumber;
 use clearwell_generate::build::Profile;
 use clearwell_generate::inputs::AttributePolicy;
 use clearwell_serve::config::{ByteSize, toml_text};
-use clearwell_store::Store;
+use clearwell_store::{Store, regular};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -138,7 +139,7 @@ impl MixConfig {
     /// If the file cannot be read, has an unknown key or a bad value.
     pub(crate) fn load(explicit: Option<&Path>) -> Result<Self, CliError> {
         let path = explicit.map_or_else(|| PathBuf::from(FILE_NAME), Path::to_path_buf);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match read_text(&path) {
             Ok(text) => text,
             Err(error) if explicit.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self::default());
@@ -185,6 +186,15 @@ impl MixConfig {
         Ok(config)
     }
 }
+
+/// The text of a configuration file.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = regular::read_named(path, CONFIG_BYTES)?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// More than anybody writes into a configuration file.
+const CONFIG_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, thiserror::Error)]
 enum ConfigError {

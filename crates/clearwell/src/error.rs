@@ -7,7 +7,7 @@ use std::path::Path;
 
 use clearwell_format::printable;
 use clearwell_format::printable::chain;
-use clearwell_store::StoreError;
+use clearwell_store::{StoreError, regular};
 
 use crate::exit::Exit;
 
@@ -63,6 +63,7 @@ impl CliError {
     pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
         let exit = match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => Exit::Input,
+            _ if regular::is_refusal(&source) => Exit::Input,
             _ => Exit::Disk,
         };
         Self::new(exit, format!("failed to read {}", path.display()), source)

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use clearwell_sign::{PrivateKey, Severity, SignError, Signer, SigningCommand, Trust, TrustAnchor, fitness};
+use clearwell_store::regular;
 
 use crate::cli::is_of_environment;
 use crate::config::MixConfig;
@@ -201,9 +202,9 @@ pub(crate) fn unix_now() -> i64 {
     i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// A file that signing or verifying needs.
+/// A file that signing or verifying needs: a certificate, a key, a passphrase.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(path)
+    regular::read_named(path, PEM_BYTES)
         .map_err(|error| CliError::new(Exit::Signing, format!("failed to read {}", path.display()), error))
 }
 
@@ -213,6 +214,9 @@ impl CliError {
         Self::new(Exit::Signing, path.display().to_string(), error)
     }
 }
+
+/// Certificates of all authorities of a system take a quarter of it.
+const PEM_BYTES: u64 = 1 << 20;
 
 fn first<'p>(paths: &[Option<&'p Path>]) -> Option<&'p Path> {
     paths.iter().copied().flatten().next()

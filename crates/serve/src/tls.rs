@@ -1,10 +1,10 @@
 //! TLS: 1.2 and 1.3, HTTP/2 or HTTP/1.1 by ALPN, certificates of clients where they are wanted.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clearwell_metrics::{CertificateUse, Metrics};
+use clearwell_store::regular;
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -89,6 +89,9 @@ pub(crate) fn show_signing_certificate(config: &ServeConfig, metrics: &Metrics) 
         .show_end(metrics, CertificateUse::Signing)
 }
 
+/// Certificates of all authorities of a system take a quarter of it.
+const PEM_BYTES: u64 = 1 << 20;
+
 /// A PEM file that a key names.
 struct PemFile<'a> {
     key: &'static str,
@@ -99,7 +102,11 @@ struct PemFile<'a> {
 impl<'a> PemFile<'a> {
     fn read(key: &'static str, path: Option<&'a PathBuf>, needed_by: &'static str) -> Result<Self, ServeError> {
         let path = path.ok_or(ServeError::Missing { missing: key, needed_by })?;
-        let text = fs::read(path).map_err(|source| ServeError::ReadFile { key, path: path.clone(), source })?;
+        let text = regular::read_named(path, PEM_BYTES).map_err(|source| ServeError::ReadFile {
+            key,
+            path: path.clone(),
+            source,
+        })?;
         Ok(Self { key, path, text })
     }
 

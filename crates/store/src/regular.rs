@@ -45,16 +45,42 @@ pub(crate) fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<Fi
 /// # Errors
 /// As [`open`], and [`io::ErrorKind::FileTooLarge`] for a longer file.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
-    let size = file.metadata()?.len();
+    read_bounded(open(path)?, limit)
+}
+
+/// All bytes, at most `limit`, of a file that an operator names: a link to a regular file is followed, and what the
+/// caller opened for the process (`/dev/stdin`, and `/dev/fd/63` as shells write `<(…)`) may be a pipe.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_named(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    if DESCRIPTORS.iter().any(|descriptors| path.starts_with(descriptors)) {
+        return read_bounded(File::open(path)?, limit);
+    }
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).expect("the flags of open are an int");
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    match file.and_then(|file| Ok((file.metadata()?, file))) {
+        // A socket is answered with ENXIO: the file itself tells more.
+        Err(error) => Err(path.metadata().ok().and_then(|found| refusal(&found)).unwrap_or(error)),
+        Ok((found, file)) => match refusal(&found) {
+            Some(refused) => Err(refused),
+            None => read_bounded(file, limit),
+        },
+    }
+}
+
+fn read_bounded(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
     // One byte more than there may be: a file that grows meanwhile shows.
-    let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0));
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {limit} bytes")));
     }
     Ok(bytes)
 }
+
+/// Where a process finds what its caller opened for it.
+const DESCRIPTORS: [&str; 3] = ["/dev/fd", "/dev/stdin", "/proc/self/fd"];
 
 /// True for the error of something else than a regular file.
 pub fn is_refusal(error: &io::Error) -> bool {

@@ -11,6 +11,7 @@ mod bounded;
 mod changed_files;
 mod download;
 mod fifos;
+mod files;
 mod frames;
 mod http;
 mod http2_memory;

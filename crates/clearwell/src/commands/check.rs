@@ -157,9 +157,14 @@ impl Check {
         options.bytes_per_second = self.rate;
         options.resume = self.resume;
         options.contents = !self.quick;
-        let anchors = |trust: Option<Trust>| trust.iter().flat_map(Trust::anchors).cloned().collect();
-        options.anchors = anchors(self.trust.typed()?);
-        options.fallback_anchors = anchors(self.trust.trust(config)?);
+        let anchors = |trust: &Option<Trust>| -> Vec<_> { trust.iter().flat_map(Trust::anchors).cloned().collect() };
+        // Read once: it may be a pipe.
+        let typed = self.trust.typed()?;
+        options.anchors = anchors(&typed);
+        options.fallback_anchors = match typed {
+            Some(_) => options.anchors.clone(),
+            None => anchors(&self.trust.trust(config)?),
+        };
         Ok(options)
     }
 

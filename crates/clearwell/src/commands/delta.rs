@@ -12,6 +12,7 @@ use clearwell_delta::{
     Patched, diff, header, patch,
 };
 use clearwell_serve::config::ByteSize;
+use clearwell_store::regular;
 use serde::Serialize;
 
 use crate::cli::{jobs, memory};
@@ -211,5 +212,5 @@ fn show(delta: &Path, ui: &Ui) -> Result<Exit, CliError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    fs::read(path).map_err(|error| CliError::reading(path, error))
+    regular::read_named(path, u64::MAX).map_err(|error| CliError::reading(path, error))
 }

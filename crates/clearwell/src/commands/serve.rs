@@ -10,7 +10,7 @@ use clearwell_store::Store;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::MixConfig;
+use crate::config::{MixConfig, read_text};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::page::Page;
@@ -124,7 +124,7 @@ impl Serve {
         let (text, name) = match &self.config {
             None => (String::new(), String::from("the options")),
             Some(path) => {
-                let text = std::fs::read_to_string(path)
+                let text = read_text(path)
                     .map_err(|error| CliError::usage_from(format!("failed to read {}", path.display()), error))?;
                 (text, path.display().to_string())
             }

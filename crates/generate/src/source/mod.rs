@@ -15,13 +15,17 @@ pub mod trees;
 pub use error::{SourceError, TextError, TextNote};
 pub use problems::Problems;
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
+use clearwell_store::regular;
+
+/// More than the files of a workspace have: the largest lists every path of a bundle.
+const TEXT_BYTES: u64 = 256 << 20;
+
 /// The text of a file; `None` if there is no such file.
 fn read_text(path: &Path) -> Result<Option<String>, SourceError> {
-    match fs::read(path) {
+    match regular::read_named(path, TEXT_BYTES) {
         Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|error| {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -34,7 +38,7 @@ fn read_text(path: &Path) -> Result<Option<String>, SourceError> {
 
 /// As [`read_text`], with a replacement character for what is not UTF-8: in a comment it does no harm.
 fn read_commented(path: &Path) -> Result<Option<String>, SourceError> {
-    match fs::read(path) {
+    match regular::read_named(path, TEXT_BYTES) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(SourceError::Read { path: path.to_owned(), source }),

@@ -1,13 +1,13 @@
 //! The public tree of a mixer workspace: the manifests of releases that were made before.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 use clearwell_format::{FileHash, Manifest, ManifestName, Mom, MomEntry, Version};
+use clearwell_store::regular;
 
 use crate::plan::previous::ManifestSource;
-use crate::source::SourceError;
+use crate::source::{SourceError, TEXT_BYTES};
 
 /// Reads the plain manifests below a `www` folder, and compares those of bundles with the hashes that their MoM has.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ impl Www {
 
     fn read(&self, version: Version, name: &ManifestName) -> Result<(PathBuf, Vec<u8>), SourceError> {
         let path = self.dir.join(version.to_string()).join(format!("Manifest.{name}"));
-        match fs::read(&path) {
+        match regular::read_named(&path, TEXT_BYTES) {
             Ok(bytes) => Ok((path, bytes)),
             Err(source) => Err(SourceError::Read { path, source }),
         }
