@@ -151,20 +151,30 @@ impl Writer {
             return Err(StoreError::NotDiscardable { version, obstacle });
         }
         let counts = store.record(version)?.total();
-        disk.remove(&folder)?;
-        disk.create_folder(&folder)?;
-        DraftNote::of_new(version, &Begun::from("")).write(&folder, disk)?;
-        disk.sync_folder(&folder)?;
-        disk.sync_folder(&layout.staging())?;
+        store.with_room(|| {
+            disk.remove(&folder)?;
+            disk.create_folder(&folder)?;
+            DraftNote::of_new(version, &Begun::from("")).write(&folder, disk)?;
+            disk.sync_folder(&folder)?;
+            disk.sync_folder(&layout.staging())
+        })?;
         disk.rename(&layout.record(version), &folder.join("discarded"))?;
         disk.sync_folder(&layout.records())?;
-        pointers::renew(layout, disk)?;
+        let told = store.with_room(|| pointers::renew(layout, disk));
+        let is_full = matches!(told, Err(StoreError::NoSpace { .. }));
+        if !is_full {
+            told?;
+        }
         disk.rename(&layout.release_folder(version), &folder.join("content"))?;
         disk.sync_folder(&layout.content())?;
         disk.rename(&layout.index(version), &folder.join("index"))?;
         disk.sync_folder(&layout.indexes())?;
         store.refresh();
         disk.remove(&folder)?;
+        // There was no room to tell readers before; now there is.
+        if is_full {
+            pointers::renew(layout, disk)?;
+        }
         Ok(Discarded::Release(counts))
     }
 }

@@ -28,7 +28,7 @@ use crate::layout::{generation_name, generation_number};
 use crate::listing::{Found, list};
 use crate::{Layout, StoreError, regular};
 
-pub(crate) use switch::{prune, renew, switch_to};
+pub(crate) use switch::{prune, prune_to_last, renew, switch_to};
 
 /// New contents of pointers and their signatures.
 pub type PointerSet = BTreeMap<Pointer, Vec<u8>>;

@@ -148,6 +148,20 @@ impl Store {
         &self.layout
     }
 
+    /// Does something that writes and can be done again. Where the disk is full that happens once more, after what only
+    /// saves time was removed: caches, the journal of a check, and all pointers but the last two generations.
+    pub(crate) fn with_room<T>(&self, work: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match work() {
+            Err(StoreError::NoSpace { .. }) => {
+                self.disk.remove(&self.layout.cache())?;
+                self.disk.remove(&self.layout.check_journal())?;
+                pointers::prune_to_last(2, &self.layout, &self.disk)?;
+                work()
+            }
+            other => other,
+        }
+    }
+
     /// The way to its disk, for what a writer keeps in it beside releases.
     pub fn disk(&self) -> &Disk {
         &self.disk

@@ -24,8 +24,7 @@ impl Writer {
     pub(crate) fn lock(store: Store, command: &str) -> Result<Self, StoreError> {
         let lock = Lock::take(store.layout(), command, store.disk())?;
         let writer = Self { store, _lock: lock };
-        writer.recover()?;
-        writer.upgrade()?;
+        writer.store.with_room(|| writer.recover().and_then(|()| writer.upgrade()))?;
         // A disk that is too full for it must not stop a collection; it is done before the pointers move on.
         let _ = pointers::load(writer.store.layout()).and_then(|current| writer.mark_published(&current));
         // Another writer may have added to a release that this store has looked at.

@@ -8,6 +8,10 @@
 //! 5  a moment of waiting, then files are removed        no index names them
 //! 6  of what is gone: folder, index and record          the record last, as long as it is there this goes on
 //! ```
+//!
+//! Steps 1 to 4 write, if little. On a full disk what only saves time goes first. Where that is not enough, step 5 comes
+//! early for versions that are no releases any more; their indexes name files that are gone until step 3 is done, by this
+//! collection or the next.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,13 +58,13 @@ pub fn collect(
     if !plan.changes.is_empty() {
         let before = collection.indexes()?;
         if !plan.pointers.is_empty() {
-            collection.writer.publish(&plan.pointers)?;
+            collection.writer.store().with_room(|| collection.writer.publish(&plan.pointers))?;
         }
-        collection.retire()?;
-        collection.shrink()?;
+        collection.writer.store().with_room(|| collection.retire())?;
+        collection.with_room(&before, || collection.shrink())?;
         let store = collection.writer.store();
         store.refresh();
-        pointers::renew(store.layout(), store.disk())?;
+        collection.with_room(&before, || pointers::renew(store.layout(), store.disk()))?;
         std::thread::sleep(settle);
         collection.remove(&before, &meter)?;
     }
@@ -83,6 +87,23 @@ impl Collection<'_> {
     /// The indexes as they are, to know what goes.
     fn indexes(&self) -> Result<BTreeMap<Version, Arc<Index>>, StoreError> {
         self.changes().map(|change| Ok((change.version, self.writer.store().index(change.version)?))).collect()
+    }
+
+    /// Does a step that writes, on a full disk after files of versions that are no releases any more were removed.
+    fn with_room(
+        &self,
+        before: &BTreeMap<Version, Arc<Index>>,
+        step: impl Fn() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        match self.writer.store().with_room(&step) {
+            Err(StoreError::NoSpace { .. }) => {
+                for change in self.changes().filter(|change| change.fate != Fate::Trimmed) {
+                    self.remove_unneeded(change.version, before, &mut |_| Ok(()))?;
+                }
+                step()
+            }
+            other => other,
+        }
     }
 
     /// Step 2.
@@ -133,23 +154,34 @@ impl Collection<'_> {
 
     /// Steps 5 and 6.
     fn remove(&self, before: &BTreeMap<Version, Arc<Index>>, meter: &Meter<'_>) -> Result<(), StoreError> {
-        let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
         for change in self.changes() {
             meter.go_on()?;
-            let folder = layout.release_folder(change.version);
             if change.fate == Fate::Gone {
                 self.remove_whole(change.version)?;
                 meter.advance(change.removed.number, change.removed.bytes);
                 continue;
             }
-            for entry in before[&change.version].iter() {
-                let (artifact, meta) = entry?;
-                if self.plan.needs.has(change.version, &artifact) {
-                    continue;
-                }
-                meter.go_on()?;
-                disk.remove(&folder.join(artifact.to_string()))?;
-                meter.advance(1, meta.size);
+            self.remove_unneeded(change.version, before, &mut |bytes| {
+                meter.advance(1, bytes);
+                meter.go_on()
+            })?;
+        }
+        Ok(())
+    }
+
+    fn remove_unneeded(
+        &self,
+        version: Version,
+        before: &BTreeMap<Version, Arc<Index>>,
+        removed: &mut dyn FnMut(u64) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let store = self.writer.store();
+        let folder = store.layout().release_folder(version);
+        for entry in before[&version].iter() {
+            let (artifact, meta) = entry?;
+            if !self.plan.needs.has(version, &artifact) {
+                store.disk().remove(&folder.join(artifact.to_string()))?;
+                removed(meta.size)?;
             }
         }
         Ok(())

@@ -57,10 +57,22 @@ pub(crate) fn renew(layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
 
 /// Removes all but the last few generations up to `current`.
 pub(crate) fn prune(current: u64, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
+    remove_unless(|number| is_kept(number, current), layout, disk)
+}
+
+/// Removes all but the current generation and some before it. Damaged pointers may need any of them: then none goes.
+pub(crate) fn prune_to_last(kept: u64, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
+    match super::load(layout) {
+        Ok(current) => remove_unless(|number| number.saturating_add(kept) > current.number, layout, disk),
+        Err(_) => Ok(()),
+    }
+}
+
+fn remove_unless(is_kept: impl Fn(u64) -> bool, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
     let sums = if layout.pointer_sums().is_dir() { list(&layout.pointer_sums())? } else { Vec::new() };
     for found in list(&layout.generations())?.into_iter().chain(sums) {
         let number = generation_number(&found.name);
-        if number.is_some_and(|number| !is_kept(number, current)) {
+        if number.is_some_and(|number| !is_kept(number)) {
             disk.remove(&found.path)?;
         }
     }

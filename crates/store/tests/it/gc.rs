@@ -1,17 +1,22 @@
 //! Which releases go, what of them stays, and who notices.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FormatNumber, ManifestName, Resource, Version};
-use clearwell_store::check::{CheckOptions, check};
+use clearwell_store::check::{CheckOptions, Severity, check};
+use clearwell_store::disk::{Disk, Operation};
 use clearwell_store::gc::{Fate, GcPlan, Reason, Retention, collect};
 use clearwell_store::progress::{Phase, Silent};
 use clearwell_store::{Store, StoreError};
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, pointers};
 
-use crate::support::{Heard, assert_sound, format, version};
+use crate::support::{Heard, assert_sound, copy_store, format, version};
 
 /// What os-core holds in a release.
 fn os_core(number: u32) -> Vec<TestObject> {
@@ -301,4 +306,89 @@ fn a_check_and_a_collection_tell_how_far_they_are() {
     let finished = heard.finished();
     assert_eq!(finished.iter().map(|(phase, ..)| *phase).collect::<Vec<_>>(), [Phase::Plan, Phase::Remove]);
     assert_eq!(finished[1], (Phase::Remove, removed.number, removed.bytes));
+}
+
+/// A disk without room for one more file, folder or link until some were removed; and that stops for good after some
+/// operations.
+fn full_disk(operations: i64) -> (Disk, Arc<AtomicI64>) {
+    let (room, left) = (AtomicI64::new(0), Arc::new(AtomicI64::new(operations)));
+    let count = left.clone();
+    let disk = Disk::with_hook(move |operation, path| {
+        if count.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return Err(io::Error::other("the machine stopped"));
+        }
+        let needed = match operation {
+            Operation::Remove => -files_at(path),
+            Operation::CreateFolder if path.is_dir() => 0,
+            Operation::CreateFile if path.exists() => 0,
+            Operation::CreateFile | Operation::CreateFolder | Operation::SymbolicLink | Operation::HardLink => 1,
+            _ => 0,
+        };
+        let is_there = |room: i64| (needed <= 0 || room >= needed).then_some(room - needed);
+        let found = room.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_there);
+        found.map(drop).map_err(|_| io::ErrorKind::StorageFull.into())
+    });
+    (disk, left)
+}
+
+fn files_at(path: &Path) -> i64 {
+    let below =
+        || std::fs::read_dir(path).into_iter().flatten().map(|entry| files_at(&entry.unwrap().path())).sum::<i64>();
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => 1 + below(),
+        Ok(_) => 1,
+        Err(_) => 0,
+    }
+}
+
+#[test]
+fn a_collection_works_on_a_full_disk_and_survives_a_stop_anywhere() {
+    let (folder, store) = store();
+    lineage(&store);
+    drop(store);
+    for retention in [keep(2), Retention { leave_manifests: false, ..keep(1) }] {
+        for operations in (0..).map(|step| step * 3) {
+            let copy = tempfile::tempdir().unwrap();
+            copy_store(folder.path(), copy.path());
+            let (disk, left) = full_disk(operations);
+            let store = Store::open_on(copy.path(), disk).unwrap();
+            let collected = store
+                .writer("gc")
+                .and_then(|mut writer| collect(&mut writer, &retention, Duration::ZERO, &Silent).map(drop));
+            let store = Store::open(copy.path()).unwrap();
+            let damage = |store: &Store| {
+                let report = check(store, &CheckOptions::new(1_700_000_000), &Silent).unwrap();
+                // On a full disk files of what is no release any more go before its index tells.
+                let releases: Vec<_> = store.releases().unwrap().iter().map(|of| format!("content/{of}/")).collect();
+                let is_of_release = |path: &str| releases.iter().any(|folder| path.starts_with(folder));
+                let found = report.findings.into_iter().filter(|finding| finding.severity() == Severity::Damage);
+                found.filter(|finding| is_of_release(finding.path.to_str().unwrap())).collect::<Vec<_>>()
+            };
+            assert!(damage(&store).is_empty(), "after {operations}: {:#?}", damage(&store));
+            let is_through = left.load(Ordering::SeqCst) > 0;
+            if is_through {
+                collected.unwrap();
+            }
+            run(&store, &retention);
+            let report = check(&store, &CheckOptions::new(1_700_000_000), &Silent).unwrap();
+            assert!(report.is_sound(), "after {operations}: {:#?}", report.findings);
+            if is_through {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_staged_release_is_discarded_on_a_full_disk() {
+    let (folder, store) = store();
+    let releases = lineage(&store);
+    let next =
+        ReleaseBuilder::new(60, releases.last()).bundle("os-core", &[], vec![TestObject::file("/new", "x")]).build();
+    next.release_in(&mut store.writer("test").unwrap());
+    let store = Store::open_on(folder.path(), full_disk(i64::MAX).0).unwrap();
+    store.writer("discard").unwrap().discard(version(60)).unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    assert!(!store.has_content(version(60)));
+    assert_checks_out(&store);
 }
