@@ -6,6 +6,7 @@ mod abuse;
 mod answers;
 mod availability;
 mod client;
+mod differential;
 mod draining;
 mod fixture;
 mod http2;
