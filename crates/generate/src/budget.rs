@@ -28,9 +28,9 @@ impl Budget {
         Self { total, state: Mutex::new(State { free: total, next_ticket: 0, serving: 0 }), changed: Condvar::new() }
     }
 
-    /// Half of what this process may use: the control group's limit where there is one, else the machine's memory.
+    /// Half of what this process may use, as [`clearwell_store::memory`] knows it.
     pub fn of_machine() -> Self {
-        Self::new(machine_bytes().map_or(FALLBACK_BYTES, |bytes| bytes / 2))
+        Self::new(clearwell_store::memory::allowed_bytes().map_or(FALLBACK_BYTES, |bytes| bytes / 2))
     }
 
     /// All of it, in bytes.
@@ -72,30 +72,6 @@ impl Drop for Reservation<'_> {
         self.budget.lock().free += self.bytes;
         self.budget.changed.notify_all();
     }
-}
-
-/// The smaller of the control group's limit and the machine's memory; `None` where neither can be read.
-fn machine_bytes() -> Option<u64> {
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    let machine = read("/proc/meminfo").and_then(|text| total_of_meminfo(&text));
-    let group = read("/proc/self/cgroup").and_then(|text| {
-        let group = text.lines().find_map(|line| line.strip_prefix("0::"))?.trim_end_matches('/').to_owned();
-        // A limit of an ancestor binds as well.
-        group
-            .char_indices()
-            .filter(|&(_, letter)| letter == '/')
-            .map(|(at, _)| at)
-            .chain([group.len()])
-            .filter_map(|end| read(&format!("/sys/fs/cgroup{}/memory.max", &group[..end]))?.trim().parse().ok())
-            .min()
-    });
-    [machine, group].into_iter().flatten().min()
-}
-
-/// `MemTotal` in bytes.
-fn total_of_meminfo(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// Taken where the system does not say how much there is.
@@ -141,8 +117,6 @@ mod tests {
 
     #[test]
     fn the_machine_has_some_memory() {
-        assert_eq!(total_of_meminfo("MemTotal:       24683984 kB\nMemFree: 1 kB\n"), Some(24_683_984 * 1024));
-        assert_eq!(total_of_meminfo("MemFree: 1 kB\n"), None);
         assert!(Budget::of_machine().total() > 1 << 20);
     }
 }

@@ -1,15 +1,16 @@
 //! What the limits of the configuration need of the system, compared with what there is, before anything is promised.
 
-use std::fs;
-
+use clearwell_store::memory;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::ServeConfig;
 use crate::error::ServeError;
 use crate::http2;
 
-/// Descriptors beside connections and kept files: listening sockets, event queues of workers, logs, files being read.
+/// Descriptors beside connections and kept files: logs, files being read.
 const OTHER_DESCRIPTORS: u64 = 256;
+/// Of a worker: its event queue, with what wakes it.
+const WORKER_DESCRIPTORS: u64 = 4;
 /// At most so many connections are at their worst at the same time; those that rest take next to nothing.
 const BUSY_CONNECTIONS: u64 = 1024;
 /// The program itself.
@@ -28,8 +29,8 @@ pub(crate) fn check(config: &ServeConfig) -> Result<(), ServeError> {
         setrlimit(Resource::Nofile, raised)
             .map_err(|_| ServeError::TooFewDescriptors { needed, allowed: limits.current.unwrap_or_default() })?;
     }
-    let needed = memory(config);
-    match allowed_memory() {
+    let needed = needed_bytes(config);
+    match memory::allowed_bytes() {
         Some(allowed) if needed > allowed => {
             Err(ServeError::TooLittleMemory { needed_mib: needed >> 20, allowed_mib: allowed >> 20 })
         }
@@ -37,31 +38,23 @@ pub(crate) fn check(config: &ServeConfig) -> Result<(), ServeError> {
     }
 }
 
+/// Each worker has a socket at each.
+fn doors(config: &ServeConfig) -> u64 {
+    [&config.listen, &config.listen_tls].into_iter().map(|listen| listen.doors().len() as u64).sum()
+}
+
 fn descriptors(config: &ServeConfig) -> u64 {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     number(config.max_connections.get())
         .saturating_add(number(config.open_files.get()))
+        .saturating_add(number(config.workers).saturating_mul(WORKER_DESCRIPTORS + doors(config)))
         .saturating_add(OTHER_DESCRIPTORS)
 }
 
-fn memory(config: &ServeConfig) -> u64 {
+fn needed_bytes(config: &ServeConfig) -> u64 {
     let busy = (config.max_connections.get() as u64).min(BUSY_CONNECTIONS);
     let connections = busy.saturating_mul(http2::connection_bytes(config));
     config.memory_cache.bytes().saturating_add(connections).saturating_add(BASE_BYTES)
-}
-
-/// Of the machine, or of the group that systemd or a container put the process in.
-fn allowed_memory() -> Option<u64> {
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        line.split_ascii_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
-    });
-    let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| {
-        let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-        let limit = fs::read_to_string(format!("/sys/fs/cgroup/{path}/memory.max")).ok()?;
-        limit.trim().parse::<u64>().ok()
-    });
-    [machine, group].into_iter().flatten().min()
 }
 
 #[cfg(test)]

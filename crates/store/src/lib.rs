@@ -41,6 +41,7 @@ pub mod adopt;
 pub mod check;
 pub mod disk;
 pub mod gc;
+pub mod memory;
 pub mod progress;
 pub mod regular;
 
