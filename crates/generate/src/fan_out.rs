@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 /// Calls `work` for each item on `workers` threads and returns the results in the order of the items.
 ///
@@ -20,20 +21,22 @@ pub(crate) fn fan_out<T: Sync, R: Send, E: Send>(
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let results: Vec<Mutex<Option<Result<R, E>>>> = items.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..workers.get().min(items.len()) {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    let result = work(item);
-                    if result.is_err() {
-                        failed.store(true, Ordering::Relaxed);
-                    }
-                    *results[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                }
-            });
+    let worker = || {
+        while !failed.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { break };
+            let result = work(item);
+            if result.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            *results[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         }
+    };
+    thread::scope(|scope| {
+        // This thread works too. Where the system has no room for more, those that there are do it all.
+        let more = 1..workers.get().min(items.len());
+        more.map_while(|_| thread::Builder::new().spawn_scoped(scope, worker).ok()).for_each(drop);
+        worker();
     });
     // Items are begun in order, so every item in front of a failed one has its result.
     results.into_iter().map_while(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()

@@ -47,9 +47,14 @@ pub(crate) fn fan_out_fallibly<T: Sync, R: Send, E: Send>(
         done
     };
     let mut results = thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.flat_map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect::<Vec<_>>()
+        // This thread works too. Where the system has no room for more, those that there are do it all.
+        let threads: Vec<_> =
+            (1..workers).map_while(|_| thread::Builder::new().spawn_scoped(scope, worker).ok()).collect();
+        let mut results = worker();
+        for thread in threads {
+            results.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        results
     });
     results.sort_unstable_by_key(|(position, _)| *position);
     results.into_iter().map(|(_, result)| result).collect()

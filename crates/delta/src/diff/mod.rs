@@ -14,6 +14,8 @@ mod raw;
 mod scan;
 
 use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::thread;
 
 use align::Region;
 use index::{BlockIndex, SuffixIndex};
@@ -275,11 +277,21 @@ fn encode_blocks(blocks: RawBlocks, options: &DiffOptions, memory: &Memory) -> R
     if options.threads.get() == 1 {
         return Ok([run(Block::Control, control)?, run(Block::Diff, diff)?, run(Block::Extra, extra)?]);
     }
-    std::thread::scope(|scope| {
-        let diff = scope.spawn(|| run(Block::Diff, diff));
+    let diff = Mutex::new(Some(diff));
+    let run_diff = || {
+        let diff = diff.lock().expect("nothing panics with the lock held").take();
+        run(Block::Diff, diff.expect("it is encoded once"))
+    };
+    thread::scope(|scope| {
+        // Where the system has no room for a thread, this one does it all.
+        let beside = thread::Builder::new().spawn_scoped(scope, &run_diff);
         let control = run(Block::Control, control)?;
         let extra = run(Block::Extra, extra)?;
-        Ok([control, diff.join().expect("encoding does not panic")?, extra])
+        let diff = match beside {
+            Ok(thread) => thread.join().expect("encoding does not panic"),
+            Err(_) => run_diff(),
+        };
+        Ok([control, diff?, extra])
     })
 }
 

@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use super::bytes::{equal_prefix, equal_suffix, unequal, untold};
 use super::index::{Index, Match};
@@ -45,17 +46,18 @@ pub(super) fn scan(index: &impl Index, old: &[u8], new: &[u8], rule: Rule, threa
     }
     let next = AtomicUsize::new(0);
     let found = Mutex::new(vec![Vec::new(); sections.len()]);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(section) = sections.get(number) else { break };
-                    let matches = walk(section);
-                    found.lock().expect("nothing panics with the lock held")[number] = matches;
-                }
-            });
+    let worker = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(section) = sections.get(number) else { break };
+            let matches = walk(section);
+            found.lock().expect("nothing panics with the lock held")[number] = matches;
         }
+    };
+    thread::scope(|scope| {
+        // This thread works too. Where the system has no room for more, those that there are do it all.
+        (1..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, worker).ok()).for_each(drop);
+        worker();
     });
     found.into_inner().expect("nothing panics with the lock held").concat()
 }
