@@ -111,6 +111,15 @@ fn name(key: &str, door: &Door) -> String {
     format!("{key} {}", door.place)
 }
 
+/// Whether an address is this machine's and may be taken, without listening there. One that is in use is.
+pub(crate) fn probe(key: &'static str, door: &Door) -> Result<(), ServeError> {
+    let Place::Tcp(address) = door.place else { return Ok(()) };
+    match bind_tcp(address, false) {
+        Ok(_) | Err(Errno::ADDRINUSE) => Ok(()),
+        Err(error) => Err(ServeError::Listen { key, place: door.place.clone(), source: error.into() }),
+    }
+}
+
 /// Opens every door of a key; `workers` sockets each, where that is possible.
 pub(crate) fn open_all(
     key: &'static str,
@@ -166,27 +175,28 @@ fn wake_with_first_bytes(socket: &OwnedFd) {
 }
 
 fn open_tcp(address: SocketAddr, workers: usize) -> Result<Vec<OwnedFd>, Errno> {
-    let one = |address: SocketAddr, is_shared: bool| -> Result<OwnedFd, Errno> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-        set_socket_reuseaddr(&socket, true)?;
-        if is_shared {
-            set_socket_reuseport(&socket, true)?;
-        }
-        bind(&socket, &address)?;
-        Ok(socket)
-    };
     // Without SO_REUSEPORT first: with it, an address that another server has would be shared without a word.
-    let alone = one(address, false)?;
+    let alone = bind_tcp(address, false)?;
     let sockets = if workers == 1 {
         vec![alone]
     } else {
         let bound = getsockname(&alone).ok().and_then(|bound| SocketAddr::try_from(bound).ok()).unwrap_or(address);
         drop(alone);
-        (0..workers).map(|_| one(bound, true)).collect::<Result<_, _>>()?
+        (0..workers).map(|_| bind_tcp(bound, true)).collect::<Result<_, _>>()?
     };
     sockets.iter().try_for_each(|socket| listen(socket.as_fd(), BACKLOG))?;
     Ok(sockets)
+}
+
+fn bind_tcp(address: SocketAddr, is_shared: bool) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    if is_shared {
+        set_socket_reuseport(&socket, true)?;
+    }
+    bind(&socket, &address)?;
+    Ok(socket)
 }
 
 fn open_unix(path: &Path) -> Result<OwnedFd, Errno> {

@@ -65,6 +65,16 @@ pub enum ServeError {
         /// What is allowed.
         allowed_mib: u64,
     },
+    /// A value that no start could use.
+    #[error("{key}: {value} {reason}")]
+    Unusable {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, and the remedy.
+        reason: String,
+    },
     /// The access log cannot be opened.
     #[error("access-log-file: failed to open {}", .path.display())]
     AccessLog {
@@ -121,11 +131,12 @@ impl ServeError {
             Self::Store(error) => error.fault(),
             Self::Listen { .. } | Self::Takeover { .. } => Fault::Network,
             Self::AccessLog { .. } => Fault::Disk,
-            Self::Thread(_) => Fault::Internal,
+            Self::Thread(_) => Fault::Memory,
             Self::NoListener
             | Self::NoSystemdSocket { .. }
             | Self::TooFewDescriptors { .. }
             | Self::TooLittleMemory { .. }
+            | Self::Unusable { .. }
             | Self::FixedKeys(_)
             | Self::Missing { .. }
             | Self::ReadFile { .. }
@@ -146,6 +157,7 @@ impl ServeError {
             | Self::Takeover { .. }
             | Self::TooFewDescriptors { .. }
             | Self::TooLittleMemory { .. }
+            | Self::Unusable { .. }
             | Self::AccessLog { .. }
             | Self::Thread(_)
             | Self::FixedKeys(_) => ReloadKind::Configuration,

@@ -22,7 +22,8 @@
 //! | `http2` | the streams of a connection, and what they may hold |
 //! | `socket`, `proxy`, `tls`, `visit` | the life of a connection |
 //! | `door`, `inherit`, `takeover` | listening sockets, our own and others' |
-//! | `worker`, `admin`, `server`, `reload`, `capacity`, `memory` | threads, their start and end, and what they need |
+//! | `preflight`, `capacity` | what is judged before a start |
+//! | `worker`, `admin`, `server`, `reload`, `memory` | threads, their start and end, and what they need |
 //!
 //! Always true: what leaves was compared with the index, before or on its way; GET and HEAD share one decision, and so do
 //! both lanes; nothing is redirected or encoded; the file system is not touched for what is at hand.
@@ -56,6 +57,7 @@ mod memory;
 mod object;
 mod objects;
 mod phase;
+mod preflight;
 mod proxy;
 mod published;
 mod range;

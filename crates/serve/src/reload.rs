@@ -13,7 +13,7 @@ use clearwell_metrics::ReloadKind;
 use crate::config::{ClientCertificates, ServeConfig};
 use crate::error::ServeError;
 use crate::site::Site;
-use crate::tls;
+use crate::{preflight, tls};
 
 /// Takes over configurations and certificates.
 #[derive(Clone, Debug)]
@@ -71,6 +71,7 @@ impl Reloader {
         if !fixed.is_empty() {
             return Err(ServeError::FixedKeys(fixed));
         }
+        preflight::judge(&config)?;
         let doors = self.doors.iter().map(|door| TlsDoor::make(door.client_certificates, &config, &self.site));
         let made = doors.collect::<Result<Vec<_>, _>>()?;
         tls::show_signing_certificate(&config, self.site.metrics())?;

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use clearwell_metrics::Metrics;
 use clearwell_store::Store;
 use tokio::io::Interest;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
+use crate::catalog::Catalog;
 use crate::config::{Listen, ServeConfig};
 use crate::door::{self, DoorSettings, OpenDoor};
 use crate::error::ServeError;
@@ -25,7 +27,7 @@ use crate::site::Site;
 use crate::socket::register;
 use crate::takeover::Before;
 use crate::worker::{self, Shared, WorkerDoor};
-use crate::{admin, capacity, takeover, tls};
+use crate::{admin, capacity, preflight, takeover, tls};
 
 /// How often the store is asked for a new generation when no client asks.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
@@ -35,19 +37,18 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Server;
 
 impl Server {
-    /// Says whether `config` can be used with `store` on this machine, without listening anywhere.
+    /// Says whether `config` can be used with `store` on this machine. Nothing listens, and no file is made or altered.
     ///
     /// # Errors
-    /// What cannot be used.
-    pub fn check(config: ServeConfig, store: Store) -> Result<(), ServeError> {
-        if config.listen.is_off() && config.listen_tls.is_off() {
-            return Err(ServeError::NoListener);
-        }
-        capacity::check(&config)?;
-        let site = Site::open(config.clone(), store)?;
-        tls::show_signing_certificate(&config, site.metrics())?;
+    /// What a start would say. An address that is in use is none: mostly the server has it that is to be replaced.
+    pub fn check(config: &ServeConfig, store: Store) -> Result<(), ServeError> {
+        preflight::judge_all(config)?;
+        capacity::check(config)?;
+        let metrics = Arc::new(Metrics::new());
+        Catalog::open(store, Arc::clone(&metrics))?;
+        tls::show_signing_certificate(config, &metrics)?;
         for door in config.listen_tls.doors() {
-            TlsDoor::make(door.client_certificates, &config, &site)?;
+            tls::server_config(config, door.client_certificates.unwrap_or(config.client_certificates), &metrics)?;
         }
         Ok(())
     }
@@ -58,9 +59,7 @@ impl Server {
     /// # Errors
     /// If the store, a certificate, or an address cannot be used. Nothing is left running then.
     pub async fn bind(config: ServeConfig, store: Store) -> Result<Running, ServeError> {
-        if config.listen.is_off() && config.listen_tls.is_off() {
-            return Err(ServeError::NoListener);
-        }
+        preflight::judge(&config)?;
         capacity::check(&config)?;
         let site = Arc::new(Site::open(config.clone(), store)?);
         tls::show_signing_certificate(&config, site.metrics())?;

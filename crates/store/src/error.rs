@@ -330,6 +330,8 @@ pub enum Fault {
     Network,
     /// There is nothing to do.
     NothingToDo,
+    /// The system refused memory or a thread.
+    Memory,
     /// A mistake of this program.
     Internal,
     /// Nobody's: the work was told to stop.

@@ -49,7 +49,7 @@ impl Serve {
         let config = self.config(&mix)?;
         let store = Store::open(mix.store(self.store.as_deref())?)?;
         if self.check_config {
-            Server::check(config, store)?;
+            Server::check(&config, store)?;
             ui.result(&Checked { usable: true }, &Page::of("the configuration can be used"))?;
             return Ok(Exit::Done);
         }
@@ -57,8 +57,8 @@ impl Serve {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| CliError::new(Exit::Internal, "failed to start the runtime", error))?;
-        runtime.block_on(async {
+            .map_err(|error| CliError::new(Exit::Memory, "failed to start the runtime", error))?;
+        let ended = runtime.block_on(async {
             let watch_files = config.watch_files;
             // Before anybody can know that the server runs: without a listener the signal would end it.
             let hangup = listen_for(SignalKind::hangup())?;
@@ -72,7 +72,10 @@ impl Serve {
             }
             running.drain().await;
             Ok(Exit::Done)
-        })
+        });
+        // Reading that still waits for a disk must not hold up the end.
+        runtime.shutdown_background();
+        ended
     }
 
     /// Takes over changes until it is dropped: at SIGHUP, and when files change if they are watched. `watched` is when the
@@ -193,7 +196,7 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| CliError::new(Exit::Internal, "failed to start the runtime", error))
+        .map_err(|error| CliError::new(Exit::Memory, "failed to start the runtime", error))
 }
 
 impl From<ServeError> for CliError {

@@ -38,6 +38,7 @@ mod retention;
 mod rotation;
 mod run;
 mod serve;
+mod serve_keys;
 mod staged;
 mod staging;
 mod stock;

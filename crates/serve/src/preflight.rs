@@ -1,0 +1,211 @@
+//! What is judged of a configuration before anything is opened: by a start, and by a check that opens nothing.
+//!
+//! Always true: nothing is created, altered or connected to. What only the moment decides, such as an address that the
+//! server in front of this one still has, is left to the start.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+use crate::config::{AccessLog, ClientCertificates, Door, LogFormat, Place, ServeConfig};
+use crate::door;
+use crate::error::ServeError;
+
+/// More threads than this are a slip of the hand on any machine.
+const MAX_WORKERS: usize = 1024;
+/// Lines of a header that the HTTP libraries can still take.
+const MAX_HEADER_LINES: usize = 10_000;
+/// Bytes of a header that are still one.
+const MAX_HEADER_BYTES: u64 = 1 << 24;
+/// A request must cost something to be counted.
+const MAX_REQUESTS_PER_SECOND: u32 = 1_000_000;
+/// The longest path of a Unix socket, in bytes (`sun_path` but for its end).
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// Refuses what no start could use.
+pub(crate) fn judge(config: &ServeConfig) -> Result<(), ServeError> {
+    if config.listen.is_off() && config.listen_tls.is_off() {
+        return Err(ServeError::NoListener);
+    }
+    numbers(config)?;
+    if config.access_log != AccessLog::Off
+        && config.access_log_format != LogFormat::Process
+        && config.access_log_file.is_none()
+    {
+        return Err(ServeError::Missing { missing: "access-log-file", needed_by: "access-log-format" });
+    }
+    let places: Vec<(&'static str, &Door)> =
+        [("listen", &config.listen), ("listen-tls", &config.listen_tls), ("admin", &config.admin)]
+            .into_iter()
+            .flat_map(|(key, listen)| listen.doors().iter().map(move |door| (key, door)))
+            .collect();
+    for (at, (key, door)) in places.iter().enumerate() {
+        options(key, door)?;
+        if let Place::Unix(path) = &door.place {
+            socket_path(key, path, path.as_os_str().len())?;
+        }
+        if let Some((other, _)) = places[..at].iter().find(|(_, before)| overlap(&before.place, &door.place)) {
+            return Err(unusable(key, &door.place, format!("overlaps with an address of {other}; give them two")));
+        }
+    }
+    if config.client_certificates != ClientCertificates::None && config.listen_tls.is_off() {
+        let reason = "asks nobody while listen-tls is off; set listen-tls, or client-certificates to \"none\"";
+        let value = match config.client_certificates {
+            ClientCertificates::Require => "require",
+            ClientCertificates::Request | ClientCertificates::None => "request",
+        };
+        return Err(unusable("client-certificates", value, reason));
+    }
+    if let Some(path) = &config.takeover {
+        // It is made beside its place first.
+        socket_path("takeover", path, path.with_extension("new").as_os_str().len())?;
+        if let Some((key, _)) = places.iter().find(|(_, door)| door.place == Place::Unix(path.clone())) {
+            return Err(unusable("takeover", path.display(), format!("is an address of {key} too; give them two")));
+        }
+    }
+    Ok(())
+}
+
+/// The same, and what a start finds out when it opens its addresses and its access log: without a socket that listens,
+/// and without a file that was not there.
+pub(crate) fn judge_all(config: &ServeConfig) -> Result<(), ServeError> {
+    judge(config)?;
+    for (key, listen) in [("listen", &config.listen), ("listen-tls", &config.listen_tls), ("admin", &config.admin)] {
+        listen.doors().iter().try_for_each(|door| door::probe(key, door))?;
+    }
+    access_log(config)
+}
+
+fn unusable(key: &'static str, value: impl ToString, reason: impl Into<String>) -> ServeError {
+    ServeError::Unusable { key, value: value.to_string(), reason: reason.into() }
+}
+
+fn numbers(config: &ServeConfig) -> Result<(), ServeError> {
+    let most = |key, number: u64, most: u64, remedy: &str| {
+        if number <= most { Ok(()) } else { Err(unusable(key, number, format!("is more than {most}{remedy}"))) }
+    };
+    most("workers", config.workers as u64, MAX_WORKERS as u64, "; 0 takes one for each core")?;
+    most(
+        "max-header-lines",
+        config.max_header_lines.get() as u64,
+        MAX_HEADER_LINES as u64,
+        ", more than any client has",
+    )?;
+    most("max-header", config.max_header.bytes(), MAX_HEADER_BYTES, " bytes, more than any client has")?;
+    let rate = MAX_REQUESTS_PER_SECOND.into();
+    most("requests-per-second", config.requests_per_second.into(), rate, "; 0 is no limit")?;
+    let (small, cache) = (config.small_object, config.memory_cache);
+    if cache.bytes() > 0 && small > cache {
+        return Err(unusable(
+            "small-object",
+            small,
+            format!("is more than memory-cache ({cache}), which would keep nothing"),
+        ));
+    }
+    Ok(())
+}
+
+/// Options that mean nothing at their address: whoever wrote them expects them to.
+fn options(key: &'static str, door: &Door) -> Result<(), ServeError> {
+    if door.client_certificates.is_some() && key != "listen-tls" {
+        return Err(unusable(key, door, "asks for certificates without TLS; move the address to listen-tls"));
+    }
+    if door.proxy_protocol && key == "admin" {
+        return Err(unusable(key, door, "has no proxy-protocol; leave it out"));
+    }
+    Ok(())
+}
+
+/// True if both cannot be taken.
+fn overlap(one: &Place, other: &Place) -> bool {
+    match (one, other) {
+        (Place::Tcp(one), Place::Tcp(other)) => {
+            let is_any = |address: &SocketAddr| address.ip().is_unspecified() && address.is_ipv4() == one.is_ipv4();
+            let is_same =
+                one.ip() == other.ip() || (one.is_ipv4() == other.is_ipv4() && (is_any(one) || is_any(other)));
+            one.port() != 0 && one.port() == other.port() && is_same
+        }
+        _ => one == other,
+    }
+}
+
+/// A place for a socket: in a folder that can be written, and free, or a socket's of before.
+fn socket_path(key: &'static str, path: &Path, length: usize) -> Result<(), ServeError> {
+    let refused = |reason: String| Err(unusable(key, path.display(), reason));
+    if length > SOCKET_PATH_BYTES {
+        return refused(format!("is too long for a socket, of which the system takes {SOCKET_PATH_BYTES} bytes"));
+    }
+    if path.as_os_str().as_bytes().contains(&0) || path.file_name().is_none() {
+        return refused("is not the path of a file; name one".to_owned());
+    }
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return refused("is a folder; name a file in it".to_owned()),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return refused("is there and not a socket; name another, or remove it".to_owned());
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return refused(format!("cannot be used: {error}")),
+    }
+    match writable(&folder_of(path)) {
+        Ok(()) => Ok(()),
+        Err(error) => refused(format!("cannot be made in its folder: {error}")),
+    }
+}
+
+/// What opening the access log would say.
+fn access_log(config: &ServeConfig) -> Result<(), ServeError> {
+    let (AccessLog::Sampled | AccessLog::Full, Some(path)) = (config.access_log, &config.access_log_file) else {
+        return Ok(());
+    };
+    // Appended to nothing; and whoever reads from a pipe is not waited for.
+    let opened = OpenOptions::new().append(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let found = match opened {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => writable(&folder_of(path)),
+        Err(error) => Err(error),
+    };
+    found.map_err(|source| ServeError::AccessLog { path: path.clone(), source })
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from(OsString::from(".")),
+    }
+}
+
+fn writable(folder: &Path) -> io::Result<()> {
+    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_overlap() {
+        let place = |text: &str| text.parse::<Place>().unwrap();
+        for (one, other, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "0.0.0.0:80", true),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("[::]:80", "[::1]:80", true),
+            ("unix:/a", "unix:/a", true),
+            ("unix:/a", "unix:/b", false),
+            ("systemd:a", "systemd:a", true),
+            ("unix:/a", "127.0.0.1:80", false),
+        ] {
+            assert_eq!(overlap(&place(one), &place(other)), expected, "{one} {other}");
+        }
+    }
+}
