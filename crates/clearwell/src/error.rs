@@ -25,6 +25,7 @@ impl CliError {
     /// An error with its cause.
     pub(crate) fn new(exit: Exit, message: impl fmt::Display, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source: Box<dyn Error> = source.into();
+        let exit = if is_of_memory(&*source) { Exit::Memory } else { exit };
         Self::plain(exit, format!("{message}: {}", chain(&*source)))
     }
 
@@ -35,6 +36,7 @@ impl CliError {
 
     /// An error whose own message says everything.
     pub(crate) fn transparent(exit: Exit, error: impl Error + 'static) -> Self {
+        let exit = if is_of_memory(&error) { Exit::Memory } else { exit };
         Self::plain(exit, chain(&error))
     }
 
@@ -86,6 +88,14 @@ impl CliError {
 }
 
 /// As a terminal gets it: the message in one line, and one for each thing that is wrong.
+/// True if the system refused memory, whatever was being done.
+fn is_of_memory(error: &(dyn Error + 'static)) -> bool {
+    let is_refusal = |error: &(dyn Error + 'static)| {
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory)
+    };
+    is_refusal(error) || error.source().is_some_and(is_of_memory)
+}
+
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Some parsers end their explanations with a line feed.

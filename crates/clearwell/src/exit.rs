@@ -42,6 +42,7 @@ exits! {
     Network = 10: "a network address cannot be used, or a server does not answer",
     NothingToRelease = 11: "nothing changed since the version before, so there is nothing to release",
     Repaired = 12: "damage was found, and all of it repaired",
+    Memory = 13: "the system refused memory or a thread: a limit is too low, or too much is done at once",
     Internal = 70: "internal error (bug); please report it",
     /// As a shell says it: 128 and the number of the signal.
     Interrupted = 130: "ended by Ctrl-C; what was finished stays, and the message says how to go on",
@@ -68,6 +69,7 @@ impl From<Fault> for Exit {
             Fault::Disk => Self::Disk,
             Fault::Network => Self::Network,
             Fault::NothingToDo => Self::NothingToRelease,
+            Fault::Memory => Self::Memory,
             Fault::Internal => Self::Internal,
             Fault::Cancelled => Self::Interrupted,
         }

@@ -18,7 +18,7 @@ use crate::ui::Ui;
 /// # Errors
 /// The work's; [`Exit::Interrupted`] or [`Exit::Terminated`] if it ended for a signal.
 pub(crate) fn interruptible<R>(ui: &Ui, left: &str, work: impl FnOnce() -> Result<R, CliError>) -> Result<R, CliError> {
-    let failed = |error: std::io::Error| CliError::new(Exit::Internal, "failed to listen for signals", error);
+    let failed = |error: std::io::Error| CliError::new(Exit::Memory, "failed to listen for signals", error);
     let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
     // Before the work begins, so that no signal is missed.
     let mut signals = {
@@ -30,7 +30,7 @@ pub(crate) fn interruptible<R>(ui: &Ui, left: &str, work: impl FnOnce() -> Resul
     };
     let (done, mut is_done) = oneshot::channel::<()>();
     thread::scope(|scope| {
-        let listener = scope.spawn(move || {
+        let listen = move || {
             runtime.block_on(async {
                 let first = tokio::select! {
                     _ = &mut is_done => return None,
@@ -46,7 +46,10 @@ pub(crate) fn interruptible<R>(ui: &Ui, left: &str, work: impl FnOnce() -> Resul
                     }
                 }
             })
-        });
+        };
+        let listener = thread::Builder::new()
+            .spawn_scoped(scope, listen)
+            .map_err(|error| CliError::new(Exit::Memory, "failed to start a thread", error))?;
         let result = work();
         drop(done);
         let asked = listener.join().ok().flatten();

@@ -11,6 +11,7 @@ mod error;
 mod exit;
 mod fresh;
 mod interrupt;
+mod limits;
 mod logs;
 mod names;
 mod page;
@@ -31,11 +32,15 @@ use crate::exit::Exit;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
+    limits::heed();
     ui::choose_colours();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
+    if cli.global.json {
+        limits::speak_json();
+    }
     logs::begin(&cli.global);
     let ui = Ui::new(&cli.global);
     let exit = cli.command.run(&ui).unwrap_or_else(|error| ui.fail(&error));

@@ -43,11 +43,9 @@ struct Counts {
 
 impl Default for Moves {
     fn default() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
-        Self {
-            pairs: [ZERO; PAIRS],
-            counts: [const { Counts { pairs: [ZERO; PAIRS], others: AtomicU64::new(0) } }; PLACES],
-        }
+        let row = || [const { AtomicU64::new(0) }; PAIRS];
+        let counts = std::array::from_fn(|_| Counts { pairs: row(), others: AtomicU64::new(0) });
+        Self { pairs: row(), counts }
     }
 }
 

@@ -16,6 +16,7 @@ mod frames;
 mod http;
 mod http2_memory;
 mod indexes;
+mod limits;
 mod metrics;
 #[path = "../../../crates/clearwell/tests/cli/mix.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]

@@ -3,6 +3,7 @@
 mod numbers;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -180,7 +181,11 @@ impl Build {
         let mut options = self.options(config, &source)?;
         let mut next = self.increment.then(|| numbers::next_version(release.version)).transpose()?;
         // The scan uses the global pool; a second call in one process (the demo) finds it made.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(options.workers.get()).build_global();
+        if let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(options.workers.get()).build_global()
+            && error.source().is_some()
+        {
+            return Err(CliError::new(Exit::Memory, "failed to start threads; let fewer workers run", error));
+        }
         let bump = self.bump();
         let begun = Instant::now();
         let hashes = store.layout().cache().join("hashes");

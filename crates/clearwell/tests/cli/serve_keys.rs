@@ -36,6 +36,9 @@ const TLS: &[&str] = &[
     "off",
 ];
 
+/// Key, what it stands on, its value, the exit code, and what the error says.
+type Row<'a> = (&'a str, &'a [&'a str], &'a str, i32, &'a [&'a str]);
+
 #[test]
 fn what_no_start_can_use_is_refused_by_a_check_with_the_same_words() {
     let mix = mix();
@@ -45,7 +48,7 @@ fn what_no_start_can_use_is_refused_by_a_check_with_the_same_words() {
     let twice = format!("{0}, {0}", unix("http.sock"));
     // Of which the kernel has none: TEST-NET-1 of RFC 5737.
     let foreign = "192.0.2.1:8080";
-    let table: &[(&str, &[&str], &str, i32, &[&str])] = &[
+    let table: &[Row<'_>] = &[
         ("listen", PLAIN, "off", 2, &["listen", "off"]),
         ("listen", PLAIN, "localhost:80", 2, &["localhost:80"]),
         ("listen", PLAIN, "127.0.0.1:99999", 2, &["99999"]),

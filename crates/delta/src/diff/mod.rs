@@ -284,7 +284,7 @@ fn encode_blocks(blocks: RawBlocks, options: &DiffOptions, memory: &Memory) -> R
     };
     thread::scope(|scope| {
         // Where the system has no room for a thread, this one does it all.
-        let beside = thread::Builder::new().spawn_scoped(scope, &run_diff);
+        let beside = thread::Builder::new().spawn_scoped(scope, run_diff);
         let control = run(Block::Control, control)?;
         let extra = run(Block::Extra, extra)?;
         let diff = match beside {

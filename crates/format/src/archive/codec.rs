@@ -63,8 +63,13 @@ impl Codec {
     /// The result depends on `size` and on the bytes, not on the pieces they are written in.
     ///
     /// # Errors
-    /// Only if memory runs out in the compressor.
+    /// [`io::ErrorKind::OutOfMemory`], and no other.
     pub fn encoder<W: Write>(self, out: W, size: Option<u64>) -> io::Result<Encoder<W>> {
+        // Compressors have errors of their own for it.
+        self.begin(out, size).map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))
+    }
+
+    fn begin<W: Write>(self, out: W, size: Option<u64>) -> io::Result<Encoder<W>> {
         Ok(Encoder(match self {
             Self::None => Inner::None(out),
             Self::Gzip { level } => Inner::Gzip(flate2::write::GzEncoder::new(out, flate2::Compression::new(level))),

@@ -333,7 +333,7 @@ async fn the_size_of_a_store_grows_with_what_is_added() {
 #[test]
 fn a_configuration_is_checked_without_listening() {
     let fixture = Fixture::new();
-    Server::check(config(), fixture.store()).unwrap();
+    Server::check(&config(), fixture.store()).unwrap();
     for (bad, word) in [
         (ServeConfig { listen: Listen::OFF, ..config() }, "listen"),
         (ServeConfig { listen_tls: crate::fixture::loopback(), ..config() }, "tls-certificate"),
@@ -341,7 +341,7 @@ fn a_configuration_is_checked_without_listening() {
         (ServeConfig { memory_cache: ByteSize::new(1 << 60), ..config() }, "memory-cache"),
         (ServeConfig { access_log_format: LogFormat::Combined, ..config() }, "access-log-file"),
     ] {
-        let error = Server::check(bad, fixture.store()).unwrap_err().to_string();
+        let error = Server::check(&bad, fixture.store()).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
 }

@@ -1,0 +1,174 @@
+//! What happens when the system gives no more: each limit ends in an error with an exit code, and in no signal.
+//!
+//! Memory that is refused ends the process at once, as there may be none left to go on with; nothing is lost by that which
+//! `kill -9` would not lose. A file that may not grow (`ulimit -f`) is an error of writing like any other.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::exit::Exit;
+
+/// The system's allocator, which says so when there is no more.
+struct Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+/// Results are JSON; known when there may be no memory to ask for it.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Memory ran out, and some thread says so.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Makes errors of signals that limits would cause. Programs that this one starts inherit that SIGXFSZ is ignored.
+pub(crate) fn heed() {
+    #[expect(unsafe_code, reason = "neither std nor rustix can set what a signal does")]
+    // SAFETY: this is called before any thread begins, and the handler does only what is allowed in one.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        libc::signal(libc::SIGABRT, aborted as extern "C" fn(libc::c_int) as libc::sighandler_t);
+    }
+}
+
+/// The C library aborts where it finds no memory for itself, as for what a thread leaves behind. Other aborts go on.
+extern "C" fn aborted(_: libc::c_int) {
+    #[expect(unsafe_code, reason = "only the kernel can be asked from within a signal")]
+    // SAFETY: a new mapping of its own, which is never used.
+    let page = unsafe {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        libc::mmap(std::ptr::null_mut(), PROBED_BYTES, libc::PROT_NONE, flags, -1, 0)
+    };
+    if page == libc::MAP_FAILED {
+        end_without_memory(PROBED_BYTES);
+    }
+}
+
+/// What the C library asks the system for at once.
+const PROBED_BYTES: usize = 1 << 20;
+
+/// What is printed at the end is JSON.
+pub(crate) fn speak_json() {
+    JSON.store(true, Ordering::Relaxed);
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe to write")]
+// SAFETY: every call is passed on as it is, and what comes back too.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        given(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        given(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        given(unsafe { System.realloc(pointer, layout, size) }, size)
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+fn given(pointer: *mut u8, size: usize) -> *mut u8 {
+    if pointer.is_null() {
+        end_without_memory(size);
+    }
+    pointer
+}
+
+/// Says so in one line, without memory, and ends.
+#[cold]
+fn end_without_memory(size: usize) -> ! {
+    if ENDING.swap(true, Ordering::Relaxed) {
+        loop {
+            #[expect(unsafe_code, reason = "waits for another thread to end the process, without memory")]
+            // SAFETY: it waits, and touches nothing.
+            unsafe {
+                libc::pause();
+            }
+        }
+    }
+    let mut line = Line::default();
+    line.add(b"error: out of memory: the system refused ");
+    line.add_number(size);
+    line.add(b" bytes; raise the limit (ulimit -v, MemoryMax= of the unit), or let fewer workers run\n");
+    print(2, line.text());
+    if JSON.load(Ordering::Relaxed) {
+        print(1, b"{\"error\":\"out of memory\",\"exit\":13}\n");
+    }
+    #[expect(unsafe_code, reason = "what std runs at an exit may need memory")]
+    // SAFETY: it does not return, and nothing of the process is used any more.
+    unsafe {
+        libc::_exit(Exit::Memory as i32)
+    }
+}
+
+/// Writes past the buffers and locks of std, which whoever needed memory may hold. Nobody is left to be told if it fails.
+fn print(descriptor: i32, text: &[u8]) {
+    #[expect(unsafe_code, reason = "std has locks and buffers before its descriptors")]
+    // SAFETY: the bytes live as long as the call, and a descriptor that is closed is an error.
+    unsafe {
+        libc::write(descriptor, text.as_ptr().cast(), text.len());
+    }
+}
+
+/// A short text on the stack.
+struct Line {
+    bytes: [u8; 192],
+    length: usize,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { bytes: [0; 192], length: 0 }
+    }
+}
+
+impl Line {
+    fn add(&mut self, text: &[u8]) {
+        let room = &mut self.bytes[self.length..];
+        let length = text.len().min(room.len());
+        room[..length].copy_from_slice(&text[..length]);
+        self.length += length;
+    }
+
+    fn add_number(&mut self, mut number: usize) {
+        let mut digits = [0; 20];
+        let mut first = digits.len();
+        loop {
+            first -= 1;
+            digits[first] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.add(&digits[first..]);
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_needs_no_memory_and_has_an_end() {
+        let mut line = Line::default();
+        for (number, text) in [(0, "0"), (7, "07"), (usize::MAX, "0718446744073709551615")] {
+            line.add_number(number);
+            assert_eq!(line.text(), text.as_bytes());
+        }
+        line.add(&[b'x'; 500]);
+        assert_eq!(line.text().len(), 192);
+    }
+}
