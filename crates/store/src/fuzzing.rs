@@ -8,6 +8,7 @@ use clearwell_format::Version;
 use crate::Digest;
 use crate::index::{self, Index};
 use crate::layout::LayoutVersion;
+use crate::record::{Checksum, ReleaseRecord};
 
 /// An index with `body` and the checksum of that: what is opened finds every artifact that it lists, and comes back byte
 /// for byte. `file` is written.
@@ -24,6 +25,13 @@ pub fn index(body: &[u8], file: &Path) {
     assert_eq!(index::write(release, &artifacts, Vec::new()).expect("memory takes it"), bytes);
 }
 
+/// A record says the same after it was written again, with a checksum that is right.
+pub fn record(json: &[u8]) {
+    let Ok((record, _)) = ReleaseRecord::from_json(json) else { return };
+    let (again, checksum) = ReleaseRecord::from_json(&record.to_json()).expect("a record of ours");
+    assert_eq!((again, checksum), (record, Checksum::Right));
+}
+
 /// The stamp of a layout comes back.
 pub fn layout(text: &str) {
     if let Some(version) = LayoutVersion::parse(text) {
@@ -38,6 +46,9 @@ mod tests {
 
     use super::*;
 
+    const RECORD: &str = r#"{"version": 20, "format": 30, "timestamp": 1700000000, "previous": 10, "fixes": [1.5, {"a": null}],
+        "bundles": [{"name": "os-core", "version": 20, "changed": true, "later": 0}], "files": 18446744073709551615}"#;
+
     proptest! {
         #[test]
         fn damaged_indexes(cuts in vec((any::<prop::sample::Index>(), any::<u8>()), 0..4), rows: u8) {
@@ -48,6 +59,16 @@ mod tests {
             }
             let folder = tempfile::tempdir().unwrap();
             index(&body, &folder.path().join("index"));
+        }
+
+        #[test]
+        fn damaged_records(cuts in vec((any::<prop::sample::Index>(), any::<u8>()), 0..3)) {
+            let mut json = RECORD.as_bytes().to_vec();
+            for (at, byte) in cuts {
+                let at = at.index(json.len());
+                json[at] = byte;
+            }
+            record(&json);
         }
 
         #[test]
