@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use clearwell_format::resource::{Artifact, ResourceKind};
-use clearwell_format::{BundleName, FormatNumber, Version};
+use clearwell_format::{BundleName, FormatNumber, Mom, MomEntry, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactMeta, Digest};
@@ -146,6 +146,30 @@ impl ReleaseRecord {
         match unsealed(json) {
             Some((sum, bytes)) if Digest::of(&bytes) == sum => Ok((record, Checksum::Right)),
             _ => Err(serde::de::Error::custom("its checksum is wrong")),
+        }
+    }
+
+    /// With what the MoM of the release says.
+    pub(crate) fn with_mom(mut self, mom: &Mom) -> Self {
+        let known = std::mem::take(&mut self.bundles);
+        let bundle = |entry: &MomEntry| BundleRecord {
+            name: entry.bundle.clone(),
+            version: entry.version,
+            changed: entry.version == self.version,
+            experimental: entry.flags.status == clearwell_format::Status::Experimental,
+            other: known
+                .iter()
+                .find(|known| known.name == entry.bundle)
+                .map(|known| known.other.clone())
+                .unwrap_or_default(),
+        };
+        Self {
+            format: mom.header.format,
+            previous: mom.header.previous,
+            timestamp: mom.header.timestamp,
+            min_version: mom.header.min_version,
+            bundles: mom.bundles().map(bundle).collect(),
+            ..self
         }
     }
 

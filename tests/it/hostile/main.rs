@@ -24,6 +24,7 @@ mod mix;
 mod names;
 mod packs;
 mod ranges;
+mod records;
 #[path = "../../../crates/clearwell/tests/cli/run.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod run;

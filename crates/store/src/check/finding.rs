@@ -83,6 +83,12 @@ pub enum FindingKind {
         /// The version.
         version: Version,
     },
+    /// The record says something else of the release than its MoM.
+    #[error("its {field} is not what the MoM of the release says")]
+    RecordDiffers {
+        /// The key of the record.
+        field: &'static str,
+    },
     /// The record counts other artifacts than the index has.
     #[error("the record counts {recorded} artifacts, and the index has {indexed}")]
     RecordCounts {
@@ -229,6 +235,7 @@ impl Finding {
             Kind::Index(_) | Kind::Record(_) | Kind::RecordMissing { .. } => {
                 "check --repair makes it again from the content"
             }
+            Kind::RecordDiffers { .. } => "check --repair takes it from the MoM",
             Kind::RecordCounts { .. } => "nothing: the index counts",
             Kind::Manifest(_) | Kind::ManifestHash { .. } | Kind::NotAsArchived => {
                 "restore the release from a backup, or build a new one with --min-version"
@@ -262,6 +269,7 @@ impl Finding {
             Kind::Index(_) => "index",
             Kind::Record(_) => "record",
             Kind::RecordMissing { .. } => "record-missing",
+            Kind::RecordDiffers { .. } => "record-differs",
             Kind::RecordCounts { .. } => "record-counts",
             Kind::Manifest(_) => "manifest",
             Kind::ManifestHash { .. } => "manifest-hash",

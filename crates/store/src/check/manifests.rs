@@ -24,6 +24,7 @@ impl Run<'_> {
         for version in releases {
             meter.advance(1, 0);
             let Some(mom) = self.mom(version, trust) else { continue };
+            self.compare_record(version, &mom);
             for entry in mom.bundles() {
                 named.entry((entry.bundle.clone(), entry.version)).or_default().push((entry.hash, version));
             }

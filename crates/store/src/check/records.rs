@@ -1,6 +1,6 @@
 //! The record of each release, and versions that lost theirs.
 
-use clearwell_format::Version;
+use clearwell_format::{Mom, Version};
 
 use super::{Finding, FindingKind, Run};
 use crate::listing::list;
@@ -24,6 +24,23 @@ impl Run<'_> {
             }
         }
         self.lost_records()
+    }
+
+    /// The record of a release against its MoM: what the one says that the other does not.
+    pub(super) fn compare_record(&mut self, version: Version, mom: &Mom) {
+        let Ok(record) = self.store.record(version) else { return };
+        let of_mom = record.clone().with_mom(mom);
+        let fields = [
+            ("format", record.format != of_mom.format),
+            ("previous", record.previous != of_mom.previous),
+            ("timestamp", record.timestamp != of_mom.timestamp),
+            ("min-version", record.min_version != of_mom.min_version),
+            ("bundles", record.bundles != of_mom.bundles),
+        ];
+        let layout = self.store.layout();
+        for (field, _) in fields.into_iter().filter(|(_, differs)| *differs) {
+            self.find(Finding::at(&layout.record(version), layout, FindingKind::RecordDiffers { field }));
+        }
     }
 
     /// Versions with content and a sound index that nothing in staging explains: somebody removed the record.

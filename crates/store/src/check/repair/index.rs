@@ -61,6 +61,17 @@ impl Repair<'_> {
             self.place_at(&path, &record.to_json(), How::FromContent)?;
             self.changed_index = true;
         }
+        self.mend_records(findings)
+    }
+
+    /// Takes from the MoM what the record says otherwise; the rest of the record stays.
+    fn mend_records(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
+        for version in self.versions(findings, |kind| matches!(kind, FindingKind::RecordDiffers { .. })) {
+            let store = self.writer.store().clone();
+            let (Ok(record), Ok(mom)) = (store.record(version), store.mom(version)) else { continue };
+            self.place_at(&store.layout().record(version), &record.with_mom(&mom).to_json(), How::FromContent)?;
+            self.changed_index = true;
+        }
         Ok(())
     }
 
