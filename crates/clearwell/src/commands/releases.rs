@@ -240,9 +240,8 @@ fn show(store: &Store, version: Version, packs_in_full: bool, ui: &Ui) -> Result
     }
     let packs: Vec<_> = index
         .iter()
-        .filter_map(|(artifact, meta)| {
-            matches!(artifact, Artifact::Pack { .. }).then(|| (artifact.to_string(), meta.size))
-        })
+        .filter(|(artifact, _)| matches!(artifact, Artifact::Pack { .. }))
+        .map(|(artifact, meta)| (artifact.to_string(), meta.size))
         .collect();
     if !packs.is_empty() {
         text.gap();
