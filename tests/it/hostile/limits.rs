@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 
 use crate::mix::Mix;
 use crate::run::{Ended, Running};
-use crate::wait::until;
 
 /// The binary in the folder of a mix, under limits as a shell sets them.
 fn limited(mix: &Mix, limits: &str, args: &[&str]) -> Command {
@@ -53,9 +52,11 @@ fn a_server_whose_log_may_not_grow_goes_on() {
     for _ in 0..300 {
         assert_eq!(ask(), 200);
     }
-    until(|| fs::metadata(mix.path("access.log")).unwrap().len() >= 2048);
-    assert_eq!(ask(), 200);
-    drop(running);
+    // Its end waits for the log: all lines were tried, and the file has those that found room.
+    running.terminate();
+    assert_eq!(running.wait().code(), Some(0));
+    let log = fs::read_to_string(mix.path("access.log")).unwrap();
+    assert!(log.len() <= 4096 && log.ends_with('\n'), "{log}");
 }
 
 #[test]
