@@ -13,7 +13,7 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
-use clearwell_format::archive::Codec;
+use clearwell_format::archive::{Codec, Nice, Window};
 use rustix::time::{ClockId, clock_gettime};
 
 fn main() {
@@ -30,8 +30,11 @@ fn main() {
         data.truncate(if is_smoke { 200_000 } else { 32 << 20 });
         let x86 = data.starts_with(b"\x7fELF");
         let (liblzma, first) = timed(|| liblzma(&data, x86));
-        let (ours, second) =
-            timed(|| Codec::OwnXz { window: 32 << 20, nice: 40, x86 }.compress(&data).expect("memory"));
+        let (ours, second) = timed(|| {
+            Codec::OwnXz { window: Window::LARGEST, nice: Nice::new(40).expect("a length"), x86 }
+                .compress(&data)
+                .expect("memory")
+        });
         for stream in [&liblzma, &ours] {
             let mut back = Vec::new();
             liblzma::read::XzDecoder::new(&stream[..]).read_to_end(&mut back).expect("a whole stream");

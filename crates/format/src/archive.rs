@@ -12,6 +12,7 @@ mod shape;
 mod tar;
 mod write;
 
+pub use clearwell_xz::{Nice, Window};
 pub use codec::{Codec, CodecError, Encoder, decoder};
 pub use read::{ArchiveError, Member, MemberBody, MemberHeader, read_members, single_member};
 pub use shape::{

@@ -3,7 +3,7 @@
 //! Mixer's `COMPRESSION` names the methods; ours are the same formats made in process. What is kept depends on the bytes
 //! and on nothing else.
 
-use clearwell_format::archive::Codec;
+use clearwell_format::archive::{Codec, Nice, Window};
 
 use crate::branches::filter_pays;
 use crate::executable::is_x86;
@@ -61,7 +61,8 @@ impl Suit {
     }
 
     /// Own xz with this window and these longest matches.
-    const fn xz(window: u32, nice: u32) -> Self {
+    const fn xz(window: Window, nice: u16) -> Self {
+        let nice = Nice::new(nice).expect("a constant that a match can have");
         Self { filtered: Codec::OwnXz { window, nice, x86: true }, plain: Codec::OwnXz { window, nice, x86: false } }
     }
 
@@ -84,13 +85,13 @@ impl Suit {
 /// For the few bytes in front of others.
 pub(crate) const XZ: Codec = XZ_FILE.plain;
 /// For one file: the window of 8 MiB is what small clients can afford.
-pub(crate) const XZ_FILE: Suit = Suit::xz(8 << 20, 40);
+pub(crate) const XZ_FILE: Suit = Suit::xz(Window::MIB_8, 40);
 /// With a window of 32 MiB: for packs, in which files stand side by side that are alike.
-pub(crate) const XZ_WIDE: Suit = Suit::xz(32 << 20, 40);
+pub(crate) const XZ_WIDE: Suit = Suit::xz(Window::LARGEST, 40);
 /// For packs for updates: what they hold is much alike.
-pub(crate) const XZ_SOLID: Suit = Suit::xz(32 << 20, 128);
+pub(crate) const XZ_SOLID: Suit = Suit::xz(Window::LARGEST, 128);
 /// For those in a hurry.
-pub(crate) const XZ_BRISK: Suit = Suit::xz(8 << 20, 20);
+pub(crate) const XZ_BRISK: Suit = Suit::xz(Window::MIB_8, 20);
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ mod branch;
 mod chunk;
 mod find;
 mod model;
+mod options;
 mod parse;
 mod price;
 mod range;
@@ -24,4 +25,5 @@ mod tariff;
 mod way;
 
 pub use model::Contexts;
-pub use stream::{BLOCK_BYTES, Encoder, Options, encode};
+pub use options::{Nice, Options, Window};
+pub use stream::{BLOCK_BYTES, Encoder, encode};

@@ -5,15 +5,24 @@ use crate::range::{EVEN, Probability, RangeEncoder};
 /// How literals and positions choose their probabilities (xz: lc, lp, pb).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Contexts {
-    /// So many of the highest bits of the byte before a literal, 0 to 4; with `literal_position_bits` 4 at most.
-    pub literal_bits: u32,
-    /// So many of the lowest bits of a literal's position.
-    pub literal_position_bits: u32,
-    /// So many of the lowest bits of any position, 0 to 4. Machine code has a grid of four bytes; text has none.
-    pub position_bits: u32,
+    /// The number of highest bits of the byte before a literal; with `literal_position_bits` 4 at most.
+    pub(crate) literal_bits: u32,
+    /// The number of lowest bits of a literal's position.
+    pub(crate) literal_position_bits: u32,
+    /// The number of lowest bits of any position, 4 at most. Machine code has a grid of four bytes; text has none.
+    pub(crate) position_bits: u32,
 }
 
 impl Contexts {
+    /// With these numbers of bits of the byte before a literal, of a literal's position and of any position; `None` for
+    /// what the format does not have: the first two together and the last are 4 at most.
+    pub const fn new(literal_bits: u32, literal_position_bits: u32, position_bits: u32) -> Option<Self> {
+        if literal_bits > 4 || literal_position_bits > 4 - literal_bits || position_bits > 4 {
+            return None;
+        }
+        Some(Self { literal_bits, literal_position_bits, position_bits })
+    }
+
     /// For anything that may have a grid of four bytes.
     pub const BINARY: Self = Self { literal_bits: 3, literal_position_bits: 0, position_bits: 2 };
     /// For text, and what else has no grid.

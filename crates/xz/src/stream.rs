@@ -6,20 +6,7 @@ use crate::branch::encode_x86;
 use crate::chunk;
 use crate::find::{PADDING, Tables};
 use crate::model::Contexts;
-
-/// What decides on the bytes that come out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Options {
-    /// The largest distance of a match, in bytes: 4 KiB to [`BLOCK_BYTES`], a power of two. Decoders need as much memory, or as
-    /// the input has, if that is less.
-    pub window: u32,
-    /// Matches of so many bytes are taken without looking further: 8 to 273.
-    pub nice: u32,
-    /// How probabilities are chosen; `None` for what suits each block.
-    pub contexts: Option<Contexts>,
-    /// With the x86 branch filter, which pays for machine code.
-    pub x86: bool,
-}
+use crate::options::{Options, Window};
 
 /// What is compressed together at most.
 pub const BLOCK_BYTES: usize = 32 << 20;
@@ -91,7 +78,7 @@ impl<W: Write> Encoder<W> {
         self.begin()?;
         let Options { window, nice, contexts, x86 } = self.options;
         let length = self.block.len();
-        let window = length.next_power_of_two().clamp(4096, window as usize);
+        let window = length.next_power_of_two().clamp(Window::SMALLEST.bytes() as usize, window.bytes() as usize);
         let mut out = block_header(window, x86);
         let mut check = crc64fast::Digest::new();
         check.write(&self.block);
@@ -103,7 +90,7 @@ impl<W: Write> Encoder<W> {
         self.block.resize(length + PADDING, 0);
         let contexts =
             contexts.unwrap_or_else(|| if x86 { Contexts::BINARY } else { Contexts::guess(&self.block[..length]) });
-        chunk::encode(&self.block, contexts, nice, window, &mut out);
+        chunk::encode(&self.block, contexts, nice.length(), window, &mut out);
         self.block.clear();
         let size = out.len() + CHECK;
         pad(&mut out);

@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 
-use clearwell_xz::{BLOCK_BYTES, Contexts, Encoder, Options, encode};
+use clearwell_xz::{BLOCK_BYTES, Contexts, Encoder, Nice, Options, Window, encode};
 use liblzma::stream::{CONCATENATED, Stream};
 use proptest::prelude::*;
 
-const PLAIN: Options = Options { window: 8 << 20, nice: 64, contexts: None, x86: false };
+const PLAIN: Options = Options { window: Window::MIB_8, nice: NICE, contexts: None, x86: false };
+const NICE: Nice = Nice::new(64).unwrap();
 
 fn decoded(stream: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -16,7 +17,8 @@ fn decoded(stream: &[u8]) -> Vec<u8> {
 }
 
 fn all_options() -> impl Iterator<Item = Options> {
-    [(8 << 20, 64), (4096, 8), (32 << 20, 273)].into_iter().flat_map(|(window, nice)| {
+    let ends = [(Window::MIB_8, NICE), (Window::SMALLEST, Nice::LEAST), (Window::LARGEST, Nice::MOST)];
+    ends.into_iter().flat_map(|(window, nice)| {
         [Some(Contexts::BINARY), Some(Contexts::TEXT)]
             .into_iter()
             .flat_map(move |contexts| [false, true].into_iter().map(move |x86| Options { window, nice, contexts, x86 }))
@@ -143,5 +145,25 @@ proptest! {
         }
         let options = all_options().nth(choice).unwrap();
         prop_assert!(decoded(&encode(&data, options)) == data);
+    }
+
+    /// All options that can be constructed make streams that liblzma reads.
+    #[test]
+    fn all_options_come_back(
+        log in 0u32..32,
+        nice in 0u16..300,
+        bits in (0u32..6, 0u32..6, 0u32..6),
+        x86: bool,
+        text in prop::collection::vec(0u8..6, 0..3000),
+        seed: u32,
+    ) {
+        let (window, nice) = (Window::new(1 << log), Nice::new(nice));
+        let contexts = Contexts::new(bits.0, bits.1, bits.2);
+        prop_assert_eq!(window.is_some(), (12..=25).contains(&log));
+        let (Some(window), Some(nice)) = (window, nice) else { return Ok(()) };
+        // Repeats farther apart than the smallest window.
+        let data = [&text[..], &noise(5000, seed), &text, &noise(100, seed)].concat();
+        let options = Options { window, nice, contexts, x86 };
+        prop_assert!(decoded(&encode(&data, options)) == data, "{:?}", options);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use clearwell_xz::{Nice, Window};
+
 /// How an archive is compressed. The same codec and bytes give the same result on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Codec {
@@ -27,10 +29,10 @@ pub enum Codec {
     /// The same format by our own encoder: in half the time of preset 6 or less, for one or two hundredths more
     /// bytes.
     OwnXz {
-        /// The largest distance of a match, in bytes; a power of two, 32 MiB at most.
-        window: u32,
-        /// Matches of so many bytes are taken without looking further, 8 to 273: the more, the slower and the smaller.
-        nice: u32,
+        /// The largest distance of a match.
+        window: Window,
+        /// Matches of this length are taken without looking further.
+        nice: Nice,
         /// With the x86 branch filter.
         x86: bool,
     },
