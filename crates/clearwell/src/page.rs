@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn a_name_begins_no_line() {
         let mut page = Page::of("first");
-        let _ = writeln!(page, "{}: {}", "a\nb", "\u{1b}[2J");
+        let (name, other) = ("a\nb", "\u{1b}[2J");
+        let _ = writeln!(page, "{name}: {other}");
         page.gap();
         page.append(&Page::of("last"));
         assert_eq!(page.as_str(), "first\na\\nb: \\x1b[2J\n\nlast\n");
