@@ -15,8 +15,9 @@
 
 mod note;
 mod recover;
+mod remake;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ use crate::{ArtifactMeta, Hasher, Index, ReleaseRecord, Store, StoreError, regul
 
 pub use note::Begun;
 pub(crate) use note::DraftNote;
+pub use remake::Remake;
 
 /// A version being made, or artifacts being added to one. Nothing of it is visible to readers.
 ///
@@ -86,22 +88,6 @@ impl<'w> Draft<'w> {
 
     pub(crate) fn begin_extension(store: &'w Store, version: Version, index: Arc<Index>) -> Result<Self, StoreError> {
         Self::open(store, DraftNote::of_extension(version), Some(index))
-    }
-
-    /// A draft over the release without some of its artifacts.
-    pub(crate) fn begin_remake(
-        store: &'w Store,
-        version: Version,
-        index: &Index,
-        without: &BTreeSet<Artifact>,
-    ) -> Result<Self, StoreError> {
-        let mut draft = Self::open(store, DraftNote::of_extension(version), None)?;
-        let mut left = index.to_map()?;
-        left.retain(|artifact, _| !without.contains(artifact));
-        let path = draft.folder.join("scratch").join("left");
-        crate::index::store(version, &left, &path, store.disk())?;
-        draft.released = Some(Arc::new(Index::open(&path, version)?));
-        Ok(draft)
     }
 
     /// A folder for parts of artifacts that are not whole yet. It goes with the draft, and comes back with one that is

@@ -71,7 +71,7 @@ mod writer;
 pub use content::ContentProblem;
 pub use digest::{Digest, Hasher};
 pub use discard::{Discarded, Obstacle};
-pub use draft::{Begun, Draft, PutOutcome, Transfer};
+pub use draft::{Begun, Draft, PutOutcome, Remake, Transfer};
 pub use error::{Fault, StoreError};
 pub use index::{ArtifactMeta, Entries, Index, IndexDamage};
 pub use layout::{Layout, LayoutVersion};

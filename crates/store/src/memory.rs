@@ -65,12 +65,15 @@ fn total_of_meminfo(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Paths below the root with what is in them.
+    type Files<'f> = &'f [(&'f str, &'f str)];
+
     #[test]
     fn the_smallest_limit_binds_wherever_it_stands() {
         const MACHINE: (&str, &str) = ("proc/meminfo", "MemTotal:       16384 kB\nMemFree: 1 kB\n");
         const ALL: u64 = 16 << 20;
         let second = |group: &'static str| ("proc/self/cgroup", group);
-        let table: &[(&[(&str, &str)], Option<u64>)] = &[
+        let table: &[(Files<'_>, Option<u64>)] = &[
             (&[], None),
             (&[("proc/meminfo", "MemFree: 1 kB\n")], None),
             (&[MACHINE], Some(ALL)),

@@ -6,7 +6,7 @@ use std::path::Path;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Resource, Version, pointer};
 
-use crate::draft::{Draft, DraftNote};
+use crate::draft::{Draft, DraftNote, Remake};
 use crate::listing::list;
 use crate::lock::Lock;
 use crate::pointers::{self, PointerGeneration, PointerSet};
@@ -141,15 +141,14 @@ impl Writer {
         crate::check::repair::replace(self, resource, from)
     }
 
-    /// Begins to make `artifacts` of a release again, which the draft then has not. The draft is for [`Writer::restore`]
-    /// and to be discarded: it cannot become a release.
+    /// Begins to make the artifacts `lost` of a release again.
     ///
     /// # Errors
     /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or the disk's.
-    pub fn remake(&mut self, version: Version, artifacts: &BTreeSet<Artifact>) -> Result<Draft<'_>, StoreError> {
+    pub fn remake(&mut self, version: Version, lost: &BTreeSet<Artifact>) -> Result<Remake<'_>, StoreError> {
         let index = self.store.index(version)?;
         self.remove_drafts(|_, note| note.is_some_and(|note| !note.extends))?;
-        Draft::begin_remake(&self.store, version, &index, artifacts)
+        Remake::begin(&self.store, version, &index, lost)
     }
 
     fn refuse_pointers_to_nothing(&self, set: &PointerSet) -> Result<(), StoreError> {

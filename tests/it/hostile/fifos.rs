@@ -59,6 +59,9 @@ fn every_command_ends(mix: &Mix, what: &str, damaged: bool) {
     }
 }
 
+/// Where a file of a mix lies.
+type Place<'p> = &'p dyn Fn(&Mix) -> PathBuf;
+
 #[test]
 fn every_command_ends_whatever_lies_in_the_place_of_a_file() {
     let file = |mix: &Mix| fs::read_dir(mix.path("store/content/10/files")).unwrap().next().unwrap().unwrap().path();
@@ -66,7 +69,7 @@ fn every_command_ends_whatever_lies_in_the_place_of_a_file() {
         let mut found = fs::read_dir(mix.path("store/content/version")).unwrap().map(|found| found.unwrap().path());
         found.find(|path| path.is_dir()).unwrap().join("latest")
     };
-    let places: [(&dyn Fn(&Mix) -> PathBuf, bool); 9] = [
+    let places: [(Place<'_>, bool); 9] = [
         (&|mix| mix.path("store/content/10/Manifest.MoM"), true),
         (&|mix| mix.path("store/content/10/Manifest.os-core.tar"), true),
         (&file, true),
