@@ -7,7 +7,7 @@
 //! | signature | the signature beside the MoM is as good as the one in its archive |
 //! | update | all bundles of an earlier release are installed, and updated |
 //! | alone | each bundle with its includes only: has every path its folder? |
-//! | fullfiles | every file of the release is fetched alone, as by an endpoint that no pack helped |
+//! | fullfiles | every file that endpoints keep is fetched alone, as by an endpoint that no pack helped |
 //!
 //! The first three are what an [`Endpoint`] does; nothing is checked in another way than an endpoint checks it.
 
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
+use clearwell_store::fullfiles::OsCore;
 use clearwell_store::progress::{Meter, Phase, Progress};
 use serde::{Serialize, Serializer};
 use tokio::task::JoinSet;
@@ -550,8 +551,9 @@ fn orphans(bundle: &BundleName, manifests: &Manifests) -> Vec<Problem> {
 async fn fetch_all(run: &mut Run, manifests: &Manifests, parallel: usize, stage: &Stage<'_>) -> Result<(), Stop> {
     // By resource: one content may be wanted out of the folders of two versions.
     let mut wanted: BTreeMap<Resource, FileHash> = BTreeMap::new();
+    let os_core = OsCore::new(manifests.get(&BundleName::os_core()).map(|loaded| &loaded.manifest));
     for (bundle, loaded) in manifests {
-        for entry in loaded.manifest.present() {
+        for entry in loaded.manifest.present().filter(|entry| !os_core.carries(entry)) {
             let listed = Listed { entry: entry.clone(), bundle: bundle.clone() };
             wanted.insert(fullfile(&listed, entry.hash), entry.hash);
         }

@@ -15,6 +15,7 @@
 //! MoM is not adopted. Run again, it adopts what is new, adds artifacts that have come or were repaired, and compares
 //! the rest.
 
+mod fullfiles;
 mod manifests;
 mod pointers;
 mod problem;
@@ -102,6 +103,8 @@ pub fn adopt(
     }
     meters.read.finish();
     meters.store.finish();
+    fullfiles::look_for_fullfiles(writer.store(), &mut report, progress)?;
+    report.problems.sort_by_cached_key(|problem| (problem.version(), problem.path.clone()));
     report.problems.extend(source::strays(www)?);
     pointers::adopt(www, writer, options.trust.as_ref(), &mut report)?;
     Ok(report)

@@ -34,12 +34,14 @@
 //! | [`adopt`] | taking over a tree that mixer made |
 //! | [`check`] | every byte, and what it promises; and repairing it |
 //! | [`gc`] | removing what no endpoint needs any more |
+//! | [`fullfiles`] | which fullfiles endpoints need of a release |
 //! | [`disk`] | every change of the file system, with a hook for faults |
 //! | [`regular`] | reading of files: regular ones only, without waiting |
 
 pub mod adopt;
 pub mod check;
 pub mod disk;
+pub mod fullfiles;
 pub mod gc;
 pub mod memory;
 pub mod progress;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use clearwell_endpoint::source::{Fault, Probe, Source, StoreSource, TreeSource};
 use clearwell_endpoint::{Check, EndpointOptions, VerifyOptions, VerifyReport, verify};
 use clearwell_format::Version;
+use clearwell_format::resource::Artifact;
 use clearwell_sign::TrustAnchor;
 use clearwell_store::progress::{Event, Progress, Silent};
-use clearwell_testkit::{Www, flip_byte, sample_store, sample_www, signer};
+use clearwell_testkit::{ReleaseBuilder, TestObject, Www, flip_byte, pointers, sample_store, sample_www, signer};
 
-use crate::support::{Content, World, core, files, options};
+use crate::support::{Content, World, core, files, options, tracking};
 
 fn version(number: u32) -> Version {
     Version::new(number).unwrap()
@@ -91,6 +92,31 @@ async fn another_key_is_found_out() {
     let report = verified(StoreSource::new(sample.store), &options).await;
     assert_eq!(report.checks.len(), 1);
     assert_eq!(report.checks[0].report.exit_code.code(), 21);
+}
+
+/// A directory of a new bundle that os-core has since an earlier release: the reference makes no fullfile for it.
+#[tokio::test]
+async fn what_os_core_carries_needs_no_fullfile() {
+    let directory = TestObject::directory("/usr");
+    let music = vec![directory.clone(), TestObject::file("/usr/song", "a song"), tracking("music")];
+    let first = ReleaseBuilder::new(10, None).bundle("os-core", &[], core(10)).build();
+    let second =
+        ReleaseBuilder::new(20, Some(&first)).bundle("os-core", &[], core(20)).bundle("music", &["os-core"], music);
+    let mut second = second.build();
+    assert!(second.artifacts.remove(&Artifact::Fullfile(directory.hash())).is_some());
+    let folder = tempfile::tempdir().unwrap();
+    let www = Www { root: folder.path().to_owned() };
+    [&first, &second].iter().for_each(|release| www.add(release));
+    www.point(&pointers(second.mom.header.format, version(20)));
+    let options = everything(signer().anchor());
+    let report = verified(TreeSource::new(&www.root), &options).await;
+    assert!(report.is_clean(), "{:#?}", report.problems());
+
+    let song = format!("20/files/{}.tar", TestObject::file("/usr/song", "a song").hash());
+    fs::remove_file(www.root.join(&song)).unwrap();
+    let report = verified(TreeSource::new(&www.root), &options).await;
+    let problems: Vec<_> = report.problems().iter().map(|(_, problem)| problem.to_string()).collect();
+    assert!(matches!(&problems[..], [problem] if problem.contains(&song)), "{problems:?}");
 }
 
 /// Each kind of damage, what finds it, and whether endpoints still get their files.

@@ -3,14 +3,13 @@
 //! Source: content layout 1 and must-keep 5. Fullfiles are what endpoints fall back to for everything; without one an
 //! update ends with exit code 17.
 //!
-//! Not asked for: an entry that os-core has as well, with the same hash and a lower version. Every endpoint has os-core
-//! and keeps the lower one (manifest 3.4), so nobody fetches the other. The index bundle has such directories when it
-//! is released and os-core is not, and the reference makes no fullfiles for them (golden scenario 018).
+//! Not asked for: an entry that os-core carries (golden scenario 018).
 
 use std::collections::HashSet;
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Resource};
+use clearwell_store::fullfiles::is_carried;
 
 use super::listed::Item;
 use super::survey::Survey;
@@ -22,12 +21,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     };
     let os_core = survey.bundles.index(&BundleName::os_core());
     let dropped = |item: &Item<'_>| {
-        let kept = |other: &Item<'_>| {
-            Some(other.bundle) == os_core
-                && other.entry.hash == item.entry.hash
-                && other.entry.flags == item.entry.flags
-                && other.entry.version < item.entry.version
-        };
+        let kept = |other: &Item<'_>| Some(other.bundle) == os_core && is_carried(item.entry, other.entry);
         survey.listed.at(item.entry.path.as_bytes()).iter().any(kept)
     };
     let mut seen = HashSet::new();

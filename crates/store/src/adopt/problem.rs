@@ -171,6 +171,11 @@ impl Problem {
         }
     }
 
+    /// The version whose folder the file is in.
+    pub(super) fn version(&self) -> Option<Version> {
+        self.path.iter().next()?.to_str()?.parse().ok()
+    }
+
     /// What to do about it.
     pub const fn remedy(&self) -> &'static str {
         use ProblemKind as Kind;

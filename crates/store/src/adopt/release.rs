@@ -154,7 +154,6 @@ impl ReleaseCheck {
         self.sound = sound;
         self.look_for_older_manifests(store, &mom)?;
         let staged = self.check_content(store, &mom, &bundles, meter)?;
-        self.look_for_fullfiles(store, &bundles);
         self.look_into_zero_packs(&bundles, &staged);
         self.compare_with_store();
         Ok(Some(Checked { mom, full }))
@@ -221,23 +220,6 @@ impl ReleaseCheck {
         Ok(staged)
     }
 
-    fn look_for_fullfiles(&mut self, store: &Store, bundles: &BTreeMap<BundleName, Manifest>) {
-        let (mut seen, mut versions) = (BTreeSet::new(), BTreeSet::new());
-        for (bundle, manifest) in bundles {
-            for entry in manifest.present() {
-                let fullfile = Artifact::Fullfile(entry.hash);
-                if entry.version != self.version {
-                    if versions.insert(entry.version) && !store.has_release(entry.version) {
-                        let version = entry.version;
-                        self.problem(&format!("Manifest.{bundle}"), ProblemKind::VersionMissing { version });
-                    }
-                } else if seen.insert(entry.hash) && !self.has(&fullfile) {
-                    self.problem(&fullfile.to_string(), ProblemKind::FullfileMissing { path: entry.path.clone() });
-                }
-            }
-        }
-    }
-
     fn look_into_zero_packs(
         &mut self,
         bundles: &BTreeMap<BundleName, Manifest>,
@@ -267,11 +249,6 @@ impl ReleaseCheck {
             self.sound.remove(&artifact);
             self.problem(&artifact.to_string(), ProblemKind::DiffersFromStore);
         }
-    }
-
-    /// True if the tree has the file, sound or reported, or the store has it.
-    fn has(&self, artifact: &Artifact) -> bool {
-        self.files.contains_key(artifact) || self.known.as_ref().is_some_and(|known| known.get(artifact).is_some())
     }
 
     fn problem(&mut self, name: &str, kind: ProblemKind) {

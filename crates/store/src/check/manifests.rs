@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clearwell_format::resource::Artifact;
-use clearwell_format::{BundleName, Entry, FileHash, Manifest, ManifestName, Mom, Owner, Resource, Version};
+use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, Owner, Resource, Version};
 
 use super::trust::Trust;
 use super::{Finding, FindingKind, Run};
 use crate::content::ContentProblem;
 use crate::fan_out::fan_out_on;
+use crate::fullfiles::lacking;
 use crate::manifest_archive::{self, ArchivedManifest};
 use crate::progress::Meter;
 use crate::{Store, StoreError};
@@ -184,34 +185,14 @@ fn bundle_of(store: &Store, bundle: &BundleName, version: Version, by: &[(FileHa
 
 /// Entries without a fullfile.
 fn entries(store: &Store, manifest: &Manifest, resource: &Resource, release: Version) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut missing: BTreeMap<Version, u64> = BTreeMap::new();
-    for entry in manifest.present() {
-        let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
-        let is_lacking = matches!(store.lookup(&fullfile), Ok(None));
-        if is_lacking && !store.has_content(entry.version) {
-            *missing.entry(entry.version).or_default() += 1;
-            continue;
-        }
-        if is_lacking && store.has_release(release) && !os_core_has(store, entry, release) {
-            findings.push(Finding::of(fullfile, FindingKind::FullfileMissing { path: entry.path.clone() }));
-        }
-    }
-    if store.has_release(release) {
-        let of_manifest =
-            |(version, entries)| Finding::of(resource.clone(), FindingKind::VersionMissing { version, entries });
-        findings.extend(missing.into_iter().map(of_manifest));
-    }
-    findings
-}
-
-/// An entry that os-core has too, with a lower version: every endpoint has os-core and keeps the lower one (manifest
-/// 3.4), and the reference makes no fullfile for the other.
-fn os_core_has(store: &Store, entry: &Entry, release: Version) -> bool {
-    let os_core = |mom: Mom| mom.bundle(&BundleName::os_core()).cloned();
-    let manifest = store.mom(release).ok().and_then(os_core).and_then(|entry| store.bundle_manifest(&entry).ok());
-    let same = |other: &Entry| other.path == entry.path && other.hash == entry.hash && other.version < entry.version;
-    manifest.is_some_and(|manifest| manifest.present().any(same))
+    let lacking = lacking(store, manifest, release);
+    let fullfiles = lacking
+        .fullfiles
+        .into_iter()
+        .map(|(fullfile, path)| Finding::of(fullfile, FindingKind::FullfileMissing { path }));
+    let of_manifest =
+        |(version, entries)| Finding::of(resource.clone(), FindingKind::VersionMissing { version, entries });
+    fullfiles.chain(lacking.versions.into_iter().map(of_manifest)).collect()
 }
 
 impl From<ContentProblem> for FindingKind {

@@ -8,6 +8,7 @@ mod damage;
 mod discard;
 mod disk_errors;
 mod drafts;
+mod fullfiles;
 mod gc;
 mod order;
 mod readers;
