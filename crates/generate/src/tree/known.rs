@@ -111,7 +111,8 @@ const COARSE_SECONDS: i64 = 3;
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::sync::Arc;
+    use std::{fs, io};
 
     use super::*;
 
@@ -140,6 +141,42 @@ mod tests {
             assert_eq!(KnownHashes::read(&path).find(&old), None, "byte {at}");
             fs::write(&path, &whole[..at]).unwrap();
             assert_eq!(KnownHashes::read(&path).find(&old), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_at_any_step_leaves_old_or_new_hashes_and_the_next_run_keeps_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cache/hashes");
+        let (old, new) = ([1; WORDS], [2; WORDS]);
+        let hash = FileHash::of_file(b"content", clearwell_format::Owner::MANIFEST);
+        let met = |state| {
+            let known = KnownHashes::read(&path);
+            known.enter(state, hash, 1_000, 2_000);
+            known
+        };
+        let seen = |disk: fn(Arc<Mutex<Vec<PathBuf>>>, usize) -> Disk, at| {
+            let calls = Arc::default();
+            met(new).keep(&disk(Arc::clone(&calls), at));
+            std::mem::take(&mut *calls.lock().unwrap())
+        };
+        let failing = |calls: Arc<Mutex<Vec<PathBuf>>>, at| {
+            Disk::with_hook(move |_, path| {
+                let mut calls = calls.lock().unwrap();
+                calls.push(path.to_owned());
+                if calls.len() > at { Err(io::Error::other("the disk failed")) } else { Ok(()) }
+            })
+        };
+        let paths = seen(failing, usize::MAX);
+        assert!(paths.contains(&path), "written past the disk: {paths:?}");
+        for at in 0..paths.len() {
+            met(old).keep(&Disk::default());
+            assert!(seen(failing, at).len() > at, "step {at}");
+            let known = KnownHashes::read(&path);
+            assert_eq!((known.find(&old), known.find(&new)), (Some(hash), None), "step {at}");
+            met(new).keep(&Disk::default());
+            let known = KnownHashes::read(&path);
+            assert_eq!((known.find(&old), known.find(&new)), (None, Some(hash)), "step {at}");
         }
     }
 }

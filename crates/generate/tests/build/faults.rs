@@ -2,19 +2,19 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use clearwell_format::{FileHash, Owner};
-use clearwell_generate::build::BuildError;
+use clearwell_format::{FileHash, Owner, Version};
+use clearwell_generate::build::{BuildError, BuildOptions};
 use clearwell_generate::tree::root_folder::RootFolder;
 use clearwell_generate::tree::{Body, Content, Node};
-use clearwell_store::disk::Disk;
+use clearwell_store::disk::{Disk, Operation};
 use clearwell_store::{Fault, Store};
 use clearwell_testkit::signer;
 
-use crate::mix::{Mix, options, snapshot, text, version};
+use crate::mix::{Mix, noise, options, snapshot, text, version};
 
 /// A mix with one file that lies on disk below `root`.
 fn with_file_on_disk(root: &Path, bytes: &[u8]) -> Mix {
@@ -78,14 +78,31 @@ fn a_file_that_changed_since_it_was_hashed_is_named_and_nothing_is_published() {
     }
 }
 
-/// A store whose disk fails at operation `at` and ever after, as in a crash; and how many operations there were.
-fn failing(root: &Path, at: usize) -> (Store, Arc<AtomicUsize>) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&count);
-    let disk = Disk::with_hook(move |_, _| {
-        if seen.fetch_add(1, Ordering::SeqCst) >= at { Err(io::Error::other("crash")) } else { Ok(()) }
+type Calls = Arc<Mutex<Vec<(Operation, PathBuf)>>>;
+
+/// How the disk fails.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Failing {
+    /// Ever after, as in a crash.
+    ForGood,
+    /// Once: what goes on has the disk again.
+    Once,
+}
+
+/// A store whose disk fails at operation `at` of those on paths that are `watched`; and the operations that there were.
+fn failing(root: &Path, at: usize, how: Failing, watched: fn(&Path) -> bool) -> (Store, Calls) {
+    let seen = Calls::default();
+    let calls = Arc::clone(&seen);
+    let disk = Disk::with_hook(move |operation, path| {
+        if !watched(path) {
+            return Ok(());
+        }
+        let mut calls = calls.lock().unwrap();
+        let now = calls.len();
+        calls.push((operation, path.to_owned()));
+        if now == at || (now > at && how == Failing::ForGood) { Err(io::Error::other("crash")) } else { Ok(()) }
     });
-    (Store::open_on(root, disk).unwrap(), count)
+    (Store::open_on(root, disk).unwrap(), seen)
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -105,7 +122,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_crash_at_any_step_loses_nothing_and_the_next_build_ends_the_same() {
+fn a_disk_that_fails_at_any_step_loses_nothing_and_the_next_build_ends_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let before = folder.path().join("before");
     let mut mix = Mix::default();
@@ -113,57 +130,121 @@ fn a_crash_at_any_step_loses_nothing_and_the_next_build_ends_the_same() {
     mix.file("os-core", "/usr/share/text", &text(3_000, 1));
     mix.file("viewer", "/usr/share/picture", &text(500, 2));
     let store = Store::create(&before).unwrap();
-    let no_packs = clearwell_generate::build::BuildOptions { zero_packs: false, ..options() };
+    let no_packs = BuildOptions { zero_packs: false, ..options() };
     mix.build_with(10, None, &store, Some(signer()), &no_packs).unwrap();
     drop(store);
-    mix.file("os-core", "/usr/share/text", &text(3_000, 3));
+    mix.file("os-core", "/usr/share/text", &[text(3_000, 1), text(90, 3)].concat());
 
-    // The extension of 10 with the viewer's pack, and the release of 20: once without a fault.
+    // The extension of 10 with the viewer's pack, and the release of 20.
+    let seen = fail_everywhere(&before, &mix, |_| true, &[(Failing::ForGood, 1), (Failing::Once, 3)]);
+    assert!(seen.len() > 50);
+    // A continued build takes these over.
+    for name in ["make", "make.index", "deltas", "deltas.index"] {
+        let path = Path::new("meta/staging/20/parts").join(name);
+        let is_written = seen.iter().any(|(operation, seen)| *operation == Operation::Write && seen.ends_with(&path));
+        assert!(is_written, "{name} is written past the disk");
+    }
+}
+
+#[test]
+fn a_disk_that_fails_for_catalogues_or_the_spool_of_packs_changes_no_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = folder.path().join("before");
+    let mut mix = Mix::default();
+    mix.format = 30;
+    mix.file("os-core", "/usr/share/text", &text(3_000, 1));
+    let store = Store::create(&before).unwrap();
+    mix.build(10, None, &store);
+    mix.file("os-core", "/usr/share/text", &text(3_000, 2));
+    mix.build(20, Some(10), &store);
+    drop(store);
+    // Large enough for packs in segments, which the packs from 10 and from 20 have in common.
+    for number in 0..5 {
+        mix.file("os-core", &format!("/usr/share/noise-{number}"), &noise(1 << 20, number));
+    }
+    let is_watched = |path: &Path| is_of_spool(path) || is_of_cache(path);
+    let seen = fail_everywhere(&before, &mix, is_watched, &[(Failing::Once, 3)]);
+    for (is_it, name) in [(is_of_spool as fn(&Path) -> bool, "the spool"), (is_of_cache, "the catalogue")] {
+        let is_written = seen.iter().any(|(operation, path)| *operation == Operation::Write && is_it(path));
+        assert!(is_written, "{name} is written past the disk: {seen:?}");
+    }
+}
+
+/// Parts of packs, which are needed once more in the same run.
+fn is_of_spool(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"spool-"))
+}
+
+/// What only saves the next build time.
+fn is_of_cache(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "cache")
+}
+
+/// Builds the release after the last on copies of `before`, with a disk that fails at each n-th operation on a path
+/// that is `watched`, then once more on a sound disk. Returns the operations.
+fn fail_everywhere(
+    before: &Path,
+    mix: &Mix,
+    watched: fn(&Path) -> bool,
+    ways: &[(Failing, usize)],
+) -> Vec<(Operation, PathBuf)> {
+    let folder = tempfile::tempdir().unwrap();
     let clean = folder.path().join("clean");
-    copy(&before, &clean);
-    let (store, count) = failing(&clean, usize::MAX);
-    let outcome = mix.build(20, Some(10), &store);
-    assert_eq!(outcome.extended, [10]);
-    let (steps, expected) = (count.load(Ordering::SeqCst), snapshot(&clean));
-    assert!(steps > 50);
+    copy(before, &clean);
+    let (store, seen) = failing(&clean, usize::MAX, Failing::ForGood, watched);
+    let previous = store.pointers().unwrap().latest_version().unwrap();
+    mix.build(previous.number() + 10, Some(previous.number()), &store);
+    let expected = snapshot(&clean);
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
 
-    // Most of the time is spent waiting for syncs.
+    let steps = |&(how, every)| (0..seen.len()).step_by(every).map(move |at| (at, how));
+    let cases: Vec<_> = ways.iter().flat_map(steps).collect();
     let next = AtomicUsize::new(0);
+    // Most of the time is spent waiting for syncs.
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::SeqCst);
-                    if at >= steps {
-                        break;
-                    }
-                    let root = folder.path().join(format!("at-{at}"));
-                    copy(&before, &root);
-                    crash_and_build_again(&mix, &root, at);
-                    assert!(snapshot(&root) == expected, "step {at}");
+                while let Some(&(at, how)) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let root = folder.path().join(format!("at-{at}-{how:?}"));
+                    copy(before, &root);
+                    let (store, seen) = failing(&root, at, how, watched);
+                    let failed = fail_and_build_again(mix, previous, store);
+                    let at = seen.lock().unwrap().get(at).cloned();
+                    assert!(snapshot(&root) == expected, "{how:?} at {at:?}");
+                    let only_saves_time =
+                        how == Failing::Once && at.as_ref().is_some_and(|(_, path)| is_of_cache(path));
+                    assert!(failed.is_ok() || !only_saves_time, "{at:?}: {failed:?}");
                     fs::remove_dir_all(&root).unwrap();
                 }
             });
         }
     });
+    seen
 }
 
-fn crash_and_build_again(mix: &Mix, root: &Path, at: usize) {
-    let (store, _) = failing(root, at);
-    let crashed = mix.build_with(20, Some(10), &store, Some(signer()), &options());
-    drop(store);
-    let store = Store::open(root).unwrap();
-    let latest = store.pointers().unwrap().latest_version();
-    assert!(latest == Some(version(10)) || latest == Some(version(20)), "step {at}");
-    assert!(crashed.is_err() || latest == Some(version(20)), "step {at}");
+/// Returns what the first of the builds came to.
+fn fail_and_build_again(mix: &Mix, previous: Version, failing: Store) -> Result<(), BuildError> {
+    let next = version(previous.number() + 10);
+    let build =
+        |store: &Store| mix.build_with(next.number(), Some(previous.number()), store, Some(signer()), &options());
+    let (root, failed) = (failing.root().to_owned(), build(&failing));
+    drop(failing);
+    if let Err(error) = &failed {
+        assert_eq!(error.fault(), Fault::Disk, "{error:?}");
+        assert!(error.to_string().contains(root.to_str().unwrap()), "{error}");
+    }
+    let store = Store::open(&root).unwrap();
+    let latest = store.pointers().unwrap().latest_version().unwrap();
+    assert!(latest == next || (latest == previous && failed.is_err()), "{latest}");
     for release in store.releases().unwrap() {
         for (artifact, _) in store.index(release).unwrap().to_map().unwrap() {
             store.read(&clearwell_format::Resource::of(release, artifact)).unwrap();
         }
     }
-    if latest == Some(version(10)) {
-        mix.build(20, Some(10), &store);
+    if latest == previous {
+        build(&store).unwrap();
     }
+    failed.map(drop)
 }
 
 #[test]
@@ -177,9 +258,7 @@ fn finished_work_is_used_again_and_damaged_work_is_not() {
     drop(Store::create(&root).unwrap());
     // Everything is made, and the disk fails when it is brought to rest.
     let disk = Disk::with_hook(|operation, _| match operation {
-        clearwell_store::disk::Operation::SyncAll | clearwell_store::disk::Operation::SyncFolder => {
-            Err(io::Error::other("crash"))
-        }
+        Operation::SyncAll | Operation::SyncFolder => Err(io::Error::other("crash")),
         _ => Ok(()),
     });
     let store = Store::open_on(&root, disk).unwrap();

@@ -39,7 +39,8 @@ impl<'s> Journal<'s> {
         let counts = lines.next().is_some_and(|line| line == head || line == "clearwell-check 1 contents");
         if options.resume && is_text && counts {
             journal.done = lines.map(str::to_owned).collect();
-            let _ = file.write_all(b"\n");
+            // Ends a line that was cut off, so that it does not read as that of another block.
+            let _ = file.write_all(b" cut off\n");
         } else if file.clear().and_then(|()| writeln!(file, "{head}")).is_err() {
             return journal;
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod adopt;
+mod check_faults;
 mod crash;
 mod damage;
 mod discard;
@@ -10,6 +11,7 @@ mod disk_errors;
 mod drafts;
 mod fullfiles;
 mod gc;
+mod hooked;
 mod order;
 mod readers;
 mod records;
