@@ -236,7 +236,9 @@ impl Finding {
                 "check --repair makes it again from the content"
             }
             Kind::RecordDiffers { .. } => "check --repair takes it from the MoM",
-            Kind::RecordCounts { .. } => "nothing: the index counts",
+            Kind::RecordCounts { .. } => {
+                "check --repair or the next gc counts again; until then the index is what counts"
+            }
             Kind::Manifest(_) | Kind::ManifestHash { .. } | Kind::NotAsArchived => {
                 "restore the release from a backup, or build a new one with --min-version"
             }

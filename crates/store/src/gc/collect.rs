@@ -7,6 +7,7 @@
 //! 4  a new generation of the same pointers              readers look
 //! 5  a moment of waiting, then files are removed        no index names them
 //! 6  of what is gone: folder, index and record          the record last, as long as it is there this goes on
+//! 7  records that count other files than their index    a collection was stopped in step 3
 //! ```
 //!
 //! Steps 1 to 4 write, if little. On a full disk what only saves time goes first. Where that is not enough, step 5 comes
@@ -69,6 +70,7 @@ pub fn collect(
         collection.remove(&before, &meter)?;
     }
     strays += collection.remove_strays()?;
+    collection.writer.store().with_room(|| collection.recount())?;
     meter.finish();
     let generation = writer.store().generation()?;
     Ok(GcReport { plan, strays, generation })
@@ -236,6 +238,19 @@ impl Collection<'_> {
             }
         }
         Ok(strays)
+    }
+
+    /// Step 7.
+    fn recount(&self) -> Result<(), StoreError> {
+        let store = self.writer.store();
+        for version in store.releases()? {
+            let (mut record, index) = (store.record(version)?, store.index(version)?);
+            if record.total().number != index.len() {
+                record.count(&index.to_map()?);
+                self.writer.amend(&record)?;
+            }
+        }
+        Ok(())
     }
 }
 

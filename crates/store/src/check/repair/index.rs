@@ -61,7 +61,19 @@ impl Repair<'_> {
             self.place_at(&path, &record.to_json(), How::FromContent)?;
             self.changed_index = true;
         }
-        self.mend_records(findings)
+        self.mend_records(findings)?;
+        self.recount_records(findings)
+    }
+
+    /// Counts again what the index has.
+    fn recount_records(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
+        for version in self.versions(findings, |kind| matches!(kind, FindingKind::RecordCounts { .. })) {
+            let store = self.writer.store().clone();
+            let (Ok(mut record), Ok(index)) = (store.record(version), store.index(version)) else { continue };
+            record.count(&index.to_map()?);
+            self.place_at(&store.layout().record(version), &record.to_json(), How::FromContent)?;
+        }
+        Ok(())
     }
 
     /// Takes from the MoM what the record says otherwise; the rest of the record stays.
