@@ -1,17 +1,19 @@
 //! The same answer however a request comes: generated requests, each sent on the lane, to hyper and over HTTP/2.
 //!
-//! Compared are status, body, and every header but the date and those of one connection (`Connection`). The generator is
-//! seeded: a failure comes again.
+//! Compared are status, body, every header but the date and those of one connection (`Connection`), and the line of the
+//! access log. The generator is seeded: a failure comes again.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use clearwell_format::resource::ResourceKind;
+use clearwell_serve::config::LogFormat;
+use clearwell_serve::{Running, ServeConfig};
 use clearwell_store::Digest;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
 
-use crate::fixture::{Answer, Fixture, connect};
+use crate::fixture::{Answer, Fixture, config, connect};
 use crate::wire::prior_knowledge;
 
 const REQUESTS: usize = 1500;
@@ -141,29 +143,33 @@ fn range(dice: &mut Dice, size: usize) -> String {
     }
 }
 
+fn field(dice: &mut Dice, kind: usize, etag: &str, size: usize) -> (&'static str, String) {
+    match kind {
+        0 | 1 => ("range", range(dice, size)),
+        2 => ("if-match", etags(dice, etag)),
+        3 => ("if-none-match", etags(dice, etag)),
+        4 => ("if-range", etags(dice, etag)),
+        5 => ("user-agent", dice.pick(&["swupd-client/7.0.0", "curl/8.0", "", "x swupd-client/"]).to_owned()),
+        6 => ("accept-encoding", dice.pick(&["gzip, br", "identity;q=0", "*"]).to_owned()),
+        7 => ("if-modified-since", "Sun, 06 Nov 2044 08:49:37 GMT".to_owned()),
+        8 => ("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
+        9 => ("x-forwarded-for", dice.pick(&["192.0.2.1", "nonsense", "10.0.0.1, 192.0.2.7"]).to_owned()),
+        10 => ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+        11 => ("accept", "*/*".to_owned()),
+        12 => ("authorization", dice.pick(&["Basic dXNlcjpwYXNz", "Basic Ym9iOnNlY3JldA==", "Bearer x"]).to_owned()),
+        _ => ("referer", dice.pick(&["http://x/\u{e4}", "http://y/", ""]).to_owned()),
+    }
+}
+
 fn fields(dice: &mut Dice, etag: &str, size: usize) -> Vec<(&'static str, String)> {
     let mut fields = Vec::new();
     for _ in 0..dice.roll(5) {
-        let field = match dice.roll(14) {
-            0 | 1 => ("range", range(dice, size)),
-            2 => ("if-match", etags(dice, etag)),
-            3 => ("if-none-match", etags(dice, etag)),
-            4 => ("if-range", etags(dice, etag)),
-            5 => ("user-agent", dice.pick(&["swupd-client/7.0.0", "curl/8.0", "", "x swupd-client/"]).to_owned()),
-            6 => ("accept-encoding", dice.pick(&["gzip, br", "identity;q=0", "*"]).to_owned()),
-            7 => ("if-modified-since", "Sun, 06 Nov 2044 08:49:37 GMT".to_owned()),
-            8 => ("if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
-            9 => ("x-forwarded-for", dice.pick(&["192.0.2.1", "nonsense", "10.0.0.1, 192.0.2.7"]).to_owned()),
-            10 => ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
-            11 => ("accept", "*/*".to_owned()),
-            12 => ("authorization", dice.pick(&["Basic dXNlcjpwYXNz", "Bearer x"]).to_owned()),
-            _ => ("referer", "http://x/\u{e4}".to_owned()),
-        };
-        // Lines that come twice have to be read in one way, too.
+        let kind = dice.roll(14);
+        fields.push(field(dice, kind, etag, size));
+        // Lines that come twice have to be read in one way, too, whatever each of them says.
         if dice.chance(4) {
-            fields.push(field.clone());
+            fields.push(field(dice, kind, etag, size));
         }
-        fields.push(field);
     }
     fields
 }
@@ -198,24 +204,46 @@ impl Asked {
     }
 }
 
+/// A server whose connections are served in turn, and logged in a file of its own.
+async fn serve(fixture: &Fixture, way: &str) -> Running {
+    let log = fixture.path(way);
+    let logged = ServeConfig { access_log_format: LogFormat::Json, access_log_file: Some(log), ..config() };
+    fixture.serve_with(ServeConfig { workers: 1, ..logged }).await
+}
+
+/// The lines of a log, without what depends on the time and the way.
+fn lines(fixture: &Fixture, way: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(fixture.path(way)).unwrap();
+    let line = |line| {
+        let mut line: serde_json::Map<_, _> = serde_json::from_str(line).unwrap();
+        for key in ["time", "microseconds", "version"] {
+            line.remove(key).expect(key);
+        }
+        line.into()
+    };
+    text.lines().map(line).collect()
+}
+
 #[tokio::test]
 async fn three_ways_and_one_answer() {
     let fixture = Fixture::new();
-    let running = fixture.serve().await;
+    let [on_lane, on_hyper, on_http_2] =
+        [serve(&fixture, "lane").await, serve(&fixture, "hyper").await, serve(&fixture, "http-2").await];
     let paths = paths(&fixture);
     let mut dice = Dice(0x5eed_0001_2024_1128);
-    let mut sender = prior_knowledge(&running).await;
-    let (mut lane, mut hyper) = (connect(&running).await, connect(&running).await);
+    let mut sender = prior_knowledge(&on_http_2).await;
+    let (mut lane, mut hyper) = (connect(&on_lane).await, connect(&on_hyper).await);
     let mut statuses = BTreeMap::new();
+    let mut all_asked = Vec::new();
     for at in 0..REQUESTS {
         let asked = Asked::generate(&mut dice, &paths);
         let mut answers = Vec::new();
         // What is not of the shape of the lane is hyper's on both; a connection that was handed over is replaced.
-        for (client, more) in [(&mut lane, ""), (&mut hyper, "Content-Length: 0\r\n")] {
+        for (client, running, more) in [(&mut lane, &on_lane, ""), (&mut hyper, &on_hyper, "Content-Length: 0\r\n")] {
             client.send(asked.text(more)).await;
             let answer = if asked.method == "HEAD" { client.answer_to_head().await } else { client.answer().await };
             if answer.header("connection") == "close" || (more.is_empty() && !["GET", "HEAD"].contains(&asked.method)) {
-                *client = connect(&running).await;
+                *client = connect(running).await;
             }
             answers.push(Compared::of(&answer));
         }
@@ -226,8 +254,18 @@ async fn three_ways_and_one_answer() {
         assert_eq!(answers[0], answers[1], "{at}: the lane and hyper, {asked:?}");
         assert_eq!(answers[0], answers[2], "{at}: HTTP/1.1 and HTTP/2, {asked:?}");
         *statuses.entry(answers[0].status).or_insert(0) += 1;
+        all_asked.push(asked);
     }
     for status in [200, 206, 304, 400, 404, 405, 412, 416, 503] {
         assert!(statuses.contains_key(&status), "nothing was answered with {status}: {statuses:?}");
+    }
+    for running in [on_lane, on_hyper, on_http_2] {
+        running.drain().await;
+    }
+    let logs = ["lane", "hyper", "http-2"].map(|way| lines(&fixture, way));
+    assert_eq!(logs.each_ref().map(Vec::len), [REQUESTS; 3]);
+    for (at, asked) in all_asked.iter().enumerate() {
+        assert_eq!(logs[0][at], logs[1][at], "{at}: logged by the lane and by hyper, {asked:?}");
+        assert_eq!(logs[0][at], logs[2][at], "{at}: logged for HTTP/1.1 and HTTP/2, {asked:?}");
     }
 }
