@@ -68,6 +68,11 @@ impl Patience {
     pub(crate) const fn stall(&self) -> Duration {
         self.stall
     }
+
+    /// After so long a connection that does something else now may be over, whatever it does.
+    pub(crate) fn shortest(&self) -> Duration {
+        self.header.min(self.idle).min(self.stall)
+    }
 }
 
 /// What is to be done about a connection.

@@ -249,8 +249,8 @@ impl Visit {
         loop {
             let patience = site.settings().patience;
             let wait = match self.connection.judge(&patience, &mut seen) {
-                // A request may begin meanwhile.
-                Verdict::Wait(wait) => wait.min(patience.stall()),
+                // A request may begin or end meanwhile.
+                Verdict::Wait(wait) => wait.min(patience.shortest()),
                 Verdict::End(EndReason::Idle) if !said_goodbye => {
                     site.metrics().http.ended(EndReason::Idle);
                     said_goodbye = true;

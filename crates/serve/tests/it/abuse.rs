@@ -3,15 +3,13 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use clearwell_format::Resource;
 use clearwell_format::resource::Artifact;
+use clearwell_serve::ServeConfig;
 use clearwell_serve::config::ByteRate;
-use clearwell_serve::{ServeConfig, Site};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
-use crate::fixture::{Fixture, InMemory, config, connect, seconds, wait_for_metric};
+use crate::fixture::{Fixture, config, connect, seconds, wait_for_metric};
 
 const PACK: &str = "/20/pack-os-core-from-15.tar";
 
@@ -117,41 +115,6 @@ async fn a_reader_that_is_too_slow_is_left() {
     wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"stalled\"} 1").await;
     dripping.abort();
     assert_eq!(connect(&running).await.get(PACK).await.body.len(), 16 << 20, "who reads is served");
-}
-
-#[tokio::test]
-async fn more_wait_for_the_disk_than_may() {
-    use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
-
-    let fixture = Fixture::new();
-    let site = Site::open(ServeConfig { max_disk_queue: 0, ..config() }, fixture.store()).unwrap();
-    let site = std::sync::Arc::new(site);
-    let mut paths: Vec<String> = Vec::new();
-    for release in &fixture.sample.releases {
-        let artifacts = release.artifacts.keys().filter(|artifact| **artifact != Artifact::Format);
-        paths.extend(artifacts.map(|artifact| format!("/{}", Resource::of(release.version, artifact.clone()))));
-    }
-    // As many as there are readers, and one more; each reads what never comes.
-    paths.truncate(33);
-    assert_eq!(paths.len(), 33);
-    for path in &paths {
-        std::fs::remove_file(fixture.file_of(path)).unwrap();
-        mknodat(CWD, fixture.file_of(path), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    }
-    let mut asking = JoinSet::new();
-    for path in paths.clone() {
-        let site = std::sync::Arc::clone(&site);
-        asking.spawn(async move { InMemory::new(&site).status(&path).await });
-    }
-    assert_eq!(asking.join_next().await.unwrap().unwrap(), 503, "one is told at once");
-    assert!(site.metrics().expose().contains("clearwell_http_requests_shed_total{reason=\"disk\"} 1\n"));
-    // Now something comes, and it is not what should.
-    let _writers: Vec<_> = paths
-        .iter()
-        .map(|path| open(fixture.file_of(path), OFlags::RDWR | OFlags::NONBLOCK, Mode::empty()).unwrap())
-        .collect();
-    assert!(asking.join_all().await.iter().all(|status| *status == 503));
-    assert_eq!(InMemory::new(&site).status("/20/format").await, 200, "there is room again");
 }
 
 #[tokio::test]

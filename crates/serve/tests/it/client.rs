@@ -29,6 +29,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Self { stream, read: Vec::new() }
     }
 
+    /// Of which nothing was read that is not answered.
+    pub(crate) fn into_stream(self) -> S {
+        assert!(self.read.is_empty());
+        self.stream
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         timeout(LIMIT, self.stream.write_all(bytes.as_ref())).await.unwrap().unwrap();
     }
@@ -72,7 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Answer { status, headers, body: bytes::Bytes::new() }
     }
 
-    async fn header(&mut self) -> (StatusCode, HeaderMap) {
+    pub(crate) async fn header(&mut self) -> (StatusCode, HeaderMap) {
         let end = loop {
             match self.read.windows(4).position(|window| window == b"\r\n\r\n") {
                 Some(end) => break end,
@@ -91,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Reads some; false at the end.
-    async fn more(&mut self) -> bool {
+    pub(crate) async fn more(&mut self) -> bool {
         let mut buffer = [0; 65536];
         // A reset is an end, too.
         let length = timeout(LIMIT, self.stream.read(&mut buffer)).await.unwrap().unwrap_or(0);

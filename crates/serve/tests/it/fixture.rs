@@ -90,10 +90,17 @@ impl Fixture {
 
     /// Adds an artifact to release 20.
     pub(crate) fn extend(&self, artifact: &Artifact, bytes: &[u8]) {
+        self.extend_with([(artifact.clone(), bytes)]);
+    }
+
+    /// Adds artifacts to release 20.
+    pub(crate) fn extend_with<'a>(&self, artifacts: impl IntoIterator<Item = (Artifact, &'a [u8])>) {
         let store = self.store();
         let mut writer = store.writer("test").unwrap();
         let draft = writer.extend(self.newest().version).unwrap();
-        draft.put(artifact, bytes).unwrap();
+        for (artifact, bytes) in artifacts {
+            draft.put(&artifact, bytes).unwrap();
+        }
         draft.prepare(self.newest().record()).unwrap().release().unwrap();
     }
 

@@ -5,53 +5,53 @@ use std::num::NonZeroU32;
 use bytes::Bytes;
 use clearwell_format::resource::Artifact;
 use clearwell_serve::{Running, ServeConfig};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::client::LIMIT;
 use crate::fixture::{Fixture, config, connect, wait_for_metric};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const PACK: &str = "/20/pack-os-core-from-15.tar";
 
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
-const END_STREAM: u8 = 1;
+pub(crate) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 const PROTOCOL_ERROR: u32 = 1;
 const FLOW_CONTROL_ERROR: u32 = 3;
 const FRAME_SIZE_ERROR: u32 = 6;
-const REFUSED_STREAM: u32 = 7;
+pub(crate) const REFUSED_STREAM: u32 = 7;
 const ENHANCE_YOUR_CALM: u32 = 11;
 
 #[derive(Clone, Debug)]
-struct Frame {
+pub(crate) struct Frame {
     kind: u8,
     flags: u8,
-    stream: u32,
+    pub(crate) stream: u32,
     payload: Bytes,
 }
 
 impl Frame {
-    fn new(kind: u8, flags: u8, stream: u32, payload: impl Into<Bytes>) -> Self {
+    pub(crate) fn new(kind: u8, flags: u8, stream: u32, payload: impl Into<Bytes>) -> Self {
         Self { kind, flags, stream, payload: payload.into() }
     }
 
     /// GET, as one frame.
-    fn get(stream: u32, path: &str) -> Self {
+    pub(crate) fn get(stream: u32, path: &str) -> Self {
         Self::new(HEADERS, END_STREAM | END_HEADERS, stream, block(path))
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = (self.payload.len() as u32).to_be_bytes()[1..].to_vec();
         bytes.extend([self.kind, self.flags]);
         bytes.extend(self.stream.to_be_bytes());
@@ -60,14 +60,14 @@ impl Frame {
     }
 
     /// Of RST_STREAM and GOAWAY.
-    fn error(&self) -> u32 {
+    pub(crate) fn error(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())
     }
 }
 
 /// The header of a GET (RFC 7541): three fields of the static table, the path as it is.
-fn block(path: &str) -> Vec<u8> {
+pub(crate) fn block(path: &str) -> Vec<u8> {
     // :method GET, :scheme http, :authority x, :path
     let mut block = vec![0x82, 0x86, 0x01, 1, b'x', 0x04, path.len() as u8];
     block.extend(path.as_bytes());
@@ -75,14 +75,20 @@ fn block(path: &str) -> Vec<u8> {
 }
 
 /// A client that keeps to nothing.
-struct Rude {
-    stream: TcpStream,
+pub(crate) struct Rude<S = TcpStream> {
+    stream: S,
 }
 
 impl Rude {
     /// Connects and exchanges settings; what the server announces.
     async fn connect(running: &Running) -> (Self, Vec<(u16, u32)>) {
-        let mut stream = TcpStream::connect(running.addr().unwrap()).await.unwrap();
+        Self::over(TcpStream::connect(running.addr().unwrap()).await.unwrap()).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Rude<S> {
+    /// Exchanges settings; what the server announces.
+    pub(crate) async fn over(mut stream: S) -> (Self, Vec<(u16, u32)>) {
         stream.write_all(PREFACE).await.unwrap();
         let mut client = Self { stream };
         assert!(client.send(&[Frame::new(SETTINGS, 0, 0, Bytes::new())]).await);
@@ -93,13 +99,13 @@ impl Rude {
     }
 
     /// False if the server has closed.
-    async fn send(&mut self, frames: &[Frame]) -> bool {
+    pub(crate) async fn send(&mut self, frames: &[Frame]) -> bool {
         let bytes: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
         timeout(LIMIT, self.stream.write_all(&bytes)).await.expect("the server reads").is_ok()
     }
 
     /// `None` at the end.
-    async fn next(&mut self) -> Option<Frame> {
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         timeout(LIMIT, self.stream.read_exact(&mut head)).await.expect("a frame, or the end").ok()?;
         let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
@@ -108,7 +114,7 @@ impl Rude {
         Some(Frame::new(head[3], head[4], stream, payload))
     }
 
-    async fn next_of(&mut self, kind: u8) -> Option<Frame> {
+    pub(crate) async fn next_of(&mut self, kind: u8) -> Option<Frame> {
         loop {
             let frame = self.next().await?;
             if frame.kind == kind {

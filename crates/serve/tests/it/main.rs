@@ -11,6 +11,7 @@ mod draining;
 mod fixture;
 mod http2;
 mod lanes;
+mod limit_table;
 mod limits;
 mod operations;
 mod pointers;

@@ -21,7 +21,7 @@ use crate::client::Client;
 use crate::fixture::{Fixture, config, loopback, wait_for_metric};
 
 /// An issuer, and what it issued.
-struct Certificates {
+pub(crate) struct Certificates {
     issuer: CertifiedIssuer<'static, KeyPair>,
     server: Pair,
     client: Pair,
@@ -34,7 +34,7 @@ struct Pair {
 }
 
 impl Certificates {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -48,7 +48,7 @@ impl Certificates {
     }
 
     /// Writes the files and returns a configuration that names them.
-    fn config(&self, fixture: &Fixture, client_certificates: ClientCertificates) -> ServeConfig {
+    pub(crate) fn config(&self, fixture: &Fixture, client_certificates: ClientCertificates) -> ServeConfig {
         let write = |name: &str, text: &str| -> Option<PathBuf> {
             let path = fixture.path(name);
             std::fs::write(&path, text).unwrap();
@@ -67,7 +67,12 @@ impl Certificates {
     }
 
     /// What a client brings: protocols for ALPN, versions, and a certificate or none.
-    fn client(&self, alpn: &[&str], versions: &[&'static SupportedProtocolVersion], known: bool) -> ClientConfig {
+    pub(crate) fn client(
+        &self,
+        alpn: &[&str],
+        versions: &[&'static SupportedProtocolVersion],
+        known: bool,
+    ) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -86,7 +91,7 @@ impl Certificates {
     }
 }
 
-async fn connect(running: &Running, client: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(running: &Running, client: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(running.tls_addr().unwrap()).await?;
     TlsConnector::from(Arc::new(client)).connect(ServerName::try_from("localhost").unwrap(), stream).await
 }

@@ -1,0 +1,590 @@
+//! Every limit on every protocol: a row for each key of the configuration that is a limit, a column for each protocol.
+//!
+//! A cell drives the limit of a server of its own and looks at what the configuration promises: the status, `Retry-After`,
+//! the end of the connection, and the counter that tells an operator of it. Where a limit has no meaning, the table says
+//! why. A key that is neither in the table nor among those that limit nothing fails the test.
+
+use std::collections::BTreeSet;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clearwell_format::resource::Artifact;
+use clearwell_serve::config::{ByteRate, ClientCertificates, KEYS};
+use clearwell_serve::{Running, ServeConfig};
+use http::Request;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use crate::client::{Client, LIMIT};
+use crate::fixture::{Answer, Fixture, config, seconds, wait_for_metric};
+use crate::http2::{END_STREAM, Frame, HEADERS, PREFACE, REFUSED_STREAM, RST_STREAM, Rude, block};
+use crate::tls::{self, Certificates};
+
+/// Large, and more than fits into the buffers of two sockets.
+const PACK: &str = "/20/pack-os-core-from-15.tar";
+const PACK_BYTES: usize = 16 << 20;
+/// Objects that are read at the same time: more than there are readers, and each takes one a while.
+const READ: usize = 40;
+const READ_BYTES: usize = 1 << 20;
+/// Small, and at hand.
+const FORMAT: &str = "/20/format";
+
+/// A column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// HTTP/1.1 in the shape of the lane.
+    Lane,
+    /// HTTP/1.1 in another shape.
+    Hyper,
+    Http2,
+    TlsHttp1,
+    TlsHttp2,
+}
+
+use Way::{Http2, Hyper, Lane, TlsHttp1, TlsHttp2};
+
+const WAYS: [Way; 5] = [Lane, Hyper, Http2, TlsHttp1, TlsHttp2];
+
+impl Way {
+    const fn is_tls(self) -> bool {
+        matches!(self, TlsHttp1 | TlsHttp2)
+    }
+
+    const fn is_http2(self) -> bool {
+        matches!(self, Http2 | TlsHttp2)
+    }
+}
+
+type Cell = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A row.
+struct Row {
+    key: &'static str,
+    /// Sets the limit, and others so that they do not come first.
+    limits: fn(ServeConfig) -> ServeConfig,
+    drive: fn(Stage) -> Cell,
+    /// Where it has no meaning, and why.
+    elsewhere: &'static [(Way, &'static str)],
+}
+
+const NO_STREAMS: &str = "a connection of HTTP/1 has one request at a time";
+const NO_HANDSHAKE: &str = "without TLS there is no handshake";
+
+/// How many, and how large.
+const NUMBERS: &[Row] = &[
+    Row {
+        key: "max-connections",
+        limits: |config| ServeConfig { max_connections: NonZeroUsize::MIN, ..config },
+        drive: |stage| Box::pin(one_connection_too_many(stage, "full")),
+        elsewhere: &[],
+    },
+    Row {
+        key: "max-connections-per-address",
+        limits: |config| ServeConfig { max_connections_per_address: 1, ..config },
+        drive: |stage| Box::pin(one_connection_too_many(stage, "crowded")),
+        elsewhere: &[],
+    },
+    Row {
+        key: "requests-per-second",
+        limits: |config| ServeConfig { requests_per_second: 1, request_burst: NonZeroU32::MIN, ..config },
+        drive: |stage| Box::pin(requests_too_often(stage, 1)),
+        elsewhere: &[],
+    },
+    Row {
+        key: "request-burst",
+        limits: |config| ServeConfig { requests_per_second: 1, request_burst: seconds(4), ..config },
+        drive: |stage| Box::pin(requests_too_often(stage, 4)),
+        elsewhere: &[],
+    },
+    Row {
+        key: "max-downloads",
+        limits: |config| ServeConfig { max_downloads: 1, retry_after_seconds: seconds(7), ..config },
+        drive: |stage| Box::pin(one_download_too_many(stage)),
+        elsewhere: &[],
+    },
+    Row {
+        key: "max-downloads-per-address",
+        limits: |config| ServeConfig { max_downloads_per_address: 1, retry_after_seconds: seconds(7), ..config },
+        drive: |stage| Box::pin(one_download_too_many(stage)),
+        elsewhere: &[],
+    },
+    Row {
+        key: "max-disk-queue",
+        // Each of them is read, and each time.
+        limits: |config| ServeConfig {
+            max_disk_queue: 0,
+            memory_cache: "0".parse().unwrap(),
+            small_object: "1MiB".parse().unwrap(),
+            retry_after_seconds: seconds(7),
+            ..config
+        },
+        drive: |stage| Box::pin(one_reader_too_many(stage)),
+        elsewhere: &[],
+    },
+    Row {
+        key: "max-streams",
+        limits: |config| ServeConfig { max_streams: seconds(2), ..config },
+        drive: |stage| Box::pin(one_stream_too_many(stage)),
+        elsewhere: &[(Lane, NO_STREAMS), (Hyper, NO_STREAMS), (TlsHttp1, NO_STREAMS)],
+    },
+    Row {
+        key: "max-header",
+        limits: |config| ServeConfig { max_header: "8KiB".parse().unwrap(), ..config },
+        drive: |stage| Box::pin(header_too_large(stage, &[("x", 7000)], &[("x", 8500)])),
+        elsewhere: &[],
+    },
+    Row {
+        key: "max-header-lines",
+        limits: |config| ServeConfig { max_header_lines: NonZeroUsize::new(5).unwrap(), ..config },
+        // The host is a line, too.
+        drive: |stage| Box::pin(header_too_large(stage, &[("x", 1); 4], &[("x", 1); 5])),
+        elsewhere: &[],
+    },
+];
+
+/// How long. Driven while the machine has less to do.
+const TIMES: &[Row] = &[
+    Row {
+        key: "handshake-seconds",
+        limits: |config| ServeConfig { handshake_seconds: NonZeroU32::MIN, ..config },
+        drive: |stage| Box::pin(slow_handshake(stage)),
+        elsewhere: &[(Lane, NO_HANDSHAKE), (Hyper, NO_HANDSHAKE), (Http2, NO_HANDSHAKE)],
+    },
+    Row {
+        key: "header-seconds",
+        limits: |config| ServeConfig { header_seconds: seconds(2), ..config },
+        drive: |stage| Box::pin(slow_header(stage)),
+        elsewhere: &[],
+    },
+    Row {
+        key: "idle-seconds",
+        limits: |config| ServeConfig { idle_seconds: seconds(2), ..config },
+        drive: |stage| Box::pin(rest_too_long(stage)),
+        elsewhere: &[],
+    },
+    Row {
+        key: "stall-seconds",
+        limits: |config| ServeConfig { stall_seconds: NonZeroU32::MIN, min_rate: ByteRate::new(0), ..config },
+        drive: |stage| Box::pin(take_nothing(stage)),
+        elsewhere: &[],
+    },
+    Row {
+        key: "min-rate",
+        limits: |config| ServeConfig { stall_seconds: NonZeroU32::MIN, min_rate: ByteRate::new(4 << 20), ..config },
+        drive: |stage| Box::pin(take_too_little(stage)),
+        elsewhere: &[],
+    },
+    Row {
+        key: "drain-deadline-seconds",
+        limits: |config| ServeConfig { drain_deadline_seconds: 1, ..config },
+        drive: |stage| Box::pin(take_nothing_at_the_end(stage)),
+        elsewhere: &[],
+    },
+];
+
+/// Keys that limit nothing a client does.
+const NO_LIMITS: &[&str] = &[
+    "listen",
+    "listen-tls",
+    "admin",
+    "workers",
+    "trusted-proxies",
+    "takeover",
+    "base-path",
+    "tls-certificate",
+    "tls-key",
+    "client-certificates",
+    "client-ca",
+    "signing-certificate",
+    "memory-cache",
+    "small-object",
+    "open-files",
+    "whole-for-stock-client",
+    "pointer-hold-seconds",
+    "retry-after-seconds",
+    "access-log",
+    "access-log-sample",
+    "access-log-format",
+    "access-log-file",
+    "watch-files",
+    "drain-grace-seconds",
+];
+
+#[test]
+fn every_key_is_in_the_table_or_no_limit() {
+    let listed: Vec<&str> = NUMBERS.iter().chain(TIMES).map(|row| row.key).chain(NO_LIMITS.iter().copied()).collect();
+    let once: BTreeSet<&str> = listed.iter().copied().collect();
+    assert_eq!(listed.len(), once.len(), "a key is listed twice");
+    assert_eq!(once, KEYS.iter().map(|key| key.name).collect());
+}
+
+#[tokio::test]
+async fn every_limit_holds_on_every_protocol() {
+    let fixture = Arc::new(with_packs());
+    let certificates = Arc::new(Certificates::new());
+    let tls = certificates.config(&fixture, ClientCertificates::None);
+    let mut failed = Vec::new();
+    for rows in [NUMBERS, TIMES] {
+        let mut cells = Vec::new();
+        for (row, way) in rows.iter().flat_map(|row| WAYS.map(|way| (row, way))) {
+            if row.elsewhere.iter().any(|(elsewhere, _)| *elsewhere == way) {
+                continue;
+            }
+            let base = if way.is_tls() { tls.clone() } else { config() };
+            // Clients of a machine that has much to do are slow where they should not be; and a limit does not depend on
+            // others that are longer.
+            let patient = ServeConfig { handshake_seconds: seconds(60), header_seconds: seconds(60), ..base };
+            let limits = (row.limits)(ServeConfig { workers: 1, ..patient });
+            let (fixture, certificates) = (Arc::clone(&fixture), Arc::clone(&certificates));
+            let cell = tokio::spawn(async move {
+                let running = fixture.serve_with(limits).await;
+                (row.drive)(Stage { way, running, certificates }).await;
+            });
+            cells.push((row.key, way, cell));
+        }
+        for (key, way, cell) in cells {
+            if cell.await.is_err() {
+                failed.push((key, way));
+            }
+        }
+    }
+    assert_eq!(failed, [], "what was wrong stands above");
+}
+
+fn with_packs() -> Fixture {
+    let fixture = Fixture::new();
+    let (large, small) = (vec![7; PACK_BYTES], vec![7; READ_BYTES]);
+    let pack = (Artifact::from_path("pack-os-core-from-15.tar").unwrap(), &large[..]);
+    fixture.extend_with((0..READ).map(|at| (Artifact::from_path(&read(at)).unwrap(), &small[..])).chain([pack]));
+    fixture
+}
+
+/// One of the objects that are read at the same time.
+fn read(at: usize) -> String {
+    format!("pack-bundle{at}-from-15.tar")
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+type Wire = Box<dyn Stream>;
+
+/// A server with a limit, and how clients come to it.
+struct Stage {
+    way: Way,
+    running: Running,
+    certificates: Arc<Certificates>,
+}
+
+impl Stage {
+    /// Connects as far as the first byte of a request.
+    async fn try_connect(&self) -> std::io::Result<Wire> {
+        if !self.way.is_tls() {
+            return Ok(Box::new(TcpStream::connect(self.running.addr().unwrap()).await?));
+        }
+        let alpn = if self.way.is_http2() { "h2" } else { "http/1.1" };
+        let client = self.certificates.client(&[alpn], rustls::ALL_VERSIONS, false);
+        Ok(Box::new(tls::connect(&self.running, client).await?))
+    }
+
+    /// Connects, and brings the connection to where requests of this way are answered.
+    async fn connect(&self) -> Wire {
+        let wire = self.try_connect().await.unwrap();
+        if self.way != Hyper {
+            return wire;
+        }
+        let mut client = Client::over(wire);
+        client.send("GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
+        assert_eq!(client.answer().await.status, 200);
+        client.into_stream()
+    }
+
+    async fn guest(&self) -> Guest {
+        let wire = self.connect().await;
+        if !self.way.is_http2() {
+            return Guest::One(Client::over(wire));
+        }
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(wire)).await.unwrap();
+        Guest::Two(sender, tokio::spawn(async move { drop(connection.await) }))
+    }
+
+    async fn ended_early(&self, reason: &str) {
+        let line = format!("clearwell_http_connections_ended_early_total{{reason=\"{reason}\"}} 1");
+        wait_for_metric(&self.running, &line).await;
+    }
+
+    async fn shed(&self, reason: &str, count: usize) {
+        let line = format!("clearwell_http_requests_shed_total{{reason=\"{reason}\"}} {count}");
+        wait_for_metric(&self.running, &line).await;
+    }
+
+    async fn becomes_empty(&self) {
+        let listener = if self.way.is_tls() { "tls" } else { "cleartext" };
+        wait_for_metric(&self.running, &format!("clearwell_http_connections_open{{listener=\"{listener}\"}} 0")).await;
+        wait_for_metric(&self.running, "clearwell_http_requests_in_flight 0").await;
+    }
+}
+
+/// A client of either version.
+enum Guest {
+    One(Client<Wire>),
+    Two(http2::SendRequest<Empty<Bytes>>, JoinHandle<()>),
+}
+
+/// An answer of which the body is not read.
+enum Begun {
+    One(Client<Wire>),
+    Two { body: Incoming, _guest: Guest },
+}
+
+impl Guest {
+    async fn get(&mut self, path: &str) -> Answer {
+        self.get_with(path, &[]).await
+    }
+
+    /// With more lines: their names, and the lengths of their values.
+    async fn get_with(&mut self, path: &str, lines: &[(&str, usize)]) -> Answer {
+        match self {
+            Self::One(client) => {
+                let lines: String =
+                    lines.iter().map(|(name, length)| format!("{name}: {}\r\n", "y".repeat(*length))).collect();
+                // A server that refuses a header need not read all of it.
+                client.try_send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n")).await;
+                client.answer().await
+            }
+            Self::Two(sender, _) => {
+                let mut request = Request::builder().uri(format!("http://x{path}"));
+                for (name, length) in lines {
+                    request = request.header(*name, "y".repeat(*length));
+                }
+                let answering = async {
+                    sender.ready().await.unwrap();
+                    let answer = sender.send_request(request.body(Empty::new()).unwrap()).await.unwrap();
+                    let (parts, body) = answer.into_parts();
+                    let body = body.collect().await.unwrap().to_bytes();
+                    Answer { status: parts.status, headers: parts.headers, body }
+                };
+                timeout(LIMIT, answering).await.expect("an answer")
+            }
+        }
+    }
+
+    /// Asks for the pack, and reads as far as the header of the answer.
+    async fn begin(mut self) -> Begun {
+        let request = Request::builder().uri(format!("http://x{PACK}")).body(Empty::new()).unwrap();
+        let (status, begun) = match &mut self {
+            Self::One(client) => {
+                client.request("GET", PACK).await;
+                (client.header().await.0, None)
+            }
+            Self::Two(sender, _) => {
+                sender.ready().await.unwrap();
+                let answer = timeout(LIMIT, sender.send_request(request)).await.expect("an answer").unwrap();
+                (answer.status(), Some(answer.into_body()))
+            }
+        };
+        assert_eq!(status, 200);
+        match (self, begun) {
+            (Self::One(client), _) => Begun::One(client),
+            (guest, body) => Begun::Two { body: body.unwrap(), _guest: guest },
+        }
+    }
+
+    /// Waits until the server ends the connection.
+    async fn wait_for_end(self) {
+        match self {
+            Self::One(client) => assert!(client.closes().await),
+            Self::Two(_sender, connection) => timeout(LIMIT, connection).await.expect("an end").unwrap(),
+        }
+    }
+}
+
+impl Begun {
+    /// Reads some of the body; false at the end.
+    async fn more(&mut self) -> bool {
+        match self {
+            Self::One(client) => client.more().await,
+            Self::Two { body, .. } => {
+                matches!(timeout(LIMIT, body.frame()).await.expect("some bytes, or the end"), Some(Ok(_)))
+            }
+        }
+    }
+}
+
+async fn one_connection_too_many(stage: Stage, reason: &str) {
+    let mut first = stage.guest().await;
+    assert_eq!(first.get(FORMAT).await.status, 200);
+    if stage.way.is_tls() {
+        assert!(stage.try_connect().await.is_err(), "there are no words before a handshake");
+    } else {
+        let mut second = Client::over(stage.try_connect().await.unwrap());
+        second
+            .send(match stage.way {
+                Http2 => [PREFACE, &Frame::get(1, FORMAT).bytes()].concat(),
+                Hyper => b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".to_vec(),
+                _ => b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
+            })
+            .await;
+        // Nobody has looked which version it speaks.
+        let refused = second.answer().await;
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "10"));
+        assert!(second.closes().await);
+    }
+    stage.ended_early(reason).await;
+    assert_eq!(first.get(FORMAT).await.status, 200, "who is in stays in");
+    drop(first);
+    stage.becomes_empty().await;
+    assert_eq!(stage.guest().await.get(FORMAT).await.status, 200, "there is room again");
+}
+
+async fn requests_too_often(stage: Stage, burst: usize) {
+    let mut guest = stage.guest().await;
+    let mut refused = 0;
+    for at in 0..burst + 12 {
+        let answer = guest.get(FORMAT).await;
+        match answer.status.as_u16() {
+            200 => {}
+            429 if at >= burst => {
+                assert_eq!(answer.header("retry-after"), "1");
+                refused += 1;
+            }
+            other => panic!("request {at} was answered with {other}"),
+        }
+    }
+    assert!(refused > 0);
+    stage.shed("rate", refused).await;
+}
+
+async fn one_download_too_many(stage: Stage) {
+    let (first, mut second) = (stage.guest().await.begin().await, stage.guest().await);
+    let refused = second.get(PACK).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "7"));
+    assert_eq!(second.get(FORMAT).await.status, 200, "small ones are served");
+    stage.shed("downloads", 1).await;
+    drop(first);
+    wait_for_metric(&stage.running, "clearwell_http_requests_in_flight 0").await;
+    let answer = second.get(PACK).await;
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (200, PACK_BYTES), "there is room again");
+}
+
+async fn one_reader_too_many(stage: Stage) {
+    let mut guests = Vec::new();
+    for _ in 0..READ {
+        guests.push(stage.guest().await);
+    }
+    let mut refused = 0;
+    // There are fewer readers. If they were faster than the requests came, all ask again.
+    for _ in 0..100 {
+        let mut asking = JoinSet::new();
+        for (at, mut guest) in guests.drain(..).enumerate() {
+            asking.spawn(async move { (guest.get(&format!("/20/{}", read(at))).await, guest) });
+        }
+        while let Some(asked) = asking.join_next().await {
+            let (answer, guest) = asked.unwrap();
+            match answer.status.as_u16() {
+                200 => assert_eq!(answer.body.len(), READ_BYTES),
+                503 => {
+                    assert_eq!(answer.header("retry-after"), "7");
+                    refused += 1;
+                }
+                other => panic!("answered with {other}"),
+            }
+            guests.push(guest);
+        }
+        if refused > 0 {
+            break;
+        }
+    }
+    assert!(refused > 0);
+    stage.shed("disk", refused).await;
+    assert_eq!(guests[0].get(FORMAT).await.status, 200, "there is room again");
+}
+
+async fn one_stream_too_many(stage: Stage) {
+    let (mut client, settings) = Rude::over(stage.connect().await).await;
+    assert!(settings.contains(&(3, 2)), "SETTINGS_MAX_CONCURRENT_STREAMS is announced: {settings:?}");
+    // Answers that do not fit into the window stay open.
+    assert!(client.send(&[Frame::get(1, PACK), Frame::get(3, PACK), Frame::get(5, PACK)]).await);
+    let refused = client.next_of(RST_STREAM).await.expect("the connection goes on");
+    assert_eq!((refused.stream, refused.error()), (5, REFUSED_STREAM));
+}
+
+async fn header_too_large(stage: Stage, good: &[(&str, usize)], bad: &[(&str, usize)]) {
+    let mut guest = stage.guest().await;
+    assert_eq!(guest.get_with(FORMAT, good).await.status, 200);
+    assert_eq!(guest.get_with(FORMAT, bad).await.status, 431);
+    if stage.way.is_http2() {
+        assert_eq!(guest.get(FORMAT).await.status, 200, "a stream is refused, not its connection");
+    } else {
+        guest.wait_for_end().await;
+    }
+}
+
+async fn slow_handshake(stage: Stage) {
+    let mut client = Client::connect(stage.running.tls_addr().unwrap()).await;
+    client.send("\u{16}\u{3}\u{1}").await;
+    assert!(client.closes().await);
+    stage.ended_early("handshake").await;
+}
+
+async fn slow_header(stage: Stage) {
+    if stage.way.is_http2() {
+        let (mut client, _) = Rude::over(stage.connect().await).await;
+        // Without END_HEADERS.
+        assert!(client.send(&[Frame::new(HEADERS, END_STREAM, 1, block(FORMAT))]).await);
+        while client.next().await.is_some() {}
+    } else {
+        let mut client = Client::over(stage.connect().await);
+        client.send("GET / HTTP/1.1\r\nX-").await;
+        assert!(client.closes().await);
+    }
+    stage.ended_early("slow_header").await;
+    stage.becomes_empty().await;
+}
+
+async fn rest_too_long(stage: Stage) {
+    let mut guest = stage.guest().await;
+    assert_eq!(guest.get(FORMAT).await.status, 200);
+    guest.wait_for_end().await;
+    stage.ended_early("idle").await;
+    stage.becomes_empty().await;
+}
+
+async fn take_nothing(stage: Stage) {
+    let begun = stage.guest().await.begin().await;
+    stage.ended_early("stalled").await;
+    stage.becomes_empty().await;
+    drop(begun);
+}
+
+async fn take_too_little(stage: Stage) {
+    let mut begun = stage.guest().await.begin().await;
+    let dripping = tokio::spawn(async move {
+        // Bounded; the server leaves long before.
+        for _ in 0..1000 {
+            if !begun.more().await {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    stage.ended_early("stalled").await;
+    stage.becomes_empty().await;
+    dripping.abort();
+}
+
+async fn take_nothing_at_the_end(stage: Stage) {
+    let begun = stage.guest().await.begin().await;
+    assert_eq!(stage.running.drain().await.aborted, 1);
+    drop(begun);
+}
