@@ -1,6 +1,6 @@
 //! Manifest archives: one member, or two for the MoM with its signature (spec, content layout 5).
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use clearwell_format::archive::{ArchiveError, Misfit, Shape, Slot, read_shaped};
 use clearwell_format::{FileHash, ManifestName, Owner};
@@ -35,7 +35,7 @@ pub(crate) fn read(archive: &[u8], name: &ManifestName) -> Result<ArchivedManife
 }
 
 /// The hash that clients give the manifest in an archive, without holding it in memory: only what a MoM names is read.
-pub(crate) fn hash(archive: &[u8], name: &ManifestName) -> Result<FileHash, ArchiveError> {
+pub(crate) fn hash(archive: impl BufRead + Send, name: &ManifestName) -> Result<FileHash, ArchiveError> {
     let mut hash = None;
     read_shaped::<ArchiveError>(archive, Shape::manifest(name), |slot, mut member| {
         if slot == Slot::Manifest {

@@ -415,7 +415,7 @@ impl Store {
     fn archive_has_hash(&self, entry: &MomEntry, name: &ManifestName) -> bool {
         let resource = Resource::of(entry.version, Artifact::ManifestTar(name.clone()));
         self.read(&resource)
-            .is_ok_and(|archive| manifest_archive::hash(&archive, name).is_ok_and(|hash| hash == entry.hash))
+            .is_ok_and(|archive| manifest_archive::hash(&archive[..], name).is_ok_and(|hash| hash == entry.hash))
     }
 
     /// The bytes of a manifest: the plain file, or else the member of its archive.

@@ -87,9 +87,16 @@ fn packs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 
 /// Under a limit of memory that honest work is far below.
 fn limited(dir: &Path, args: &[&str]) -> Ended {
+    limited_to(2_000_000, dir, args)
+}
+
+fn limited_to(kibibytes: u32, dir: &Path, args: &[&str]) -> Ended {
     let direct = clearwell(dir, args);
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -v 2000000; exec \"$0\" \"$@\""]).arg(direct.get_program()).args(direct.get_args());
+    command
+        .args(["-c", &format!("ulimit -v {kibibytes}; exec \"$0\" \"$@\"")])
+        .arg(direct.get_program())
+        .args(direct.get_args());
     command.current_dir(dir).env("MALLOC_ARENA_MAX", "2");
     for (name, value) in direct.get_envs() {
         match value {
@@ -186,5 +193,26 @@ fn extension_headers_take_no_memory() {
         }
         let ended = limited(folder.path(), &["adopt", "www", "--store", "store", "--cert", "cert.pem"]);
         says(&ended, "adopt", "20/Manifest.MoM.tar", "longest path");
+    }
+}
+
+/// A manifest that is not the one the MoM names is told by its hash, whatever its size.
+#[test]
+fn a_manifest_is_hashed_before_it_is_held() {
+    const SIZE: u64 = 1 << 30;
+    let folder = tempfile::tempdir().unwrap();
+    let www = sample_www(&folder.path().join("www"));
+    let mut encoder = Codec::Zstd { level: 1 }.encoder(Vec::new(), None).unwrap();
+    let mut head = tar(|tar| tar.file_header(b"Manifest.editor", FILE, 0, SIZE).unwrap());
+    head.truncate(512);
+    encoder.write_all(&head).unwrap();
+    let block = vec![0; 8 << 20];
+    (0..SIZE / block.len() as u64).for_each(|_| encoder.write_all(&block).unwrap());
+    encoder.write_all(&[0; 1024]).unwrap();
+    fs::write(www.path(20, "Manifest.editor.tar"), encoder.finish().unwrap()).unwrap();
+    fs::File::create(www.path(20, "Manifest.editor")).unwrap().set_len(SIZE).unwrap();
+    let ended = limited_to(600_000, folder.path(), &["adopt", "www", "--store", "store"]);
+    for path in ["20/Manifest.editor.tar", "20/Manifest.editor"] {
+        says(&ended, "adopt", &format!("{path}: "), "where the MoM says");
     }
 }

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use clearwell_format::archive::{Shape, archive_limit};
 use clearwell_format::manifest::Ignored;
 use clearwell_format::resource::Artifact;
-use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, MomEntry, Owner, Version};
+use clearwell_format::{BundleName, FileHash, FileHasher, Manifest, ManifestName, Mom, MomEntry, Owner, Version};
 use clearwell_sign::{Dates, Trust};
 
 use super::problem::{Problem, ProblemKind};
 use crate::content::ContentProblem;
 use crate::manifest_archive::{self, ArchivedManifest};
-use crate::{ArtifactMeta, Digest};
+use crate::{ArtifactMeta, Digest, regular};
 
 /// Checks manifests and collects what is sound and what is wrong.
 pub(super) struct ManifestCheck<'a> {
@@ -30,9 +32,9 @@ impl<'a> ManifestCheck<'a> {
     /// The MoM, if clients would accept it: readable, of this version, and signed where there is a certificate to check with.
     pub(super) fn mom(&mut self, trust: Option<&Trust>) -> Option<Mom> {
         let version = self.version;
-        let signature = self.read(&Artifact::MomSignature);
+        let signature = self.read(&Artifact::MomSignature, None);
         let beside = signature.as_ref().map(|(bytes, _)| bytes.as_slice());
-        let text = self.pair(&ManifestName::Mom, |bytes, _, archived| {
+        let text = self.pair(&ManifestName::Mom, None, |bytes, _, archived| {
             let mom = Mom::parse(bytes).map_err(ProblemKind::Manifest)?;
             if mom.header.version != version {
                 return Err(ProblemKind::OtherVersion { found: mom.header.version });
@@ -64,7 +66,8 @@ impl<'a> ManifestCheck<'a> {
         let name = ManifestName::Bundle(entry.bundle.clone());
         let (archive, plain) = (Artifact::ManifestTar(name.clone()), Artifact::Manifest(name.clone()));
         let expected = entry.hash;
-        let text = self.pair(&name, |bytes, owner, _| {
+        // Once more: the file may have been replaced since it was compared.
+        let text = self.pair(&name, Some(expected), |bytes, owner, _| {
             let found = FileHash::of_file(bytes, owner);
             if found == expected { Ok(()) } else { Err(ProblemKind::ManifestHash { expected, found }) }
         });
@@ -94,7 +97,7 @@ impl<'a> ManifestCheck<'a> {
     /// The full manifest. No MoM names it, so it only has to be readable and of this version.
     pub(super) fn full(&mut self) -> Option<Manifest> {
         let version = self.version;
-        let text = self.pair(&ManifestName::Full, |bytes, _, _| match Manifest::parse(bytes) {
+        let text = self.pair(&ManifestName::Full, None, |bytes, _, _| match Manifest::parse(bytes) {
             Ok(manifest) if manifest.header.version == version => Ok(()),
             Ok(manifest) => Err(ProblemKind::OtherVersion { found: manifest.header.version }),
             Err(source) => Err(ProblemKind::Manifest(source)),
@@ -127,15 +130,16 @@ impl<'a> ManifestCheck<'a> {
 
     /// Checks an archive and the plain file beside it, and returns the text that passes `accept`, which is asked with
     /// the text, the owner that clients give it, and the second member of the archive. The archive's comes first: it is
-    /// what clients read. The plain file then has to be the same.
+    /// what clients read. The plain file then has to be the same. What has to have a hash is not held without it.
     fn pair(
         &mut self,
         name: &ManifestName,
+        expected: Option<FileHash>,
         accept: impl Fn(&[u8], Owner, Option<&[u8]>) -> Result<(), ProblemKind>,
     ) -> Option<Vec<u8>> {
         let (archive, plain) = (Artifact::ManifestTar(name.clone()), Artifact::Manifest(name.clone()));
         let mut accepted = None;
-        if let Some((bytes, meta)) = self.read(&archive) {
+        if let Some((bytes, meta)) = self.read(&archive, expected) {
             match archived(&bytes, name, &accept) {
                 Ok(text) => {
                     self.sound.insert(archive.clone(), meta);
@@ -144,7 +148,10 @@ impl<'a> ManifestCheck<'a> {
                 Err(kind) => self.problem(&archive, kind),
             }
         }
-        if let Some((bytes, meta)) = self.read(&plain) {
+        let differs = |text: &Vec<u8>| self.length(&plain).is_some_and(|length| length != text.len() as u64);
+        if accepted.as_ref().is_some_and(differs) {
+            self.problem(&plain, ProblemKind::NotAsArchived);
+        } else if let Some((bytes, meta)) = self.read(&plain, expected.filter(|_| accepted.is_none())) {
             let verdict = match &accepted {
                 Some(text) if *text == bytes => Ok(()),
                 Some(_) => Err(ProblemKind::NotAsArchived),
@@ -164,17 +171,26 @@ impl<'a> ManifestCheck<'a> {
         accepted
     }
 
-    fn read(&mut self, artifact: &Artifact) -> Option<(Vec<u8>, ArtifactMeta)> {
-        match fs::read(self.files.get(artifact)?) {
+    /// The bytes of a file. What is known by its hash is hashed before memory is taken for it.
+    fn read(&mut self, artifact: &Artifact, expected: Option<FileHash>) -> Option<(Vec<u8>, ArtifactMeta)> {
+        let path = self.files.get(artifact)?;
+        let bytes = expected.map_or(Ok(()), |expected| compare(path, artifact, expected)).and_then(|()| {
+            regular::read(path, limit(artifact)).map_err(|error| ContentProblem::Unreadable(error).into())
+        });
+        match bytes {
             Ok(bytes) => {
                 let meta = ArtifactMeta { size: bytes.len() as u64, sha256: Digest::of(&bytes) };
                 Some((bytes, meta))
             }
-            Err(error) => {
-                self.problem(artifact, ContentProblem::Unreadable(error).into());
+            Err(kind) => {
+                self.problem(artifact, kind);
                 None
             }
         }
+    }
+
+    fn length(&self, artifact: &Artifact) -> Option<u64> {
+        self.files.get(artifact).and_then(|path| fs::symlink_metadata(path).ok()).map(|found| found.len())
     }
 
     fn problem(&mut self, artifact: &Artifact, kind: ProblemKind) {
@@ -194,6 +210,45 @@ fn archived(
     accept(&bytes, owner, signature.as_deref())?;
     Ok(bytes)
 }
+
+/// Whether a manifest, in its archive or plain, has the hash that the MoM says.
+fn compare(path: &Path, artifact: &Artifact, expected: FileHash) -> Result<(), ProblemKind> {
+    let open = || regular::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    let (length, file) = open().map_err(ContentProblem::Unreadable)?;
+    let file = BufReader::with_capacity(64 << 10, file);
+    let found = match artifact {
+        Artifact::ManifestTar(name) => manifest_archive::hash(file, name).map_err(ContentProblem::from)?,
+        _ => plain_hash(file, length).map_err(ContentProblem::Unreadable)?,
+    };
+    if found == expected { Ok(()) } else { Err(ProblemKind::ManifestHash { expected, found }) }
+}
+
+/// The hash of a plain manifest, with the owner that its archive gives it.
+fn plain_hash(file: BufReader<fs::File>, length: u64) -> io::Result<FileHash> {
+    let mut hasher = FileHasher::new(Owner::MANIFEST, length);
+    let mut file = file.take(length);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Most bytes that a manifest has in memory, as a file of its own or as an archive.
+fn limit(artifact: &Artifact) -> u64 {
+    match artifact {
+        Artifact::Manifest(name) => Shape::manifest(name).content_bytes(),
+        Artifact::ManifestTar(name) => archive_limit(Shape::manifest(name).content_bytes(), 2),
+        _ => SIGNATURE_LIMIT,
+    }
+}
+
+/// A signature with the certificates of its chain.
+const SIGNATURE_LIMIT: u64 = 1 << 20;
 
 /// True if one of the signatures is valid. Dates are not looked at: old releases were signed long ago.
 fn signed<const N: usize>(bytes: &[u8], signatures: [Option<&[u8]>; N], trust: &Trust) -> Result<(), ProblemKind> {

@@ -153,7 +153,7 @@ impl ReleaseCheck {
         let Some(mom) = mom else { return Ok(None) };
         self.sound = sound;
         self.look_for_older_manifests(store, &mom)?;
-        let staged = self.check_content(store, &mom, &bundles, meter)?;
+        let staged = self.check_content(store, &mom, &bundles, full.as_ref(), meter)?;
         self.look_into_zero_packs(&bundles, &staged);
         self.compare_with_store();
         Ok(Some(Checked { mom, full }))
@@ -181,6 +181,7 @@ impl ReleaseCheck {
         store: &Store,
         mom: &Mom,
         bundles: &BTreeMap<BundleName, Manifest>,
+        full: Option<&Manifest>,
         meter: &Meter<'_>,
     ) -> Result<BTreeMap<Artifact, BTreeSet<FileHash>>, StoreError> {
         let is_manifest = |artifact: &Artifact| {
@@ -191,7 +192,7 @@ impl ReleaseCheck {
         let (throttle, large) = (Throttle::default(), Mutex::new(()));
         let format = Some(mom.header.format);
         let version = self.version;
-        let rules = Rules::new(version, &bases).with(bundles);
+        let rules = Rules::of(version, bundles, full);
         let (throttle, large) = (&throttle, &large);
         let inspector = Inspector { version, format, bases: &bases, rules: &rules, throttle, large, meter };
         let results = fan_out(&content, |(artifact, path)| {

@@ -11,20 +11,25 @@ use super::Bases;
 /// The rules for the archives of one version.
 pub(crate) struct Rules<'a> {
     version: Version,
-    bases: &'a dyn Bases,
+    /// Where manifests are that are not known yet.
+    bases: Option<&'a dyn Bases>,
     packs: Mutex<BTreeMap<BundleName, Option<Arc<PackRule>>>>,
     fullfile: OnceLock<u64>,
 }
 
 impl<'a> Rules<'a> {
     pub(crate) fn new(version: Version, bases: &'a dyn Bases) -> Self {
-        Self { version, bases, packs: Mutex::default(), fullfile: OnceLock::new() }
+        Self { version, bases: Some(bases), packs: Mutex::default(), fullfile: OnceLock::new() }
     }
 
-    /// With manifests that were compared with the MoM, where the files beside may say something else.
-    pub(crate) fn with(self, manifests: &BTreeMap<BundleName, Manifest>) -> Self {
+    /// By the manifests that were found sound, and no others: the files beside may say anything.
+    pub(crate) fn of(version: Version, manifests: &BTreeMap<BundleName, Manifest>, full: Option<&Manifest>) -> Self {
         let rules = manifests.iter().map(|(bundle, manifest)| (bundle.clone(), Some(Arc::new(PackRule::of(manifest)))));
-        Self { packs: Mutex::new(rules.collect()), ..self }
+        let fullfile = OnceLock::new();
+        if let Some(full) = full {
+            fullfile.get_or_init(|| content_limit(&full.header));
+        }
+        Self { version, bases: None, packs: Mutex::new(rules.collect()), fullfile }
     }
 
     /// For the packs of a bundle; `None` if its manifest cannot be had, which is found elsewhere.
@@ -32,7 +37,7 @@ impl<'a> Rules<'a> {
         if let Some(known) = self.packs().get(bundle) {
             return known.clone();
         }
-        let text = self.bases.manifest(self.version, &ManifestName::Bundle(bundle.clone()));
+        let text = self.manifest(&ManifestName::Bundle(bundle.clone()));
         let rule = text.and_then(|text| Manifest::parse(&text).ok()).map(|manifest| Arc::new(PackRule::of(&manifest)));
         self.packs().insert(bundle.clone(), rule.clone());
         rule
@@ -41,9 +46,13 @@ impl<'a> Rules<'a> {
     /// Most bytes in a fullfile: all files of the version have no more together.
     pub(super) fn fullfile(&self) -> u64 {
         *self.fullfile.get_or_init(|| {
-            let full = self.bases.manifest(self.version, &ManifestName::Full);
+            let full = self.manifest(&ManifestName::Full);
             full.and_then(|text| header_limit(&text)).unwrap_or(clearwell_format::manifest::Header::MAX_CONTENT_SIZE)
         })
+    }
+
+    fn manifest(&self, name: &ManifestName) -> Option<Vec<u8>> {
+        self.bases?.manifest(self.version, name)
     }
 
     fn packs(&self) -> std::sync::MutexGuard<'_, BTreeMap<BundleName, Option<Arc<PackRule>>>> {
