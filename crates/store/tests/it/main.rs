@@ -13,6 +13,7 @@ mod fullfiles;
 mod gc;
 mod hooked;
 mod order;
+mod past_the_disk;
 mod readers;
 mod records;
 mod states;
