@@ -220,7 +220,7 @@ mod tests {
             std::fs::rename(&other, &path).unwrap();
         }));
         assert!(is_kept(&|| std::fs::remove_file(&path).unwrap()));
-        assert!(is_kept(&|| std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap()));
+        assert!(is_kept(&|| std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap()));
         assert!(!is_kept(&|| {
             let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
             write();

@@ -182,7 +182,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mode = Mode::from_raw_mode(0o644);
         rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("fifo"), FileType::Fifo, mode, 0).unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("socket"), FileType::Socket, mode, 0).unwrap();
         fs::create_dir(dir.path().join("folder")).unwrap();
         let root = RootFolder::find(dir.path()).unwrap();
         for name in ["/fifo", "/socket", "/folder"] {

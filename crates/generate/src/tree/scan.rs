@@ -439,16 +439,20 @@ mod tests {
         assert!(matches!(&tree.nodes().next().unwrap().1.body, Body::Link(target) if **target == *b"usr/nowhere"));
     }
 
+    /// A FIFO or a socket, at a path of any length.
+    fn make(path: &Path, kind: FileType) {
+        rustix::fs::mknodat(rustix::fs::CWD, path, kind, rustix::fs::Mode::from_raw_mode(0o644), 0).unwrap();
+    }
+
     #[test]
     fn fifos_are_left_out_with_a_warning_and_sockets_are_refused() {
         let root = tempfile::tempdir().unwrap();
-        let mode = rustix::fs::Mode::from_raw_mode(0o644);
-        rustix::fs::mknodat(rustix::fs::CWD, root.path().join("fifo"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        make(&root.path().join("fifo"), FileType::Fifo);
         let scan = scan_of(root.path());
         assert!(scan.nodes.is_empty() && scan.problems.is_empty());
         let told: Vec<String> = scan.warnings.iter().map(ToString::to_string).collect();
         assert_eq!(told, ["/fifo is a FIFO, which cannot be released: left out"]);
-        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("socket")).unwrap();
+        make(&root.path().join("socket"), FileType::Socket);
         assert!(matches!(&scan_of(root.path()).problems[..], [ScanError::Socket(path)] if path.ends_with("socket")));
     }
 
@@ -461,7 +465,7 @@ mod tests {
         for name in ["z\nz", "usr/share/a\tb", "usr/x\ty/below", "usr/share/good"] {
             fs::write(root.path().join(name), "").unwrap();
         }
-        let _socket = std::os::unix::net::UnixListener::bind(root.path().join("usr/socket")).unwrap();
+        make(&root.path().join("usr/socket"), FileType::Socket);
         // A name below a folder that cannot be released is not told beside it.
         assert_eq!(
             problems(root.path()),
@@ -566,10 +570,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("file"), "").unwrap();
         let place = dir.path().join("file");
-        let mode = rustix::fs::Mode::from_raw_mode(0o644);
         let fifo = || {
             let _ = fs::remove_file(&place);
-            let _ = rustix::fs::mknodat(rustix::fs::CWD, &place, FileType::Fifo, mode, 0);
+            make(&place, FileType::Fifo);
         };
         let scan_with = |progress: &dyn Progress| scan(&root(dir.path()), &KnownHashes::default(), progress).problems;
         assert!(matches!(scan_with(&AtHashing(fifo))[..], [ScanError::Changed(_)]));
@@ -577,7 +580,7 @@ mod tests {
         fs::write(&place, "").unwrap();
         let socket = || {
             let _ = fs::remove_file(&place);
-            let _ = std::os::unix::net::UnixListener::bind(&place);
+            make(&place, FileType::Socket);
         };
         assert!(matches!(scan_with(&AtHashing(socket))[..], [ScanError::Changed(_)]));
     }

@@ -207,7 +207,8 @@ fn everything_that_is_wrong_with_an_image_is_told_at_once() {
     put(&dir, "update/image/10/broken-info", "[]");
     put(&dir, "update/os-core-extra-files", "usr\n");
     put(&dir, "update/image/10/full/usr/a\tb", "");
-    let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("update/image/10/full/socket")).unwrap();
+    let socket = dir.path().join("update/image/10/full/socket");
+    rustix::fs::mknodat(rustix::fs::CWD, socket, rustix::fs::FileType::Socket, 0o644.into(), 0).unwrap();
     let told = inputs(&dir).unwrap_err().to_string();
     let expected = [
         "7 problems",
