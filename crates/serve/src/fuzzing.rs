@@ -62,7 +62,7 @@ fn hyper(bytes: &[u8]) -> (Option<Parts>, String) {
     (seen.into_inner(), String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Parts lie in the object, are not more than it, and mean the same as they are usually written.
+/// Parts lie in an object of less than 2^63 bytes, are not more than it, and mean the same as they are usually written.
 pub fn range(value: &[u8], size: u64) {
     let asked = range::resolve(value, size);
     let parts = match &asked {
