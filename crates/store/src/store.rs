@@ -422,7 +422,11 @@ impl Store {
     fn manifest_bytes(&self, version: Version, name: &ManifestName) -> Result<(Resource, Vec<u8>), StoreError> {
         let plain = Resource::of(version, Artifact::Manifest(name.clone()));
         if self.lookup(&plain)?.is_some() {
-            return self.read(&plain).map(|bytes| (plain, bytes));
+            match self.read(&plain) {
+                // What a collection left of a version: on a full disk files go before the index that names them.
+                Err(StoreError::ArtifactSize { found: 0, .. }) if !self.has_release(version) => {}
+                other => return other.map(|bytes| (plain, bytes)),
+            }
         }
         let resource = Resource::of(version, Artifact::ManifestTar(name.clone()));
         if self.lookup(&resource)?.is_none() {
