@@ -101,8 +101,11 @@ pub(crate) fn parse(bytes: &[u8], limit: usize) -> Parsed<'_> {
     if hosts == 1 { Parsed::Head(head) } else { Parsed::Unusual }
 }
 
-/// True if a `Connection` line has the option `close`; `None` if it is not plain text.
+/// True if a `Connection` line has the option `close`; `None` if it is not plain ASCII, of which hyper reads nothing.
 fn connection(value: &[u8]) -> Option<bool> {
+    if !value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+        return None;
+    }
     let text = std::str::from_utf8(value).ok()?;
     Some(text.split(',').any(|option| option.trim().eq_ignore_ascii_case("close")))
 }
@@ -134,6 +137,19 @@ mod tests {
             Parsed::Head(head) if head.is_plain => "plain",
             Parsed::Head(_) => "conditional",
         }
+    }
+
+    #[test]
+    fn a_connection_line_that_hyper_does_not_read_is_left_to_it() {
+        // Found by fuzzing: the lane saw `close` where hyper sees no option at all.
+        for value in ["\u{18b}, close", "close, \u{e9}", "a\u{b}, close"] {
+            assert_ne!(
+                kind(&format!("GET /a HTTP/1.1\r\nHost: x\r\nConnection: {value}\r\n\r\n")),
+                "last",
+                "{value:?}"
+            );
+        }
+        assert_eq!(kind("GET /a HTTP/1.1\r\nHost: x\r\nConnection: a,\tclose\r\n\r\n"), "last");
     }
 
     #[test]
