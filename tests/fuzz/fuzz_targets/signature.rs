@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use clearwell_sign::{TrustAnchor, verify};
 
 static ANCHOR: LazyLock<TrustAnchor> = LazyLock::new(|| {
-    TrustAnchor::from_pem(include_bytes!("../../../crates/sign/tests/fixtures/anchor.pem")).expect("a certificate of the fixtures")
+    TrustAnchor::from_pem(include_bytes!("../../../crates/sign/tests/fixtures/anchor.pem"))
+        .expect("a certificate of the fixtures")
 });
 
 libfuzzer_sys::fuzz_target!(|signature: &[u8]| {
