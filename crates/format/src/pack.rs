@@ -81,6 +81,7 @@ mod tests {
     fn names_are_read_as_the_client_reads_them() {
         let (from, to) = (FileHash::from_bytes([1; 32]), FileHash::from_bytes([2; 32]));
         let delta = DeltaName { from, to };
+        assert_eq!(delta.to_string(), format!("10-20-{from}-{to}"));
         assert_eq!(PackMember::parse(format!("delta/{delta}").as_bytes()), Some(PackMember::Delta(delta)));
         assert_eq!(PackMember::parse(format!("delta/{from}-{to}").as_bytes()), Some(PackMember::Delta(delta)));
         assert_eq!(PackMember::parse(format!("staged/{from}").as_bytes()), Some(PackMember::Staged(from)));

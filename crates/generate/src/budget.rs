@@ -96,6 +96,8 @@ mod tests {
                         let reservation = budget.reserve(bytes);
                         let now = held.fetch_add(bytes, Ordering::SeqCst) + bytes;
                         most.fetch_max(now, Ordering::SeqCst);
+                        // The others try to get theirs meanwhile.
+                        std::thread::yield_now();
                         held.fetch_sub(bytes, Ordering::SeqCst);
                         drop(reservation);
                     }

@@ -140,6 +140,7 @@ mod tests {
             ("/update", "root"),
             ("/update/", "root"),
             ("/updates/30/format", "unknown"),
+            ("/update30/format", "unknown"),
             ("/30/format", "unknown"),
             ("/", "unknown"),
             ("/readyz", "health"),

@@ -214,6 +214,11 @@ fn each_damage_is_named() {
     assert_eq!(open(&with_new_checksum(changed(first_name + 3, 0xff))).unwrap_err(), IndexDamage::Order);
     let last_hash = HEADER + 2 * FULLFILE;
     assert_eq!(open(&with_new_checksum(changed(last_hash, 0))).unwrap_err(), IndexDamage::Order);
+    let mut twice = good.clone();
+    twice.copy_within(last_hash - FULLFILE..last_hash, last_hash);
+    assert_eq!(open(&with_new_checksum(twice)).unwrap_err(), IndexDamage::Order);
+    let format = good.windows(6).position(|name| name == b"format").unwrap();
+    assert_eq!(open(&with_new_checksum(changed(format + 5, b'l'))).unwrap_err(), IndexDamage::Order, "no artifact");
 }
 
 proptest! {
