@@ -72,6 +72,12 @@ mod tests {
         }
 
         #[test]
+        fn numbers_of_later_programs(number: f64) {
+            prop_assume!(number.is_finite());
+            record(format!("{}, \"later\": {number:e}}}", RECORD.trim_end_matches('}')).as_bytes());
+        }
+
+        #[test]
         fn stamps(text in "(clearwell-store )?[0-9]{0,3}\\.?[0-9]{0,3}[ \n]?") {
             layout(&text);
         }
