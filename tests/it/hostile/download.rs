@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use crate::frames::{DATA, END_STREAM, GOAWAY, HEADERS, MAXIMAL_WINDOW, RST_STREAM, beginning, get};
 use crate::run::Server;
 
 /// No test waits longer for a byte.
@@ -132,7 +133,7 @@ impl Download {
             Protocol::TlsHttp2 => certificate.connect(tls(), b"h2"),
         };
         if protocol.is_http2() {
-            stream.write_all(&http2_request(path, range)).unwrap();
+            stream.write_all(&[beginning(MAXIMAL_WINDOW), get(1, path, range)].concat()).unwrap();
         } else {
             // The lane leaves to hyper what has a scheme.
             let base = if protocol == Protocol::Hyper { "http://localhost" } else { "" };
@@ -201,47 +202,6 @@ impl Download {
             }
         }
     }
-}
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
-    bytes
-}
-
-/// Preface, windows as large as they can be, and a GET (RFC 9113; RFC 7541 for its header).
-fn http2_request(path: &str, range: Option<&str>) -> Vec<u8> {
-    const LARGEST: u32 = (1 << 31) - 1;
-    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    // SETTINGS_INITIAL_WINDOW_SIZE
-    bytes.extend(frame(SETTINGS, 0, 0, &[&[0, 4][..], &LARGEST.to_be_bytes()].concat()));
-    bytes.extend(frame(WINDOW_UPDATE, 0, 0, &(LARGEST - 65_535).to_be_bytes()));
-    let literal = |block: &mut Vec<u8>, name: &[u8], value: &str| {
-        block.extend(name);
-        assert!(value.len() < 127);
-        block.push(value.len() as u8);
-        block.extend(value.as_bytes());
-    };
-    // :method GET, :scheme http; :authority, :path and range with names of the static table
-    let mut block = vec![0x82, 0x86];
-    literal(&mut block, &[0x01], "localhost");
-    literal(&mut block, &[0x04], path);
-    if let Some(range) = range {
-        literal(&mut block, &[0x0f, 50 - 15], range);
-    }
-    bytes.extend(frame(HEADERS, END_STREAM | END_HEADERS, 1, &block));
-    bytes
 }
 
 /// The first field is `:status`: one of the static table, or text behind its name.

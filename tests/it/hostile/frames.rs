@@ -6,11 +6,14 @@ use std::time::Duration;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-const HEADERS: u8 = 1;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+pub(crate) const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 
-const END_STREAM: u8 = 1;
+pub(crate) const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
@@ -31,11 +34,22 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// GET.
-fn get(stream: u32, path: &str) -> Vec<u8> {
-    // RFC 7541: :method GET, :scheme http, :authority x and :path.
-    let mut block = vec![0x82, 0x86, 0x01, 1, b'x', 0x04, u8::try_from(path.len()).unwrap()];
-    block.extend(path.as_bytes());
+/// A GET of `path`, or of a range of it.
+pub(crate) fn get(stream: u32, path: &str, range: Option<&str>) -> Vec<u8> {
+    let literal = |block: &mut Vec<u8>, name: &[u8], value: &str| {
+        block.extend(name);
+        // A length of seven bits (RFC 7541, 5.1).
+        assert!(value.len() < 127);
+        block.push(value.len() as u8);
+        block.extend(value.as_bytes());
+    };
+    // :method GET, :scheme http; :authority, :path and range with names of the static table (RFC 7541, appendix A)
+    let mut block = vec![0x82, 0x86];
+    literal(&mut block, &[0x01], "localhost");
+    literal(&mut block, &[0x04], path);
+    if let Some(range) = range {
+        literal(&mut block, &[0x0f, 50 - 15], range);
+    }
     frame(HEADERS, END_STREAM | END_HEADERS, stream, &block)
 }
 
@@ -44,7 +58,7 @@ pub(crate) fn window_update(stream: u32, by: u32) -> Vec<u8> {
 }
 
 /// What a client begins with: preface, and the window of each stream.
-fn beginning(window: u32) -> Vec<u8> {
+pub(crate) fn beginning(window: u32) -> Vec<u8> {
     let setting = [&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &window.to_be_bytes()].concat();
     let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &setting)].concat();
     if window > DEFAULT_WINDOW {
@@ -71,7 +85,7 @@ impl Rude {
 
     /// Asks for each path on a stream of its own.
     pub(crate) fn ask<'a>(&mut self, paths: impl IntoIterator<Item = &'a str>) {
-        let asked = (1..).step_by(2).zip(paths).flat_map(|(stream, path)| get(stream, path));
+        let asked = (1..).step_by(2).zip(paths).flat_map(|(stream, path)| get(stream, path, None));
         self.send(&asked.collect::<Vec<u8>>());
     }
 

@@ -31,10 +31,9 @@ fn served() -> Served {
 }
 
 /// Measures a crowd: while it is there, and when it has left.
-fn attack(connect: impl Fn(&Served) -> Vec<Rude>) {
-    let served = served();
+fn measure(served: &Served, connect: impl Fn(&Served) -> Vec<Rude>) {
     let before = served.settled_kib();
-    let crowd = connect(&served);
+    let crowd = connect(served);
     let at_peak = served.settled_kib();
     let bound = before + CONNECTION_KIB * crowd.len() as u64;
     assert!(at_peak <= bound, "{} connections: {before} KiB before, {at_peak} KiB at their peak", crowd.len());
@@ -44,65 +43,50 @@ fn attack(connect: impl Fn(&Served) -> Vec<Rude>) {
     assert_eq!(served.get("/20/format").0, 200);
 }
 
-fn in_flight(served: &Served, requests: usize) {
-    served.wait_for_metric("clearwell_http_requests_in_flight", requests as u64);
+/// Connections that ask for the pack on each stream, with the window that `window` gives the n-th, once all are answered.
+fn crowd(served: &Served, window: impl Fn(usize) -> u32) -> Vec<Rude> {
+    let connect = |at| {
+        let mut client = Rude::connect(&served.server.listen, window(at));
+        client.ask([PACK; STREAMS]);
+        client
+    };
+    let crowd = (0..CONNECTIONS).map(connect).collect();
+    in_flight(served);
+    crowd
+}
+
+fn in_flight(served: &Served) {
+    served.wait_for_metric("clearwell_http_requests_in_flight", (CONNECTIONS * STREAMS) as u64);
 }
 
 #[test]
 fn streams_that_are_not_read() {
-    attack(|served| {
-        let connect = |_| {
-            let mut client = Rude::connect(&served.server.listen, MAXIMAL_WINDOW);
-            client.ask([PACK; STREAMS]);
-            client
-        };
-        let crowd = (0..CONNECTIONS).map(connect).collect();
-        in_flight(served, CONNECTIONS * STREAMS);
-        crowd
-    });
+    measure(&served(), |served| crowd(served, |_| MAXIMAL_WINDOW));
 }
 
 #[test]
 fn streams_that_are_read_a_little_and_then_not() {
-    attack(|served| {
-        let connect = |_| {
-            let mut client = Rude::connect(&served.server.listen, MAXIMAL_WINDOW);
-            client.ask([PACK; STREAMS]);
+    measure(&served(), |served| {
+        let mut crowd = crowd(served, |_| MAXIMAL_WINDOW);
+        for client in &mut crowd {
             for _ in 0..20 {
                 client.read(10_000);
             }
-            client
-        };
-        let crowd = (0..CONNECTIONS).map(connect).collect();
-        in_flight(served, CONNECTIONS * STREAMS);
+        }
+        in_flight(served);
         crowd
     });
 }
 
 #[test]
 fn streams_without_a_window() {
-    attack(|served| {
-        let connect = |at: usize| {
-            let mut client = Rude::connect(&served.server.listen, [0, 1, 100, 20_000][at % 4]);
-            client.ask([PACK; STREAMS]);
-            client
-        };
-        let crowd = (0..CONNECTIONS).map(connect).collect();
-        in_flight(served, CONNECTIONS * STREAMS);
-        crowd
-    });
+    measure(&served(), |served| crowd(served, |at| [0, 1, 100, 20_000][at % 4]));
 }
 
 #[test]
 fn windows_that_open_once_everything_waits() {
-    attack(|served| {
-        let connect = |_| {
-            let mut client = Rude::connect(&served.server.listen, 0);
-            client.ask([PACK; STREAMS]);
-            client
-        };
-        let mut crowd: Vec<Rude> = (0..CONNECTIONS).map(connect).collect();
-        in_flight(served, CONNECTIONS * STREAMS);
+    measure(&served(), |served| {
+        let mut crowd = crowd(served, |_| 0);
         for client in &mut crowd {
             let windows = (0..=2 * STREAMS as u32).filter(|stream| *stream == 0 || stream % 2 == 1);
             client.send(&windows.flat_map(|stream| window_update(stream, 1 << 29)).collect::<Vec<u8>>());
@@ -125,17 +109,12 @@ fn small_objects_that_nobody_takes() {
     for path in &paths {
         assert_eq!(served.get(path).1.len(), 60_000);
     }
-    let before = served.settled_kib();
-    let connect = |_| {
-        let mut client = Rude::connect(&served.server.listen, 1);
-        client.ask(paths.iter().map(String::as_str));
-        client
-    };
-    let crowd: Vec<Rude> = (0..CONNECTIONS).map(connect).collect();
-    let at_peak = served.settled_kib();
-    let bound = before + CONNECTION_KIB * CONNECTIONS as u64;
-    assert!(at_peak <= bound, "{before} KiB before, {at_peak} KiB at their peak");
-    drop(crowd);
-    served.wait_for_metric("clearwell_http_connections_open{listener=\"cleartext\"}", 0);
-    until(|| served.resident_kib() <= before + KEPT_KIB);
+    measure(&served, |served| {
+        let connect = |_| {
+            let mut client = Rude::connect(&served.server.listen, 1);
+            client.ask(paths.iter().map(String::as_str));
+            client
+        };
+        (0..CONNECTIONS).map(connect).collect()
+    });
 }
