@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::exit::Exit;
 
-/// The system's allocator, which says so when there is no more.
+/// The system's allocator; on exhaustion it reports the error and ends the process with [`Exit::Memory`].
 struct Allocator;
 
 #[global_allocator]
@@ -109,7 +109,8 @@ fn end_without_memory(size: usize) -> ! {
     }
 }
 
-/// Writes past the buffers and locks of std, which whoever needed memory may hold. Nobody is left to be told if it fails.
+/// Writes to the descriptor itself: the thread that ran out of memory may hold the locks of std's streams. A failure
+/// cannot be reported anywhere and is ignored.
 fn print(descriptor: i32, text: &[u8]) {
     #[expect(unsafe_code, reason = "std has locks and buffers before its descriptors")]
     // SAFETY: the bytes live as long as the call, and a descriptor that is closed is an error.

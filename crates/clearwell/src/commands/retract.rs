@@ -17,7 +17,7 @@ use crate::ui::Ui;
 ///
 /// Endpoints that have not updated yet no longer hear of it. Those that have updated stay on it, as swupd never goes
 /// back: for them, release a higher version with the old content, built on the one that was retracted (--min-version
-/// releases every file anew). Content stays until gc. A staged release has nothing to retract: discard drops it.
+/// releases every file again). Content stays until gc. A staged release has nothing to retract: discard drops it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Retract {
     /// The release.

@@ -109,7 +109,7 @@ fn a_bundle_that_left_comes_back_only_when_it_is_asked_for() {
 #[test]
 fn what_is_not_the_second_half_is_refused_after_the_first() {
     let mix = Mix::changed();
-    mix.refuses(&["build", "--format-bump", "new"], 4, &["no first half", "--format-bump old"]);
+    mix.refuses(&["build", "--format-bump", "new"], 4, &["first half", "has not been built", "--format-bump old"]);
     mix.refuses(&["build", "--format-bump", "old", "--next-format", "30"], 2, &["--next-format 30 is not above 30"]);
     mix.refuses(&["build", "--format-bump", "old", "--format", "31"], 2, &["is in format 30", "--next-format"]);
     mix.build(&["--format-bump", "old"]).expect(0);

@@ -69,7 +69,7 @@ fn is_making(line: &str) -> bool {
     event["event"] == "advanced" && event["phase"] == "make" && event["done"].as_u64() > Some(100)
 }
 
-/// So many small files that a build is not at its end soon after it has begun.
+/// Enough small files for a build to be interrupted in the middle.
 fn large() -> Mix {
     let mix = Mix::new();
     for number in 0..1500 {
@@ -95,7 +95,7 @@ fn an_interrupted_build_goes_on_by_itself() {
     }
     assert_eq!(mix.releases().as_array().unwrap().len(), 0);
 
-    // Nobody says a timestamp, and the clock has moved on.
+    // No timestamp is given, and the clock has moved on.
     let outcome = mix.build(&["--json"]).expect(0).json();
     assert!(outcome["made"]["fullfile"]["reused"].as_u64() > Some(0), "{}", outcome["made"]);
     mix.verify("");

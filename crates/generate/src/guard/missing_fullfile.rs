@@ -38,7 +38,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 Object::Artifact(resource),
                 format!("{} of bundle {} needs it", item.entry.path, survey.bundles.get(item.bundle).name),
                 format!(
-                    "build with --min-version {}, which releases every file anew",
+                    "build with --min-version {}, which releases every file again",
                     survey.context.release.version()
                 ),
             ))

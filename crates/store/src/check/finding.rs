@@ -244,7 +244,7 @@ impl Finding {
             }
             Kind::ManifestMissing { .. } | Kind::MomMissing => "restore the release from a backup and adopt it",
             Kind::VersionMissing { .. } => "check --repair, or restore the version from a backup and adopt it",
-            Kind::FullfileMissing { .. } => "build a new release with --min-version, which releases every file anew",
+            Kind::FullfileMissing { .. } => "build a new release with --min-version, which releases every file again",
             Kind::SignatureMissing | Kind::Signature(_) => {
                 "check that the certificate is the one endpoints have; check --repair takes the other copy"
             }

@@ -258,7 +258,7 @@ pub(super) fn next_version(version: Version) -> Result<Version, CliError> {
 
 /// A second half without a first.
 pub(super) fn no_first_half() -> String {
-    "there is no first half to follow; build it with --format-bump old".to_owned()
+    "the first half of the format bump has not been built; build it with --format-bump old".to_owned()
 }
 
 /// A version, or 0 for none.
