@@ -179,7 +179,7 @@ impl SigningArgs {
     }
 
     fn key_path(&self, certificate: &Path, config: &MixConfig) -> PathBuf {
-        // Mixer keeps the key beside the certificate under this name (workspace 7).
+        // Mixer keeps the key beside the certificate under this name (mixer workspace §7).
         let beside = certificate.with_file_name("private.pem");
         first(&[self.key.as_deref(), config.key.as_deref()]).unwrap_or(&beside).to_path_buf()
     }

@@ -6,7 +6,7 @@
 //! seek      move the old position by so much, from where the add step left it
 //! ```
 //!
-//! Both positions start at 0 (spec: delta.md 2). Classic bsdiff's sign-magnitude integers are *not* used.
+//! Both positions start at 0 (delta §2). Classic bsdiff's sign-magnitude integers are *not* used.
 
 /// Bytes of one stored triple.
 pub(crate) const TRIPLE_SIZE: usize = 24;

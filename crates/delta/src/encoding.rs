@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Written with exactly one bit per block; read as the reference reads it: the lowest set bit of a group wins, bits 4
-//! and 15 mean nothing, a group without a bit is an error even for an empty block (spec: delta.md 1, "Encodings field").
+//! and 15 mean nothing, a group without a bit is an error even for an empty block (delta §1.3).
 
 use std::fmt;
 

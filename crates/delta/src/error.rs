@@ -4,7 +4,7 @@ use crate::encoding::Block;
 
 /// Why a delta was not applied. Nothing was produced.
 ///
-/// The rules are those of the stock client's decoder (spec: delta.md 4).
+/// The rules are those of the stock client's decoder (delta §4).
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
     /// The delta says so itself: its whole content is the marker for it.

@@ -18,7 +18,7 @@
 //!
 //! Always true of a parsed [`Header`]: the blocks fill the delta exactly, each length is below 2^63, and the new size is
 //! within [`MAX_NEW_SIZE`]. The offset may be larger than the header (a gap) or smaller (an overlap): clients take both.
-//! Source: spec, delta.md 1 and 4.
+//! Source: delta §1 and §4.
 
 #![warn(clippy::arithmetic_side_effects)]
 

@@ -1,6 +1,6 @@
 //! Applying a delta: `old` and `delta` in, the new file's bytes and attributes out.
 //!
-//! Accepts and refuses what the stock decoder accepts and refuses (spec: delta.md 4), with one exception: more than
+//! Accepts and refuses what the stock decoder accepts and refuses (delta §4), with one exception: more than
 //! [`MAX_IDLE_TRIPLES`] triples that produce nothing are refused, because a few kilobytes could otherwise keep a
 //! processor busy for minutes.
 //!

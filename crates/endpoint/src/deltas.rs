@@ -1,4 +1,4 @@
-//! Deltas of files, out of packs, applied to installed files (delta 5).
+//! Deltas of files, out of packs, applied to installed files (delta §5).
 //!
 //! The base is found by its hash at any installed path, and only used if the file there still has that hash. No failure
 //! here is fatal: what is not staged afterwards is fetched as a fullfile.

@@ -169,7 +169,7 @@ impl Endpoint {
         self.state.installed.iter()
     }
 
-    /// `VERSION_ID` of the installed `os-release` (client behaviour 2).
+    /// `VERSION_ID` of the installed `os-release` (client behaviour §2).
     pub(crate) fn version_on_disk(&self) -> Option<Version> {
         let text =
             [OS_RELEASE, OS_RELEASE_IN_ETC].into_iter().find_map(|path| self.disk.content(&known(path), 64 << 10))?;
@@ -214,7 +214,7 @@ impl Endpoint {
         Ok(run.report)
     }
 
-    /// Refuses to start with a certificate that the stock client refuses to start with (client behaviour 6).
+    /// Refuses to start with a certificate that the stock client refuses to start with (client behaviour §6).
     pub(crate) fn check_trust(&self, run: &mut Run) -> Result<(), Stop> {
         let Some(trust) = &self.options.trust else { return Ok(()) };
         match trust.refusals(self.now()).first() {

@@ -1,4 +1,4 @@
-//! How the stock client would have ended (client behaviour 5).
+//! How the stock client would have ended (client behaviour §5).
 
 use serde::{Serialize, Serializer};
 

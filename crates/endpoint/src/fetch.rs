@@ -1,4 +1,4 @@
-//! Requests with the stock client's patience: what is tried again, when, and how often (client behaviour 4).
+//! Requests with the stock client's patience: what is tried again, when, and how often (client behaviour §4).
 //!
 //! | Outcome | What follows |
 //! |---|---|
@@ -125,7 +125,7 @@ impl Fetcher {
             let tried = self.try_once(request, &mut writer, limit).await;
             match tried {
                 Tried::Done => return finish(writer),
-                // The client takes even a good 206 for a failure and keeps what it got (client behaviour 4).
+                // The client takes even a good 206 for a failure and keeps what it got (client behaviour §4).
                 Tried::AtOnce { status: 206, .. } => patience.after(tried, self).await?,
                 Tried::Later { status: Some(200) | None, .. } => patience.after(tried, self).await?,
                 tried => {

@@ -1,4 +1,4 @@
-//! The list of files of all installed bundles together, with the stock client's rules and mistakes (manifest 3.4).
+//! The list of files of all installed bundles together, with the stock client's rules and mistakes (manifest §3.4).
 //!
 //! | One path in two manifests | What becomes of it |
 //! |---|---|
@@ -14,7 +14,7 @@ use clearwell_format::{BundleName, Entry, EntryPath, Manifest, Modifier, Status,
 
 use crate::problem::Problem;
 
-/// The processor level of an endpoint (manifest 2.3).
+/// The processor level of an endpoint (manifest §2.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// The baseline; what every endpoint outside `/` takes.
@@ -159,7 +159,7 @@ pub(crate) struct Changes {
     pub not_updated: Vec<EntryPath>,
 }
 
-/// Compares two lists as an update does (manifest 3.4). Paths that are left alone are not in the result.
+/// Compares two lists as an update does (manifest §3.4). Paths that are left alone are not in the result.
 pub(crate) fn changes(old: &FileList, new: &FileList) -> Changes {
     let mut changes = Changes::default();
     let mut olds = old.files.iter().peekable();

@@ -1,4 +1,4 @@
-//! Fullfiles: one archive for each file that no pack brought (client behaviour 3 to 5).
+//! Fullfiles: one archive for each file that no pack brought (client behaviour §3 to §5).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -118,7 +118,7 @@ pub(crate) async fn fetch(
     (hash, resource, outcome)
 }
 
-/// Takes the one member out of the archive (content layout 4).
+/// Takes the one member out of the archive (content layout §4).
 fn open(spool: Spool, folder: &StageFolder, hash: FileHash, limit: u64) -> Outcome {
     let mut accepted = None;
     let mut oddities = Oddities::default();

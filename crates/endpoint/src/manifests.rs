@@ -1,7 +1,7 @@
 //! Fetching manifests: the MoM with its signature, bundle manifests as deltas or whole, and the way through includes.
 //!
-//! Each manifest is compared with the hash in the MoM before it is read. Rules: client behaviour 3 and 5, delta 6,
-//! content layout 5.
+//! Each manifest is compared with the hash in the MoM before it is read. Rules: client behaviour §3 and §5, delta §6,
+//! content layout §5.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -128,7 +128,7 @@ impl Endpoint {
             return Ok(mom);
         }
         let resource = Resource::of(version, Artifact::ManifestTar(ManifestName::Mom));
-        // A bad signature or text gets a second try, with nothing kept (content layout 5).
+        // A bad signature or text gets a second try, with nothing kept (content layout §5).
         let mut last = None;
         for _ in 0..2 {
             let archive = match run.fetcher.spool(&resource, archive_limit(LARGEST_MOM, 2)).await {

@@ -1,4 +1,4 @@
-//! Packs: many files in one request (packs 5).
+//! Packs: many files in one request (packs §5).
 //!
 //! Never trusted: a member is kept only if it belongs in the pack (`clearwell_format::archive::Shape`) and if its hash is
 //! its name; of the pack no more is read than its bundle can have. What a damaged pack held before the damage is used; what
@@ -169,7 +169,7 @@ pub(crate) fn extract(pack: Box<dyn BufRead + Send>, folder: &StageFolder, wante
     contents
 }
 
-/// Oddities of an archive that harm some clients without harming this one (content layout 3).
+/// Oddities of an archive that harm some clients without harming this one (content layout §3).
 #[derive(Debug, Default)]
 pub(crate) struct Oddities {
     names_owners: bool,

@@ -1,4 +1,4 @@
-//! Learning the newest version: the pointer, its signature, and what becomes of bad ones (client behaviour 5, 6).
+//! Learning the newest version: the pointer, its signature, and what becomes of bad ones (client behaviour §5, §6).
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{Resource, Version, pointer};

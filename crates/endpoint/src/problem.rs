@@ -76,7 +76,7 @@ pub enum Problem {
         /// The release.
         version: Version,
     },
-    /// A bundle includes another that the release does not have; clients skip it silently (manifest 3.4).
+    /// A bundle includes another that the release does not have; clients skip it silently (manifest §3.4).
     #[error("bundle {bundle} includes {missing}, which release {version} does not have")]
     UnknownInclude {
         /// The including bundle.
@@ -112,7 +112,7 @@ pub enum Problem {
         /// The first path that needs one of them.
         example: EntryPath,
     },
-    /// A folder of a pack has another mode or owner than 0700 root; the stock client then loses its cache (packs 2).
+    /// A folder of a pack has another mode or owner than 0700 root; the stock client then loses its cache (packs §2).
     #[error("{resource} gives its folder {member} another mode or owner than 0700 and root")]
     PackFolder {
         /// The pack.
@@ -120,7 +120,7 @@ pub enum Problem {
         /// The folder.
         member: String,
     },
-    /// A link target outside ASCII in a PAX record, which fails in the C locale (content layout 3).
+    /// A link target outside ASCII in a PAX record, which fails in the C locale (content layout §3).
     #[error("{resource} has a link target outside ASCII in a PAX record, which clients in the C locale cannot extract")]
     PaxTarget {
         /// The archive.
@@ -145,7 +145,7 @@ pub enum Problem {
         reason: String,
     },
     /// Two installed bundles list one path with different files. The stock client drops both entries, and at the next
-    /// update deletes the path; if it is the last path, it deletes every file (manifest 3.4).
+    /// update deletes the path; if it is the last path, it deletes every file (manifest §3.4).
     #[error("{path} is another file in bundle {first} than in bundle {second}: clients {}", if *.empties { "delete every file" } else { "delete the path" })]
     Conflict {
         /// The path.
@@ -157,7 +157,7 @@ pub enum Problem {
         /// True if the whole list of files becomes empty.
         empties: bool,
     },
-    /// The folder of a path is neither listed nor on disk (manifest 3.4).
+    /// The folder of a path is neither listed nor on disk (manifest §3.4).
     #[error("{path} has no parent: {parent} is in none of the installed bundles")]
     NoParent {
         /// The path.
@@ -175,14 +175,14 @@ pub enum Problem {
         /// In the new one.
         new: Version,
     },
-    /// A directory with something in it became another kind of file; the stock client leaves remains (manifest 6.1).
+    /// A directory with something in it became another kind of file; the stock client leaves remains (manifest §6.1).
     #[error("{path} was a directory with something in it and becomes another kind of file: clients leave remains")]
     DirectoryReplaced {
         /// The path.
         path: EntryPath,
     },
     /// A directory that leaves the release has something in it; the stock client moves it aside with everything
-    /// (manifest 6.1).
+    /// (manifest §6.1).
     #[error("{path} leaves the release with something in it: clients move it aside, with everything in it")]
     DirectoryNotEmpty {
         /// The path.
@@ -196,7 +196,7 @@ pub enum Problem {
         /// The file that is missing.
         path: EntryPath,
     },
-    /// An entry of an optimisation level that no client knows (manifest 2.3).
+    /// An entry of an optimisation level that no client knows (manifest §2.3).
     #[error("{path} in bundle {bundle} has the optimisation modifier '{modifier}', which clients skip")]
     UnknownModifier {
         /// The path.
@@ -206,7 +206,7 @@ pub enum Problem {
         /// The flag character.
         modifier: char,
     },
-    /// A manifest has entries of which nobody can say what a client makes of them (manifest 3.2).
+    /// A manifest has entries of which nobody can say what a client makes of them (manifest §3.2).
     #[error(
         "{resource} has entries that are not a file, a directory, a link or a deletion: {entries}, the first is {first}"
     )]
@@ -233,7 +233,7 @@ pub enum Problem {
         FileFault::Extraneous => "is there afterwards and should not be",
     })]
     Faulty(FaultyFile),
-    /// Endpoints follow the pointers of their format, and those do not lead to the release (manifest 5.12).
+    /// Endpoints follow the pointers of their format, and those do not lead to the release (manifest §5.12).
     #[error("endpoints on {from} come to release {at} in format {format} and no further: none leads them to {to}")]
     NotReached {
         /// Where they began.

@@ -36,7 +36,7 @@ pub struct Report {
     /// What no pack held: the files that a client fetches one by one.
     pub fetched_one_by_one: Vec<SingleFile>,
     /// Archives that name users or groups: clients that know those under other numbers refuse what is in them
-    /// (content layout 3). Harmless while the name is root.
+    /// (content layout §3). Harmless while the name is root.
     pub archives_naming_owners: u64,
     /// Files put in place.
     pub installed: u64,
@@ -46,7 +46,7 @@ pub struct Report {
     pub checked: u64,
     /// Installed files that are missing, changed or should not be there; of diagnose and repair.
     pub faulty: Vec<FaultyFile>,
-    /// Configuration and state, which updates do not touch (manifest 3.4). After an installation: all such paths that it
+    /// Configuration and state, which updates do not touch (manifest §3.4). After an installation: all such paths that it
     /// installed. After an update: those that differ between the releases and were therefore not updated.
     #[serde(serialize_with = "shown_list")]
     pub not_updated: Vec<EntryPath>,

@@ -82,7 +82,7 @@ pub enum Check {
         /// The release.
         version: Version,
     },
-    /// The signature beside the MoM: clients ask for it where the one in the archive fails them (content layout 5).
+    /// The signature beside the MoM: clients ask for it where the one in the archive fails them (content layout §5).
     Signature {
         /// The release.
         version: Version,
@@ -471,7 +471,7 @@ impl Verifier<'_, '_> {
         Ok(())
     }
 
-    /// Each bundle with its includes: every path must have its folder there (manifest 3.4).
+    /// Each bundle with its includes: every path must have its folder there (manifest §3.4).
     async fn alone(&mut self, endpoint: &mut Endpoint, version: Version) -> Result<(), EndpointError> {
         let check = Check::Alone { version };
         self.stage.begin(&check);

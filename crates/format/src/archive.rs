@@ -1,4 +1,4 @@
-//! Tar archives and their compression, as stock clients read them (spec, content layout 3 to 5).
+//! Tar archives and their compression, as stock clients read them (content layout §3 to §5).
 //!
 //! Written: ustar headers with numeric owners only (a client maps names first, and a name it knows under another
 //! number breaks the hash), GNU records for long names and link targets (a PAX target with bytes outside ASCII fails

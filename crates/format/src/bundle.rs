@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The name of a bundle: one or more of `A-Z a-z 0-9 - _ + .` (workspace 4).
+/// The name of a bundle: one or more of `A-Z a-z 0-9 - _ + .` (mixer workspace §4).
 ///
 /// Never `MoM` or `full`, which name other manifests; never `.`, `..` or a name ending in `.tar` or `.sig`, which would
 /// make two resources of one path. At most 200 bytes, so that every artifact named after it fits a file name.
@@ -20,7 +20,7 @@ impl BundleName {
         Self("os-core".into())
     }
 
-    /// The deprecated bundle that once carried a search index (content layout 7).
+    /// The deprecated bundle that once carried a search index (content layout §7).
     pub fn index() -> Self {
         Self("os-core-update-index".into())
     }

@@ -1,4 +1,4 @@
-//! The four flag bytes in front of a manifest entry (spec, manifest 2).
+//! The four flag bytes in front of a manifest entry (manifest §2).
 //!
 //! ```text
 //! F . e x     type, status, optimisation modifier, misc
@@ -148,7 +148,7 @@ pub enum Misc {
 
 flag_byte!(Misc: None = b'.', Renamed = b'r', Mix = b'm', Exported = b'x'; other: None);
 
-/// Byte 3: which optimised build of a path this entry is, and which builds the path has (manifest 2.3).
+/// Byte 3: which optimised build of a path this entry is, and which builds the path has (manifest §2.3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Modifier(u8);
 

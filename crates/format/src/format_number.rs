@@ -1,4 +1,5 @@
-//! The format: which epoch of content a manifest belongs to. Callers ask for an ability, not for a number (manifest 1).
+//! The format: which epoch of content a manifest belongs to. Callers ask for an ability, not for a number (manifest
+//! §1).
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! The swupd file hash (spec, hash 1).
+//! The swupd file hash (hash §1).
 //!
 //! ```text
 //! K     = mode, uid, gid, rdev = 0, size        five u64, little-endian
@@ -37,7 +37,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// How manifests are stored and hashed: 0644, root and root (content layout 5).
+    /// How manifests are stored and hashed: 0644, root and root (content layout §5).
     pub const MANIFEST: Self = Self { permissions: 0o644, uid: 0, gid: 0 };
 }
 
@@ -46,7 +46,7 @@ impl Owner {
 pub struct FileHash([u8; 32]);
 
 impl FileHash {
-    /// The hash of deleted and ghosted entries: 64 zeros (hash 2).
+    /// The hash of deleted and ghosted entries: 64 zeros (hash §2).
     pub const ZERO: Self = Self([0; 32]);
 
     /// From the 32 bytes that the digits stand for.

@@ -6,16 +6,16 @@
 //!
 //! | Module | Noun | Source of the rules |
 //! |---|---|---|
-//! | [`version`], [`format_number`] | release numbers, formats as capabilities | spec, manifest 1 |
-//! | [`bundle`], [`path`] | names that are safe to put in a path or a line | manifest 3.3, workspace 4 |
-//! | [`path_class`] | which paths updates install, replace and remove | manifest 3.4 |
-//! | [`hash`] | the 64-digit file hash | hash |
-//! | [`flags`], [`manifest`], [`mom`] | manifests | manifest 1 to 4 |
-//! | [`resource`] | request path to typed resource and back | content layout 1 |
-//! | [`mod@pointer`] | `latest` and its kin | content layout 2 |
-//! | [`pack`] | member names of packs | packs 2 |
+//! | [`version`], [`format_number`] | release numbers, formats as capabilities | manifest §1 |
+//! | [`bundle`], [`path`] | names that are safe to put in a path or a line | manifest §3.3, mixer workspace §4 |
+//! | [`path_class`] | which paths updates install, replace and remove | manifest §3.4 |
+//! | [`hash`] | the 64-digit file hash | hash §1 |
+//! | [`flags`], [`manifest`], [`mom`] | manifests | manifest §1 to §4 |
+//! | [`resource`] | request path to typed resource and back | content layout §1 |
+//! | [`mod@pointer`] | `latest` and its kin | content layout §2 |
+//! | [`pack`] | member names of packs | packs §2 |
 //! | [`mod@printable`] | text of others, as a person or a log gets it | |
-//! | [`archive`] | tar and compression as the client reads them | content layout 3 to 5 |
+//! | [`archive`] | tar and compression as the client reads them | content layout §3 to §5 |
 
 pub mod archive;
 pub mod bundle;

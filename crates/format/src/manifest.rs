@@ -1,4 +1,4 @@
-//! Manifests: the files of one bundle at one version (spec, manifest 1).
+//! Manifests: the files of one bundle at one version (manifest §1).
 //!
 //! ```text
 //! MANIFEST<TAB>30                         format
@@ -38,7 +38,7 @@ pub struct Header {
     pub previous: Option<Version>,
     /// `minversion:`. Only written where the format has it.
     pub min_version: Option<Version>,
-    /// `filecount:`. The reference counts lines that it later leaves out, so it may exceed the entries (manifest 5.8).
+    /// `filecount:`. The reference counts lines that it later leaves out, so it may exceed the entries (manifest §5.8).
     /// Like `timestamp:` and `contentsize:` it may be missing in what is read, and is 0 then.
     pub file_count: u32,
     /// `timestamp:`, seconds since the epoch. Clients do not read it.
@@ -52,7 +52,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// The largest `filecount:` a stock client takes (manifest 3.3).
+    /// The largest `filecount:` a stock client takes (manifest §3.3).
     pub const MAX_FILE_COUNT: u32 = 4_000_000;
     /// The largest `contentsize:` a stock client takes.
     pub const MAX_CONTENT_SIZE: u64 = 2_000_000_000_000;
@@ -94,7 +94,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The longest line a stock client reads, with its line feed (manifest 3.3).
+    /// The longest line a stock client reads, with its line feed (manifest §3.3).
     pub const MAX_LINE: usize = 8191;
 
     /// A new manifest.

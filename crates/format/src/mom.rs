@@ -1,4 +1,4 @@
-//! The MoM, the manifest of manifests: which version of which bundle belongs to a release (spec, manifest 4).
+//! The MoM, the manifest of manifests: which version of which bundle belongs to a release (manifest §4).
 //!
 //! Same grammar as a bundle manifest, with bundle names in place of paths. It is the one manifest that is signed; all
 //! others are trusted through the hashes in it.
@@ -38,7 +38,7 @@ impl MomEntry {
         Self { flags, hash, version, bundle }
     }
 
-    /// True for what a client takes as a bundle: of type `M`, and neither deleted nor ghosted (manifest 2.1, 3.2).
+    /// True for what a client takes as a bundle: of type `M`, and neither deleted nor ghosted (manifest §2.1, §3.2).
     pub fn is_bundle(&self) -> bool {
         self.flags.kind == EntryKind::Manifest && matches!(self.flags.status, Status::Present | Status::Experimental)
     }

@@ -1,4 +1,4 @@
-//! Member names of packs (spec, packs 2 and delta 5).
+//! Member names of packs (packs §2 and delta §5).
 //!
 //! ```text
 //! delta/                                   folder, mode 0700

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// An absolute path below the root of an installed system, as raw bytes (manifest 1).
+/// An absolute path below the root of an installed system, as raw bytes (manifest §1).
 ///
 /// Starts with `/`; no empty, `.` or `..` component; no NUL, TAB or LF; at most 4095 bytes. Never `/` itself. Orders
 /// by bytes, as manifests do. Cloning shares the bytes.

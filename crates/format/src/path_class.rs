@@ -1,4 +1,4 @@
-//! How stock clients classify paths: what an update installs, replaces and removes (manifest 3.4).
+//! How stock clients classify paths: what an update installs, replaces and removes (manifest §3.4).
 
 use crate::EntryPath;
 

@@ -1,4 +1,4 @@
-//! The text of `latest`, `latest_version`, `first` and `<version>/format` (spec, content layout 2).
+//! The text of `latest`, `latest_version`, `first` and `<version>/format` (content layout §2).
 //!
 //! Written as plain decimal without a line feed: the signature covers exactly these bytes, and third-party
 //! repositories read at most eleven of them.

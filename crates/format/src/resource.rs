@@ -1,4 +1,4 @@
-//! Request path to typed resource and back: the only place that knows the shape of URLs (spec, content layout 1).
+//! Request path to typed resource and back: the only place that knows the shape of URLs (content layout §1).
 //!
 //! ```text
 //! version/format<F>/latest(.sig)   version/format<F>/first   version/latest_version(.sig)   version/formatstaging/latest(.sig)
@@ -41,7 +41,7 @@ pub enum Pointer {
     LatestVersion,
     /// `latest_version.sig`.
     LatestVersionSignature,
-    /// `formatstaging/latest`: what clients with `-F staging` take, whatever its format (client behaviour 2).
+    /// `formatstaging/latest`: what clients with `-F staging` take, whatever its format (client behaviour §2).
     Staging,
     /// `formatstaging/latest.sig`.
     StagingSignature,

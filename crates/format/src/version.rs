@@ -1,4 +1,4 @@
-//! Release numbers: a decimal from 1 to 2^31-1, the range every stock client reads (manifest 3.3).
+//! Release numbers: a decimal from 1 to 2^31-1, the range every stock client reads (manifest §3.3).
 
 use std::fmt;
 use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! Format bumps: the two releases that carry a fleet from one format into the next (manifest 5.12).
+//! Format bumps: the two releases that carry a fleet from one format into the next (manifest §5.12).
 //!
 //! ```text
 //! +0    the last release in the old format

@@ -8,7 +8,7 @@ use clearwell_format::archive::{Codec, Nice, Window};
 use crate::branches::filter_pays;
 use crate::executable::is_x86;
 
-/// A compression format for files (content layout 4).
+/// A compression format for files (content layout §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// xz, with the x86 branch filter where it pays.

@@ -35,7 +35,7 @@ impl ManifestSource for StoredManifests<'_> {
 }
 
 /// The releases that endpoints update from: `newest` and those it was made on top of, at most `limit`, up to the first
-/// of another format. An endpoint of another format first updates to the last release of that one (manifest 5.12).
+/// of another format. An endpoint of another format first updates to the last release of that one (manifest §5.12).
 ///
 /// # Errors
 /// The store's.

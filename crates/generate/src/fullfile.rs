@@ -1,4 +1,4 @@
-//! Fullfiles: one tar per distinct object, for endpoints that no pack can help (content layout 4).
+//! Fullfiles: one tar per distinct object, for endpoints that no pack can help (content layout §4).
 //!
 //! ```text
 //! <version>/files/<hash>.tar      always this suffix, whatever the compression

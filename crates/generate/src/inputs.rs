@@ -43,7 +43,7 @@ pub struct Release {
     pub previous: Option<Version>,
     /// The format of its manifests and of the pointer that will name it.
     pub format: FormatNumber,
-    /// Release again what is older than this (manifest 5.5). At most the version itself.
+    /// Release again what is older than this (manifest §5.5). At most the version itself.
     pub min_version: Option<Version>,
     /// `timestamp:` of every manifest, seconds since the epoch.
     pub timestamp: i64,
@@ -91,7 +91,7 @@ pub enum BundleStatus {
 }
 
 impl BundleStatus {
-    /// Reads the text of a definition. Case counts (manifest 4).
+    /// Reads the text of a definition. Case counts (manifest §4).
     pub fn from_text(text: &str) -> Self {
         match text {
             "Experimental" => Self::Experimental,
@@ -101,7 +101,7 @@ impl BundleStatus {
     }
 }
 
-/// Path prefixes that are left out of all manifests (manifest 5.2).
+/// Path prefixes that are left out of all manifests (manifest §5.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DebuginfoBan {
     /// Prefixes of the text of a path, so `/usr/lib/debug` bans `/usr/lib/debugger` too; the prefix itself stays. An
@@ -160,7 +160,7 @@ pub enum Warning {
         /// Where it lies.
         path: PathBuf,
     },
-    /// An extended attribute, which swupd content cannot hold (hash 5).
+    /// An extended attribute, which swupd content cannot hold (hash §5).
     #[error("{}", lost_attribute(.name, .paths, *.total))]
     LostAttribute {
         /// Its name.
@@ -170,7 +170,7 @@ pub enum Warning {
         /// How many have it.
         total: usize,
     },
-    /// A name with a character that clients do not take (manifest 5.2).
+    /// A name with a character that clients do not take (manifest §5.2).
     #[error(
         "{path} has a name that clients do not take (one of ; & | * ` < > \\ \" ' or BEL): left out, with all below it"
     )]
@@ -206,7 +206,7 @@ pub enum Warning {
         /// The bundles, by name.
         bundles: Vec<BundleName>,
     },
-    /// A deprecated bundle that no endpoint has (manifest 5.12).
+    /// A deprecated bundle that no endpoint has (manifest §5.12).
     #[error(
         "bundle {bundle} is deprecated and not in the release before: left out; take it out of the mix, or bring it back with another status"
     )]
@@ -214,7 +214,8 @@ pub enum Warning {
         /// The bundle.
         bundle: BundleName,
     },
-    /// A link or directory with content below /V3, /V4 or /VA: only regular files have optimised builds (manifest 5.6).
+    /// A link or directory with content below /V3, /V4 or /VA: only regular files have optimised builds (manifest
+    /// §5.6).
     #[error("{path} is not a regular file; only those have optimised builds: left out")]
     OptimisedLink {
         /// The path.

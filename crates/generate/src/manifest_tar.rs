@@ -1,4 +1,4 @@
-//! Manifests as endpoints fetch them: an xz tar (content layout 5).
+//! Manifests as endpoints fetch them: an xz tar (content layout §5).
 //!
 //! ```text
 //! Manifest.<bundle>.tar     Manifest.<bundle>

@@ -44,9 +44,9 @@ impl MemberError {
 /// How a member is named after its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Naming {
-    /// `<hash>`, directories too (content layout 4).
+    /// `<hash>`, directories too (content layout §4).
     Fullfile,
-    /// `staged/<hash>`, with a slash behind a directory (packs 2).
+    /// `staged/<hash>`, with a slash behind a directory (packs §2).
     Staged,
 }
 

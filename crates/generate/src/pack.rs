@@ -1,4 +1,4 @@
-//! Packs: what a bundle needs, in one archive (packs 2 and 3).
+//! Packs: what a bundle needs, in one archive (packs §2 and §3).
 //!
 //! ```text
 //! stream 1   delta/  staged/  delta/10-20-<from>-<to> …  staged/<hash> …     solid deltas, all but machine code
@@ -175,5 +175,5 @@ pub(crate) fn memory(tar_bytes: u64) -> u64 {
 
 /// The header of a delta, its name, which is too long for a header, and the header of that.
 pub(crate) const DELTA_HEADERS: u64 = 1536;
-/// Another mode or owner would change the client's own folders (packs 2).
+/// Another mode or owner would change the client's own folders (packs §2).
 const FOLDER: Owner = Owner { permissions: 0o700, uid: 0, gid: 0 };

@@ -6,7 +6,7 @@
 //! | `balanced` | xz with the branch filter, shorter matches | the same | as `small` |
 //! | `fast` | zstd -9 | zstd -9, window of 32 MiB | zstd -9 |
 //!
-//! Clients of every format read all of these: their archive library finds the filter by content (content layout 3). A
+//! Clients of every format read all of these: their archive library finds the filter by content (content layout §3). A
 //! profile decides on compression only: manifests, hashes and what a pack holds are the same in all.
 
 use std::fmt;

@@ -1,13 +1,13 @@
 //! Retracting a release: the one sanctioned way for pointers to go back.
 //!
 //! What the stock client does when `latest` goes back: a version that is not above the installed one is nothing to do,
-//! and it ends with 0 (content layout 2). So endpoints that have updated stay where they are, and the others no longer
+//! and it ends with 0 (content layout §2). So endpoints that have updated stay where they are, and the others no longer
 //! hear of the release. The guard's rule against pointers that go back is about publications, where it would be a
 //! mistake; its other rules about pointers hold here too.
 //!
 //! A release above that brings the old content back is built on the one that was retracted, not on the one before: only
 //! so do its manifests list what endpoints on it have to delete. With `--min-version` every entry gets the new version,
-//! so that no endpoint takes a file of a version below (manifest 5.5).
+//! so that no endpoint takes a file of a version below (manifest §5.5).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

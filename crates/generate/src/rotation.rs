@@ -1,7 +1,7 @@
 //! Where a fleet stands while its signing key changes: who can verify what it is pointed to, and what comes next.
 //!
 //! Nothing is known of single endpoints. What is known is what the content of each release makes its endpoints trust
-//! (client behaviour 6), and so what becomes of endpoints that are still there. The walk itself is docs/rotation.md.
+//! (client behaviour §6), and so what becomes of endpoints that are still there. The walk itself is docs/rotation.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -230,7 +230,7 @@ impl Fleet<'_> {
         if let Some(problem) = trust.refusals(self.now).first() {
             return stranded(format!("they do not start: {problem}"));
         }
-        // The first half of a format bump makes its endpoints take themselves for the second (manifest 5.12).
+        // The first half of a format bump makes its endpoints take themselves for the second (manifest §5.12).
         let mom = &self.moms[&version];
         let said = |path| content::of_kept(self.artifacts, mom, path);
         let format = said(FORMAT).and_then(|text| content::format(&text));

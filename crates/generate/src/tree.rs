@@ -159,7 +159,7 @@ impl Node {
         }
     }
 
-    /// Bytes of a file, length of a link's target, 0 for a directory: what `contentsize:` adds up (manifest 5.7).
+    /// Bytes of a file, length of a link's target, 0 for a directory: what `contentsize:` adds up (manifest §5.7).
     pub const fn size(&self) -> u64 {
         match &self.body {
             Body::Directory => 0,

@@ -1,12 +1,12 @@
-//! Spellings of one path (RFC 3986, 6.2.2), brought to the one that the grammar of resources knows.
+//! Spellings of one path (RFC 3986 §6.2.2), brought to the one that the grammar of resources knows.
 //!
 //! ```text
 //! /10/Manifest.c%2B%2B.tar  /10/Manifest.c%2b+.tar      an escape is the character that it stands for
 //! //10/./Manifest.c++.tar   /%31%30/Manifest.c++.tar    empty segments and "." name the folder that they are in
 //! ```
 //!
-//! What stays apart: `%2F` separates no segments (2.2), `..` leads nowhere, and what an escape stands for is never
-//! decoded a second time. None of them is in the grammar.
+//! What stays apart: `%2F` separates no segments (RFC 3986 §2.2), `..` leads nowhere, and what an escape stands for is
+//! never decoded a second time. None of them is in the grammar.
 
 use std::borrow::Cow;
 

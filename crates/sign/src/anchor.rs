@@ -7,7 +7,7 @@
 //! …
 //! ```
 //!
-//! On clients this is `/usr/share/clear/update-ca/Swupd_Root.pem` (client behaviour, section 6).
+//! On clients this is `/usr/share/clear/update-ca/Swupd_Root.pem` (client behaviour §6).
 
 use crate::SignError;
 use crate::certificate::Certificate;

@@ -1,7 +1,7 @@
 //! Would stock swupd accept this certificate? The reasons why not, before a fleet finds them out.
 //!
 //! swupd validates the first certificate of its PEM file against the certificates of the same file when it starts, and
-//! ends with exit code 21 if that fails (client behaviour, section 6). What it checks is what OpenSSL checks without a
+//! ends with exit code 21 if that fails (client behaviour §6). What it checks is what OpenSSL checks without a
 //! purpose: dates, the chain to a self-signed certificate, and critical extensions.
 
 use crate::algorithm::{Digest, KeyKind, WEAK_RSA_BITS, combined_digest};

@@ -8,7 +8,7 @@
 //! subject and authority key identifier
 //! ```
 //!
-//! As mixer makes them (mixer workspace, section 7), but for two things. The validity: mixer's single year stranded whole
+//! As mixer makes them (mixer workspace §7), but for two things. The validity: mixer's single year stranded whole
 //! fleets, because endpoints refuse everything once their only certificate has expired. The key identifiers: without
 //! them, of two certificates of one name in one file, endpoints find only the first.
 
@@ -141,7 +141,7 @@ pub fn generate(options: &GenerateOptions, now: i64) -> Result<Generated, SignEr
 /// serial number, beginning.
 ///
 /// Endpoints that trust either of the two take signatures of both, old ones and new ones: a signer is found by issuer and
-/// serial number (client behaviour 6). So it can be released at any time before the end, and nobody is left behind.
+/// serial number (client behaviour §6). So it can be released at any time before the end, and nobody is left behind.
 ///
 /// # Errors
 /// [`SignError::KeyMismatch`], [`SignError::NotSelfSigned`], or [`SignError::Validity`].

@@ -5,7 +5,7 @@
 //! Swupd_Root.pem.alt    taken instead when a signature does not verify, if it is there and fit; and back again
 //! ```
 //!
-//! Source: client behaviour 6. A release that carries the next certificate in the second file lets endpoints follow a
+//! Source: client behaviour §6. A release that carries the next certificate in the second file lets endpoints follow a
 //! change of keys.
 
 use crate::anchor::TrustAnchor;

@@ -1,4 +1,4 @@
-//! Verification of detached signatures as stock swupd does it (client behaviour, section 6).
+//! Verification of detached signatures as stock swupd does it (client behaviour §6).
 //!
 //! Accepted: PKCS#7 SignedData in DER over the exact bytes, with or without signed attributes, embedded content (if it
 //! is the same) and included certificates, with anything after its end; SHA-1, SHA-256, SHA-384 and SHA-512; RSA of 1024

@@ -1,7 +1,7 @@
 //! Which fullfiles endpoints need of a release.
 //!
-//! Each present entry needs its own, in the folder of its version (content layout 1): it is what endpoints fall back to
-//! for everything. Not needed is that of an entry that os-core carries: see [`is_carried`].
+//! Each present entry needs its own, in the folder of its version (content layout §1): it is what endpoints fall back
+//! to for everything. Not needed is that of an entry that os-core carries: see [`is_carried`].
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use clearwell_format::{BundleName, Entry, EntryPath, Manifest, Resource, Version
 use crate::Store;
 
 /// True if os-core has the same entry with a lower version: every endpoint has os-core and keeps the lower one (manifest
-/// 3.4), so nobody fetches the other. The index bundle has such directories when it is released and os-core is not, and
-/// the reference makes no fullfiles for them.
+/// §3.4), so nobody fetches the other. The index bundle has such directories when it is released and os-core is not,
+/// and the reference makes no fullfiles for them.
 pub fn is_carried(entry: &Entry, of_os_core: &Entry) -> bool {
     of_os_core.path == entry.path
         && of_os_core.hash == entry.hash

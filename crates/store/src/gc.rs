@@ -10,7 +10,7 @@
 //! | fullfiles that entries of kept releases point at | endpoints fetch them there |
 //! | manifests and packs for new installations that kept MoMs point at | the same |
 //! | packs and manifest deltas to these from what kept releases have | endpoints update from one kept release to another |
-//! | its MoM and the manifests that it names, archives only | an endpoint that sits on it can still update: an update begins with the manifests of the installed version (client behaviour 3). Only with [`Retention::leave_manifests`] |
+//! | its MoM and the manifests that it names, archives only | an endpoint that sits on it can still update: an update begins with the manifests of the installed version (client behaviour §3). Only with [`Retention::leave_manifests`] |
 //!
 //! Of a kept release, packs for updates from releases that are gone go too.
 //!

@@ -1,4 +1,4 @@
-//! Manifest archives: one member, or two for the MoM with its signature (spec, content layout 5).
+//! Manifest archives: one member, or two for the MoM with its signature (content layout §5).
 
 use std::io::{BufRead, Read};
 

@@ -165,7 +165,7 @@ fn packs(folder: &Path, store: &Store, version: Version, released: &Released, di
 
 fn pointers(expected: &Path, store: &Store, differences: &mut Vec<String>) {
     for (pointer, bytes) in &store.pointers().unwrap().files {
-        // The reference reads it from others, but never writes it (spec, manifest 6, quirk 19).
+        // The reference reads it from others, but never writes it (manifest §6 quirk 19).
         if matches!(pointer, Pointer::First(_)) {
             continue;
         }

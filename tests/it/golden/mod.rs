@@ -29,7 +29,7 @@ use clearwell_format::{BundleName, EntryPath, FileHash, FileKind, Manifest, Vari
 use replay::Replay;
 use scenario::Scenario;
 
-/// Mistakes of the reference that this generator does not repeat (spec, manifest 6). What it does instead, and why, is
+/// Mistakes of the reference that this generator does not repeat (manifest §6). What it does instead, and why, is
 /// beside the tests of [`decisions`].
 const NOT_REPEATED: [&str; 6] = [
     "include-cycle-loses-files",

@@ -20,7 +20,7 @@
 //! All are found and none is served; that endpoints get 503 and never wrong bytes is tested here. What the stock client
 //! does was observed with stock swupd for the first seven rows, an install and an update for each harm (but no replaced
 //! delta manifest): wherever it ended with 0, it had the newest version and nothing for diagnose to find. The rest is from
-//! client behaviour 5. The layout stamp is not in the list: without it nothing opens the store (exit code 7) but
+//! client behaviour §5. The layout stamp is not in the list: without it nothing opens the store (exit code 7) but
 //! `check --repair`, which writes it again.
 
 use std::fs;

@@ -295,7 +295,7 @@ impl Build {
     }
 
     /// What a system that is built from trees says about itself. Both halves of a format bump say what the second is
-    /// (manifest 5.12).
+    /// (manifest §5.12).
     fn os_content(
         &self,
         config: &MixConfig,
@@ -520,5 +520,5 @@ pub(crate) fn conclusion(generation: Option<u64>) -> String {
     }
 }
 
-/// Where stock clients look for the URL of the content (client behaviour 2).
+/// Where stock clients look for the URL of the content (client behaviour §2).
 const CONTENT_URL: &[u8] = b"/usr/share/defaults/swupd/contenturl";

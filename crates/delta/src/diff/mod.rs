@@ -146,7 +146,7 @@ fn written(
     Ok(Delta::Bytes(delta))
 }
 
-/// What no delta helps, as the reference and its decoder see it (spec: delta.md 3 and 4).
+/// What no delta helps, as the reference and its decoder see it (delta §3 and §4).
 fn hopeless(old: &[u8], new: &[u8]) -> Option<FullDownloadReason> {
     let new_size = new.len() as u64;
     if old.is_empty() {

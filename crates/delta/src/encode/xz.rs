@@ -3,7 +3,7 @@
 //! Small blocks are tried with several parameters; for larger ones a quick try or a sample decides, and effort falls
 //! with size.
 //! A stream over [`LARGE`] bytes is made of sections that threads compress side by side; the sections are the same for
-//! any number of threads. Clients decode what any liblzma decodes: other parameters and the x86 filter cost them nothing (spec: delta.md 4).
+//! any number of threads. Clients decode what any liblzma decodes: other parameters and the x86 filter cost them nothing (delta §4).
 
 use std::io;
 

@@ -165,5 +165,5 @@ impl Endpoint {
     }
 }
 
-/// Packs are only worth it for more files than this per bundle (packs 5).
+/// Packs are only worth it for more files than this per bundle (packs §5).
 const FILES_PER_PACK: usize = 10;

@@ -45,7 +45,7 @@ impl Endpoint {
     }
 
     /// Fills the report's list of faulty files. Missing files are looked for even where the endpoint leaves files
-    /// alone; changed ones are not (manifest 3.4).
+    /// alone; changed ones are not (manifest §3.4).
     async fn inspect(&mut self, run: &mut Run) -> Result<FileList, Stop> {
         let version = self.installed_version()?;
         self.check_trust(run)?;

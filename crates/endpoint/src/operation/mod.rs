@@ -24,7 +24,7 @@ impl Endpoint {
     }
 
     /// Refuses a MoM of another format, as diagnose, repair and os-install do: a test of the beginning of the text only
-    /// (manifest 3.2).
+    /// (manifest §3.2).
     async fn check_format(&self, run: &mut Run, mom: &Mom) -> Result<(), Stop> {
         let (found, expected) = (mom.header.format, self.state.format);
         if found.to_string().starts_with(&expected.to_string()) {

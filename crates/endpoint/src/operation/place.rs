@@ -1,4 +1,4 @@
-//! Putting staged files in their places, and taking others away (manifest 3.4).
+//! Putting staged files in their places, and taking others away (manifest §3.4).
 
 use std::collections::BTreeSet;
 

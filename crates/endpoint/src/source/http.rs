@@ -1,4 +1,4 @@
-//! A server, over http or https, as the stock client speaks to it (client behaviour 1).
+//! A server, over http or https, as the stock client speaks to it (client behaviour §1).
 //!
 //! One source is one client: its sequential requests share one connection, so give each simulated endpoint its own.
 //! Redirects are not followed and no content coding is asked for, as the client does neither.

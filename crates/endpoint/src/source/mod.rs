@@ -51,7 +51,7 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// True where a failed request is never tried again, as for `file://` (client behaviour 4).
+    /// True where a failed request is never tried again, as for `file://` (client behaviour §4).
     fn is_local(&self) -> bool {
         false
     }
@@ -69,7 +69,7 @@ pub struct Request {
     pub target: Target,
     /// First byte wanted, when an interrupted download goes on.
     pub from_byte: Option<u64>,
-    /// Asks caches to stay aside, as for pointers that are read into memory (client behaviour 1).
+    /// Asks caches to stay aside, as for pointers that are read into memory (client behaviour §1).
     pub uncached: bool,
 }
 
@@ -202,7 +202,7 @@ pub enum TransportError {
 }
 
 impl TransportError {
-    /// True for what clients try again: everything but an unreachable server and a local failure (client behaviour 4).
+    /// True for what clients try again: everything but an unreachable server and a local failure (client behaviour §4).
     pub fn is_retried(&self) -> bool {
         match self {
             Self::Broken(_) | Self::Truncated | Self::Timeout { .. } | Self::TooSlow { .. } => true,

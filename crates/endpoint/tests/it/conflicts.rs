@@ -1,4 +1,4 @@
-//! The harmful rules of manifest 3.4 and 6.1, as far as an endpoint shows them.
+//! The harmful rules of manifest §3.4 and §6.1, as far as an endpoint shows them.
 
 use clearwell_testkit::{ReleaseBuilder, TestObject};
 

@@ -1,4 +1,4 @@
-//! What each failure does to an operation: the table of client-behaviour 5, object by object, with its exit codes.
+//! What each failure does to an operation: the table of client behaviour §5, object by object, with its exit codes.
 
 use clearwell_endpoint::source::Fault;
 use clearwell_endpoint::{EndpointOptions, Place, Retry};
@@ -254,7 +254,7 @@ async fn fullfiles() {
 }
 
 /// A body that breaks off: the rest is asked for, the good 206 is taken for a failure, the question after the end gets
-/// a 416, and only the plain request succeeds (client behaviour 4).
+/// a 416, and only the plain request succeeds (client behaviour §4).
 #[tokio::test]
 async fn a_broken_fullfile_costs_three_repetitions() {
     let mut world = World::new(four_bundles()).installed(10, &["ex"]).await;

@@ -64,7 +64,7 @@ async fn an_endpoint_is_opened_again() {
     assert!(world.update().await.is_clean());
 }
 
-/// The endpoint follows the content into the new format, as the client starts itself again (manifest 5.12).
+/// The endpoint follows the content into the new format, as the client starts itself again (manifest §5.12).
 #[tokio::test]
 async fn an_update_goes_on_in_the_next_format() {
     let os = |version, format| {

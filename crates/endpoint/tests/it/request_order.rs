@@ -1,4 +1,4 @@
-//! The requests of each operation, in the order of client-behaviour 3.
+//! The requests of each operation, in the order of client behaviour §3.
 
 use crate::support::{Content, World, core, files, four_bundles};
 use clearwell_testkit::{ReleaseBuilder, TestRelease};

@@ -174,7 +174,7 @@ pub(crate) fn files(bundle: &str, count: usize, edition: &str) -> Vec<TestObject
     objects
 }
 
-/// The releases of client-behaviour 3: bundles big, ex, os-core, small; all but ex change from 10 to 30.
+/// The releases of client behaviour §3: bundles big, ex, os-core, small; all but ex change from 10 to 30.
 pub(crate) fn four_bundles() -> Content {
     let first = ReleaseBuilder::new(10, None)
         .bundle("os-core", &[], core(10))
@@ -209,7 +209,8 @@ pub(crate) fn add_delta_manifests(content: &Content, old: &TestRelease, new: &Te
     }
 }
 
-/// A delta that says everything anew: one control triple, no difference block, the new bytes as they are (delta 1, 2).
+/// A delta that says everything anew: one control triple, no difference block, the new bytes as they are (delta §1,
+/// §2).
 pub(crate) fn plain_delta(old: &[u8], new: &[u8], owner: Owner) -> Vec<u8> {
     let mut delta = b"BSDIFF4U".to_vec();
     delta.push(67);

@@ -272,7 +272,7 @@ fn peek<'r>(mut reader: Box<dyn BufRead + Send + 'r>) -> io::Result<([u8; 6], Bo
 #[error("\"{0}\" is not a compression: use none, gzip, bzip2, xz or zstd")]
 pub struct CodecError(pub String);
 
-/// Half of what clients take at least (content layout 3).
+/// Half of what clients take at least (content layout §3).
 const WIDE_WINDOW_LOG: u32 = 25;
 const NESTED_FILTERS: usize = 3;
 const XZ_MEMORY: u64 = 256 << 20;

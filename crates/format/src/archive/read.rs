@@ -22,7 +22,7 @@ pub struct MemberHeader {
     pub size: u64,
     /// Target of a link; empty otherwise.
     pub target: Vec<u8>,
-    /// True if the header names a user or group, which some clients map to other numbers (content layout 3).
+    /// True if the header names a user or group, which some clients map to other numbers (content layout §3).
     pub names_owner: bool,
     /// True if the link target came in a PAX record, which fails outside ASCII in the C locale.
     pub pax_target: bool,
@@ -131,7 +131,7 @@ pub fn read_members<'r, E: From<ArchiveError>>(
 /// Reads an archive of one member, as fullfiles and manifest archives are, with a content of at most `limit` bytes.
 ///
 /// # Errors
-/// Also for no member or several, as the client (content layout 4).
+/// Also for no member or several, as the client (content layout §4).
 pub fn single_member(bytes: &[u8], limit: u64) -> Result<(MemberHeader, Vec<u8>), ArchiveError> {
     let mut found = None;
     let mut count = 0;

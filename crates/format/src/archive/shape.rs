@@ -1,5 +1,5 @@
-//! Which members the archives of the protocol have: one rule for whoever reads them (spec, content layout 4 and 5, packs 2
-//! and 3).
+//! Which members the archives of the protocol have: one rule for whoever reads them (content layout §4 and §5, packs §2
+//! and §3).
 //!
 //! | Archive | Members | Together at most |
 //! |---|---|---|
@@ -111,7 +111,7 @@ pub const fn archive_limit(content: u64, members: u64) -> u64 {
 }
 
 /// Most bytes that the files of a manifest have together: what it declares, with room for those that count differently.
-/// Format 25 declares two billion for whatever has more (manifest 1).
+/// Format 25 declares two billion for whatever has more (manifest §1).
 pub fn content_limit(header: &Header) -> u64 {
     if header.content_size >= CLAMPED {
         return Header::MAX_CONTENT_SIZE;

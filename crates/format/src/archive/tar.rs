@@ -9,7 +9,7 @@
 //! Always true: a header and its extensions take less than [`EXTENSION_BYTES`] each, whatever they declare; what a client
 //! could read in another way than this module is refused. Sparse files, PAX records that restore attributes, global PAX
 //! records, a trailing slash after the name of a file and bytes behind the end are of that kind: no generator of the
-//! protocol writes them (spec, content layout 3).
+//! protocol writes them (content layout §3).
 
 #![warn(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 

@@ -1,6 +1,6 @@
 //! Bytes to manifests.
 //!
-//! Whatever the stock client takes is read, as the client understands it (manifest 3.2). Where client and reference
+//! Whatever the stock client takes is read, as the client understands it (manifest §3.2). Where client and reference
 //! generator differ:
 //!
 //! | In the text | Client | Generator | Here |
@@ -21,7 +21,7 @@
 //! | no entries, or no blank line | taken | refused | taken |
 //!
 //! *Ignored* lines are neither header nor entry, are listed by [`Manifest::ignored`], and come back with the text. What
-//! the client rejects (manifest 3.1) is an error, also where the generator takes it: NULs, CRLF line ends, a last line
+//! the client rejects (manifest §3.1) is an error, also where the generator takes it: NULs, CRLF line ends, a last line
 //! without a line feed, header lines without a TAB, lines of 8192 bytes and more.
 
 use super::{Entry, Header, Ignored, Manifest, number};

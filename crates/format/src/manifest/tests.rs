@@ -34,7 +34,7 @@ fn headers_follow_the_format() {
     }
 }
 
-/// What the stock client rejects (manifest 3.1), one by one.
+/// What the stock client rejects (manifest §3.1), one by one.
 #[test]
 fn what_a_client_rejects_is_rejected() {
     let entry = "F...\t06300d704cf7b304582acb7cd4456e4a812bb02b01efeeb5edd5c198c25bd7e6\t20\t/a\n";
@@ -60,7 +60,7 @@ fn what_a_client_rejects_is_rejected() {
     assert_eq!(kind(&with(&entry.replace("/a", "/a\0"))), Kind::Nul);
 }
 
-/// What the stock client takes though no generator should write it (manifest 3.2): it comes back byte for byte, and
+/// What the stock client takes though no generator should write it (manifest §3.2): it comes back byte for byte, and
 /// nothing that is not understood becomes an entry.
 #[test]
 fn what_a_client_takes_is_read_and_comes_back() {

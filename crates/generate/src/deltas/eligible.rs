@@ -9,13 +9,13 @@
 //! ```
 //!
 //! An endpoint looks for a base by its hash among the files of all its installed bundles, and complains when it has
-//! none (delta 5). So a file is a base only if every endpoint that may ask for the pack has it:
+//! none (delta §5). So a file is a base only if every endpoint that may ask for the pack has it:
 //!
 //! - It is in the bundle, in a bundle that comes with it (its includes, theirs, and so on), or in os-core, which every
 //!   endpoint has; outside the bundle itself in **each** release in which the bundle stood at the old version.
 //! - It is installed whatever the processor. Of a path with optimised builds an endpoint has one, which one nobody knows.
 //! - Nobody but the update changes it: `/etc`, `/var` and other paths that belong to the endpoint are not touched by an
-//!   update (manifest 3.4), so they may hold anything.
+//!   update (manifest §3.4), so they may hold anything.
 //!
 //! If a release in which the bundle stood at the old version is no longer in the store, nobody knows what its endpoints
 //! have: then only the bundle itself counts.
@@ -121,7 +121,7 @@ fn is_certain(entry: &Entry) -> bool {
     entry.is_file() && entry.flags.modifier == Modifier::NONE && !belongs_to_endpoint(&entry.path)
 }
 
-/// True for paths that an update leaves alone (manifest 3.4).
+/// True for paths that an update leaves alone (manifest §3.4).
 fn belongs_to_endpoint(path: &EntryPath) -> bool {
     const PREFIXES: [&[u8]; 12] = [
         b"/etc/",

@@ -45,7 +45,7 @@ fn with_company(
     let mut company = BTreeMap::new();
     open.push(BundleName::os_core());
     while let Some(name) = open.pop() {
-        // An include that the MoM does not list is skipped by clients as well (manifest 3.4).
+        // An include that the MoM does not list is skipped by clients as well (manifest §3.4).
         let Some(entry) = mom.bundle(&name).filter(|_| !company.contains_key(&name)) else { continue };
         let key = (name.clone(), entry.version);
         let manifest = match known.get(&key) {

@@ -1,4 +1,4 @@
-//! Deltas between manifests: what an endpoint fetches in place of a whole manifest (delta 6).
+//! Deltas between manifests: what an endpoint fetches in place of a whole manifest (delta §6).
 //!
 //! ```text
 //! 30/Manifest-editor-delta-from-10      10/Manifest.editor to 30/Manifest.editor, both as they are stored plain

@@ -1,4 +1,4 @@
-//! Renamed files, as the reference finds them: by paths that are equal but for their numbers (packs 4).
+//! Renamed files, as the reference finds them: by paths that are equal but for their numbers (packs §4).
 //!
 //! ```text
 //! /usr/lib/libfoo.so.1.2    /usr/lib/libfoo.so.1.3     equal without digits and dots

@@ -107,7 +107,7 @@ fn fullfile_bytes(entry: &Entry, draft: &Draft<'_>) -> Result<Option<u64>, Build
     Ok(meta.map(|meta| meta.size))
 }
 
-/// Bases that names suggest (packs 4).
+/// Bases that names suggest (packs §4).
 struct ByName<'m> {
     old: BTreeMap<&'m EntryPath, FileHash>,
     /// Paths of all bases: a file may come from another bundle.

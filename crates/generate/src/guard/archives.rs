@@ -1,11 +1,11 @@
 //! The archives that a release adds, read once and member by member: three rules.
 //!
 //! - `wrong-archive`: members and their hashes are what the archive's name says, by the rule that `adopt`, `check` and
-//!   `verify` have, too (`clearwell_format::archive::Shape`). Source: content layout 4 and 5, packs 2, must-keep 1 and 2. A fullfile of the wrong owner, mode or content ends the client at once; a pack's folders with
+//!   `verify` have, too (`clearwell_format::archive::Shape`). Source: content layout §4 and §5, packs §2, must-keep §1 and §2. A fullfile of the wrong owner, mode or content ends the client at once; a pack's folders with
 //!   another mode than 0700 change the client's cache folders.
-//! - `owner-names`: no user or group names. Source: content layout 3, trap 1. A client that knows the name under another
+//! - `owner-names`: no user or group names. Source: content layout §3 trap 1. A client that knows the name under another
 //!   number takes that number, and the hash no longer fits.
-//! - `pax-link-target`: no link target outside ASCII in a PAX record. Source: content layout 3, trap 2. It fails to
+//! - `pax-link-target`: no link target outside ASCII in a PAX record. Source: content layout §3 trap 2. It fails to
 //!   extract in the C locale.
 
 use std::io::{self, BufRead};

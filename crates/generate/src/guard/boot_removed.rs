@@ -1,7 +1,7 @@
 //! A directory with kernels is not deleted.
 //!
-//! Source: manifest 6.1, quirk 26. When `/boot` or `/usr/lib/modules` itself is deleted, an update keeps the files in it,
-//! because another program manages them. The directory is not empty then, and the client renames it to
+//! Source: manifest §6.1 quirk 26. When `/boot` or `/usr/lib/modules` itself is deleted, an update keeps the files in
+//! it, because another program manages them. The directory is not empty then, and the client renames it to
 //! `.deleted.<time>.boot` with the kernels in it (observed; exit code 0).
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! A bundle that endpoints have is not in this release.
 //!
-//! Source: manifest 4 and 6, quirk 10. Endpoints that have it remove its files at the update, without a warning.
+//! Source: manifest §4 and §6 quirk 10. Endpoints that have it remove its files at the update, without a warning.
 //! Reported by the release that drops the bundle, not by the releases after it.
 
 use std::collections::HashSet;

@@ -1,6 +1,6 @@
 //! The signer's certificate is one that clients accept, today and for a while: three rules.
 //!
-//! Source: client behaviour 6. The client validates the first certificate of its PEM file when it starts and ends with
+//! Source: client behaviour §6. The client validates the first certificate of its PEM file when it starts and ends with
 //! exit code 21 if that fails; an expired certificate strands every endpoint. Under 90 days left is a warning, and so is a
 //! key or digest that clients take and others may break.
 

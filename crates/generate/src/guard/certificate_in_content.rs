@@ -1,6 +1,6 @@
 //! The certificates in the content verify the release that carries them.
 //!
-//! Source: client behaviour 6 and content layout 8. Endpoints trust
+//! Source: client behaviour §6 and content layout §8. Endpoints trust
 //! `/usr/share/clear/update-ca/Swupd_Root.pem` of the system they run, and try the file beside it whose name ends in
 //! `.alt`; with others there, nothing they do on this release verifies. A release in which certificates change hands
 //! carries both: the signer's, and the next one (docs/rotation.md).

@@ -1,9 +1,9 @@
 //! No content in the directories where the client keeps its own data.
 //!
-//! Source: client behaviour 7 and content layout 8. `/opt/3rd-party` holds third-party bundles and `repo.ini`, the list of
-//! repositories that a user added: a `repo.ini` in the content overwrites that list with each update that changes it and
-//! with each repair (observed). `/var/lib/swupd` holds the tracking of explicitly installed bundles and the cache,
-//! `/var/tmp/swupd` a copy of the MoM. In content they come from the machine that the tree was copied from.
+//! Source: client behaviour §7 and content layout §8. `/opt/3rd-party` holds third-party bundles and `repo.ini`, the
+//! list of repositories that a user added: a `repo.ini` in the content overwrites that list with each update that
+//! changes it and with each repair (observed). `/var/lib/swupd` holds the tracking of explicitly installed bundles and
+//! the cache, `/var/tmp/swupd` a copy of the MoM. In content they come from the machine that the tree was copied from.
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};

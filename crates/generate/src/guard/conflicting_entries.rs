@@ -1,6 +1,6 @@
 //! Two bundles must not list one path with different hashes.
 //!
-//! Source: manifest 3.4 and must-keep 8. An endpoint that has both bundles drops both entries and deletes the path at
+//! Source: manifest §3.4 and must-keep §8. An endpoint that has both bundles drops both entries and deletes the path at
 //! the next update; if the path is the last one it has, every managed file goes. Any two bundles of a MoM can be
 //! installed together.
 

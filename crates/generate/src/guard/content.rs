@@ -9,7 +9,7 @@ use clearwell_format::{BundleName, Entry, FormatNumber, Manifest, ManifestName, 
 use super::listed::{Level, Listed};
 use super::{Artifacts, Stored};
 
-/// Where the client reads which version is installed (client behaviour 2).
+/// Where the client reads which version is installed (client behaviour §2).
 pub(crate) const OS_RELEASE: &str = "/usr/lib/os-release";
 /// Where it reads the format.
 pub(crate) const FORMAT: &str = "/usr/share/defaults/swupd/format";

@@ -1,7 +1,8 @@
 //! Directories of the system that others than root can enter, and only root can write.
 //!
-//! Source: hash 1. Modes are content: a tree that was made under umask 077 gives every endpoint a `/usr` that nobody but
-//! root can use, and one of umask 0 lets everybody replace its programs. Needs [`Context::tree`](super::Context::tree).
+//! Source: hash §1. Modes are content: a tree that was made under umask 077 gives every endpoint a `/usr` that nobody
+//! but root can use, and one of umask 0 lets everybody replace its programs. Needs
+//! [`Context::tree`](super::Context::tree).
 //!
 //! Refused in the directories that every system has, [`SYSTEM`]. Below `/usr`, where packages close some on purpose, one
 //! warning names the first of those that are closed, and one the first of those that are open. Directories that are

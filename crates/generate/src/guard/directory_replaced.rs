@@ -1,6 +1,6 @@
 //! A directory with content does not become a file or a link.
 //!
-//! Source: manifest 6.1, quirk 25. What the stock client does (observed), also when it skips releases in between:
+//! Source: manifest §6.1 quirk 25. What the stock client does (observed), also when it skips releases in between:
 //!
 //! | content of the directory on the endpoint | replaced by a file | replaced by a link |
 //! |---|---|---|

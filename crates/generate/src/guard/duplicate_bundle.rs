@@ -1,6 +1,6 @@
 //! The MoM names each bundle once.
 //!
-//! Source: manifest 4.
+//! Source: manifest §4.
 
 use std::collections::HashSet;
 

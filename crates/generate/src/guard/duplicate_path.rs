@@ -1,6 +1,6 @@
 //! A manifest lists each build of a path once.
 //!
-//! Source: manifest 3.2. The client accepts duplicates, and what becomes of them depends on its sorting.
+//! Source: manifest §3.2. The client accepts duplicates, and what becomes of them depends on its sorting.
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};

@@ -1,6 +1,6 @@
 //! No entry is newer than its manifest, no manifest newer than its MoM.
 //!
-//! Source: manifest 3.2. The client accepts it, and asks for files in the folder of a version that does not exist yet.
+//! Source: manifest §3.2. The client accepts it, and asks for files in the folder of a version that does not exist yet.
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};

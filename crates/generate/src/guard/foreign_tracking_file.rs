@@ -1,6 +1,6 @@
 //! A bundle lists only its own tracking file and those of bundles it includes.
 //!
-//! Source: README (glossary, "bundle") and client behaviour 7. The client takes every regular file in
+//! Source: glossary "bundle" and client behaviour §7. The client takes every regular file in
 //! `/usr/share/clear/bundles/` for an installed bundle, unless its name begins with a dot. What the stock client does
 //! (observed) if os-core lists an additional one:
 //!

@@ -1,9 +1,9 @@
 //! Endpoints find the way from one format to the next.
 //!
-//! Source: manifest 5.12. A format changes in a pair of releases: +10 in the old format with the content of the new one,
-//! +20 in the new. A client that has +10 reads the new format and the version of +20 from its own files and goes on
-//! there, as one that has +20: without a release of that version and format it finds no update, with other content it
-//! keeps what it has for good (observed). Without +10 it stays in the old format.
+//! Source: manifest §5.12. A format changes in a pair of releases: +10 in the old format with the content of the new
+//! one, +20 in the new. A client that has +10 reads the new format and the version of +20 from its own files and goes
+//! on there, as one that has +20: without a release of that version and format it finds no update, with other content
+//! it keeps what it has for good (observed). Without +10 it stays in the old format.
 
 use std::collections::BTreeSet;
 

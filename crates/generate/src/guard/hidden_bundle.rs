@@ -1,6 +1,6 @@
 //! Every endpoint sees every bundle.
 //!
-//! Source: manifest 2.3, last rule. Clients choose by processor among the entries of a MoM as well: `M.e.` is a bundle
+//! Source: manifest §2.3, last rule. Clients choose by processor among the entries of a MoM as well: `M.e.` is a bundle
 //! that only AVX2 endpoints have.
 
 use clearwell_format::Modifier;

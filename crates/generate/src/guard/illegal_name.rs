@@ -1,7 +1,7 @@
 //! Names with shell metacharacters, and everything below a directory that has one.
 //!
-//! Source: manifest 5.2 rule 4 and 6, quirk 17. Endpoints install such names; generators of the protocol leave them out,
-//! but keep the children of such a directory, and those then lack their parent.
+//! Source: manifest §5.2 rule 4 and §6 quirk 17. Endpoints install such names; generators of the protocol leave them
+//! out, but keep the children of such a directory, and those then lack their parent.
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};

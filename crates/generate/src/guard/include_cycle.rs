@@ -1,7 +1,7 @@
 //! Bundles that include each other.
 //!
-//! Source: manifest 6, quirk 4. What the stock client does (observed) with `a` and `b` that include each other, and with
-//! a bundle `x` that `a` includes:
+//! Source: manifest §6 quirk 4. What the stock client does (observed) with `a` and `b` that include each other, and
+//! with a bundle `x` that `a` includes:
 //!
 //! | | |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! The include graph (manifest 3.4): `includes:` of the headers, os-core for every bundle, and `also-add:`.
+//! The include graph (manifest §3.4): `includes:` of the headers, os-core for every bundle, and `also-add:`.
 
 use clearwell_format::BundleName;
 

@@ -1,7 +1,8 @@
 //! The optimised builds of a path are exactly those that the modifiers of all its entries promise, and a baseline.
 //!
-//! Source: manifest 2.3. An endpoint keeps the build that suits its processor best *according to the modifier* and drops
-//! the others: if that build is not there, the endpoint has no file at all. Modifiers without a meaning are dropped.
+//! Source: manifest §2.3. An endpoint keeps the build that suits its processor best *according to the modifier* and
+//! drops the others: if that build is not there, the endpoint has no file at all. Modifiers without a meaning are
+//! dropped.
 
 use clearwell_format::flags::VariantSet;
 use clearwell_format::{Entry, Variant};

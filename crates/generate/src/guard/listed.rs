@@ -1,6 +1,6 @@
 //! The entries of a release by path: present ones, or deleted ones.
 //!
-//! A path may have several builds (manifest 2.3). Of each bundle's entries for it an endpoint keeps the one that suits
+//! A path may have several builds (manifest §2.3). Of each bundle's entries for it an endpoint keeps the one that suits
 //! its processor best, so rules that compare what endpoints get ask for each [`Level`].
 
 use clearwell_format::{Entry, Status, Variant};

@@ -1,6 +1,6 @@
 //! A directory that holds local data is not deleted or replaced.
 //!
-//! Source: manifest 3.4. Updates do not touch the content of `/etc`, `/home`, `/var` and similar directories, but the
+//! Source: manifest §3.4. Updates do not touch the content of `/etc`, `/home`, `/var` and similar directories, but the
 //! directories themselves are managed. When one is deleted, or becomes a file or a link, the stock client renames it with
 //! all its content to `.deleted.<time>.<name>` and exits with 0 (observed with `/home`, `/etc`, `/var`, `/usr/src`): all
 //! home directories are gone from their place. The same happens to `/opt`, where the client keeps third-party bundles,

@@ -1,6 +1,6 @@
 //! What a bundle asked for and the tree has, its users get: from the bundle, what it includes, or os-core.
 //!
-//! Source: manifest 6, quirk 4. Where bundles include each other, the reference subtracts a file that two of them list
+//! Source: manifest §6 quirk 4. Where bundles include each other, the reference subtracts a file that two of them list
 //! from both. Needs [`Context::wanted`](super::Context::wanted) and the full manifest.
 
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let shipped: HashSet<&EntryPath> = full.present().map(|entry| &entry.path).collect();
     let mut findings = Vec::new();
     for (name, wanted) in &survey.context.wanted {
-        // The index bundle holds its tracking file only, whatever it asks for (content layout 7).
+        // The index bundle holds its tracking file only, whatever it asks for (content layout §7).
         let Some(bundle) = survey.bundles.index(name).filter(|_| *name != BundleName::index()) else {
             continue;
         };

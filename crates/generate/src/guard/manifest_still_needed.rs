@@ -1,6 +1,6 @@
 //! The manifests that endpoints on an older release of the format start an update from.
 //!
-//! Source: must-keep 5 and client behaviour 3: an update fetches the MoM and the bundle manifests of the *installed*
+//! Source: must-keep §5 and client behaviour §3: an update fetches the MoM and the bundle manifests of the *installed*
 //! version before those of the new one. Their fullfiles are `clearwell check`'s.
 
 use std::collections::HashSet;

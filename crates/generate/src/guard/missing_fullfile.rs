@@ -1,6 +1,6 @@
 //! Each present entry has its fullfile, in the folder of the entry's version.
 //!
-//! Source: content layout 1 and must-keep 5. Fullfiles are what endpoints fall back to for everything; without one an
+//! Source: content layout §1 and must-keep §5. Fullfiles are what endpoints fall back to for everything; without one an
 //! update ends with exit code 17.
 //!
 //! Not asked for: an entry that os-core carries (golden scenario 018).

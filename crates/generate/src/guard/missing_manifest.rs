@@ -1,6 +1,6 @@
 //! Each bundle of the MoM has its manifest, plain and as archive, in the folder that the MoM names; so has the MoM.
 //!
-//! Source: content layout 1. Endpoints read the archive, later builds the plain file.
+//! Source: content layout §1. Endpoints read the archive, later builds the plain file.
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{ManifestName, Resource};

@@ -1,6 +1,6 @@
 //! A release has os-core, which every other bundle includes and every endpoint has.
 //!
-//! Source: manifest 5.1 and README (glossary, "os-core").
+//! Source: manifest §5.1 and glossary "os-core".
 
 use clearwell_format::BundleName;
 

@@ -1,6 +1,6 @@
 //! Every directory that leads to a listed path is listed where the path's users have it.
 //!
-//! Source: manifest 3.4 (parent rule) and must-keep 6. "Path … not found in any of the subscribed manifests": updates
+//! Source: manifest §3.4 (parent rule) and must-keep §6. "Path … not found in any of the subscribed manifests": updates
 //! fail with exit code 10, installations with 35. Looked for in the bundle, in what it includes, and in os-core.
 
 use std::collections::{BTreeMap, HashSet};

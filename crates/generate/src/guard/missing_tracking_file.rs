@@ -1,6 +1,6 @@
 //! A bundle lists the file by which endpoints know that they have it.
 //!
-//! Source: README (glossary, "bundle") and mixer workspace (files of a bundle). Without the regular file
+//! Source: glossary "bundle" and mixer workspace §5.1. Without the regular file
 //! `/usr/share/clear/bundles/<name>` the bundle is installed once and never updated, because the client does not count it
 //! as installed. Directories and links there, and names that begin with a dot, are ignored (observed).
 

@@ -1,6 +1,6 @@
 //! Each bundle has a zero pack, from which it is installed in one request.
 //!
-//! Source: packs (zero packs) and client behaviour 3. Without one endpoints fetch every file by itself.
+//! Source: packs §3.1 and client behaviour §3. Without one endpoints fetch every file by itself.
 
 use clearwell_format::Resource;
 use clearwell_format::resource::Artifact;

@@ -1,6 +1,6 @@
 //! New, changed or deleted content that updates do not touch.
 //!
-//! Source: manifest 3.4. `/etc/` and below is configuration; `/var/`, `/home/`, `/usr/src/` and others are state, see
+//! Source: manifest §3.4. `/etc/` and below is configuration; `/var/`, `/home/`, `/usr/src/` and others are state, see
 //! [`PathClass`](clearwell_format::PathClass). What the stock client does with such paths (observed):
 //!
 //! | | new | changed | deleted |

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Each manifest is read once; unchanged lines are compared as bytes and not parsed. 200 manifests of 30,000 lines take
-//! half a second. Manifests are sorted by version and name (manifest 4); of an unsorted one more lines are kept.
+//! half a second. Manifests are sorted by version and name (manifest §4); of an unsorted one more lines are kept.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,10 +1,11 @@
 //! The texts that tell endpoints what is newest: five rules, for pointers that move.
 //!
-//! - `unreadable-pointer`: the client reads a version in it, and it has at most eleven bytes. Source: content layout 2.
-//! - `multi-line-latest`: one line. Source: content layout 2 and 8; `3rd-party add` reads eleven bytes, `--incremental`
-//!   reads several lines.
+//! - `unreadable-pointer`: the client reads a version in it, and it has at most eleven bytes. Source: content layout
+//!   §2.
+//! - `multi-line-latest`: one line. Source: content layout §2 and §8; `3rd-party add` reads eleven bytes,
+//!   `--incremental` reads several lines.
 //! - `pointer-goes-back`: never an older version than before; endpoints that have the newer one get no updates.
-//! - `pointer-target`: the release exists and has the pointer's format. Source: content layout 1.
+//! - `pointer-target`: the release exists and has the pointer's format. Source: content layout §1.
 //! - `signature-lost`: one that was signed stays signed; endpoints that check end with an error otherwise. Source: client
 //!   behaviour 6.
 

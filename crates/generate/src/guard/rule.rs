@@ -26,115 +26,115 @@ macro_rules! rules {
 }
 
 rules! {
-    /// Two bundles list one path with different hashes (manifest 3.4, must-keep 8).
+    /// Two bundles list one path with different hashes (manifest §3.4, must-keep §8).
     ConflictingEntries = "conflicting-entries",
-    /// A manifest lists one path twice (manifest 3.2).
+    /// A manifest lists one path twice (manifest §3.2).
     DuplicatePath = "duplicate-path",
-    /// The optimised builds of a path are not those its modifiers promise (manifest 2.3).
+    /// The optimised builds of a path are not those its modifiers promise (manifest §2.3).
     IncompleteVariants = "incomplete-variants",
-    /// The directory of a listed path is in no manifest that its users have (manifest 3.4, must-keep 6).
+    /// The directory of a listed path is in no manifest that its users have (manifest §3.4, must-keep §6).
     MissingParent = "missing-parent",
-    /// A bundle does not list the file by which endpoints know that they have it (README, glossary; client behaviour 7).
+    /// A bundle does not list the file by which endpoints know that they have it (glossary "bundle", client behaviour §7).
     MissingTrackingFile = "missing-tracking-file",
-    /// A bundle lists the tracking file of a bundle that it does not include (README, glossary).
+    /// A bundle lists the tracking file of a bundle that it does not include (glossary "bundle").
     ForeignTrackingFile = "foreign-tracking-file",
-    /// A bundle asked for a path and its users do not get it (manifest 6, quirk 4).
+    /// A bundle asked for a path and its users do not get it (manifest §6 quirk 4).
     LostPath = "lost-path",
-    /// Bundles include each other (manifest 6, quirk 4).
+    /// Bundles include each other (manifest §6 quirk 4).
     IncludeCycle = "include-cycle",
-    /// A bundle includes one that the release does not have (manifest 3.4; 6, quirk 14).
+    /// A bundle includes one that the release does not have (manifest §3.4, §6 quirk 14).
     MissingInclude = "missing-include",
-    /// The release has no os-core (manifest 5.1).
+    /// The release has no os-core (manifest §5.1).
     MissingOsCore = "missing-os-core",
-    /// A name that generators of the protocol do not list, or a path below one (manifest 5.2; 6, quirk 17).
+    /// A name that generators of the protocol do not list, or a path below one (manifest §5.2, §6 quirk 17).
     IllegalName = "illegal-name",
-    /// A name or path that an endpoint cannot stage (manifest 3.3).
+    /// A name or path that an endpoint cannot stage (manifest §3.3).
     LongName = "long-name",
-    /// A path has the name under which endpoints stage another (manifest 3.3).
+    /// A path has the name under which endpoints stage another (manifest §3.3).
     StagingCollision = "staging-collision",
-    /// A temporary name of the client (manifest 3.3; 6.1, quirk 25).
+    /// A temporary name of the client (manifest §3.3, §6.1 quirk 25).
     StagingName = "staging-name",
-    /// Content in the directories of the client's own data (client behaviour 7, content layout 8).
+    /// Content in the directories of the client's own data (client behaviour §7, content layout §8).
     ClientData = "client-data",
-    /// Configuration or state is new, changed or deleted, and updates do not touch it (manifest 3.4).
+    /// Configuration or state is new, changed or deleted, and updates do not touch it (manifest §3.4).
     NotUpdated = "not-updated",
-    /// An entry is newer than its manifest (manifest 3.2).
+    /// An entry is newer than its manifest (manifest §3.2).
     EntryFromFuture = "entry-from-future",
-    /// An entry changed or was deleted without a higher version, so that endpoints keep the old file (manifest 3.4).
+    /// An entry changed or was deleted without a higher version, so that endpoints keep the old file (manifest §3.4).
     UnnoticedChange = "unnoticed-change",
-    /// A directory with content became a file or link (manifest 6.1, quirk 25).
+    /// A directory with content became a file or link (manifest §6.1 quirk 25).
     DirectoryReplaced = "directory-replaced",
-    /// A directory that holds local data is deleted or replaced (manifest 3.4).
+    /// A directory that holds local data is deleted or replaced (manifest §3.4).
     LocalDataMoved = "local-data-moved",
-    /// A directory of the system that others cannot enter, or that everybody can write (hash 1).
+    /// A directory of the system that others cannot enter, or that everybody can write (hash §1).
     DirectoryPermissions = "directory-permissions",
-    /// A directory with kernels is deleted (manifest 6.1, quirk 26).
+    /// A directory with kernels is deleted (manifest §6.1 quirk 26).
     BootRemoved = "boot-removed",
-    /// A bundle that endpoints have is gone (manifest 4).
+    /// A bundle that endpoints have is gone (manifest §4).
     BundleRemoved = "bundle-removed",
-    /// A manifest that endpoints or generators cannot read (manifest 3.1, 3.3, must-keep 7).
+    /// A manifest that endpoints or generators cannot read (manifest §3.1, §3.3, must-keep §7).
     UnreadableManifest = "unreadable-manifest",
-    /// Entries are not in order (manifest 4, 5.6).
+    /// Entries are not in order (manifest §4, §5.6).
     UnsortedManifest = "unsorted-manifest",
-    /// A manifest is not the one that the MoM names (manifest 3.1).
+    /// A manifest is not the one that the MoM names (manifest §3.1).
     ManifestMismatch = "manifest-mismatch",
-    /// The MoM names a bundle twice (manifest 4).
+    /// The MoM names a bundle twice (manifest §4).
     DuplicateBundle = "duplicate-bundle",
-    /// The MoM hides a bundle from a part of the endpoints (manifest 2.3).
+    /// The MoM hides a bundle from a part of the endpoints (manifest §2.3).
     HiddenBundle = "hidden-bundle",
-    /// The version is not above the one before (client behaviour 3).
+    /// The version is not above the one before (client behaviour §3).
     VersionNotAbove = "version-not-above",
-    /// The release has none before it, and the store has (manifest 5.1, 5.4).
+    /// The release has none before it, and the store has (manifest §5.1, §5.4).
     SecondHistory = "second-history",
-    /// An entry whose fullfile does not exist (content layout 1, must-keep 5).
+    /// An entry whose fullfile does not exist (content layout §1, must-keep §5).
     MissingFullfile = "missing-fullfile",
-    /// A manifest of this release that does not exist (content layout 1).
+    /// A manifest of this release that does not exist (content layout §1).
     MissingManifest = "missing-manifest",
-    /// A manifest that endpoints on an older release need does not exist (must-keep 5).
+    /// A manifest that endpoints on an older release need does not exist (must-keep §5).
     ManifestStillNeeded = "manifest-still-needed",
     /// A bundle without zero pack (packs).
     MissingZeroPack = "missing-zero-pack",
     /// A delta pack that is no smaller than the zero pack (packs).
     UselessPack = "useless-pack",
-    /// An archive that does not hold what its name says (content layout 4, 5, must-keep 1 and 2).
+    /// An archive that does not hold what its name says (content layout §4, §5, must-keep §1 and §2).
     WrongArchive = "wrong-archive",
-    /// An archive that names users or groups (content layout 3, trap 1).
+    /// An archive that names users or groups (content layout §3 trap 1).
     OwnerNames = "owner-names",
-    /// A link target outside ASCII in a PAX record (content layout 3, trap 2).
+    /// A link target outside ASCII in a PAX record (content layout §3 trap 2).
     PaxLinkTarget = "pax-link-target",
-    /// The MoM or a pointer is not signed (client behaviour 6, must-keep 3).
+    /// The MoM or a pointer is not signed (client behaviour §6, must-keep §3).
     MissingSignature = "missing-signature",
-    /// A signature that endpoints refuse (client behaviour 6).
+    /// A signature that endpoints refuse (client behaviour §6).
     InvalidSignature = "invalid-signature",
-    /// A signature beside something that is published unsigned (manifest 6, quirk 18).
+    /// A signature beside something that is published unsigned (manifest §6 quirk 18).
     StaleSignature = "stale-signature",
-    /// A certificate that endpoints refuse (client behaviour 6).
+    /// A certificate that endpoints refuse (client behaviour §6).
     UnusableCertificate = "unusable-certificate",
-    /// A certificate with less than 90 days left (client behaviour 6).
+    /// A certificate with less than 90 days left (client behaviour §6).
     CertificateExpires = "certificate-expires",
-    /// A certificate with a key or a signature that may be broken (client behaviour 6).
+    /// A certificate with a key or a signature that may be broken (client behaviour §6).
     WeakCertificate = "weak-certificate",
-    /// The certificates in the content do not verify this release (client behaviour 6, content layout 8).
+    /// The certificates in the content do not verify this release (client behaviour §6, content layout §8).
     CertificateInContent = "certificate-in-content",
-    /// Endpoints on earlier releases trust another certificate (client behaviour 6).
+    /// Endpoints on earlier releases trust another certificate (client behaviour §6).
     SignerUnknown = "signer-unknown",
-    /// What the content says about its version is not so (client behaviour 2, 3).
+    /// What the content says about its version is not so (client behaviour §2, §3).
     VersionFile = "version-file",
-    /// The time in the content is not a time, or ahead (client behaviour 6).
+    /// The time in the content is not a time, or ahead (client behaviour §6).
     VersionStamp = "version-stamp",
-    /// Endpoints cannot cross from one format to the next (manifest 5.12).
+    /// Endpoints cannot cross from one format to the next (manifest §5.12).
     FormatBoundary = "format-boundary",
-    /// A client cannot add this release as third-party repository (content layout 8).
+    /// A client cannot add this release as third-party repository (content layout §8).
     ThirdPartyAdd = "third-party-add",
-    /// A pointer that endpoints cannot read (content layout 2).
+    /// A pointer that endpoints cannot read (content layout §2).
     UnreadablePointer = "unreadable-pointer",
-    /// A `latest` of several lines (content layout 2).
+    /// A `latest` of several lines (content layout §2).
     MultiLineLatest = "multi-line-latest",
-    /// A pointer would name an older release than it does (content layout 2).
+    /// A pointer would name an older release than it does (content layout §2).
     PointerGoesBack = "pointer-goes-back",
-    /// A pointer names a release that does not exist, or one of another format (content layout 1).
+    /// A pointer names a release that does not exist, or one of another format (content layout §1).
     PointerTarget = "pointer-target",
-    /// A pointer that was signed no longer is (client behaviour 6).
+    /// A pointer that was signed no longer is (client behaviour §6).
     SignatureLost = "signature-lost",
 }
 

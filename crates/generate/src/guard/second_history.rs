@@ -1,6 +1,6 @@
 //! A release is built on the one before, unless it is the first of its store.
 //!
-//! Source: manifest 5.1 and 5.4. Built on nothing, every entry gets the new version and nothing is listed as deleted:
+//! Source: manifest §5.1 and §5.4. Built on nothing, every entry gets the new version and nothing is listed as deleted:
 //! endpoints fetch again what they have, keep what they should delete, and get no packs.
 
 use super::survey::Survey;

@@ -1,9 +1,9 @@
 //! Signatures of the MoM and of the pointers that move: three rules.
 //!
 //! - `missing-signature`: a signed release has `Manifest.MoM.sig`, in the MoM's archive and beside it, and a signature for
-//!   each pointer. Source: must-keep 3, client behaviour 5.
-//! - `invalid-signature`: each verifies with the signer's certificate, as clients verify it. Source: client behaviour 6.
-//! - `stale-signature`: an unsigned release has no signatures. Source: manifest 6, quirk 18.
+//!   each pointer. Source: must-keep §3, client behaviour §5.
+//! - `invalid-signature`: each verifies with the signer's certificate, as clients verify it. Source: client behaviour §6.
+//! - `stale-signature`: an unsigned release has no signatures. Source: manifest §6 quirk 18.
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
 //! Temporary names of the client: two rules.
 //!
-//! Source: manifest 3.3 and 6.1 quirk 25. The client stages a new `foo` as `.update.foo` in the same directory, and before
-//! that removes anything of this name, recursively. What the stock client does (observed):
+//! Source: manifest §3.3 and §6.1 quirk 25. The client stages a new `foo` as `.update.foo` in the same directory, and
+//! before that removes anything of this name, recursively. What the stock client does (observed):
 //!
 //! | content | the client |
 //! |---|---|

@@ -1,6 +1,7 @@
 //! `swupd 3rd-party add` asks for the manifest of os-core in the folder of the latest release.
 //!
-//! Source: content layout 8, item 2. It is there only if os-core changed, as it does where it carries the version files.
+//! Source: content layout §8 item 2. It is there only if os-core changed, as it does where it carries the version
+//! files.
 
 use clearwell_format::BundleName;
 

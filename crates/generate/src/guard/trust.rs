@@ -5,7 +5,7 @@
 //! /usr/share/clear/update-ca/Swupd_Root.pem.alt    what it tries when a signature does not verify
 //! ```
 //!
-//! Source: client behaviour 6. A MoM has a signature in its archive and one beside it; either will do.
+//! Source: client behaviour §6. A MoM has a signature in its archive and one beside it; either will do.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Changed and deleted entries have a higher version than the entries that endpoints have.
 //!
-//! Source: manifest 3.4 (update list). An endpoint downloads an entry that is new or has a higher version. An entry with
-//! another hash and no higher version is not downloaded, and a deletion with no higher version does not remove the file
-//! (observed; `diagnose` then reports both). Two causes:
+//! Source: manifest §3.4 (update list). An endpoint downloads an entry that is new or has a higher version. An entry
+//! with another hash and no higher version is not downloaded, and a deletion with no higher version does not remove the
+//! file (observed; `diagnose` then reports both). Two causes:
 //!
 //! - The release is not built on what endpoints have, for example on the release before a retracted one.
 //! - A file moved to another bundle, and that bundle leaves the mix: the first bundle still lists its old deletion, which

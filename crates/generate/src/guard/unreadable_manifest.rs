@@ -1,6 +1,7 @@
 //! Every manifest, written out, can be read again and is the same.
 //!
-//! Source: manifest 3.1 and 3.3, must-keep 7. The parser of `clearwell-format` refuses what the client refuses: lines of
+//! Source: manifest §3.1 and §3.3, must-keep §7. The parser of `clearwell-format` refuses what the client refuses:
+//! lines of
 //! 8192 bytes, counts and sizes above the limits, a missing last line feed, a second blank line.
 
 use std::error::Error;

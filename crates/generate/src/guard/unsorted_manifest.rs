@@ -1,6 +1,6 @@
 //! Entries stand in order of version and name.
 //!
-//! Source: manifest 4 and 5.6. Clients sort for themselves; other generators and a repeatable build rely on it.
+//! Source: manifest §4 and §5.6. Clients sort for themselves; other generators and a repeatable build rely on it.
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};

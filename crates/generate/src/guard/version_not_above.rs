@@ -1,6 +1,6 @@
 //! A release is above the one it was planned from, and no kept release has its number.
 //!
-//! Source: client behaviour 3 (an update goes to a higher version) and manifest 3.4 (a higher version is downloaded).
+//! Source: client behaviour §3 (an update goes to a higher version) and manifest §3.4 (a higher version is downloaded).
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};

@@ -1,6 +1,6 @@
 //! The time stamp in the content is a time that has been.
 //!
-//! Source: client behaviour 6 (time). Before it verifies anything, a client compares its clock with
+//! Source: client behaviour §6 (time). Before it verifies anything, a client compares its clock with
 //! `/usr/share/clear/versionstamp`: without a stamp, or with none that is a number, it ends with exit code 22; with one
 //! more than a day ahead it sets the clock of the machine to it.
 

@@ -15,7 +15,7 @@ impl PathList {
         self.0.push((path.into(), exported));
     }
 
-    /// Finds the nodes of the paths. What the tree does not have is left out with a warning (manifest 5.2, rule 1).
+    /// Finds the nodes of the paths. What the tree does not have is left out with a warning (manifest §5.2 rule 1).
     pub fn resolve(mut self, tree: &PathIndex<'_>, bundle: &BundleName, warnings: &mut Vec<Warning>) -> Vec<Listed> {
         // Stable, so that the last of equal paths stays last, and reversed, so that it is the one that is kept.
         self.0.reverse();

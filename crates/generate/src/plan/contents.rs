@@ -1,11 +1,11 @@
-//! Which nodes of its list a bundle's manifest holds (manifest 5.2), and what they weigh (5.7, 5.8).
+//! Which nodes of its list a bundle's manifest holds (manifest §5.2), and what they weigh (manifest §5.7, §5.8).
 //!
 //! - A file or link: unless a bundle that is subtracted lists it.
 //! - A directory: unless os-core lists it, or a bundle that is subtracted does and none of the bundle's own files
 //!   lies below it.
 //! - Never what has an illegal name or lies below such a directory. The reference keeps the children, and clients cannot
-//!   install them (manifest 6, quirk 17).
-//! - Never debug information, if it is banned. The reference leaves a random half of it (quirk 3).
+//!   install them (manifest §6 quirk 17).
+//! - Never debug information, if it is banned. The reference leaves a random half of it (manifest §6 quirk 3).
 
 use clearwell_format::{FileKind, Variant};
 
@@ -18,9 +18,10 @@ use crate::tree::{NodeId, Tree};
 pub(super) struct Contents {
     /// What the manifest may list: everything but directories and links below the prefixes of optimised builds.
     pub(super) listed: Vec<Listed>,
-    /// How many more the reference counts in `filecount:` (5.8): the directories and links left out of `listed`.
+    /// How many more the reference counts in `filecount:` (manifest §5.8): the directories and links left out of
+    /// `listed`.
     pub(super) uncounted: usize,
-    /// `contentsize:`, which counts what the ban removes (5.7).
+    /// `contentsize:`, which counts what the ban removes (manifest §5.7).
     pub(super) size: u64,
 }
 
@@ -131,5 +132,5 @@ fn is_optimised(tree: &Tree, node: NodeId) -> bool {
     Variant::split(tree.node(node).path.as_bytes()).0 != Variant::Sse
 }
 
-/// What a name may not contain (5.2). A slash is on the reference's list too, and is in no name.
+/// What a name may not contain (manifest §5.2). A slash is on the reference's list too, and is in no name.
 const ILLEGAL: &[u8] = b";&|*`<>\\\"'\x07";

@@ -38,7 +38,7 @@ impl Draft {
     ) -> Result<Self, PlanError> {
         let history = History::compare(tree, contents, before, release, deletions);
         // A format that cannot state an also-add must not compare it either: the reference releases such a bundle
-        // again and again (manifest 6, quirk 22).
+        // again and again (manifest §6 quirk 22).
         let also_add = if release.format.has_also_add() { heading.also_add } else { Vec::new() };
         let same_heading = before
             .is_some_and(|before| before.header.includes == heading.includes && before.header.also_add == also_add);
@@ -57,7 +57,7 @@ impl Draft {
             format: release.format,
             version: release.version,
             previous: before.map(|before| before.header.version),
-            // Only the MoM states it (manifest 5.5).
+            // Only the MoM states it (manifest §5.5).
             min_version: None,
             file_count: u32::try_from(file_count).expect("within a limit of 32 bits"),
             timestamp: release.timestamp,

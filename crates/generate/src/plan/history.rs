@@ -1,4 +1,4 @@
-//! The version of each entry: a walk over what is and what was (manifest 5.4).
+//! The version of each entry: a walk over what is and what was (manifest §5.4).
 //!
 //! | Now | Before | Line |
 //! |---|---|---|
@@ -43,7 +43,7 @@ pub(super) struct History {
 pub(super) enum OldDeletions {
     /// None: they keep theirs, even below the minimum version.
     Keep,
-    /// Those below the minimum version: how the index bundle is written (content layout 7).
+    /// Those below the minimum version: how the index bundle is written (content layout §7).
     ObeyMinimum,
 }
 
@@ -154,5 +154,5 @@ fn old_lines(manifest: &Manifest) -> Vec<(Cow<'_, [u8]>, &Entry)> {
     lines
 }
 
-/// What is deleted below these is ghosted (5.4): a client keeps its kernels.
+/// What is deleted below these is ghosted (manifest §5.4): a client keeps its kernels.
 const GHOSTED: [&[u8]; 3] = [b"/boot/", b"/usr/lib/modules/", b"/usr/lib/kernel/"];

@@ -1,4 +1,4 @@
-//! The index bundle once it has left the mix (content layout 7).
+//! The index bundle once it has left the mix (content layout §7).
 //!
 //! Clients that have `os-core-update-index` keep it, so it stays in the MoM; but all that is left in it is its tracking
 //! file. Its manifest is written anew as long as the one before holds more, and when a minimum version releases

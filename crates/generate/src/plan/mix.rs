@@ -1,13 +1,13 @@
 //! The bundles of a mix: who includes whom, and what takes precedence.
 //!
-//! Includes as a manifest states them (manifest 5.2): os-core first, declared or not, then the declared ones in order,
-//! each once, if they are in the mix. The index bundle may be included even if it is not in the mix (content layout 7),
-//! but not named as an also-add. Includes and also-adds of os-core itself are ignored, as in the reference (golden 021):
-//! every bundle includes os-core, so each of them would be a cycle.
+//! Includes as a manifest states them (manifest §5.2): os-core first, declared or not, then the declared ones in order,
+//! each once, if they are in the mix. The index bundle may be included even if it is not in the mix (content layout
+//! §7), but not named as an also-add. Includes and also-adds of os-core itself are ignored, as in the reference (golden
+//! 021): every bundle includes os-core, so each of them would be a cycle.
 //!
 //! Bundles that include each other are installed together or not at all, so each file that several of them list needs
 //! to be in one of their manifests, and one is enough. It is kept in the first by name. The reference
-//! subtracts each from the other and loses the file (manifest 6, quirk 4).
+//! subtracts each from the other and loses the file (manifest §6 quirk 4).
 
 use std::collections::{BTreeMap, BTreeSet};
 

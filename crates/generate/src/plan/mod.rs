@@ -1,8 +1,8 @@
 //! The plan of a release: every manifest, and every artifact to make, as a value.
 //!
 //! [`plan`] is a pure function of the [`Inputs`], the manifests of the release before and the [`PlanOptions`]. It reads
-//! no file, so the golden scenarios and a real build run the same code. The rules are those of the spec's manifest 5;
-//! where this generator decides otherwise than the reference (manifest 6), the place says so.
+//! no file, so the golden scenarios and a real build run the same code. The rules are those of manifest §5;
+//! where this generator decides otherwise than the reference (manifest §6), the place says so.
 //!
 //! | Module | Noun |
 //! |---|---|
@@ -255,7 +255,7 @@ fn carried(
 
 /// `Manifest.full`, and whether any file of the tree changed.
 ///
-/// A path that a bundle releases again is as new here: its fullfile must be in this version's folder (manifest 5.10).
+/// A path that a bundle releases again is as new here: its fullfile must be in this version's folder (manifest §5.10).
 fn full(
     inputs: &Inputs,
     previous: Option<&Previous>,

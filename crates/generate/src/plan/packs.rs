@@ -1,4 +1,4 @@
-//! What each pack holds (packs 3).
+//! What each pack holds (packs §3).
 //!
 //! A pack for new installations holds every present entry of the bundle's manifest. A pack for updates holds what a
 //! client with the old manifest lacks: every entry whose path had another hash, or none. The reference leaves out what
@@ -44,7 +44,7 @@ pub enum Origin {
     Tree(NodeId),
     /// In the store: the fullfile of this version's folder.
     Fullfile(Version),
-    /// Nowhere: it is the empty file, 0644 and of root, that tracks the index bundle (content layout 7).
+    /// Nowhere: it is the empty file, 0644 and of root, that tracks the index bundle (content layout §7).
     EmptyFile,
 }
 

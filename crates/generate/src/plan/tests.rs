@@ -164,7 +164,7 @@ fn check_plan(inputs: &Inputs, plan: &Plan) {
                 || node.kind() == clearwell_format::FileKind::Directory;
             assert!(left_out || got.contains(&(&node.path, node.hash)), "{} of {} is lost", node.path, bundle.name);
         }
-        // The parent rule of clients (manifest 3.4).
+        // The parent rule of clients (manifest §3.4).
         for (path, _) in &got {
             let parent = path.parent();
             let listed = parent.is_none_or(|parent| got.iter().any(|(path, _)| **path == parent));

@@ -1,4 +1,4 @@
-//! Optimised builds: from prefixed paths to modifiers (manifest 5.6).
+//! Optimised builds: from prefixed paths to modifiers (manifest §5.6).
 //!
 //! ```text
 //! /V3/usr/bin/x   F...        F.e.   /usr/bin/x

@@ -148,7 +148,7 @@ pub enum ScanError {
     /// A file or folder is not what it was when its folder was read.
     #[error("{} changed during the build; let nothing write to the tree and build again", .0.display())]
     Changed(PathBuf),
-    /// A socket: the reference ends with an error too (hash 3). Other special files are left out with a warning, as there.
+    /// A socket: the reference ends with an error too (hash §3). Other special files are left out with a warning, as there.
     #[error("{} is a socket, which cannot be released; stop what listens on it and remove it", .0.display())]
     Socket(PathBuf),
     /// A name that no manifest can hold.

@@ -417,7 +417,7 @@ fn header(format: FormatNumber, version: Version, previous: Option<Version>) -> 
     }
 }
 
-/// Entry versions as the spec has them (manifest 5.4), without min-version.
+/// Entry versions as the specification has them (manifest §5.4), without min-version.
 fn manifest(format: FormatNumber, this: Version, old: Option<&Manifest>, of: &BundleContent) -> Manifest {
     let old_entries: BTreeMap<&EntryPath, &Entry> =
         old.iter().flat_map(|old| &old.entries).map(|entry| (&entry.path, entry)).collect();

@@ -127,7 +127,7 @@ fn second_of_pair(number: u32, content: impl Fn(&mut Content)) -> Vec<Finding> {
     let release = alone.plan(number, &of_second);
     mix.tree.append(&mut alone.tree);
     mix.make(release, |_| {});
-    // Both of the pair are planned from the release before (manifest 5.12).
+    // Both of the pair are planned from the release before (manifest §5.12).
     let first = &mix.releases[0];
     let manifests = first.manifests.iter().map(|(name, manifest)| (name.clone(), manifest)).collect();
     let previous = clearwell_generate::guard::Listing { mom: &first.mom, manifests, full: None };

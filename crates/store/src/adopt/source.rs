@@ -25,7 +25,7 @@ pub(super) fn versions(www: &Path) -> Result<Vec<Version>, StoreError> {
     Ok(versions)
 }
 
-/// What lies beside the versions and the pointers. mixer makes a folder `0`, which is empty (content layout 1); a store has
+/// What lies beside the versions and the pointers. mixer makes a folder `0`, which is empty (content layout §1); a store has
 /// `.pointers`, which `version` leads to.
 pub(super) fn strays(www: &Path) -> Result<Vec<Problem>, StoreError> {
     let mut strays = Vec::new();

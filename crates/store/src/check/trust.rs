@@ -86,7 +86,7 @@ fn installed(store: &Store) -> Vec<TrustAnchor> {
     newest_first
 }
 
-/// Where stock clients look, in this order (client behaviour 6).
+/// Where stock clients look, in this order (client behaviour §6).
 const PATHS: [&[u8]; 2] =
     [b"/usr/share/clear/update-ca/Swupd_Root.pem", b"/usr/share/clear/update-ca/Swupd_Root.pem.alt"];
 const LARGEST: u64 = 1 << 20;

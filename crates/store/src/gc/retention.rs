@@ -112,7 +112,7 @@ pub(super) fn reasons(store: &Store, retention: &Retention) -> Result<BTreeMap<V
             versions.iter().for_each(|version| keep(*version, Reason::Format));
         }
     }
-    // An endpoint leaves a format by its last release, and stands then on the first of the next (manifest 5.12).
+    // An endpoint leaves a format by its last release, and stands then on the first of the next (manifest §5.12).
     for pair in releases.formats.values().collect::<Vec<_>>().windows(2) {
         pair[0].last().into_iter().chain(pair[1].first()).for_each(|version| keep(*version, Reason::Boundary));
     }

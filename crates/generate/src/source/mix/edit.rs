@@ -1,4 +1,5 @@
-//! What a release leaves in its workspace: the files that mixer changes after a build (workspace 3, manifest 5.12).
+//! What a release leaves in its workspace: the files that mixer changes after a build (mixer workspace §3, manifest
+//! §5.12).
 //!
 //! | Release | `image/LAST_VER` | `mixer.state` | `mixversion` | `groups.ini`, `mixbundles` |
 //! |---|---|---|---|---|

@@ -1,4 +1,4 @@
-//! `groups.ini`: the bundles of a mix, one section each (manifest 5.1).
+//! `groups.ini`: the bundles of a mix, one section each (manifest §5.1).
 
 use std::collections::BTreeMap;
 

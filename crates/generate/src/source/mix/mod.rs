@@ -1,4 +1,4 @@
-//! A mixer workspace, as `mixer build bundles` leaves it (spec, workspace).
+//! A mixer workspace, as `mixer build bundles` leaves it (mixer workspace §5).
 //!
 //! ```text
 //! builder.conf  mixer.state  mixversion  upstreamversion  upstreamurl
@@ -14,7 +14,7 @@
 //!
 //! Nothing is written but what a release leaves behind: see `edit`.
 //!
-//! Decided otherwise than mixer (manifest 6): without `server.ini` the paths are those of the workspace, not
+//! Decided otherwise than mixer (manifest §6): without `server.ini` the paths are those of the workspace, not
 //! `/var/lib/swupd`; bundles that have their own root are merged in memory, and the image stays as it is.
 
 mod builder_conf;
@@ -152,7 +152,7 @@ impl Workspace {
     /// Reads and hashes what a release is planned from.
     ///
     /// For the first half of a format bump, whose content is that of the second, the image of ten versions later is
-    /// taken if there is none of its own (manifest 5.12).
+    /// taken if there is none of its own (manifest §5.12).
     ///
     /// # Errors
     /// If the image cannot be used; each names the file and, in text files, the line.
@@ -311,7 +311,7 @@ impl Roots<'_> {
 }
 
 /// Scans the roots of bundles that have their own, and adds what the merged root does not have: of a path that both
-/// have, the merged root's counts (manifest 5.1). Returns the paths of each such bundle.
+/// have, the merged root's counts (manifest §5.1). Returns the paths of each such bundle.
 fn own_roots(definitions: &[Definition], nodes: &mut Vec<Node>, roots: &mut Roots<'_>) -> Vec<Option<Vec<Vec<u8>>>> {
     let own: Vec<Option<Vec<Node>>> =
         definitions.iter().map(|definition| definition.own_root.as_deref().map(|dir| roots.scan(dir))).collect();
@@ -375,7 +375,7 @@ impl Definition {
 /// Reads `<bundle>-extra-files`: one absolute path in each line.
 ///
 /// # Errors
-/// For a line that does not begin with a slash (manifest 5.1).
+/// For a line that does not begin with a slash (manifest §5.1).
 pub fn parse_extra_files(text: &str) -> Result<Vec<String>, TextError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
     lines
@@ -409,8 +409,8 @@ fn mix_version(dir: &Path, versions: &Path, warnings: &mut Vec<Warning>) -> Resu
     }
 }
 
-/// `image/LAST_VER`, which is there whatever `server.ini` says of images (workspace 5); `None` for 0, and where it is
-/// missing or empty.
+/// `image/LAST_VER`, which is there whatever `server.ini` says of images (mixer workspace §5); `None` for 0, and where
+/// it is missing or empty.
 fn last_built(state: &Path) -> Result<Option<Version>, SourceError> {
     let path = state.join(LAST_VER);
     match read_text(&path)? {

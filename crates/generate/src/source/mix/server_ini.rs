@@ -1,4 +1,4 @@
-//! `server.ini`: paths of a mix and its ban on debug information (workspace 5).
+//! `server.ini`: paths of a mix and its ban on debug information (mixer workspace §5).
 
 use std::path::PathBuf;
 

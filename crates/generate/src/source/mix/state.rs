@@ -1,4 +1,4 @@
-//! `mixer.state`: the format of a mix and the version it was last released in (workspace 3).
+//! `mixer.state`: the format of a mix and the version it was last released in (mixer workspace §3).
 //!
 //! ```text
 //! #VERSION 1.1
@@ -14,7 +14,7 @@ use clearwell_format::{FormatNumber, Version};
 use super::toml_file::{Known, Located, TomlFile};
 use crate::source::{TextError, TextNote};
 
-/// What `mixer.state` says; `None` for what it leaves out, which mixer then takes from elsewhere (workspace 3).
+/// What `mixer.state` says; `None` for what it leaves out, which mixer then takes from elsewhere (mixer workspace §3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MixerState {
     /// `FORMAT`.

@@ -187,7 +187,7 @@ fn add_with_ancestors(list: &mut BTreeSet<EntryPath>, path: EntryPath) {
     }
 }
 
-/// Mixer's rule (workspace 5.1): also folders below these get the mark.
+/// Mixer's rule (mixer workspace §5.1): also folders below these get the mark.
 fn exported(path: &EntryPath, config: &BundleConfig) -> bool {
     let below = ["/bin/", "/usr/bin/", "/usr/local/bin/"];
     below.iter().any(|folder| path.as_bytes().starts_with(folder.as_bytes()))

@@ -1,4 +1,4 @@
-//! The files that make a plain tree an operating system that can update itself (workspace 5.1, "Special files").
+//! The files that make a plain tree an operating system that can update itself (mixer workspace §5.1).
 //!
 //! | File of os-core | Content |
 //! |---|---|
@@ -19,7 +19,7 @@ use clearwell_format::{EntryPath, FormatNumber, Version};
 /// What an installed system says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OsContent {
-    /// The version. Not that of the release in the first half of a format bump (manifest 5.12).
+    /// The version. Not that of the release in the first half of a format bump (manifest §5.12).
     pub version: Version,
     /// The format that the system updates in. Not that of the release in the first half of a format bump.
     pub format: FormatNumber,
