@@ -39,15 +39,15 @@ pub(crate) fn check(config: &ServeConfig) -> Result<(), ServeError> {
 }
 
 /// Each worker has a socket at each.
-fn doors(config: &ServeConfig) -> u64 {
-    [&config.listen, &config.listen_tls].into_iter().map(|listen| listen.doors().len() as u64).sum()
+fn listeners(config: &ServeConfig) -> u64 {
+    [&config.listen, &config.listen_tls].into_iter().map(|listen| listen.listeners().len() as u64).sum()
 }
 
 fn descriptors(config: &ServeConfig) -> u64 {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     number(config.max_connections.get())
         .saturating_add(number(config.open_files.get()))
-        .saturating_add(number(config.workers).saturating_mul(WORKER_DESCRIPTORS + doors(config)))
+        .saturating_add(number(config.workers).saturating_mul(WORKER_DESCRIPTORS + listeners(config)))
         .saturating_add(OTHER_DESCRIPTORS)
 }
 

@@ -56,7 +56,7 @@ impl Rate {
 
 /// As many connections, or downloads, as are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Crowded;
+pub(crate) struct LimitReached;
 
 impl Clients {
     pub(crate) fn new() -> Self {
@@ -103,12 +103,12 @@ impl Client {
     }
 
     /// One more connection; it is open until the ticket is dropped. `limit` 0 is none.
-    pub(crate) fn connect(self: &Arc<Self>, limit: u32) -> Result<Ticket, Crowded> {
+    pub(crate) fn connect(self: &Arc<Self>, limit: u32) -> Result<Ticket, LimitReached> {
         Ticket::take(self, limit, |client| &client.connections)
     }
 
     /// One more download of a large object; it runs until the ticket is dropped. `limit` 0 is none.
-    pub(crate) fn download(self: &Arc<Self>, limit: u32) -> Result<Ticket, Crowded> {
+    pub(crate) fn download(self: &Arc<Self>, limit: u32) -> Result<Ticket, LimitReached> {
         Ticket::take(self, limit, |client| &client.downloads)
     }
 }
@@ -121,11 +121,11 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    fn take(client: &Arc<Client>, limit: u32, count: fn(&Client) -> &AtomicU32) -> Result<Self, Crowded> {
+    fn take(client: &Arc<Client>, limit: u32, count: fn(&Client) -> &AtomicU32) -> Result<Self, LimitReached> {
         let ticket = Self { client: Arc::clone(client), count };
         // A ticket that is refused is dropped, and counts down again.
         let before = count(client).fetch_add(1, Ordering::Relaxed);
-        if limit > 0 && before >= limit { Err(Crowded) } else { Ok(ticket) }
+        if limit > 0 && before >= limit { Err(LimitReached) } else { Ok(ticket) }
     }
 
     /// Whose it is.
@@ -219,7 +219,7 @@ mod tests {
     fn tickets_are_given_back() {
         let client = Clients::new().at(address("::1"));
         let first = client.connect(1).unwrap();
-        assert_eq!(client.connect(1).unwrap_err(), Crowded);
+        assert_eq!(client.connect(1).unwrap_err(), LimitReached);
         assert!(client.download(1).is_ok(), "downloads are another count");
         drop(first);
         assert!(client.connect(1).is_ok());

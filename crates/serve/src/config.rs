@@ -15,7 +15,7 @@ mod networks;
 mod values;
 
 pub use keys::{KEYS, Key};
-pub use listen::{Door, InvalidListen, Listen, Place};
+pub use listen::{InvalidListen, Listen, ListenAddr, Listener};
 pub use networks::{InvalidNetwork, Networks};
 pub use values::{ByteRate, ByteSize, InvalidByteSize};
 

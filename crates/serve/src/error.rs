@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clearwell_metrics::ReloadKind;
 use clearwell_store::{Fault, StoreError};
 
-use crate::config::Place;
+use crate::config::ListenAddr;
 
 /// The server cannot start. Each message names the key or the object, and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +18,12 @@ pub enum ServeError {
     #[error("listen and listen-tls are both off; give one of them an address")]
     NoListener,
     /// An address cannot be taken.
-    #[error("{key}: cannot listen on {place}")]
+    #[error("{key}: cannot listen on {addr}")]
     Listen {
         /// The key.
         key: &'static str,
         /// The address.
-        place: Place,
+        addr: ListenAddr,
         /// The system's answer.
         source: io::Error,
     },

@@ -1,7 +1,7 @@
 //! The content server.
 //!
 //! ```text
-//! worker: accept -> visit: (PROXY) (TLS) -> lane --\
+//! worker: accept -> connection task: (PROXY) (TLS) -> lane --\
 //!                                        |-> hyper -+-> Site::exchange
 //!                                        \-> http2 -/
 //!                             path -> target -> rate -> catalog, pin -> decide -> objects -> respond -> body
@@ -20,8 +20,8 @@
 //! | [`site`](Site) | all of that together; everything but sockets |
 //! | `lane` | requests of the usual shape on the wire; hyper has the others |
 //! | `http2` | the streams of a connection, and what they may hold |
-//! | `socket`, `proxy`, `tls`, `visit` | the life of a connection |
-//! | `door`, `inherit`, `takeover` | listening sockets, our own and others' |
+//! | `socket`, `proxy`, `tls`, `connection_task` | the life of a connection |
+//! | `listener`, `inherit`, `takeover` | listening sockets, our own and others' |
 //! | `preflight`, `capacity` | what is judged before a start |
 //! | `worker`, `admin`, `server`, `reload`, `memory` | threads, their start and end, and what they need |
 //!
@@ -39,8 +39,8 @@ mod catalog;
 mod check;
 mod client;
 mod connection;
+mod connection_task;
 mod decide;
-mod door;
 mod error;
 mod etag;
 mod exchange;
@@ -53,6 +53,7 @@ mod inherit;
 mod io;
 mod lane;
 mod line_limit;
+mod listener;
 mod memory;
 mod object;
 mod objects;
@@ -73,7 +74,6 @@ mod tls;
 mod trace;
 mod uri;
 mod verified;
-mod visit;
 mod worker;
 
 pub use body::Body;

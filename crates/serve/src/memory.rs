@@ -1,33 +1,34 @@
-//! Memory that connections gave back, and that the allocator keeps for the next ones.
+//! Memory that closed connections freed and that the allocator keeps for later ones.
 //!
-//! Without a word to the allocator it stays for good: free pieces lie between used ones, in a heap for each thread.
+//! The allocator keeps it for good unless it is asked to trim: free blocks lie between used ones, in one heap per thread.
 
-/// A crowd is at least so many connections: memory of fewer is not worth the walk over all heaps.
-const CROWD: usize = 32;
+/// The number of connections has to fall by at least this many: memory of fewer is not worth a walk over all heaps.
+const MIN_DECLINE: usize = 32;
 
-/// Remembers how many connections there were.
+/// Remembers the peak number of connections.
 #[derive(Debug, Default)]
-pub(crate) struct Crowd {
+pub(crate) struct PeakConnections {
     most: usize,
 }
 
-impl Crowd {
-    /// `open` connections are open, and `most` were at some time since the last look. True once a crowd has gone.
-    pub(crate) fn has_gone(&mut self, open: usize, most: usize) -> bool {
+impl PeakConnections {
+    /// `open` connections are open, and up to `most` were open since the last call. True once for each decline to half
+    /// of the peak.
+    pub(crate) fn has_declined(&mut self, open: usize, most: usize) -> bool {
         self.most = self.most.max(most).max(open);
-        let has_gone = open <= self.most / 2 && self.most - open >= CROWD;
-        if has_gone {
+        let has_declined = open <= self.most / 2 && self.most - open >= MIN_DECLINE;
+        if has_declined {
             self.most = open;
         }
-        has_gone
+        has_declined
     }
 }
 
-/// Gives what is free back to the system. Takes some milliseconds, in which other threads may wait for memory.
-#[cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "the allocator of the C library has no other door"))]
+/// Returns free memory to the system. Takes a few milliseconds, during which allocations of other threads may wait.
+#[cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "only the C library can trim its heaps"))]
 pub(crate) fn give_back() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: only pages that no allocation uses are given up; the call may come from any thread.
+    // SAFETY: only pages that no allocation uses are released; the call may come from any thread.
     unsafe {
         libc::malloc_trim(0);
     }
@@ -38,8 +39,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crowd_that_has_gone_is_noticed_once() {
-        let mut crowd = Crowd::default();
+    fn a_decline_is_reported_once() {
+        let mut peak = PeakConnections::default();
         for (open, most, expected) in [
             (0, 10, false),
             (0, 20, false),
@@ -50,7 +51,7 @@ mod tests {
             (0, 1000, true),
             (0, 0, false),
         ] {
-            assert_eq!(crowd.has_gone(open, most), expected, "{open} of {most}");
+            assert_eq!(peak.has_declined(open, most), expected, "{open} of {most}");
         }
     }
 }

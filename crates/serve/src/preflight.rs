@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use crate::config::{AccessLog, ClientCertificates, Door, LogFormat, Place, ServeConfig};
-use crate::door;
+use crate::config::{AccessLog, ClientCertificates, ListenAddr, Listener, LogFormat, ServeConfig};
 use crate::error::ServeError;
+use crate::listener;
 
 /// More threads than this are a slip of the hand on any machine.
 const MAX_WORKERS: usize = 1024;
@@ -40,18 +40,18 @@ pub(crate) fn judge(config: &ServeConfig) -> Result<(), ServeError> {
     {
         return Err(ServeError::Missing { missing: "access-log-file", needed_by: "access-log-format" });
     }
-    let places: Vec<(&'static str, &Door)> =
+    let listeners: Vec<(&'static str, &Listener)> =
         [("listen", &config.listen), ("listen-tls", &config.listen_tls), ("admin", &config.admin)]
             .into_iter()
-            .flat_map(|(key, listen)| listen.doors().iter().map(move |door| (key, door)))
+            .flat_map(|(key, listen)| listen.listeners().iter().map(move |listener| (key, listener)))
             .collect();
-    for (at, (key, door)) in places.iter().enumerate() {
-        options(key, door)?;
-        if let Place::Unix(path) = &door.place {
+    for (at, (key, listener)) in listeners.iter().enumerate() {
+        options(key, listener)?;
+        if let ListenAddr::Unix(path) = &listener.addr {
             socket_path(key, path, path.as_os_str().len())?;
         }
-        if let Some((other, _)) = places[..at].iter().find(|(_, before)| overlap(&before.place, &door.place)) {
-            return Err(unusable(key, &door.place, format!("overlaps with an address of {other}; give them two")));
+        if let Some((other, _)) = listeners[..at].iter().find(|(_, before)| overlap(&before.addr, &listener.addr)) {
+            return Err(unusable(key, &listener.addr, format!("overlaps with an address of {other}; give them two")));
         }
     }
     if config.client_certificates != ClientCertificates::None && config.listen_tls.is_off() {
@@ -63,9 +63,9 @@ pub(crate) fn judge(config: &ServeConfig) -> Result<(), ServeError> {
         return Err(unusable("client-certificates", value, reason));
     }
     if let Some(path) = &config.takeover {
-        // It is made beside its place first.
+        // It is made next to its path first.
         socket_path("takeover", path, path.with_extension("new").as_os_str().len())?;
-        if let Some((key, _)) = places.iter().find(|(_, door)| door.place == Place::Unix(path.clone())) {
+        if let Some((key, _)) = listeners.iter().find(|(_, listener)| listener.addr == ListenAddr::Unix(path.clone())) {
             return Err(unusable("takeover", path.display(), format!("is an address of {key} too; give them two")));
         }
     }
@@ -77,7 +77,7 @@ pub(crate) fn judge(config: &ServeConfig) -> Result<(), ServeError> {
 pub(crate) fn judge_all(config: &ServeConfig) -> Result<(), ServeError> {
     judge(config)?;
     for (key, listen) in [("listen", &config.listen), ("listen-tls", &config.listen_tls), ("admin", &config.admin)] {
-        listen.doors().iter().try_for_each(|door| door::probe(key, door))?;
+        listen.listeners().iter().try_for_each(|listener| listener::probe(key, listener))?;
     }
     access_log(config)
 }
@@ -112,20 +112,20 @@ fn numbers(config: &ServeConfig) -> Result<(), ServeError> {
 }
 
 /// Options that mean nothing at their address: whoever wrote them expects them to.
-fn options(key: &'static str, door: &Door) -> Result<(), ServeError> {
-    if door.client_certificates.is_some() && key != "listen-tls" {
-        return Err(unusable(key, door, "asks for certificates without TLS; move the address to listen-tls"));
+fn options(key: &'static str, listener: &Listener) -> Result<(), ServeError> {
+    if listener.client_certificates.is_some() && key != "listen-tls" {
+        return Err(unusable(key, listener, "asks for certificates without TLS; move the address to listen-tls"));
     }
-    if door.proxy_protocol && key == "admin" {
-        return Err(unusable(key, door, "has no proxy-protocol; leave it out"));
+    if listener.proxy_protocol && key == "admin" {
+        return Err(unusable(key, listener, "has no proxy-protocol; leave it out"));
     }
     Ok(())
 }
 
 /// True if both cannot be taken.
-fn overlap(one: &Place, other: &Place) -> bool {
+fn overlap(one: &ListenAddr, other: &ListenAddr) -> bool {
     match (one, other) {
-        (Place::Tcp(one), Place::Tcp(other)) => {
+        (ListenAddr::Tcp(one), ListenAddr::Tcp(other)) => {
             let is_any = |address: &SocketAddr| address.ip().is_unspecified() && address.is_ipv4() == one.is_ipv4();
             let is_same =
                 one.ip() == other.ip() || (one.is_ipv4() == other.is_ipv4() && (is_any(one) || is_any(other)));
@@ -135,7 +135,7 @@ fn overlap(one: &Place, other: &Place) -> bool {
     }
 }
 
-/// A place for a socket: in a folder that can be written, and free, or a socket's of before.
+/// The path of a socket: in a writable folder, and either free or that of an earlier socket.
 fn socket_path(key: &'static str, path: &Path, length: usize) -> Result<(), ServeError> {
     let refused = |reason: String| Err(unusable(key, path.display(), reason));
     if length > SOCKET_PATH_BYTES {
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn addresses_that_overlap() {
-        let place = |text: &str| text.parse::<Place>().unwrap();
+        let addr = |text: &str| text.parse::<ListenAddr>().unwrap();
         for (one, other, expected) in [
             ("127.0.0.1:80", "127.0.0.1:80", true),
             ("127.0.0.1:80", "127.0.0.1:81", false),
@@ -205,7 +205,7 @@ mod tests {
             ("systemd:a", "systemd:a", true),
             ("unix:/a", "127.0.0.1:80", false),
         ] {
-            assert_eq!(overlap(&place(one), &place(other)), expected, "{one} {other}");
+            assert_eq!(overlap(&addr(one), &addr(other)), expected, "{one} {other}");
         }
     }
 }

@@ -19,18 +19,18 @@ use crate::{preflight, tls};
 #[derive(Clone, Debug)]
 pub struct Reloader {
     site: Arc<Site>,
-    doors: Arc<[TlsDoor]>,
+    listeners: Arc<[TlsListener]>,
 }
 
-/// A door with TLS.
+/// A listener with TLS.
 #[derive(Debug)]
-pub(crate) struct TlsDoor {
+pub(crate) struct TlsListener {
     /// Other than the configuration has it for all.
     pub(crate) client_certificates: Option<ClientCertificates>,
     pub(crate) current: Arc<ArcSwap<rustls::ServerConfig>>,
 }
 
-impl TlsDoor {
+impl TlsListener {
     pub(crate) fn make(
         client_certificates: Option<ClientCertificates>,
         config: &ServeConfig,
@@ -41,8 +41,8 @@ impl TlsDoor {
 }
 
 impl Reloader {
-    pub(crate) fn new(site: Arc<Site>, doors: Vec<TlsDoor>) -> Self {
-        Self { site, doors: doors.into() }
+    pub(crate) fn new(site: Arc<Site>, listeners: Vec<TlsListener>) -> Self {
+        Self { site, listeners: listeners.into() }
     }
 
     /// Takes over `config`, and reads again the files that it names.
@@ -72,12 +72,13 @@ impl Reloader {
             return Err(ServeError::FixedKeys(fixed));
         }
         preflight::judge(&config)?;
-        let doors = self.doors.iter().map(|door| TlsDoor::make(door.client_certificates, &config, &self.site));
-        let made = doors.collect::<Result<Vec<_>, _>>()?;
+        let listeners =
+            self.listeners.iter().map(|listener| TlsListener::make(listener.client_certificates, &config, &self.site));
+        let made = listeners.collect::<Result<Vec<_>, _>>()?;
         tls::show_signing_certificate(&config, self.site.metrics())?;
         self.site.configure(config)?;
-        for (door, made) in self.doors.iter().zip(made) {
-            door.current.store(Arc::new(made));
+        for (listener, made) in self.listeners.iter().zip(made) {
+            listener.current.store(Arc::new(made));
         }
         tracing::info!("configuration and certificates taken over");
         Ok(())

@@ -17,16 +17,16 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
 use crate::catalog::Catalog;
 use crate::config::{Listen, ServeConfig};
-use crate::door::{self, DoorSettings, OpenDoor};
 use crate::error::ServeError;
 use crate::inherit::Inherited;
-use crate::memory::{self, Crowd};
+use crate::listener::{self, ListenerSettings, OpenListener};
+use crate::memory::{self, PeakConnections};
 use crate::phase::{Phase, PhaseWatch, phases};
-use crate::reload::{Reloader, TlsDoor};
+use crate::reload::{Reloader, TlsListener};
 use crate::site::Site;
 use crate::socket::register;
-use crate::takeover::Before;
-use crate::worker::{self, Shared, WorkerDoor};
+use crate::takeover::HandOver;
+use crate::worker::{self, Shared, WorkerListener};
 use crate::{admin, capacity, preflight, takeover, tls};
 
 /// How often the store is asked for a new generation when no client asks.
@@ -47,8 +47,8 @@ impl Server {
         let metrics = Arc::new(Metrics::new());
         Catalog::open(store, Arc::clone(&metrics))?;
         tls::show_signing_certificate(config, &metrics)?;
-        for door in config.listen_tls.doors() {
-            tls::server_config(config, door.client_certificates.unwrap_or(config.client_certificates), &metrics)?;
+        for listener in config.listen_tls.listeners() {
+            tls::server_config(config, listener.client_certificates.unwrap_or(config.client_certificates), &metrics)?;
         }
         Ok(())
     }
@@ -63,21 +63,21 @@ impl Server {
         capacity::check(&config)?;
         let site = Arc::new(Site::open(config.clone(), store)?);
         tls::show_signing_certificate(&config, site.metrics())?;
-        let mut tls_doors = Vec::new();
-        for door in config.listen_tls.doors() {
-            let made = TlsDoor::make(door.client_certificates, &config, &site)?;
+        let mut tls_listeners = Vec::new();
+        for listener in config.listen_tls.listeners() {
+            let made = TlsListener::make(listener.client_certificates, &config, &site)?;
             let current = Arc::new(ArcSwap::from_pointee(made));
-            tls_doors.push(TlsDoor { client_certificates: door.client_certificates, current });
+            tls_listeners.push(TlsListener { client_certificates: listener.client_certificates, current });
         }
 
         let takeover_failed =
             |source| ServeError::Takeover { path: config.takeover.clone().unwrap_or_default(), source };
-        let (mut inherited, before) = inherit(config.takeover.clone()).await.map_err(takeover_failed)?;
+        let (mut inherited, hand_over) = inherit(config.takeover.clone()).await.map_err(takeover_failed)?;
         let workers = match config.workers {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
             workers => workers,
         };
-        let mut open = |key, places: &Listen, workers| door::open_all(key, places, workers, &mut inherited);
+        let mut open = |key, listeners: &Listen, workers| listener::open_all(key, listeners, workers, &mut inherited);
         let cleartext = open("listen", &config.listen, workers)?;
         let encrypted = open("listen-tls", &config.listen_tls, workers)?;
         let admin = open("admin", &config.admin, 1)?;
@@ -91,7 +91,7 @@ impl Server {
                 Ok::<_, ServeError>(all)
             })?;
         let (phase, watch) = phases();
-        let address = |doors: &[OpenDoor]| doors.iter().find_map(|door| door.address);
+        let address = |listeners: &[OpenListener]| listeners.iter().find_map(|listener| listener.address);
         let mut running = Running {
             address: address(&cleartext),
             tls_address: address(&encrypted),
@@ -105,36 +105,40 @@ impl Server {
             site: Arc::clone(&site),
         };
         let shared = Shared::new(Arc::clone(&site), watch.clone());
-        let mut doors = Vec::new();
-        for door in &cleartext {
-            doors.push((door, Arc::new(DoorSettings { proxy_protocol: door.door.proxy_protocol, tls: None })));
+        let mut listeners = Vec::new();
+        for listener in &cleartext {
+            listeners.push((
+                listener,
+                Arc::new(ListenerSettings { proxy_protocol: listener.config.proxy_protocol, tls: None }),
+            ));
         }
-        for (door, tls) in encrypted.iter().zip(&tls_doors) {
+        for (listener, tls) in encrypted.iter().zip(&tls_listeners) {
             let tls = Some(Arc::clone(&tls.current));
-            doors.push((door, Arc::new(DoorSettings { proxy_protocol: door.door.proxy_protocol, tls })));
+            listeners
+                .push((listener, Arc::new(ListenerSettings { proxy_protocol: listener.config.proxy_protocol, tls })));
         }
         for at in 0..workers {
-            let own = doors.iter().map(|(door, settings)| {
-                Ok(WorkerDoor { socket: door.socket_for(at)?, settings: Arc::clone(settings) })
+            let own = listeners.iter().map(|(listener, settings)| {
+                Ok(WorkerListener { socket: listener.socket_for(at)?, settings: Arc::clone(settings) })
             });
             let own = own.collect::<Result<Vec<_>, ServeError>>()?;
             running.workers.push(worker::start(at, own, Arc::clone(&shared))?);
         }
-        for door in &admin {
-            let socket = register(door.socket_for(0)?, Interest::READABLE).map_err(ServeError::Thread)?;
+        for listener in &admin {
+            let socket = register(listener.socket_for(0)?, Interest::READABLE).map_err(ServeError::Thread)?;
             running.helpers.push(tokio::spawn(admin::run(socket, Arc::clone(&site))));
         }
-        for (doors, tls) in [(&cleartext, false), (&encrypted, true), (&admin, false)] {
-            running.listening.extend(doors.iter().flat_map(|door| listening(door, tls)));
+        for (listeners, tls) in [(&cleartext, false), (&encrypted, true), (&admin, false)] {
+            running.listening.extend(listeners.iter().flat_map(|listener| listening(listener, tls)));
         }
         running.helpers.push(tokio::spawn(refresh(shared, watch)));
-        running.reloader = Reloader::new(site, tls_doors);
+        running.reloader = Reloader::new(site, tls_listeners);
         if let Some(path) = &config.takeover {
             let taken_over = Arc::clone(&running.taken_over);
             takeover::offer(path, offered, move || taken_over.notify_one()).map_err(takeover_failed)?;
         }
-        if let Some(before) = before {
-            before.release().map_err(takeover_failed)?;
+        if let Some(hand_over) = hand_over {
+            hand_over.release().map_err(takeover_failed)?;
         }
         Ok(running)
     }
@@ -142,36 +146,36 @@ impl Server {
 
 /// Sockets that others opened, and the server before, if one runs. It may take its time to answer, and the runtime of the
 /// caller has other things to do.
-async fn inherit(takeover: Option<PathBuf>) -> io::Result<(Inherited, Option<Before>)> {
+async fn inherit(takeover: Option<PathBuf>) -> io::Result<(Inherited, Option<HandOver>)> {
     let asking = tokio::task::spawn_blocking(move || {
         let mut inherited = Inherited::from_systemd();
-        let before = match takeover {
+        let hand_over = match takeover {
             Some(path) => takeover::ask(&path, &mut inherited)?,
             None => None,
         };
-        Ok((inherited, before))
+        Ok((inherited, hand_over))
     });
     asking.await.map_err(io::Error::other).flatten()
 }
 
-/// Where a door is open, which the log says too.
-fn listening(door: &OpenDoor, tls: bool) -> Vec<Listening> {
-    let (listener, socket) = (door.key, door.origin.as_str());
+/// The addresses of a listener, each logged once.
+fn listening(open: &OpenListener, tls: bool) -> Vec<Listening> {
+    let (listener, socket) = (open.key, open.origin.as_str());
     let say = |address: String| {
-        tracing::info!(address, listener, tls, place = %door.door, socket, "listening");
+        tracing::info!(address, listener, tls, configured = %open.config, socket, "listening");
         Listening { listener, address, tls }
     };
-    door.bound().into_iter().map(say).collect()
+    open.bound().into_iter().map(say).collect()
 }
 
-/// Handles of a door's sockets for the next server.
-fn offer(door: &OpenDoor) -> Result<Vec<(String, OwnedFd)>, ServeError> {
-    (0..door.sockets.len()).map(|at| Ok((door.name(), door.socket_for(at)?))).collect()
+/// Handles of a listener's sockets for the next server.
+fn offer(listener: &OpenListener) -> Result<Vec<(String, OwnedFd)>, ServeError> {
+    (0..listener.sockets.len()).map(|at| Ok((listener.name(), listener.socket_for(at)?))).collect()
 }
 
 /// Looks for news, and for memory to give back, until the server closes.
 async fn refresh(shared: Arc<Shared>, mut phase: PhaseWatch) {
-    let mut crowd = Crowd::default();
+    let mut peak = PeakConnections::default();
     let mut ticks = interval(REFRESH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -180,8 +184,8 @@ async fn refresh(shared: Arc<Shared>, mut phase: PhaseWatch) {
             _ = ticks.tick() => {
                 shared.site.refresh().await;
                 let (open, most) = shared.connections();
-                if crowd.has_gone(open, most) {
-                    // Should it fail, the next crowd is another occasion.
+                if peak.has_declined(open, most) {
+                    // If it fails, the next decline tries again.
                     let _ = tokio::task::spawn_blocking(memory::give_back).await;
                 }
             }

@@ -49,7 +49,7 @@ pub struct Site {
     health: Health,
     clients: Clients,
     /// All clients together, for what they share.
-    everybody: Arc<Client>,
+    all_clients: Arc<Client>,
     metrics: Arc<Metrics>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct Query<'a> {
 
 /// Who asks.
 #[derive(Clone, Debug)]
-struct Asker {
+struct Requester {
     address: Option<IpAddr>,
     client: Option<Arc<Client>>,
 }
@@ -94,7 +94,7 @@ impl Site {
             ),
             base: config.base_path.clone(),
             health: Health::default(),
-            everybody: clients.at(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
+            all_clients: clients.at(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
             clients,
             settings: ArcSwap::from_pointee(Settings::of(config, Arc::clone(&metrics))?),
             metrics,
@@ -239,13 +239,13 @@ impl Site {
     }
 
     /// Who asks: the client of the connection, or whom a trusted proxy names.
-    fn asker(&self, connection: &Connection, headers: &HeaderMap, config: &ServeConfig) -> Asker {
+    fn asker(&self, connection: &Connection, headers: &HeaderMap, config: &ServeConfig) -> Requester {
         let address = connection.address();
         // Who speaks over a Unix socket was put there by the operator.
         let is_trusted = address.is_none_or(|address| config.trusted_proxies.contains(address));
         match is_trusted.then(|| forwarded_for(headers, &config.trusted_proxies)).flatten() {
-            Some(address) => Asker { address: Some(address), client: Some(self.clients.at(address)) },
-            None => Asker { address, client: connection.client().cloned() },
+            Some(address) => Requester { address: Some(address), client: Some(self.clients.at(address)) },
+            None => Requester { address, client: connection.client().cloned() },
         }
     }
 
@@ -254,7 +254,7 @@ impl Site {
         connection: &Connection,
         target: Target,
         query: &Query<'_>,
-        asker: &Asker,
+        asker: &Requester,
         settings: &Settings,
         exchange: &mut Exchange,
     ) -> Response<Content> {
@@ -322,7 +322,7 @@ impl Site {
         &self,
         resource: &Resource,
         query: &Query<'_>,
-        asker: &Asker,
+        asker: &Requester,
         config: &ServeConfig,
         exchange: &mut Exchange,
     ) -> Response<Content> {
@@ -372,7 +372,7 @@ impl Site {
         if matches!(object.source, Source::Memory(_)) {
             return Ok(Vec::new());
         }
-        let limits = [(Some(&self.everybody), config.max_downloads), (client, config.max_downloads_per_address)];
+        let limits = [(Some(&self.all_clients), config.max_downloads), (client, config.max_downloads_per_address)];
         let tickets = limits.into_iter().filter_map(|(client, limit)| Some(client?.download(limit)));
         tickets.collect::<Result<_, _>>().map_err(|_| TooMany)
     }

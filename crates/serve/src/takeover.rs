@@ -33,10 +33,10 @@ const READY: &[u8] = b"ready\n";
 
 /// The server before, waiting for this one to be ready.
 #[derive(Debug)]
-pub(crate) struct Before(UnixStream);
+pub(crate) struct HandOver(UnixStream);
 
 /// Asks the server that runs for its sockets. `None` if none runs.
-pub(crate) fn ask(path: &Path, inherited: &mut Inherited) -> io::Result<Option<Before>> {
+pub(crate) fn ask(path: &Path, inherited: &mut Inherited) -> io::Result<Option<HandOver>> {
     let stream = match UnixStream::connect(path) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -50,7 +50,7 @@ pub(crate) fn ask(path: &Path, inherited: &mut Inherited) -> io::Result<Option<B
     for (name, socket) in names.lines().zip(sockets) {
         inherited.add(name.to_owned(), socket);
     }
-    Ok(Some(Before(stream)))
+    Ok(Some(HandOver(stream)))
 }
 
 fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
@@ -70,7 +70,7 @@ fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
     complete.then(|| (names.to_owned(), sockets)).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-impl Before {
+impl HandOver {
     /// This server accepts: the one before may end.
     pub(crate) fn release(mut self) -> io::Result<()> {
         self.0.write_all(READY)

@@ -16,7 +16,7 @@ use x509_cert::der::Decode as _;
 use crate::config::{ClientCertificates, ServeConfig};
 use crate::error::ServeError;
 
-/// The TLS side of a door, from the files that the configuration names.
+/// The TLS side of a listener, from the files that the configuration names.
 pub(crate) fn server_config(
     config: &ServeConfig,
     wanted: ClientCertificates,

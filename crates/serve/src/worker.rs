@@ -18,13 +18,13 @@ use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::connection::{Connection, Patience, Progress, Verdict};
-use crate::door::DoorSettings;
+use crate::connection_task::{self, ConnectionTask};
 use crate::error::ServeError;
 use crate::line_limit::LineLimit;
+use crate::listener::ListenerSettings;
 use crate::phase::{Phase, PhaseWatch};
 use crate::site::Site;
 use crate::socket::{Socket, register};
-use crate::visit::{self, Visit};
 
 /// How often connections are judged: limits are in seconds.
 const JUDGED_EACH: Duration = Duration::from_millis(100);
@@ -99,17 +99,17 @@ impl Drop for StillAccepts {
     }
 }
 
-/// A door as a worker has it.
+/// A listener as a worker has it.
 #[derive(Debug)]
-pub(crate) struct WorkerDoor {
+pub(crate) struct WorkerListener {
     pub(crate) socket: OwnedFd,
-    pub(crate) settings: Arc<DoorSettings>,
+    pub(crate) settings: Arc<ListenerSettings>,
 }
 
 /// Starts a worker. What comes in the end is how many connections had to be aborted.
 pub(crate) fn start(
     at: usize,
-    doors: Vec<WorkerDoor>,
+    listeners: Vec<WorkerListener>,
     shared: Arc<Shared>,
 ) -> Result<oneshot::Receiver<usize>, ServeError> {
     let (sender, ended) = oneshot::channel();
@@ -122,7 +122,7 @@ pub(crate) fn start(
     let still_accepts = shared.accepting.one_more();
     let worker = Worker { phase: shared.phase.clone(), shared, connections: Arc::default() };
     let run = move || {
-        let aborted = runtime.block_on(worker.run(doors, still_accepts));
+        let aborted = runtime.block_on(worker.run(listeners, still_accepts));
         // Reading that still waits for a disk must not hold up the end.
         runtime.shutdown_background();
         let _ = sender.send(aborted);
@@ -150,10 +150,10 @@ struct Entry {
 }
 
 impl Worker {
-    async fn run(mut self, doors: Vec<WorkerDoor>, still_accepts: StillAccepts) -> usize {
+    async fn run(mut self, listeners: Vec<WorkerListener>, still_accepts: StillAccepts) -> usize {
         let mut acceptors = tokio::task::JoinSet::new();
-        for door in doors {
-            acceptors.spawn(accept(door, Arc::clone(&self.shared), Arc::clone(&self.connections)));
+        for listener in listeners {
+            acceptors.spawn(accept(listener, Arc::clone(&self.shared), Arc::clone(&self.connections)));
         }
         let mut ticks = interval(JUDGED_EACH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -231,24 +231,24 @@ impl Entry {
     }
 }
 
-/// A place among the connections of a worker, given back when it is dropped.
-pub(crate) struct Place {
+/// The slot of a connection among those of its worker, freed on drop.
+pub(crate) struct ConnectionSlot {
     pub(crate) shared: Arc<Shared>,
     connections: Connections,
     key: usize,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).try_remove(self.key);
         self.shared.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Accepts at a door until it is aborted.
-async fn accept(door: WorkerDoor, shared: Arc<Shared>, connections: Connections) {
+/// Accepts at a listener until it is aborted.
+async fn accept(listener: WorkerListener, shared: Arc<Shared>, connections: Connections) {
     let refusals = Arc::new(tokio::sync::Semaphore::new(REFUSALS));
-    let Ok(socket) = register(door.socket, Interest::READABLE) else {
+    let Ok(socket) = register(listener.socket, Interest::READABLE) else {
         tracing::error!("a listening socket cannot be waited for");
         return;
     };
@@ -258,7 +258,7 @@ async fn accept(door: WorkerDoor, shared: Arc<Shared>, connections: Connections)
             match acceptfrom_with(socket.get_ref().as_fd(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok((stream, peer)) => {
                     let peer = peer.and_then(|peer| std::net::SocketAddr::try_from(peer).ok());
-                    admit(stream, peer, &door.settings, &shared, &connections, &refusals);
+                    admit(stream, peer, &listener.settings, &shared, &connections, &refusals);
                 }
                 Err(Errno::AGAIN) => {
                     ready.clear_ready();
@@ -281,7 +281,7 @@ async fn accept(door: WorkerDoor, shared: Arc<Shared>, connections: Connections)
 fn admit(
     stream: OwnedFd,
     peer: Option<std::net::SocketAddr>,
-    door: &Arc<DoorSettings>,
+    listener: &Arc<ListenerSettings>,
     shared: &Arc<Shared>,
     connections: &Connections,
     refusals: &Arc<tokio::sync::Semaphore>,
@@ -292,14 +292,14 @@ fn admit(
     let connection = Arc::new(Connection::new(peer));
     let entry = Entry { connection: Arc::clone(&connection), task: None, seen: Progress::default() };
     let key = connections.lock().unwrap_or_else(PoisonError::into_inner).insert(entry);
-    let place = Place { shared: Arc::clone(shared), connections: Arc::clone(connections), key };
+    let slot = ConnectionSlot { shared: Arc::clone(shared), connections: Arc::clone(connections), key };
     let refused = if is_full {
         Some(EndReason::Full)
-    } else if door.proxy_protocol {
+    } else if listener.proxy_protocol {
         // Who it is comes later.
         None
     } else {
-        visit::belongs_to_client(&shared.site, &connection).err()
+        connection_task::belongs_to_client(&shared.site, &connection).err()
     };
     let ticket = match refused {
         None => None,
@@ -307,19 +307,19 @@ fn admit(
             shared.site.metrics().http.ended(reason);
             match Arc::clone(refusals).try_acquire_owned() {
                 // A connection that is told so counts among the refusals, not among the connections.
-                Ok(permit) if door.tls.is_none() => Some(permit),
+                Ok(permit) if listener.tls.is_none() => Some(permit),
                 _ => return,
             }
         }
     };
     let task = match ticket {
         Some(permit) => tokio::spawn(async move {
-            visit::refuse(stream).await;
-            drop((place, permit));
+            connection_task::refuse(stream).await;
+            drop((slot, permit));
         }),
         None => {
-            let visit = Visit { socket: Socket::new(stream), connection, door: Arc::clone(door), place };
-            tokio::spawn(visit.serve())
+            let task = ConnectionTask { socket: Socket::new(stream), connection, listener: Arc::clone(listener), slot };
+            tokio::spawn(task.serve())
         }
     };
     if let Some(entry) = connections.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key) {

@@ -23,13 +23,13 @@ use super::ClientCertificates;
 
 /// Where the server listens; nowhere if it is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listen(Vec<Door>);
+pub struct Listen(Vec<Listener>);
 
 /// A place to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Door {
+pub struct Listener {
     /// Where.
-    pub place: Place,
+    pub addr: ListenAddr,
     /// Connections begin with the PROXY protocol.
     pub proxy_protocol: bool,
     /// Other than the configuration has it for all.
@@ -38,7 +38,7 @@ pub struct Door {
 
 /// What clients connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ListenAddr {
     /// Address and port; port 0 lets the system choose.
     Tcp(SocketAddr),
     /// A socket in the file system.
@@ -53,11 +53,11 @@ impl Listen {
 
     /// At one address.
     pub fn at(address: SocketAddr) -> Self {
-        Self(vec![Door { place: Place::Tcp(address), proxy_protocol: false, client_certificates: None }])
+        Self(vec![Listener { addr: ListenAddr::Tcp(address), proxy_protocol: false, client_certificates: None }])
     }
 
     /// Every place.
-    pub fn doors(&self) -> &[Door] {
+    pub fn listeners(&self) -> &[Listener] {
         &self.0
     }
 
@@ -78,32 +78,32 @@ impl FromStr for Listen {
     }
 }
 
-impl FromStr for Door {
+impl FromStr for Listener {
     type Err = InvalidListen;
 
     fn from_str(text: &str) -> Result<Self, InvalidListen> {
         let invalid = || InvalidListen(text.trim().to_owned());
         let mut words = text.split_ascii_whitespace();
-        let place = words.next().ok_or_else(invalid)?.parse().map_err(|()| invalid())?;
-        let mut door = Self { place, proxy_protocol: false, client_certificates: None };
+        let addr = words.next().ok_or_else(invalid)?.parse().map_err(|()| invalid())?;
+        let mut listener = Self { addr, proxy_protocol: false, client_certificates: None };
         for word in words {
             match word.split_once('=') {
-                None if word == "proxy-protocol" => door.proxy_protocol = true,
-                Some(("client-certificates", "none")) => door.client_certificates = Some(ClientCertificates::None),
+                None if word == "proxy-protocol" => listener.proxy_protocol = true,
+                Some(("client-certificates", "none")) => listener.client_certificates = Some(ClientCertificates::None),
                 Some(("client-certificates", "request")) => {
-                    door.client_certificates = Some(ClientCertificates::Request);
+                    listener.client_certificates = Some(ClientCertificates::Request);
                 }
                 Some(("client-certificates", "require")) => {
-                    door.client_certificates = Some(ClientCertificates::Require);
+                    listener.client_certificates = Some(ClientCertificates::Require);
                 }
                 _ => return Err(invalid()),
             }
         }
-        Ok(door)
+        Ok(listener)
     }
 }
 
-impl FromStr for Place {
+impl FromStr for ListenAddr {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -123,16 +123,16 @@ impl fmt::Display for Listen {
         if self.is_off() {
             return f.write_str("off");
         }
-        for (at, door) in self.0.iter().enumerate() {
-            write!(f, "{}{door}", if at == 0 { "" } else { ", " })?;
+        for (at, listener) in self.0.iter().enumerate() {
+            write!(f, "{}{listener}", if at == 0 { "" } else { ", " })?;
         }
         Ok(())
     }
 }
 
-impl fmt::Display for Door {
+impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.place.fmt(f)?;
+        self.addr.fmt(f)?;
         if self.proxy_protocol {
             f.write_str(" proxy-protocol")?;
         }
@@ -145,7 +145,7 @@ impl fmt::Display for Door {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
@@ -171,8 +171,8 @@ impl Serialize for Listen {
 
 impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Places;
-        impl<'de> Visitor<'de> for Places {
+        struct ListVisitor;
+        impl<'de> Visitor<'de> for ListVisitor {
             type Value = Listen;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,14 +184,14 @@ impl<'de> Deserialize<'de> for Listen {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Listen, A::Error> {
-                let mut doors = Vec::new();
+                let mut listeners = Vec::new();
                 while let Some(text) = list.next_element::<String>()? {
-                    doors.push(text.parse().map_err(de::Error::custom)?);
+                    listeners.push(text.parse().map_err(de::Error::custom)?);
                 }
-                Ok(Listen(doors))
+                Ok(Listen(listeners))
             }
         }
-        deserializer.deserialize_any(Places)
+        deserializer.deserialize_any(ListVisitor)
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_come_back_as_they_were_written() {
+    fn listeners_come_back_as_they_were_written() {
         for good in [
             "off",
             "127.0.0.1:0",

@@ -19,10 +19,10 @@ use tokio::time::timeout;
 use crate::body::Body;
 use crate::buffer::PIECE_BYTES;
 use crate::config::ServeConfig;
+use crate::connection_task::header_bytes;
 use crate::http2::Shared;
 use crate::http2::chunk::Chunk;
 use crate::lane::{boxed, date};
-use crate::visit::header_bytes;
 
 /// Beside its text, what a line of a header takes in memory.
 const LINE_BYTES: usize = 96;

@@ -46,7 +46,7 @@ pub(crate) use transport::Transport;
 
 /// Sent of a file before others have their turn: costs nothing measurable, and keeps them waiting for some hundred
 /// microseconds at most.
-const TURN_BYTES: u64 = 1 << 20;
+const YIELD_BYTES: u64 = 1 << 20;
 
 /// What the kernel may hold between a file and a client that does not read: its end is copied, and the file confirmed
 /// after that was read. What is sent without a copy changes with the file until it has left (sendfile(2)). This is the
@@ -55,11 +55,11 @@ const COPIED_BYTES: u64 = 5 << 20;
 
 /// What becomes of a connection.
 #[derive(Debug)]
-pub(crate) enum Leaving {
+pub(crate) enum LaneExit {
     /// It is over.
     Closed,
     /// hyper goes on, or whoever speaks the protocol of these bytes, which come first.
-    HandedOver {
+    Fallback {
         unread: Bytes,
         /// No request was answered before.
         is_first: bool,
@@ -78,21 +78,21 @@ pub(crate) struct Lane<'c, T> {
 enum Next {
     Another,
     End,
-    Somebody,
+    Fallback,
 }
 
 /// What became of what stands in the inbox. Small, as all that is held while a connection rests.
-enum Turn {
+enum Step {
     /// It is no request yet.
     Fill,
     /// It is nothing for the lane.
-    Somebody,
+    Fallback,
     /// It was a request of so many bytes, and is answered.
     Answered(Next, usize),
     /// The socket is full.
     Blocked(Box<Blocked>),
     /// A request that could not be answered at once; the object, if the path says all and it is at hand.
-    Otherwise(Option<Arc<Object>>),
+    Slow(Option<Arc<Object>>),
 }
 
 /// An answer from memory of which a part was sent.
@@ -113,22 +113,22 @@ impl<T: Transport> Lane<'_, T> {
     /// Ten thousand connections that rest take the memory of this future ten thousand times. So what takes long, or
     /// seldom happens, is boxed; and it is a block, which holds what it takes over once, where an `async fn` does twice.
     #[expect(clippy::manual_async_fn, reason = "an `async fn` holds what it takes over twice")]
-    pub(crate) fn run(mut self) -> impl Future<Output = io::Result<Leaving>> + Send {
+    pub(crate) fn run(mut self) -> impl Future<Output = io::Result<LaneExit>> + Send {
         async move {
             let mut inbox = Inbox::default();
             let mut is_first = true;
             loop {
-                let (next, length) = match poll_fn(|cx| Poll::Ready(self.turn(cx, &inbox))).await? {
-                    Turn::Answered(next, length) => (next, length),
-                    Turn::Fill => {
+                let (next, length) = match poll_fn(|cx| Poll::Ready(self.step(cx, &inbox))).await? {
+                    Step::Answered(next, length) => (next, length),
+                    Step::Fill => {
                         if poll_fn(|cx| inbox.poll_fill(cx, self.io)).await? == 0 {
-                            return Ok(Leaving::Closed);
+                            return Ok(LaneExit::Closed);
                         }
                         continue;
                     }
-                    Turn::Somebody => return Ok(Leaving::HandedOver { unread: inbox.take(), is_first }),
-                    Turn::Blocked(blocked) => boxed(|| self.finish(blocked)).await?,
-                    Turn::Otherwise(object) => boxed(|| self.answer(&inbox, object)).await?,
+                    Step::Fallback => return Ok(LaneExit::Fallback { unread: inbox.take(), is_first }),
+                    Step::Blocked(blocked) => boxed(|| self.finish(blocked)).await?,
+                    Step::Slow(object) => boxed(|| self.answer(&inbox, object)).await?,
                 };
                 if T::KEEPS_BYTES {
                     poll_fn(|cx| self.io.poll_finish(cx)).await?;
@@ -136,8 +136,8 @@ impl<T: Transport> Lane<'_, T> {
                 is_first = false;
                 match next {
                     Next::Another => inbox.consume(length),
-                    Next::End => return Ok(Leaving::Closed),
-                    Next::Somebody => return Ok(Leaving::HandedOver { unread: inbox.take(), is_first }),
+                    Next::End => return Ok(LaneExit::Closed),
+                    Next::Fallback => return Ok(LaneExit::Fallback { unread: inbox.take(), is_first }),
                 }
             }
         }
@@ -149,29 +149,29 @@ impl<T: Transport> Lane<'_, T> {
 
     /// Looks at the inbox, and answers with the whole of a small object, or the header of any: all of it was prepared but
     /// for the first lines.
-    fn turn(&mut self, cx: &mut Context<'_>, inbox: &Inbox) -> io::Result<Turn> {
+    fn step(&mut self, cx: &mut Context<'_>, inbox: &Inbox) -> io::Result<Step> {
         let settings = self.shared.site.settings();
         let head = match head::parse(inbox.bytes(), settings.config.max_header_lines.get()) {
             Parsed::Head(head) => head,
-            Parsed::Unusual => return Ok(Turn::Somebody),
-            Parsed::Partial if inbox.is_full() => return Ok(Turn::Somebody),
+            Parsed::Unusual => return Ok(Step::Fallback),
+            Parsed::Partial if inbox.is_full() => return Ok(Step::Fallback),
             Parsed::Partial => {
                 if !inbox.is_empty() {
                     self.connection.received();
                 }
-                return Ok(Turn::Fill);
+                return Ok(Step::Fill);
             }
         };
         let began = Instant::now();
         let Some(object) = head.is_plain.then(|| self.shared.site.at_hand(head.target)).flatten() else {
-            return Ok(Turn::Otherwise(None));
+            return Ok(Step::Slow(None));
         };
         let Some((bytes, head_length)) = object.at_once(head.is_head) else {
-            return Ok(Turn::Otherwise(Some(object)));
+            return Ok(Step::Slow(Some(object)));
         };
         object.prefetch();
         if !self.shared.site.may_ask(self.connection, &settings, began) {
-            return Ok(Turn::Otherwise(None));
+            return Ok(Step::Slow(None));
         }
         let closes = self.closes(&head);
         let prefix = Prefix::new(began, closes);
@@ -192,7 +192,7 @@ impl<T: Transport> Lane<'_, T> {
             exchange.answered(StatusCode::OK, &self.asked(&head), None, &settings.access);
             let Head { is_head, length, .. } = head;
             let blocked = Blocked { object, prefix, sent, exchange, is_head, closes, length };
-            return Ok(Turn::Blocked(Box::new(blocked)));
+            return Ok(Step::Blocked(Box::new(blocked)));
         }
         let now = Instant::now();
         let (took, body_bytes) = (now.saturating_duration_since(began), (bytes.len() - head_length) as u64);
@@ -202,7 +202,7 @@ impl<T: Transport> Lane<'_, T> {
             let line = exchange::line(self.connection, StatusCode::OK, &self.asked(&head), None);
             settings.access.write(Line { sent_bytes: body_bytes, took, ..line });
         }
-        Ok(Turn::Answered(if closes { Next::End } else { Next::Another }, head.length))
+        Ok(Step::Answered(if closes { Next::End } else { Next::Another }, head.length))
     }
 
     /// Sends the rest of an answer from memory.
@@ -219,7 +219,7 @@ impl<T: Transport> Lane<'_, T> {
     /// Answers the request in the inbox that could not be answered at once.
     async fn answer(&mut self, inbox: &Inbox, object: Option<Arc<Object>>) -> io::Result<(Next, usize)> {
         let Parsed::Head(head) = head::parse(inbox.bytes(), usize::MAX) else {
-            return Ok((Next::Somebody, 0));
+            return Ok((Next::Fallback, 0));
         };
         let (began, closes) = (Instant::now(), self.closes(&head));
         let mut is_counted = false;
@@ -231,7 +231,7 @@ impl<T: Transport> Lane<'_, T> {
             }
             is_counted = true;
         }
-        Ok((self.answer_otherwise(&head, began, closes, is_counted).await?, head.length))
+        Ok((self.answer_slow(&head, began, closes, is_counted).await?, head.length))
     }
 
     /// The whole of a large object. False if as many are on their way as are allowed; nothing was sent then.
@@ -255,7 +255,7 @@ impl<T: Transport> Lane<'_, T> {
         exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
         self.shared.site.count_move(object);
         // What goes out in one turn needs no more than to be announced.
-        let is_long = object.meta.size > TURN_BYTES;
+        let is_long = object.meta.size > YIELD_BYTES;
         if is_long {
             self.io.hold_back(true);
         }
@@ -268,7 +268,7 @@ impl<T: Transport> Lane<'_, T> {
     }
 
     /// Everything else: decided as on the other lane, and written here.
-    async fn answer_otherwise(
+    async fn answer_slow(
         &mut self,
         head: &Head<'_>,
         began: Instant,
@@ -277,7 +277,7 @@ impl<T: Transport> Lane<'_, T> {
     ) -> io::Result<Next> {
         // What is no path or no header text is for the other lane to judge.
         let (Ok(target), Some(headers)) = (PathAndQuery::try_from(head.target), head.headers()) else {
-            return Ok(Next::Somebody);
+            return Ok(Next::Fallback);
         };
         let method = head.method();
         let query = Query {
@@ -299,7 +299,7 @@ impl<T: Transport> Lane<'_, T> {
                 exchange.sent(BytePath::Memory, bytes.len() as u64);
             }
             Content::Stream(stream) => {
-                let is_long = !stream.is_one_piece_within(TURN_BYTES);
+                let is_long = !stream.is_one_piece_within(YIELD_BYTES);
                 if is_long {
                     self.io.hold_back(true);
                 }
@@ -370,10 +370,10 @@ impl<T: Transport> Lane<'_, T> {
         while part.start < part.end {
             let allowed = file.check.wait(&part).await.map_err(|_| body::damaged())?;
             let is_copied = part.start >= copied_from;
-            let turn_end = allowed.min(part.start + TURN_BYTES);
+            let turn_end = allowed.min(part.start + YIELD_BYTES);
             let mut turn = part.start..if is_copied { turn_end } else { turn_end.min(copied_from) };
             if turn.end > is_cached_to {
-                is_cached_to = allowed.min(turn.end + TURN_BYTES);
+                is_cached_to = allowed.min(turn.end + YIELD_BYTES);
                 let next = turn.start..is_cached_to;
                 // Read again where the cache has lost it, and not by this thread.
                 if !body::is_cached(&file.file, &next) {
@@ -396,7 +396,7 @@ impl<T: Transport> Lane<'_, T> {
                     self.connection.wrote(length);
                     part.start = turn.start;
                     stretch = if waited { 0 } else { stretch + length as u64 };
-                    if stretch >= TURN_BYTES {
+                    if stretch >= YIELD_BYTES {
                         stretch = 0;
                         tokio::task::yield_now().await;
                     }

@@ -309,13 +309,13 @@ impl Stage {
         client.into_stream()
     }
 
-    async fn guest(&self) -> Guest {
+    async fn client(&self) -> TestClient {
         let wire = self.connect().await;
         if !self.way.is_http2() {
-            return Guest::One(Client::over(wire));
+            return TestClient::One(Client::over(wire));
         }
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(wire)).await.unwrap();
-        Guest::Two(sender, tokio::spawn(async move { drop(connection.await) }))
+        TestClient::Two(sender, tokio::spawn(async move { drop(connection.await) }))
     }
 
     async fn ended_early(&self, reason: &str) {
@@ -336,7 +336,7 @@ impl Stage {
 }
 
 /// A client of either version.
-enum Guest {
+enum TestClient {
     One(Client<Wire>),
     Two(http2::SendRequest<Empty<Bytes>>, JoinHandle<()>),
 }
@@ -344,10 +344,10 @@ enum Guest {
 /// An answer of which the body is not read.
 enum Begun {
     One(Client<Wire>),
-    Two { body: Incoming, _guest: Guest },
+    Two { body: Incoming, _client: TestClient },
 }
 
-impl Guest {
+impl TestClient {
     async fn get(&mut self, path: &str) -> Answer {
         self.get_with(path, &[]).await
     }
@@ -396,7 +396,7 @@ impl Guest {
         assert_eq!(status, 200);
         match (self, begun) {
             (Self::One(client), _) => Begun::One(client),
-            (guest, body) => Begun::Two { body: body.unwrap(), _guest: guest },
+            (client, body) => Begun::Two { body: body.unwrap(), _client: client },
         }
     }
 
@@ -422,7 +422,7 @@ impl Begun {
 }
 
 async fn one_connection_too_many(stage: Stage, reason: &str) {
-    let mut first = stage.guest().await;
+    let mut first = stage.client().await;
     assert_eq!(first.get(FORMAT).await.status, 200);
     if stage.way.is_tls() {
         assert!(stage.try_connect().await.is_err(), "there are no words before a handshake");
@@ -444,14 +444,14 @@ async fn one_connection_too_many(stage: Stage, reason: &str) {
     assert_eq!(first.get(FORMAT).await.status, 200, "who is in stays in");
     drop(first);
     stage.becomes_empty().await;
-    assert_eq!(stage.guest().await.get(FORMAT).await.status, 200, "there is room again");
+    assert_eq!(stage.client().await.get(FORMAT).await.status, 200, "there is room again");
 }
 
 async fn requests_too_often(stage: Stage, burst: usize) {
-    let mut guest = stage.guest().await;
+    let mut client = stage.client().await;
     let mut refused = 0;
     for at in 0..burst + 12 {
-        let answer = guest.get(FORMAT).await;
+        let answer = client.get(FORMAT).await;
         match answer.status.as_u16() {
             200 => {}
             429 if at >= burst => {
@@ -466,7 +466,7 @@ async fn requests_too_often(stage: Stage, burst: usize) {
 }
 
 async fn one_download_too_many(stage: Stage) {
-    let (first, mut second) = (stage.guest().await.begin().await, stage.guest().await);
+    let (first, mut second) = (stage.client().await.begin().await, stage.client().await);
     let refused = second.get(PACK).await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "7"));
     assert_eq!(second.get(FORMAT).await.status, 200, "small ones are served");
@@ -478,19 +478,19 @@ async fn one_download_too_many(stage: Stage) {
 }
 
 async fn one_reader_too_many(stage: Stage) {
-    let mut guests = Vec::new();
+    let mut clients = Vec::new();
     for _ in 0..READ {
-        guests.push(stage.guest().await);
+        clients.push(stage.client().await);
     }
     let mut refused = 0;
     // There are fewer readers. If they were faster than the requests came, all ask again.
     for _ in 0..100 {
         let mut asking = JoinSet::new();
-        for (at, mut guest) in guests.drain(..).enumerate() {
-            asking.spawn(async move { (guest.get(&format!("/20/{}", read(at))).await, guest) });
+        for (at, mut client) in clients.drain(..).enumerate() {
+            asking.spawn(async move { (client.get(&format!("/20/{}", read(at))).await, client) });
         }
         while let Some(asked) = asking.join_next().await {
-            let (answer, guest) = asked.unwrap();
+            let (answer, client) = asked.unwrap();
             match answer.status.as_u16() {
                 200 => assert_eq!(answer.body.len(), READ_BYTES),
                 503 => {
@@ -499,7 +499,7 @@ async fn one_reader_too_many(stage: Stage) {
                 }
                 other => panic!("answered with {other}"),
             }
-            guests.push(guest);
+            clients.push(client);
         }
         if refused > 0 {
             break;
@@ -507,7 +507,7 @@ async fn one_reader_too_many(stage: Stage) {
     }
     assert!(refused > 0);
     stage.shed("disk", refused).await;
-    assert_eq!(guests[0].get(FORMAT).await.status, 200, "there is room again");
+    assert_eq!(clients[0].get(FORMAT).await.status, 200, "there is room again");
 }
 
 async fn one_stream_too_many(stage: Stage) {
@@ -520,13 +520,13 @@ async fn one_stream_too_many(stage: Stage) {
 }
 
 async fn header_too_large(stage: Stage, good: &[(&str, usize)], bad: &[(&str, usize)]) {
-    let mut guest = stage.guest().await;
-    assert_eq!(guest.get_with(FORMAT, good).await.status, 200);
-    assert_eq!(guest.get_with(FORMAT, bad).await.status, 431);
+    let mut client = stage.client().await;
+    assert_eq!(client.get_with(FORMAT, good).await.status, 200);
+    assert_eq!(client.get_with(FORMAT, bad).await.status, 431);
     if stage.way.is_http2() {
-        assert_eq!(guest.get(FORMAT).await.status, 200, "a stream is refused, not its connection");
+        assert_eq!(client.get(FORMAT).await.status, 200, "a stream is refused, not its connection");
     } else {
-        guest.wait_for_end().await;
+        client.wait_for_end().await;
     }
 }
 
@@ -553,22 +553,22 @@ async fn slow_header(stage: Stage) {
 }
 
 async fn rest_too_long(stage: Stage) {
-    let mut guest = stage.guest().await;
-    assert_eq!(guest.get(FORMAT).await.status, 200);
-    guest.wait_for_end().await;
+    let mut client = stage.client().await;
+    assert_eq!(client.get(FORMAT).await.status, 200);
+    client.wait_for_end().await;
     stage.ended_early("idle").await;
     stage.becomes_empty().await;
 }
 
 async fn take_nothing(stage: Stage) {
-    let begun = stage.guest().await.begin().await;
+    let begun = stage.client().await.begin().await;
     stage.ended_early("stalled").await;
     stage.becomes_empty().await;
     drop(begun);
 }
 
 async fn take_too_little(stage: Stage) {
-    let mut begun = stage.guest().await.begin().await;
+    let mut begun = stage.client().await.begin().await;
     let dripping = tokio::spawn(async move {
         // Bounded; the server leaves long before.
         for _ in 0..1000 {
@@ -584,7 +584,7 @@ async fn take_too_little(stage: Stage) {
 }
 
 async fn take_nothing_at_the_end(stage: Stage) {
-    let begun = stage.guest().await.begin().await;
+    let begun = stage.client().await.begin().await;
     assert_eq!(stage.running.drain().await.aborted, 1);
     drop(begun);
 }

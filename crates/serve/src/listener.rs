@@ -1,4 +1,4 @@
-//! Doors: the sockets that clients connect to.
+//! Listeners: the sockets that clients connect to.
 //!
 //! A TCP address gets a socket for each worker, so that the kernel spreads connections and no two workers wait for the
 //! same one. Sockets that were opened by somebody else, systemd or the server before, are shared by the workers.
@@ -15,42 +15,42 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport, set_tcp_nodelay};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 
-use crate::config::{Door, Listen, Place};
+use crate::config::{Listen, ListenAddr, Listener};
 use crate::error::ServeError;
 use crate::inherit::Inherited;
 
 /// Connections that wait to be accepted; the kernel's own limit may be lower.
 const BACKLOG: i32 = 4096;
 
-/// What a connection has to know of the door it came through.
+/// What a connection has to know of the listener it came through.
 #[derive(Debug)]
-pub(crate) struct DoorSettings {
+pub(crate) struct ListenerSettings {
     pub(crate) proxy_protocol: bool,
     /// The certificate of today.
     pub(crate) tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
 }
 
-impl DoorSettings {
+impl ListenerSettings {
     pub(crate) const fn kind(&self) -> ListenerKind {
         if self.tls.is_some() { ListenerKind::Tls } else { ListenerKind::Cleartext }
     }
 }
 
-/// A door that is open.
+/// A listener that is open.
 #[derive(Debug)]
-pub(crate) struct OpenDoor {
+pub(crate) struct OpenListener {
     /// The key of the configuration that names it.
     pub(crate) key: &'static str,
-    pub(crate) door: Door,
+    pub(crate) config: Listener,
     pub(crate) sockets: Vec<OwnedFd>,
-    pub(crate) origin: Origin,
+    pub(crate) origin: SocketOrigin,
     /// Where it is; `None` for a Unix socket.
     pub(crate) address: Option<SocketAddr>,
 }
 
-/// Who opened the sockets of a door.
+/// Who opened the sockets of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum SocketOrigin {
     /// This server.
     Own,
     /// systemd.
@@ -59,7 +59,7 @@ pub(crate) enum Origin {
     TakenOver,
 }
 
-impl Origin {
+impl SocketOrigin {
     /// As a word of logs.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -70,10 +70,10 @@ impl Origin {
     }
 }
 
-impl OpenDoor {
+impl OpenListener {
     /// How the next server asks for it.
     pub(crate) fn name(&self) -> String {
-        name(self.key, &self.door)
+        name(self.key, &self.config)
     }
 
     /// A socket for a worker: its own, or another handle of a shared one.
@@ -91,7 +91,7 @@ impl OpenDoor {
     }
 
     fn failed(&self, source: std::io::Error) -> ServeError {
-        ServeError::Listen { key: self.key, place: self.door.place.clone(), source }
+        ServeError::Listen { key: self.key, addr: self.config.addr.clone(), source }
     }
 }
 
@@ -107,44 +107,49 @@ fn bound_to(socket: &OwnedFd) -> Option<String> {
     }
 }
 
-fn name(key: &str, door: &Door) -> String {
-    format!("{key} {}", door.place)
+fn name(key: &str, listener: &Listener) -> String {
+    format!("{key} {}", listener.addr)
 }
 
 /// Whether an address is this machine's and may be taken, without listening there. One that is in use is.
-pub(crate) fn probe(key: &'static str, door: &Door) -> Result<(), ServeError> {
-    let Place::Tcp(address) = door.place else { return Ok(()) };
+pub(crate) fn probe(key: &'static str, listener: &Listener) -> Result<(), ServeError> {
+    let ListenAddr::Tcp(address) = listener.addr else { return Ok(()) };
     match bind_tcp(address, false) {
         Ok(_) | Err(Errno::ADDRINUSE) => Ok(()),
-        Err(error) => Err(ServeError::Listen { key, place: door.place.clone(), source: error.into() }),
+        Err(error) => Err(ServeError::Listen { key, addr: listener.addr.clone(), source: error.into() }),
     }
 }
 
-/// Opens every door of a key; `workers` sockets each, where that is possible.
+/// Opens every listener of a key; `workers` sockets each, where that is possible.
 pub(crate) fn open_all(
     key: &'static str,
-    places: &Listen,
+    listeners: &Listen,
     workers: usize,
     inherited: &mut Inherited,
-) -> Result<Vec<OpenDoor>, ServeError> {
-    places.doors().iter().map(|door| open(key, door, workers, inherited)).collect()
+) -> Result<Vec<OpenListener>, ServeError> {
+    listeners.listeners().iter().map(|listener| open(key, listener, workers, inherited)).collect()
 }
 
-fn open(key: &'static str, door: &Door, workers: usize, inherited: &mut Inherited) -> Result<OpenDoor, ServeError> {
-    let failed = |error: Errno| ServeError::Listen { key, place: door.place.clone(), source: error.into() };
-    let taken_over = inherited.take_over(&name(key, door));
+fn open(
+    key: &'static str,
+    listener: &Listener,
+    workers: usize,
+    inherited: &mut Inherited,
+) -> Result<OpenListener, ServeError> {
+    let failed = |error: Errno| ServeError::Listen { key, addr: listener.addr.clone(), source: error.into() };
+    let taken_over = inherited.take_over(&name(key, listener));
     let (origin, sockets) = if !taken_over.is_empty() {
-        (Origin::TakenOver, taken_over)
+        (SocketOrigin::TakenOver, taken_over)
     } else {
-        match &door.place {
-            Place::Tcp(address) => (Origin::Own, open_tcp(*address, workers).map_err(failed)?),
-            Place::Unix(path) => (Origin::Own, vec![open_unix(path).map_err(failed)?]),
-            Place::Systemd(name) => {
+        match &listener.addr {
+            ListenAddr::Tcp(address) => (SocketOrigin::Own, open_tcp(*address, workers).map_err(failed)?),
+            ListenAddr::Unix(path) => (SocketOrigin::Own, vec![open_unix(path).map_err(failed)?]),
+            ListenAddr::Systemd(name) => {
                 let sockets = inherited.of_systemd(name);
                 if sockets.is_empty() {
                     return Err(ServeError::NoSystemdSocket { key, name: name.clone() });
                 }
-                (Origin::Systemd, sockets)
+                (SocketOrigin::Systemd, sockets)
             }
         }
     };
@@ -157,7 +162,7 @@ fn open(key: &'static str, door: &Door, workers: usize, inherited: &mut Inherite
             wake_with_first_bytes(socket);
         }
     }
-    Ok(OpenDoor { key, door: door.clone(), sockets, origin, address })
+    Ok(OpenListener { key, config: listener.clone(), sockets, origin, address })
 }
 
 /// Asks the kernel to hand connections over once their first bytes are there: then a connection can be answered without

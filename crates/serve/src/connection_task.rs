@@ -36,16 +36,16 @@ use tracing::field::display;
 use crate::body::Body;
 use crate::client::Ticket;
 use crate::connection::{Connection, Progress, Verdict};
-use crate::door::DoorSettings;
 use crate::http2::{self, Http2};
 use crate::io::Watched;
-use crate::lane::{Lane, Leaving, boxed};
+use crate::lane::{Lane, LaneExit, boxed};
+use crate::listener::ListenerSettings;
 use crate::phase::Phase;
 use crate::proxy::{self, Source};
 use crate::site::Site;
 use crate::socket::{Rewound, Socket};
 use crate::tls;
-use crate::worker::Place;
+use crate::worker::ConnectionSlot;
 
 /// An idle connection that is told to close has so long to do it.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -54,12 +54,12 @@ const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// A connection that was accepted.
-pub(crate) struct Visit {
+pub(crate) struct ConnectionTask {
     pub(crate) socket: Socket,
     pub(crate) connection: Arc<Connection>,
-    pub(crate) door: Arc<DoorSettings>,
-    /// Given back last.
-    pub(crate) place: Place,
+    pub(crate) listener: Arc<ListenerSettings>,
+    /// Dropped last.
+    pub(crate) slot: ConnectionSlot,
 }
 
 /// Puts the connection among those of its client, unless it has enough.
@@ -87,27 +87,27 @@ pub(crate) async fn refuse(stream: OwnedFd) {
     let _ = timeout(REFUSAL_TIME, refusing).await;
 }
 
-impl Visit {
+impl ConnectionTask {
     /// Serves the connection to its end. A block, as in [`Lane::run`].
     #[expect(clippy::manual_async_fn, reason = "an `async fn` holds what it takes over twice")]
     pub(crate) fn serve(mut self) -> impl Future<Output = ()> + Send {
         async move {
-            let _open = self.site().metrics().http.connection(self.door.kind());
-            if self.door.proxy_protocol
+            let _open = self.site().metrics().http.connection(self.listener.kind());
+            if self.listener.proxy_protocol
                 && let Err(reason) = boxed(|| self.hear_proxy()).await
             {
                 self.site().metrics().http.ended(reason);
                 return;
             }
-            if let Some(tls) = &self.door.tls {
+            if let Some(tls) = &self.listener.tls {
                 let acceptor = TlsAcceptor::from(tls.load_full());
                 return boxed(|| self.serve_tls(acceptor)).await;
             }
-            let lane = Lane { io: &mut self.socket, shared: &self.place.shared, connection: &self.connection };
+            let lane = Lane { io: &mut self.socket, shared: &self.slot.shared, connection: &self.connection };
             match lane.run().await {
                 // On a plain socket closing it is enough.
-                Ok(Leaving::Closed) => {}
-                Ok(Leaving::HandedOver { unread, is_first }) => {
+                Ok(LaneExit::Closed) => {}
+                Ok(LaneExit::Fallback { unread, is_first }) => {
                     let is_http2 = is_first && http2::is_preface(&unread);
                     let io = Rewound::new(unread, self.socket.give_away());
                     if is_http2 {
@@ -122,7 +122,7 @@ impl Visit {
     }
 
     fn site(&self) -> &Arc<Site> {
-        &self.place.shared.site
+        &self.slot.shared.site
     }
 
     fn note_end(&self, error: &std::io::Error) {
@@ -186,7 +186,7 @@ impl Visit {
 
     fn note_failed_handshake(&self, reason: &str) {
         self.site().metrics().http.ended(EndReason::Handshake);
-        if let Some(unwritten) = self.place.shared.handshake_lines.take(Instant::now()) {
+        if let Some(unwritten) = self.slot.shared.handshake_lines.take(Instant::now()) {
             let client = self.connection.client_socket().map(display);
             tracing::info!(client, reason, unwritten, "TLS handshake failed");
         }
@@ -198,13 +198,13 @@ impl Visit {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             return self.serve_http2(stream).await;
         }
-        let lane = Lane { io: &mut stream, shared: &self.place.shared, connection: &self.connection };
+        let lane = Lane { io: &mut stream, shared: &self.slot.shared, connection: &self.connection };
         match lane.run().await {
-            Ok(Leaving::Closed) => {
+            Ok(LaneExit::Closed) => {
                 // TLS says goodbye. Whoever is gone does not hear it.
                 let _ = stream.shutdown().await;
             }
-            Ok(Leaving::HandedOver { unread, .. }) => {
+            Ok(LaneExit::Fallback { unread, .. }) => {
                 boxed(|| self.serve_http1(Rewound::new(unread, stream))).await;
             }
             Err(error) => self.note_end(&error),
@@ -243,7 +243,7 @@ impl Visit {
         self.connection.watch();
         let (site, peer) = (self.site(), self.connection.peer().map(display));
         let mut http = pin!(http);
-        let mut phase = self.place.shared.phase.clone();
+        let mut phase = self.slot.shared.phase.clone();
         let mut seen = Progress::default();
         let mut said_goodbye = false;
         loop {
@@ -383,8 +383,8 @@ mod tests {
 
     #[test]
     fn a_connection_that_rests_is_small() {
-        let visit = size_returned(&(Visit::serve as fn(Visit) -> _));
-        assert!(visit <= 320, "{visit} bytes of task");
+        let task = size_returned(&(ConnectionTask::serve as fn(ConnectionTask) -> _));
+        assert!(task <= 320, "{task} bytes of task");
         let connection = size_of::<Connection>();
         assert!(connection <= 176, "{connection} bytes of state");
     }
