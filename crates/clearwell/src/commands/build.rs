@@ -484,7 +484,7 @@ pub(crate) fn summary(outcome: &BuildOutcome) -> Page {
     text.gap();
     let _ = writeln!(text, "  {:32} {:>10} {:>10}  to update", "bundle", "version", "to install");
     for bundle in &outcome.bundles {
-        let install = bundle.install_bytes.map_or_else(|| "-".to_owned(), bytes_text);
+        let install = bundle.zero_pack_bytes.map_or_else(|| "-".to_owned(), bytes_text);
         let updates: Vec<String> =
             bundle.update_bytes.iter().map(|(from, bytes)| format!("{from}: {}", bytes_text(*bytes))).collect();
         let _ = writeln!(text, "  {:32} {:>10} {install:>10}  {}", bundle.bundle, bundle.version, updates.join(", "));

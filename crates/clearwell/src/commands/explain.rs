@@ -2,7 +2,7 @@
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Entry, EntryPath, ManifestName, MomEntry, Resource, Version};
-use clearwell_generate::deltas::report::{Way, packs_of};
+use clearwell_generate::deltas::report::{Delivery, packs_of};
 use clearwell_store::Store;
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ struct Update {
     from: u32,
     bytes: u64,
     #[serde(flatten)]
-    way: Way,
+    way: Delivery,
 }
 
 /// Explains `path` in the release `version`.
@@ -68,7 +68,7 @@ fn of_entry(store: &Store, version: Version, bundle: &MomEntry, entry: &Entry) -
             let (from, hash) = (pack.from, entry.hash.to_string());
             let of_bundle = pack.bundle == bundle.bundle.as_str() && pack.to == bundle.version.number();
             let file = pack.files.into_iter().find(|file| of_bundle && file.hash == hash);
-            updates.extend(file.map(|file| Update { from, bytes: file.bytes, way: file.way }));
+            updates.extend(file.map(|file| Update { from, bytes: file.bytes, way: file.delivery }));
         }
     }
     Ok(Explanation {
@@ -117,13 +117,13 @@ fn text(path: &EntryPath, of: &Explanation) -> Page {
     }
     for Update { from, bytes, way } in &of.updates {
         let _ = match way {
-            Way::Delta { base, base_bundle, found, whole_bytes, .. } => writeln!(
+            Delivery::Delta { base, base_bundle, found, whole_bytes, .. } => writeln!(
                 text,
-                "  from {from:<5} a delta of {} from {base} of {base_bundle} ({found:?}); whole it would be {}",
+                "  from {from:<5} a delta of {} from {base} of {base_bundle} ({found}); whole it would be {}",
                 bytes_text(*bytes),
                 bytes_text(*whole_bytes)
             ),
-            Way::Whole { why } => writeln!(text, "  from {from:<5} whole, {} ({why:?})", bytes_text(*bytes)),
+            Delivery::Whole { why } => writeln!(text, "  from {from:<5} whole, {} ({why})", bytes_text(*bytes)),
         };
     }
     text

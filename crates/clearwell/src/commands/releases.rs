@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Subcommand;
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{BundleName, Entry, EntryPath, FileHash, ManifestName, Version};
-use clearwell_generate::deltas::report::{PackReport, Way, packs_of};
+use clearwell_generate::deltas::report::{Delivery, PackReport, packs_of};
 use clearwell_store::{PointerGeneration, ReleaseRecord, ReleaseState, Store};
 use serde::Serialize;
 
@@ -276,19 +276,19 @@ fn pack_text(pack: &PackReport) -> Page {
         pack.whole,
         pack.not_needed
     ));
-    if pack.is_install_pack {
-        let _ = writeln!(text, "  a copy of the pack for new installations: nothing smaller was found");
+    if pack.is_zero_pack {
+        let _ = writeln!(text, "  a copy of the zero pack: nothing smaller was found");
     }
     for file in &pack.files {
-        let _ = match &file.way {
-            Way::Delta { base, base_bundle, found, whole_bytes, .. } => writeln!(
+        let _ = match &file.delivery {
+            Delivery::Delta { base, base_bundle, found, whole_bytes, .. } => writeln!(
                 text,
-                "  {:>10}  delta {}  from {base} of {base_bundle} ({found:?}; whole {})",
+                "  {:>10}  delta {}  from {base} of {base_bundle} ({found}; whole {})",
                 bytes_text(file.bytes),
                 file.path,
                 bytes_text(*whole_bytes)
             ),
-            Way::Whole { why } => writeln!(text, "  {:>10}  whole {}  ({why:?})", bytes_text(file.bytes), file.path),
+            Delivery::Whole { why } => writeln!(text, "  {:>10}  whole {}  ({why})", bytes_text(file.bytes), file.path),
         };
     }
     text

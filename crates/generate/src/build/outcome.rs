@@ -89,8 +89,8 @@ pub struct BundleFetch {
     pub version: u32,
     /// Its manifest.
     pub manifest_bytes: u64,
-    /// The pack for new installations; `None` if there is none.
-    pub install_bytes: Option<u64>,
+    /// The zero pack; `None` if there is none.
+    pub zero_pack_bytes: Option<u64>,
     /// Packs by the release that an endpoint comes from. A release whose bundle is the same is left out: its endpoints
     /// fetch nothing.
     pub update_bytes: BTreeMap<u32, u64>,
@@ -163,7 +163,7 @@ pub(super) fn fetches(
             bundle: entry.bundle.to_string(),
             version: entry.version.number(),
             manifest_bytes: size(manifest)?.unwrap_or(0),
-            install_bytes: size(pack(None))?,
+            zero_pack_bytes: size(pack(None))?,
             update_bytes,
         });
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! names      same content, same path, renamed        ─┐
-//!                                                      ├─ deltas made, each pair once ─ the smallest way for each file
+//!                                                      ├─ deltas made, each pair once ─ the smallest delivery for each file
 //! likeness   for what names did not help: sketches   ─┘
 //! ```
 //!
@@ -26,7 +26,7 @@ use super::history::releases_with;
 use super::known;
 use super::order::Place;
 use super::pair::{self, MadeDelta, Outcome};
-use super::report::{FileReport, PackReport, Way, WhyWhole};
+use super::report::{Delivery, FileReport, PackReport, WholeReason};
 use super::similar;
 use super::spool::{Spool, Spooled};
 use super::subject::{Candidate, Subject, Target};
@@ -86,7 +86,7 @@ impl Choice {
             let Some(meta) = meta(&Artifact::Pack { bundle: bundle.clone(), from: *from }) else { continue };
             reports.push(PackReport {
                 bytes: meta.size,
-                is_install_pack: pack.install.is_some_and(|install| install.sha256 == meta.sha256),
+                is_zero_pack: pack.install.is_some_and(|install| install.sha256 == meta.sha256),
                 ..pack.report.clone()
             });
         }
@@ -158,7 +158,7 @@ struct Bench<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Tried {
     Made { spooled: Spooled, solid: bool, cost: u64 },
-    Useless(WhyWhole),
+    Useless(WholeReason),
 }
 
 /// A pair that is to be tried.
@@ -204,10 +204,10 @@ impl Bench<'_> {
         let (old, new) = (content::of_base(pair.base), pair.target.item);
         let new_bytes = content::size(new, objects)?.unwrap_or(0);
         if new_bytes < clearwell_delta::MIN_NEW_SIZE {
-            return Ok(Tried::Useless(WhyWhole::Small));
+            return Ok(Tried::Useless(WholeReason::Small));
         }
         if new_bytes > clearwell_delta::MAX_NEW_SIZE {
-            return Ok(Tried::Useless(WhyWhole::Large));
+            return Ok(Tried::Useless(WholeReason::Large));
         }
         let old_bytes = match content::size(old, objects) {
             Ok(size) => size.unwrap_or(0),
@@ -238,9 +238,9 @@ impl Bench<'_> {
                 let spooled = self.spool.keep_as(&pair.name.to_string(), &made.bytes)?;
                 Ok(Tried::Made { spooled, solid: made.solid, cost: made.cost })
             }
-            Ok(Outcome::Small) => Ok(Tried::Useless(WhyWhole::Small)),
-            Ok(Outcome::Large) => Ok(Tried::Useless(WhyWhole::Large)),
-            Ok(Outcome::NotSmaller) => Ok(Tried::Useless(WhyWhole::NotSmaller)),
+            Ok(Outcome::Small) => Ok(Tried::Useless(WholeReason::Small)),
+            Ok(Outcome::Large) => Ok(Tried::Useless(WholeReason::Large)),
+            Ok(Outcome::NotSmaller) => Ok(Tried::Useless(WholeReason::NotSmaller)),
             Err(error) => Ok(self.without_delta(pair, &error)),
         }
     }
@@ -248,7 +248,7 @@ impl Bench<'_> {
     /// An old file that cannot be had is no base. The store's check tells more.
     fn without_base(&self, pair: &Pair<'_>, error: &BuildError) -> Tried {
         self.warn(format!("{} travels whole: {error}", shown(&pair.target.path)));
-        Tried::Useless(WhyWhole::NoBase)
+        Tried::Useless(WholeReason::NoBase)
     }
 
     fn without_delta(&self, pair: &Pair<'_>, error: &pair::PairError) -> Tried {
@@ -259,7 +259,7 @@ impl Bench<'_> {
             cause = error.source();
         }
         self.warn(text);
-        Tried::Useless(WhyWhole::NoBase)
+        Tried::Useless(WholeReason::NoBase)
     }
 
     fn warn(&self, text: String) {
@@ -270,7 +270,7 @@ impl Bench<'_> {
     fn is_hard(&self, target: &Target) -> bool {
         let is_settled = || match self.best(target) {
             Some((_, Tried::Made { cost, .. })) => cost * 1000 <= target.whole * GOOD,
-            Some((_, Tried::Useless(WhyWhole::Small | WhyWhole::Large))) => true,
+            Some((_, Tried::Useless(WholeReason::Small | WholeReason::Large))) => true,
             Some((_, Tried::Useless(_))) | None => false,
         };
         target.kind == FileKind::File && target.whole >= SEARCH_BYTES && !is_settled()
@@ -288,7 +288,7 @@ impl Bench<'_> {
         })
     }
 
-    /// The smallest way for each target of a pack.
+    /// The smallest delivery for each target of a pack.
     fn compose(&self, subject: &Subject<'_>, draft: &Draft<'_>) -> ChosenPack {
         let mut deltas = Vec::new();
         let mut staged = Vec::new();
@@ -296,34 +296,34 @@ impl Bench<'_> {
         let mut files = Vec::new();
         for target in &subject.targets {
             let place = Place::of(target.kind, &target.path);
-            let (bytes, way) = match self.best(target) {
+            let (bytes, delivery) = match self.best(target) {
                 Some((candidate, Tried::Made { spooled, solid, cost })) if cost * 100 < target.whole * WORTH => {
                     let base = subject.base(candidate);
                     let delta = PackedDelta { name: name(target, candidate), spooled, solid };
                     deltas.push((place, delta));
-                    let way = Way::Delta {
+                    let delivery = Delivery::Delta {
                         base: shown(&base.path),
                         base_bundle: base.bundle.to_string(),
                         base_hash: base.hash.to_string(),
                         found: candidate.found,
                         whole_bytes: target.whole,
                     };
-                    (cost, way)
+                    (cost, delivery)
                 }
                 best => {
                     staged.push((place, target.item));
                     fullfiles.insert(target.item.hash, target.version);
                     let why = match best {
                         Some((_, Tried::Useless(why))) => why,
-                        Some((_, Tried::Made { .. })) => WhyWhole::NotSmaller,
-                        None => WhyWhole::NoBase,
+                        Some((_, Tried::Made { .. })) => WholeReason::NotSmaller,
+                        None => WholeReason::NoBase,
                     };
-                    (target.whole, Way::Whole { why })
+                    (target.whole, Delivery::Whole { why })
                 }
             };
             if target.kind == FileKind::File {
                 let (path, hash) = (shown(&target.path), target.item.hash.to_string());
-                files.push(FileReport { path, hash, bytes, way });
+                files.push(FileReport { path, hash, bytes, delivery });
             }
         }
         deltas.sort_by(|a, b| a.0.cmp(&b.0));
@@ -334,8 +334,8 @@ impl Bench<'_> {
             from: subject.plan.from.map_or(0, Version::number),
             to: subject.plan.to.number(),
             bytes: 0,
-            install_bytes: install.map(|install| install.size),
-            is_install_pack: false,
+            zero_pack_bytes: install.map(|install| install.size),
+            is_zero_pack: false,
             deltas: deltas.len() as u64,
             whole: staged.len() as u64,
             not_needed: subject.objects() - subject.targets.len() as u64,

@@ -12,7 +12,7 @@ use clearwell_format::{EntryPath, FileHash, Resource};
 
 use super::content;
 use super::eligible::Base;
-use super::report::Found;
+use super::report::BaseMatch;
 use super::sketch::Sketch;
 use super::subject::{Candidate, Subject};
 use crate::error::BuildError;
@@ -164,7 +164,7 @@ impl<'s> SketchIndex<'s> {
             .collect();
         alike.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         alike.truncate(MOST);
-        alike.into_iter().map(|(_, base)| Candidate { base, found: Found::Similar }).collect()
+        alike.into_iter().map(|(_, base)| Candidate { base, found: BaseMatch::Similar }).collect()
     }
 }
 

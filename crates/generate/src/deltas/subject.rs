@@ -9,7 +9,7 @@ use clearwell_store::Draft;
 
 use super::eligible::{Base, Bases, eligible};
 use super::rename::renames;
-use super::report::Found;
+use super::report::BaseMatch;
 use super::worth;
 use crate::error::BuildError;
 use crate::plan::{PackItem, PackPlan, Previous};
@@ -42,7 +42,7 @@ pub(crate) struct Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) base: FileHash,
-    pub(crate) found: Found,
+    pub(crate) found: BaseMatch,
 }
 
 impl<'p> Subject<'p> {
@@ -132,13 +132,13 @@ impl<'m> ByName<'m> {
 
     fn of(&self, entry: &Entry) -> Vec<Candidate> {
         if self.bases.contains_key(&entry.hash) {
-            return vec![Candidate { base: entry.hash, found: Found::SameContent }];
+            return vec![Candidate { base: entry.hash, found: BaseMatch::SameContent }];
         }
         let same_path = self.old.get(&entry.path).or_else(|| self.anywhere.get(&entry.path));
-        let same_path = same_path.map(|&base| Candidate { base, found: Found::SamePath });
+        let same_path = same_path.map(|&base| Candidate { base, found: BaseMatch::SamePath });
         let renamed = || {
             let base = *self.old.get(self.renamed.get(&entry.path)?)?;
-            Some(Candidate { base, found: Found::Renamed })
+            Some(Candidate { base, found: BaseMatch::Renamed })
         };
         same_path.or_else(renamed).into_iter().collect()
     }

@@ -8,7 +8,7 @@ use clearwell_format::pack::{DeltaName, PackMember};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, FileKind, ManifestName, Owner, Resource, Version};
 use clearwell_generate::build::BuildError;
-use clearwell_generate::deltas::report::{Found, Way, packs_of};
+use clearwell_generate::deltas::report::{BaseMatch, Delivery, packs_of};
 use clearwell_generate::deltas::{DeltaOptions, Sources, add_deltas};
 use clearwell_generate::progress::Silent;
 use clearwell_generate::remake::remake_packs;
@@ -105,10 +105,10 @@ fn edited(bytes: &[u8], seed: u32) -> Vec<u8> {
     bytes
 }
 
-fn way(store: &Store, to: u32, bundle: &str, from: u32, path: &str) -> Way {
+fn delivery(store: &Store, to: u32, bundle: &str, from: u32, path: &str) -> Delivery {
     let packs = packs_of(&store.record(version(to)).unwrap());
     let pack = packs.into_iter().find(|pack| pack.bundle == bundle && pack.from == from).unwrap();
-    pack.files.into_iter().find(|file| file.path == path).unwrap().way
+    pack.files.into_iter().find(|file| file.path == path).unwrap().delivery
 }
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -140,22 +140,22 @@ fn bases_are_found_by_path_name_and_likeness_in_this_and_other_bundles() {
     mix.build(20, Some(10), &store);
     update_everything(&store, 3);
     for (path, expected, base) in [
-        ("/usr/bin/code", Found::SamePath, "/usr/bin/code"),
-        ("/usr/lib/liba.so.1.3", Found::Renamed, "/usr/lib/liba.so.1.2"),
-        ("/usr/share/editor/another", Found::Similar, "/usr/share/editor/old-name"),
-        ("/usr/share/editor/copy", Found::Similar, "/usr/share/common"),
-        ("/usr/share/moves", Found::SamePath, "/usr/share/moves"),
+        ("/usr/bin/code", BaseMatch::SamePath, "/usr/bin/code"),
+        ("/usr/lib/liba.so.1.3", BaseMatch::Renamed, "/usr/lib/liba.so.1.2"),
+        ("/usr/share/editor/another", BaseMatch::Similar, "/usr/share/editor/old-name"),
+        ("/usr/share/editor/copy", BaseMatch::Similar, "/usr/share/common"),
+        ("/usr/share/moves", BaseMatch::SamePath, "/usr/share/moves"),
     ] {
-        match way(&store, 20, "editor", 10, path) {
-            Way::Delta { found, base: at, base_bundle, .. } => {
+        match delivery(&store, 20, "editor", 10, path) {
+            Delivery::Delta { found, base: at, base_bundle, .. } => {
                 assert_eq!((found, at.as_str()), (expected, base), "{path}");
                 assert_eq!(base_bundle == "os-core", ["/usr/share/common", "/usr/share/moves"].contains(&base));
             }
-            Way::Whole { why } => panic!("{path}: {why:?}"),
+            Delivery::Whole { why } => panic!("{path}: {why:?}"),
         }
     }
     for path in ["/usr/share/editor/strange", "/usr/share/editor/tiny"] {
-        assert!(matches!(way(&store, 20, "editor", 10, path), Way::Whole { .. }), "{path}");
+        assert!(matches!(delivery(&store, 20, "editor", 10, path), Delivery::Whole { .. }), "{path}");
     }
     let size = store.lookup(&pack(20, "editor", Some(10))).unwrap().unwrap().size;
     assert!(size < 8_000, "{size} bytes for a few edits");
@@ -174,7 +174,7 @@ fn a_base_in_os_core_counts_only_while_os_core_stands_still_for_the_bundle() {
     mix.build(30, Some(20), &store);
     // Endpoints on 10 and on 20 fetch the same pack, and have different commons.
     update_everything(&store, 3);
-    assert!(matches!(way(&store, 30, "editor", 10, "/usr/share/editor/copy"), Way::Whole { .. }));
+    assert!(matches!(delivery(&store, 30, "editor", 10, "/usr/share/editor/copy"), Delivery::Whole { .. }));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_pack_for_updates_holds_what_changed() {
     assert_eq!(store.lookup(&pack(20, "viewer", Some(10))).unwrap(), None, "unchanged");
     let editor = twenty.bundles.iter().find(|bundle| bundle.bundle == "editor").unwrap();
     assert_eq!(editor.update_bytes.keys().copied().collect::<Vec<_>>(), [10]);
-    assert!(editor.update_bytes[&10] < editor.install_bytes.unwrap());
+    assert!(editor.update_bytes[&10] < editor.zero_pack_bytes.unwrap());
 
     mix.file("editor", "/usr/bin/editor", &code);
     mix.build(30, Some(20), &store);
