@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use clearwell_sign::{PrivateKey, Severity, SignError, Signer, SigningCommand, Trust, TrustAnchor, fitness};
@@ -196,11 +195,7 @@ impl SigningArgs {
     }
 }
 
-/// Seconds since the epoch. Only signing and the validity of certificates ask the clock.
-pub(crate) fn unix_now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
-}
+pub(crate) use clearwell_store::clock::unix_seconds as unix_now;
 
 /// A file that signing or verifying needs: a certificate, a key, a passphrase.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CliError> {

@@ -10,7 +10,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clearwell_format::{BundleName, EntryPath, FormatNumber, Version, pointer};
 use clearwell_sign::Trust;
@@ -224,10 +223,7 @@ impl Endpoint {
     }
 
     pub(crate) fn now(&self) -> i64 {
-        self.options.now.unwrap_or_else(|| {
-            let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
-        })
+        self.options.now.unwrap_or_else(clearwell_store::clock::unix_seconds)
     }
 
     /// The list of files of some bundles together.

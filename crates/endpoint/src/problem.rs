@@ -305,14 +305,5 @@ impl Serialize for Problem {
     }
 }
 
-/// An error and its causes in one line, for the `reason` of a problem.
-pub(crate) fn reason(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
+/// The text for the `reason` of a problem.
+pub(crate) use clearwell_format::printable::chain as reason;

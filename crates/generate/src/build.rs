@@ -28,7 +28,7 @@ use std::sync::Arc;
 use clearwell_format::resource::{Artifact, ResourceKind};
 use clearwell_format::{EntryPath, ManifestName, Mom, Resource, Version};
 use clearwell_sign::Signer;
-use clearwell_store::{Begun, BundleRecord, Draft, OtherKeys, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
+use clearwell_store::{Begun, BundleRecord, Draft, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
 
 use crate::budget::Budget;
 use crate::catalogue;
@@ -312,17 +312,7 @@ impl<'a> Run<'a> {
         let mut record = ReleaseRecord::new(numbers.version, numbers.format, numbers.timestamp);
         record.previous = numbers.previous;
         record.min_version = release.mom.header.min_version;
-        record.bundles = release
-            .mom
-            .bundles()
-            .map(|entry| BundleRecord {
-                name: entry.bundle.clone(),
-                version: entry.version,
-                changed: entry.version == numbers.version,
-                experimental: entry.flags.status == clearwell_format::Status::Experimental,
-                other: OtherKeys::new(),
-            })
-            .collect();
+        record.bundles = release.mom.bundles().map(|entry| BundleRecord::of(entry, numbers.version)).collect();
         let paths: HashSet<&EntryPath> =
             release.full.iter().flat_map(|full| full.present()).map(|entry| &entry.path).collect();
         record.files = paths.len() as u64;

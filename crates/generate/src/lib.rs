@@ -28,7 +28,6 @@ pub mod deltas;
 pub mod earlier;
 mod error;
 mod executable;
-mod fan_out;
 mod fullfile;
 pub mod guard;
 pub mod inputs;
@@ -52,4 +51,5 @@ pub mod tree;
 mod update;
 mod zero;
 
+use clearwell_store::fan_out;
 pub use clearwell_store::progress;

@@ -31,6 +31,7 @@ use std::sync::Mutex;
 
 use clearwell_sign::TrustAnchor;
 
+use crate::fan_out::processors;
 use crate::progress::{Meter, Phase, Progress};
 use crate::throttle::Throttle;
 use crate::{Store, StoreError};
@@ -61,7 +62,7 @@ impl CheckOptions {
     /// All of it, on all processors.
     pub fn new(now: i64) -> Self {
         Self {
-            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            jobs: processors(),
             bytes_per_second: None,
             resume: false,
             contents: true,

@@ -118,6 +118,23 @@ impl Disk {
         self.rename(&scratch, path)
     }
 
+    /// Replaces the file `path` by one with `bytes`, which is written to `scratch` first: readers see the old bytes or
+    /// the new ones, and after a return the new ones are on disk under their name.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSpace`], [`StoreError::NotPermitted`] or [`StoreError::Io`]. The file has its old bytes then,
+    /// unless the last sync failed: then it may have either.
+    pub(crate) fn replace(&self, path: &Path, scratch: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.replace_deferred(path, scratch, bytes)?;
+        path.parent().map_or(Ok(()), |folder| self.sync_folder(folder))
+    }
+
+    /// As [`Disk::replace`], for many files of a folder that the caller syncs once.
+    pub(crate) fn replace_deferred(&self, path: &Path, scratch: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write_synced(scratch, bytes)?;
+        self.rename(scratch, path)
+    }
+
     /// A new file with `bytes`, synced.
     pub(crate) fn write_synced(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let mut file = self.create_file(path)?;

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clearwell_format::Version;
 
+use crate::StoreError;
+use crate::disk::Disk;
+
 /// The paths of one store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -120,6 +123,11 @@ impl Layout {
     /// `meta/staging/<version>/`, the draft of a version.
     pub fn draft(&self, version: Version) -> PathBuf {
         self.root.join(format!("meta/staging/{version}"))
+    }
+
+    /// Writes the stamp of the current layout.
+    pub(crate) fn write_stamp(&self, disk: &Disk) -> Result<(), StoreError> {
+        disk.replace(&self.stamp(), &self.staging().join("layout"), LayoutVersion::CURRENT.stamp().as_bytes())
     }
 
     /// The folders without which a store cannot be read.

@@ -36,11 +36,15 @@
 //! | [`gc`] | removing what no endpoint needs any more |
 //! | [`fullfiles`] | which fullfiles endpoints need of a release |
 //! | [`disk`] | every change of the file system, with a hook for faults |
+//! | [`fan_out`] | work on many items with all processors |
+//! | [`clock`] | the one place that reads the wall clock |
 //! | [`regular`] | reading of files: regular ones only, without waiting |
 
 pub mod adopt;
 pub mod check;
+pub mod clock;
 pub mod disk;
+pub mod fan_out;
 pub mod fullfiles;
 pub mod gc;
 pub mod memory;
@@ -52,7 +56,6 @@ mod digest;
 mod discard;
 mod draft;
 mod error;
-mod fan_out;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

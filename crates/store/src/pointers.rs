@@ -78,23 +78,12 @@ impl PointerGeneration {
         for (pointer, bytes) in set {
             let old = files.insert(*pointer, bytes.as_slice().into());
             let changed = old.is_none_or(|old| *old != **bytes);
-            if let Some(signature) = signature_of(*pointer).filter(|signature| changed && !set.contains_key(signature))
-            {
+            if let Some(signature) = pointer.signature().filter(|signature| changed && !set.contains_key(signature)) {
                 files.remove(&signature);
             }
         }
         files
     }
-}
-
-/// The signature beside a pointer; `first` has none.
-pub(crate) const fn signature_of(pointer: Pointer) -> Option<Pointer> {
-    pointer.signature()
-}
-
-/// True for the signature of another pointer.
-pub(crate) const fn is_signature(pointer: Pointer) -> bool {
-    pointer.is_signature()
 }
 
 /// The number of the current generation: one `readlink`.
@@ -163,9 +152,9 @@ fn left(layout: &Layout) -> Result<PointerGeneration, StoreError> {
     for number in &numbers {
         let read = read_generation(&layout.generation(*number))?;
         let sound = sums::sound(*number, read, layout);
-        for (pointer, bytes) in sound.iter().filter(|(pointer, _)| !is_signature(**pointer)) {
+        for (pointer, bytes) in sound.iter().filter(|(pointer, _)| !pointer.is_signature()) {
             files.insert(*pointer, bytes.clone());
-            if let Some(name) = signature_of(*pointer) {
+            if let Some(name) = pointer.signature() {
                 files.remove(&name);
                 files.extend(sound.get(&name).map(|signature| (name, signature.clone())));
             }

@@ -152,16 +152,10 @@ impl ReleaseRecord {
     /// With what the MoM of the release says.
     pub(crate) fn with_mom(mut self, mom: &Mom) -> Self {
         let known = std::mem::take(&mut self.bundles);
-        let bundle = |entry: &MomEntry| BundleRecord {
-            name: entry.bundle.clone(),
-            version: entry.version,
-            changed: entry.version == self.version,
-            experimental: entry.flags.status == clearwell_format::Status::Experimental,
-            other: known
-                .iter()
-                .find(|known| known.name == entry.bundle)
-                .map(|known| known.other.clone())
-                .unwrap_or_default(),
+        let bundle = |entry: &MomEntry| {
+            let known = known.iter().find(|known| known.name == entry.bundle);
+            let other = known.map(|known| known.other.clone()).unwrap_or_default();
+            BundleRecord { other, ..BundleRecord::of(entry, self.version) }
         };
         Self {
             format: mom.header.format,
@@ -245,6 +239,19 @@ pub struct BundleRecord {
     /// Keys of newer programs.
     #[serde(flatten)]
     pub other: OtherKeys,
+}
+
+impl BundleRecord {
+    /// What the MoM of `release` says of one of its bundles.
+    pub fn of(entry: &MomEntry, release: Version) -> Self {
+        Self {
+            name: entry.bundle.clone(),
+            version: entry.version,
+            changed: entry.version == release,
+            experimental: entry.flags.status == clearwell_format::Status::Experimental,
+            other: OtherKeys::new(),
+        }
+    }
 }
 
 /// A number of artifacts of one kind and their bytes, as a record has it.

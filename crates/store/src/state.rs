@@ -123,11 +123,7 @@ impl Writer {
             let since = published.contains(&version).then_some(record.timestamp);
             self.amend(&ReleaseRecord { published: record.published.or(since), ..record })?;
         }
-        let (layout, disk) = (self.store().layout(), self.store().disk());
-        let scratch = layout.staging().join("layout");
-        disk.write_synced(&scratch, LayoutVersion::CURRENT.stamp().as_bytes())?;
-        disk.rename(&scratch, &layout.stamp())?;
-        disk.sync_folder(&layout.meta())
+        self.store().layout().write_stamp(self.store().disk())
     }
 
     /// Says in the records of the releases that `generation` names that they are published.

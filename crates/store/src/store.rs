@@ -65,10 +65,8 @@ impl Store {
             disk.create_folder(&folder)?;
         }
         // Last, so that a store which was begun and not finished can be created again.
-        let scratch = layout.staging().join("layout");
-        disk.write_synced(&scratch, LayoutVersion::CURRENT.stamp().as_bytes())?;
-        disk.rename(&scratch, &layout.stamp())?;
-        for folder in [layout.content(), layout.meta(), root.to_owned()] {
+        layout.write_stamp(&disk)?;
+        for folder in [layout.content(), root.to_owned()] {
             disk.sync_folder(&folder)?;
         }
         Ok(Self::with_layout(layout, disk))

@@ -117,9 +117,7 @@ impl Writer {
             return Err(StoreError::UnknownVersion { version: record.version });
         }
         let scratch = layout.staging().join("record");
-        disk.write_synced(&scratch, &record.to_json())?;
-        disk.rename(&scratch, &layout.record(record.version))?;
-        disk.sync_folder(&layout.records())
+        disk.replace(&layout.record(record.version), &scratch, &record.to_json())
     }
 
     /// Puts the bytes of the file `from` back as a released artifact that was damaged, if they are what its index says;

@@ -9,7 +9,7 @@ use clearwell_format::{
     BundleName, Entry, EntryPath, FileHash, Flags, FormatNumber, Header, Manifest, ManifestName, Mom, MomEntry, Owner,
     Version,
 };
-use clearwell_store::{BundleRecord, OtherKeys, Release, ReleaseRecord, Writer};
+use clearwell_store::{BundleRecord, Release, ReleaseRecord, Writer};
 
 use crate::TestObject;
 use crate::signing::sign;
@@ -167,13 +167,7 @@ impl TestRelease {
     }
 
     fn bundle_record(&self, entry: &MomEntry) -> BundleRecord {
-        BundleRecord {
-            name: entry.bundle.clone(),
-            version: entry.version,
-            changed: entry.version == self.version,
-            experimental: false,
-            other: OtherKeys::new(),
-        }
+        BundleRecord::of(entry, self.version)
     }
 
     fn add_bundle(&mut self, name: &BundleName, manifest: &Manifest, old: Option<&Manifest>) {

@@ -252,13 +252,7 @@ impl Bench<'_> {
     }
 
     fn without_delta(&self, pair: &Pair<'_>, error: &pair::PairError) -> Tried {
-        let mut text = format!("{} travels whole: {error}", shown(&pair.target.path));
-        let mut cause = std::error::Error::source(error);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        self.warn(text);
+        self.warn(format!("{} travels whole: {}", shown(&pair.target.path), clearwell_format::printable::chain(error)));
         Tried::Useless(WholeReason::NoBase)
     }
 

@@ -13,7 +13,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clearwell_format::FileHash;
 use clearwell_store::disk::Disk;
@@ -63,12 +62,6 @@ impl KnownHashes {
             self.met.lock().unwrap_or_else(PoisonError::into_inner).push((state, hash));
         }
     }
-}
-
-/// Seconds since the epoch.
-pub(super) fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn parse(bytes: &[u8]) -> Option<HashMap<FileState, FileHash>> {

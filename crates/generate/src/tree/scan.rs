@@ -25,7 +25,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Stat, fstat, readlinkat, statat};
 use rustix::io::Errno;
 
 use super::attributes::{self, Attributes};
-use super::known::{self, FileState, KnownHashes};
+use super::known::{FileState, KnownHashes};
 use super::root_folder::{self, OpenError, RootFolder, open_below};
 use super::{Body, Content, Node};
 use crate::inputs::Warning;
@@ -72,7 +72,7 @@ pub fn scan(root: &Root<'_>, known: &KnownHashes, progress: &dyn Progress) -> Sc
 
 /// As [`scan`]; `before` is called with the path of each folder before it is opened.
 fn scan_watched(root: &Root<'_>, known: &KnownHashes, progress: &dyn Progress, before: &mut dyn FnMut(&Path)) -> Scan {
-    let begun = known::now();
+    let begun = clearwell_store::clock::unix_seconds();
     let ownership = root.ownership;
     let folder = match root.folder.open() {
         Ok(folder) => folder,

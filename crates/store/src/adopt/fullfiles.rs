@@ -7,7 +7,7 @@ use clearwell_format::{BundleName, Manifest, ManifestName, Version};
 
 use super::AdoptReport;
 use super::problem::{Problem, ProblemKind};
-use crate::fan_out::fan_out;
+use crate::fan_out::{fan_out, processors};
 use crate::fullfiles::lacking;
 use crate::progress::Progress;
 use crate::{Fault, Store, StoreError};
@@ -28,7 +28,7 @@ pub(super) fn look_for_fullfiles(
         named.extend(of_tree.map(|entry| ((entry.version, entry.bundle.clone()), release)));
     }
     let named: Vec<_> = named.into_iter().collect();
-    let found = fan_out(&named, |((version, bundle), release)| {
+    let found = fan_out(&named, processors(), |((version, bundle), release)| {
         progress.go_on()?;
         let manifest: Option<Manifest> = readable(store.manifest(*version, &ManifestName::Bundle(bundle.clone())))?;
         Ok::<_, StoreError>(manifest.map(|manifest| lacking(store, &manifest, *release)))

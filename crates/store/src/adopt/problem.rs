@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clearwell_format::manifest::ParseError;
+use clearwell_format::printable::chain;
 use clearwell_format::{BundleName, EntryPath, FileHash, Version};
 use clearwell_sign::VerifyError;
 
@@ -219,12 +220,6 @@ const MAKE_AGAIN: &str = "delete it if it is there, make it again with mixer or 
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.kind)?;
-        let mut source = std::error::Error::source(&self.kind);
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        write!(f, " ({})", self.remedy())
+        write!(f, "{}: {} ({})", self.path.display(), chain(&self.kind), self.remedy())
     }
 }

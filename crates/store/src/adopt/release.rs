@@ -13,7 +13,7 @@ use super::problem::{Problem, ProblemKind};
 use super::{AdoptOptions, AdoptReport, Meters, source};
 use crate::content::ContentProblem;
 use crate::content::{Inspector, Rules, Sound, StoreBases, TreeBases};
-use crate::fan_out::fan_out;
+use crate::fan_out::{fan_out, processors};
 use crate::progress::{Meter, Phase, Silent};
 use crate::throttle::Throttle;
 use crate::{
@@ -195,7 +195,7 @@ impl ReleaseCheck {
         let rules = Rules::of(version, bundles, full);
         let (throttle, large) = (&throttle, &large);
         let inspector = Inspector { version, format, bases: &bases, rules: &rules, throttle, large, meter };
-        let results = fan_out(&content, |(artifact, path)| {
+        let results = fan_out(&content, processors(), |(artifact, path)| {
             meter.go_on()?;
             let result = match self.known.as_ref().and_then(|known| known.get(artifact)) {
                 // What the store has was checked when it came.
@@ -301,17 +301,7 @@ fn record(www: &Path, checked: &Checked, check: &ReleaseCheck) -> ReleaseRecord 
     let mut record = ReleaseRecord::new(check.version, header.format, header.timestamp);
     record.previous = header.previous;
     record.min_version = header.min_version;
-    record.bundles = checked
-        .mom
-        .bundles()
-        .map(|entry| BundleRecord {
-            name: entry.bundle.clone(),
-            version: entry.version,
-            changed: entry.version == check.version,
-            experimental: entry.flags.status == clearwell_format::Status::Experimental,
-            other: OtherKeys::new(),
-        })
-        .collect();
+    record.bundles = checked.mom.bundles().map(|entry| BundleRecord::of(entry, check.version)).collect();
     record.files = checked.full.as_ref().map_or(0, |full| full.present().count() as u64);
     record.sources =
         vec![SourceRecord { kind: "adopted".to_owned(), path: www.display().to_string(), other: OtherKeys::new() }];

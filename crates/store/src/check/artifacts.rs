@@ -2,22 +2,30 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Resource, Version};
 
 use super::{Finding, FindingKind, Run};
 use crate::content::{Inspector, Rules, StoreBases};
-use crate::fan_out::fan_out_on;
+use crate::fan_out::fan_out;
 use crate::progress::{Meter, Phase};
-use crate::{ArtifactMeta, Index, StoreError};
+use crate::{ArtifactMeta, Digest, Index, StoreError};
 
 /// Artifacts that one thread looks at together.
 struct Block {
     number: usize,
     artifacts: Vec<(Artifact, ArtifactMeta)>,
+}
+
+/// What was found in a block.
+#[derive(Default)]
+struct CheckedBlock {
+    findings: Vec<Finding>,
+    artifacts: u64,
+    bytes: u64,
+    resumed: u64,
+    unapplied: u64,
 }
 
 impl Run<'_> {
@@ -33,7 +41,9 @@ impl Run<'_> {
                 Err(StoreError::UnknownVersion { .. }) => {}
                 opened => {
                     let checked = opened.and_then(|index| self.version(version, &index, &bases, &meter));
-                    if let Err(error) = checked {
+                    if let Err(StoreError::Cancelled) = checked {
+                        return checked;
+                    } else if let Err(error) = checked {
                         let path = self.store.layout().index(version);
                         self.find(Finding::at(&path, self.store.layout(), error.into()));
                     }
@@ -60,40 +70,38 @@ impl Run<'_> {
         let rules = Rules::new(version, bases);
         let (throttle, large) = (&self.throttle, &self.large);
         let inspector = Inspector { version, format, bases, rules: &rules, throttle, large, meter };
-        let found = Mutex::new(Vec::new());
-        let [artifacts, bytes, resumed, unapplied] = [const { AtomicU64::new(0) }; 4];
-        fan_out_on(self.options.jobs, &blocks, |block| {
-            if self.journal.has(version, index.digest(), block.number) {
-                resumed.fetch_add(block.artifacts.len() as u64, Ordering::Relaxed);
-                block.artifacts.iter().for_each(|(_, meta)| meter.advance(1, meta.size));
-                return;
-            }
-            let mut problems = Vec::new();
-            for (artifact, meta) in &block.artifacts {
-                if self.progress.is_cancelled() {
-                    return;
-                }
-                match self.artifact(&inspector, artifact, *meta) {
-                    Ok(count) => drop(unapplied.fetch_add(count, Ordering::Relaxed)),
-                    Err(kind) => problems.push(Finding::of(Resource::of(version, artifact.clone()), kind)),
-                }
-                artifacts.fetch_add(1, Ordering::Relaxed);
-                bytes.fetch_add(meta.size, Ordering::Relaxed);
-            }
-            if problems.is_empty() {
-                self.journal.note(version, index.digest(), block.number);
-            } else {
-                found.lock().unwrap_or_else(PoisonError::into_inner).append(&mut problems);
-            }
-        });
-        self.report.artifacts += artifacts.into_inner();
-        self.report.bytes += bytes.into_inner();
-        self.report.resumed += resumed.into_inner();
-        self.report.unapplied += unapplied.into_inner();
-        for finding in found.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            self.find(finding);
+        let results = fan_out(&blocks, self.options.jobs, |block| self.block(&inspector, block, index.digest()))?;
+        for checked in results {
+            self.report.artifacts += checked.artifacts;
+            self.report.bytes += checked.bytes;
+            self.report.resumed += checked.resumed;
+            self.report.unapplied += checked.unapplied;
+            self.report.findings.extend(checked.findings);
         }
         Ok(())
+    }
+
+    fn block(&self, inspector: &Inspector<'_>, block: &Block, index: Digest) -> Result<CheckedBlock, StoreError> {
+        let version = inspector.version;
+        let mut checked = CheckedBlock::default();
+        if self.journal.has(version, index, block.number) {
+            checked.resumed = block.artifacts.len() as u64;
+            block.artifacts.iter().for_each(|(_, meta)| inspector.meter.advance(1, meta.size));
+            return Ok(checked);
+        }
+        for (artifact, meta) in &block.artifacts {
+            self.progress.go_on()?;
+            match self.artifact(inspector, artifact, *meta) {
+                Ok(unapplied) => checked.unapplied += unapplied,
+                Err(kind) => checked.findings.push(Finding::of(Resource::of(version, artifact.clone()), kind)),
+            }
+            checked.artifacts += 1;
+            checked.bytes += meta.size;
+        }
+        if checked.findings.is_empty() {
+            self.journal.note(version, index, block.number);
+        }
+        Ok(checked)
     }
 
     /// The number of deltas in it that have no base, or what is wrong.

@@ -1,11 +1,11 @@
 //! What can be wrong with a store, and who would notice.
 
 use std::collections::BTreeSet;
-use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clearwell_format::manifest::ParseError;
+use clearwell_format::printable::chain;
 use clearwell_format::{BundleName, EntryPath, FileHash, FormatNumber, Resource, Version};
 use clearwell_sign::VerifyError;
 
@@ -315,30 +315,15 @@ impl From<StoreError> for FindingKind {
     }
 }
 
-impl fmt::Display for FindingKindText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// A kind with its causes in one line.
-struct FindingKindText<'a>(&'a FindingKind);
-
 impl Finding {
     /// What is wrong, with its causes, in one line.
     pub fn problem(&self) -> String {
-        FindingKindText(&self.kind).to_string()
+        chain(&self.kind)
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} ({})", self.path.display(), FindingKindText(&self.kind), self.remedy())
+        write!(f, "{}: {} ({})", self.path.display(), self.problem(), self.remedy())
     }
 }

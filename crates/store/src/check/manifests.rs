@@ -8,7 +8,7 @@ use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, Owner,
 use super::trust::Trust;
 use super::{Finding, FindingKind, Run};
 use crate::content::ContentProblem;
-use crate::fan_out::fan_out_on;
+use crate::fan_out::fan_out_metered;
 use crate::fullfiles::lacking;
 use crate::manifest_archive::{self, ArchivedManifest};
 use crate::progress::Meter;
@@ -33,11 +33,13 @@ impl Run<'_> {
         let named: Vec<_> = named.into_iter().collect();
         let store = self.store;
         meter.expect(named.len() as u64, 0);
-        let found = fan_out_on(self.options.jobs, &named, |((bundle, version), by)| {
-            let findings = bundle_of(store, bundle, *version, by);
-            meter.advance(1, 0);
-            findings
-        });
+        let found = fan_out_metered(
+            &named,
+            self.options.jobs,
+            meter,
+            |_| 0,
+            |((bundle, version), by)| Ok::<_, StoreError>(bundle_of(store, bundle, *version, by)),
+        )?;
         // Bundles share files: each is named once.
         let mut seen = BTreeSet::new();
         for finding in found.into_iter().flatten() {

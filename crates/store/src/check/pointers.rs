@@ -6,7 +6,6 @@ use clearwell_format::resource::Pointer;
 
 use super::trust::Trust;
 use super::{Finding, FindingKind, Run};
-use crate::pointers::{is_signature, signature_of};
 use crate::{Digest, PointerGeneration};
 
 impl Run<'_> {
@@ -27,7 +26,7 @@ impl Run<'_> {
         }
         self.sums(&generation);
         for (pointer, bytes) in &generation.files {
-            if !is_signature(*pointer) {
+            if !pointer.is_signature() {
                 self.pointer(*pointer, bytes, &generation, trust);
             }
         }
@@ -49,7 +48,7 @@ impl Run<'_> {
             let kind = FindingKind::PointerFormat { version, format: record.format };
             self.find(Finding::of(resource, kind));
         }
-        let Some(name) = signature_of(pointer) else { return };
+        let Some(name) = pointer.signature() else { return };
         match generation.files.get(&name) {
             Some(signature) => {
                 let Some(verdict) = trust.verdict(bytes, signature) else { return };
@@ -94,7 +93,7 @@ impl Run<'_> {
         let Ok(before) = crate::pointers::read_generation(&self.store.layout().generation(before)) else { return };
         for pointer in before.keys() {
             let was_noted = crate::pointers::sums::read(current.number, self.store.layout()).is_some();
-            let text_is_lost = !is_signature(*pointer) && !current.files.contains_key(pointer);
+            let text_is_lost = !pointer.is_signature() && !current.files.contains_key(pointer);
             if text_is_lost && !was_noted {
                 self.find(Finding::of(Resource::Pointer(*pointer), FindingKind::Missing));
             }

@@ -139,8 +139,7 @@ impl Collection<'_> {
             if change.fate == Fate::Trimmed {
                 let mut record = store.record(change.version)?;
                 record.count(&left);
-                disk.write_synced(&scratch, &record.to_json())?;
-                disk.rename(&scratch, &layout.record(change.version))?;
+                disk.replace_deferred(&layout.record(change.version), &scratch, &record.to_json())?;
             }
         }
         disk.sync_folder(&layout.indexes())?;

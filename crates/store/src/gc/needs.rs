@@ -1,13 +1,12 @@
 //! What kept releases point at.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, ManifestName, MomEntry, Version};
 
-use crate::fan_out::fan_out_fallibly;
+use crate::fan_out::{fan_out_metered, processors};
 use crate::progress::Meter;
 use crate::{Store, StoreError};
 
@@ -51,13 +50,8 @@ impl Needs {
         }
         let files = Mutex::new(HashMap::new());
         let entries: Vec<MomEntry> = entries.into_values().collect();
-        let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         meter.expect(entries.len() as u64, 0);
-        fan_out_fallibly(workers, &entries, |entry| {
-            needs.files_of(store, entry, &files)?;
-            meter.advance(1, 0);
-            Ok(())
-        })?;
+        fan_out_metered(&entries, processors(), meter, |_| 0, |entry| needs.files_of(store, entry, &files))?;
         needs.files = files.into_inner().unwrap_or_else(PoisonError::into_inner);
         needs.bundles = entries.into_iter().map(|entry| (entry.bundle, entry.version)).collect();
         Ok(needs)

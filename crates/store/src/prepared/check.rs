@@ -8,7 +8,7 @@ use clearwell_format::resource::Artifact;
 
 use crate::disk::Operation;
 use crate::draft::Draft;
-use crate::fan_out::fan_out;
+use crate::fan_out::{fan_out, processors};
 use crate::listing::list;
 use crate::{ArtifactMeta, Hasher, StoreError, regular};
 
@@ -41,7 +41,7 @@ pub(super) fn sync_and_compare(draft: &Draft<'_>) -> Result<(), StoreError> {
     if !one_by_one {
         disk.sync_all(&content)?;
     }
-    fan_out(&artifacts, |(artifact, expected)| {
+    fan_out(&artifacts, processors(), |(artifact, expected)| {
         let path = draft.staged(artifact);
         let resource = || Box::new(Resource::of(draft.version, artifact.clone()));
         let file = match regular::open(&path) {

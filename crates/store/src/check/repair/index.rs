@@ -141,9 +141,7 @@ pub(super) fn reindex(
     if let Ok(mut record) = store.record(version) {
         record.count(&artifacts);
         record.notes.push(format!("{artifact} was replaced by an equivalent with SHA-256 {}", meta.sha256));
-        disk.write_synced(&scratch, &record.to_json())?;
-        disk.rename(&scratch, &layout.record(version))?;
-        disk.sync_folder(&layout.records())?;
+        disk.replace(&layout.record(version), &scratch, &record.to_json())?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::check::FindingKind as Kind;
 use crate::check::trust::Trust;
 use crate::layout::generation_number;
 use crate::listing::list;
-use crate::pointers::{self, PointerGeneration, signature_of};
+use crate::pointers::{self, PointerGeneration};
 use crate::{Digest, Store, StoreError};
 
 type Files = BTreeMap<Pointer, Arc<[u8]>>;
@@ -51,12 +51,12 @@ impl Repair<'_> {
         }
         // A damaged generation may lack what the one before has.
         for (pointer, bytes) in earlier.iter().flatten() {
-            let is_text = signature_of(*pointer).is_some() || matches!(pointer, Pointer::First(_));
+            let is_text = pointer.signature().is_some() || matches!(pointer, Pointer::First(_));
             if is_text && !files.contains_key(pointer) {
                 files.insert(*pointer, bytes.clone());
             }
         }
-        for pointer in files.keys().copied().filter(|pointer| signature_of(*pointer).is_some()).collect::<Vec<_>>() {
+        for pointer in files.keys().copied().filter(|pointer| pointer.signature().is_some()).collect::<Vec<_>>() {
             let Some(good) = good(pointer, &files, &earlier, &trust, &store) else { continue };
             files.extend(good);
         }
@@ -112,11 +112,11 @@ impl Repair<'_> {
 
 /// A text and its signature that endpoints would take; `None` to leave what is there.
 fn good(pointer: Pointer, files: &Files, earlier: &[Files], trust: &Trust, store: &Store) -> Option<Files> {
-    if is_sound(pointer, files, trust, store) && is_sound(signature_of(pointer)?, files, trust, store) {
+    if is_sound(pointer, files, trust, store) && is_sound(pointer.signature()?, files, trust, store) {
         return None;
     }
     let of = |files: &Files| -> Option<Files> {
-        let keys = [pointer, signature_of(pointer)?];
+        let keys = [pointer, pointer.signature()?];
         Some(keys.iter().filter_map(|key| Some((*key, files.get(key)?.clone()))).collect())
     };
     let candidates = earlier.iter().filter_map(of);
@@ -136,7 +136,7 @@ fn good(pointer: Pointer, files: &Files, earlier: &[Files], trust: &Trust, store
 
 /// The release whose number the signature was made for.
 fn from_signature(pointer: Pointer, files: &Files, trust: &Trust, store: &Store) -> Option<Files> {
-    let name = signature_of(pointer)?;
+    let name = pointer.signature()?;
     let signature = files.get(&name)?;
     let is_signed = |version: &Version| matches!(trust.verdict(&pointer::to_bytes(*version), signature), Some(Ok(())));
     let version = store.releases().ok()?.into_iter().rev().find(is_signed)?;
@@ -145,7 +145,7 @@ fn from_signature(pointer: Pointer, files: &Files, trust: &Trust, store: &Store)
 
 fn whole(files: &Files, pointer: Pointer, trust: &Trust, store: &Store) -> bool {
     is_sound(pointer, files, trust, store)
-        && signature_of(pointer).is_none_or(|signature| is_sound(signature, files, trust, store))
+        && pointer.signature().is_none_or(|signature| is_sound(signature, files, trust, store))
 }
 
 /// True if endpoints would take the pointer, or the signature, as it is.
