@@ -22,7 +22,7 @@ use crate::config::{self, LogFormat, ServeConfig};
 use crate::error::ServeError;
 use crate::line_limit::LineLimit;
 
-pub(crate) use line::{Line, LoggedHeaders};
+pub(crate) use line::Line;
 
 /// Lines that wait to be written.
 const WAITING: usize = 4096;

@@ -11,13 +11,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue};
-
-use crate::config::Networks;
-
-/// The header in which proxies say for whom they ask.
-pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Records kept at most, beside those of clients that are connected.
 const RECORDS: usize = 100_000;
 
@@ -151,30 +144,6 @@ fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
-/// For whom a trusted proxy asks: the last address that is not a trusted proxy itself. Anybody can write what stands
-/// before it.
-pub(crate) fn forwarded_for(headers: &HeaderMap, trusted: &Networks) -> Option<IpAddr> {
-    let mut nearest = None;
-    let lines: Vec<&HeaderValue> = headers.get_all(FORWARDED_FOR).iter().collect();
-    for line in lines.into_iter().rev() {
-        for address in line.to_str().ok()?.rsplit(',') {
-            let address = parse_address(address.trim())?;
-            nearest = Some(address);
-            if !trusted.contains(address) {
-                return nearest;
-            }
-        }
-    }
-    nearest
-}
-
-/// Proxies write addresses with and without a port.
-fn parse_address(text: &str) -> Option<IpAddr> {
-    let with_port = || text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip());
-    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    text.parse().ok().or_else(with_port).or_else(in_brackets).map(|address: IpAddr| address.to_canonical())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,27 +202,5 @@ mod tests {
         assert!(!same("2001:db8::1", "2001:db8:0:1::1"));
         assert!(same("::ffff:192.0.2.1", "192.0.2.1"));
         assert!(!same("192.0.2.1", "192.0.2.2"));
-    }
-
-    #[test]
-    fn only_what_trusted_proxies_wrote_counts() {
-        let trusted: Networks = "10.0.0.0/8, ::1".parse().unwrap();
-        let of = |lines: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append(FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
-            }
-            forwarded_for(&headers, &trusted).map(|address| address.to_string())
-        };
-        let client = Some("192.0.2.7".to_owned());
-        assert_eq!(of(&[]), None);
-        assert_eq!(of(&["192.0.2.7"]), client);
-        assert_eq!(of(&["198.51.100.1, 192.0.2.7, 10.1.1.1"]), client, "a client can invent addresses in front");
-        assert_eq!(of(&["198.51.100.1", "192.0.2.7,10.1.1.1"]), client);
-        assert_eq!(of(&["192.0.2.7:4711"]), client);
-        assert_eq!(of(&["[2001:db8::1]"]).as_deref(), Some("2001:db8::1"));
-        assert_eq!(of(&["10.0.0.1, 10.0.0.2"]).as_deref(), Some("10.0.0.1"));
-        assert_eq!(of(&["nonsense"]), None);
-        assert_eq!(of(&["192.0.2.7, nonsense"]), None);
     }
 }

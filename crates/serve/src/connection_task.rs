@@ -8,7 +8,7 @@
 //!
 //! `Upgrade: h2c`, which libcurl sends with each cleartext request, is not taken: the answer is plain HTTP/1.1 and the
 //! connection goes on. A client that begins with the preface of HTTP/2 is served HTTP/2; on TLS it has to say so by ALPN
-//! (RFC 9113, 3.2), and behind a request of HTTP/1 the preface is no request.
+//! (RFC 9113 §3.2), and behind a request of HTTP/1 the preface is no request.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clearwell_format::printable::chain;
+use clearwell_http::proxy_protocol::{self, Source};
 use clearwell_metrics::{EndReason, TlsVersion};
 use http::header::HOST;
 use http::{Method, Request, Response, StatusCode, Version};
@@ -41,7 +42,6 @@ use crate::io::Watched;
 use crate::lane::{Lane, LaneExit, boxed};
 use crate::listener::ListenerSettings;
 use crate::phase::Phase;
-use crate::proxy::{self, Source};
 use crate::site::Site;
 use crate::socket::{Rewound, Socket};
 use crate::tls;
@@ -131,21 +131,21 @@ impl ConnectionTask {
 
     /// Reads what a proxy says about its client.
     async fn hear_proxy(&mut self) -> Result<(), EndReason> {
-        let mut heard = Vec::with_capacity(proxy::LONGEST);
+        let mut heard = Vec::with_capacity(proxy_protocol::MAX_BYTES);
         loop {
-            match proxy::parse(&heard) {
-                proxy::Parsed::Complete(source, length) => {
+            match proxy_protocol::parse(&heard) {
+                proxy_protocol::Parsed::Complete(source, length) => {
                     self.socket.unread(Bytes::from(heard).slice(length..));
                     if let Source::Client(client) = source {
                         self.connection.speaks_for(client);
                     }
                     return belongs_to_client(self.site(), &self.connection);
                 }
-                proxy::Parsed::Partial if heard.len() < proxy::LONGEST => {}
-                proxy::Parsed::Partial | proxy::Parsed::Invalid => return Err(EndReason::Proxy),
+                proxy_protocol::Parsed::Partial if heard.len() < proxy_protocol::MAX_BYTES => {}
+                proxy_protocol::Parsed::Partial | proxy_protocol::Parsed::Invalid => return Err(EndReason::Proxy),
             }
-            let mut room = [0; proxy::LONGEST];
-            let wanted = proxy::LONGEST - heard.len();
+            let mut room = [0; proxy_protocol::MAX_BYTES];
+            let wanted = proxy_protocol::MAX_BYTES - heard.len();
             match self.socket.read(&mut room[..wanted]).await {
                 Ok(length @ 1..) => heard.extend_from_slice(&room[..length]),
                 _ => return Err(EndReason::Proxy),
@@ -289,7 +289,7 @@ impl ConnectionTask {
 /// What the site says, unless the request is not one that it can judge.
 async fn answer(site: &Site, connection: &Arc<Connection>, request: Request<Incoming>) -> Response<Body> {
     let hosts = request.headers().get_all(HOST).iter().count();
-    // RFC 9112, 3.2: none, or two, is how requests are smuggled past those who look at the first.
+    // RFC 9112 §3.2: none, or two, is how requests are smuggled past those who look at the first.
     let is_bad = match request.version() {
         Version::HTTP_11 => hosts != 1 || is_bare_authority(&request),
         Version::HTTP_10 => hosts > 1 || is_bare_authority(&request),
@@ -316,7 +316,7 @@ pub(crate) fn header_bytes<B>(request: &Request<B>) -> usize {
     lines.sum::<usize>() + uri + request.method().as_str().len()
 }
 
-/// A host without a scheme in front is for CONNECT alone (RFC 9112, 3.2.3).
+/// A host without a scheme in front is for CONNECT alone (RFC 9112 §3.2.3).
 fn is_bare_authority(request: &Request<Incoming>) -> bool {
     let uri = request.uri();
     uri.scheme().is_none() && uri.authority().is_some() && request.method() != Method::CONNECT

@@ -6,13 +6,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use clearwell_format::printable::chain;
+use clearwell_http::logged_headers::LoggedHeaders;
+use clearwell_http::trace_context::TraceContext;
 use clearwell_metrics::{BytePath, RequestGuard, StatusClass};
 use http::{Method, StatusCode, Version};
 
-use crate::access::{AccessLog, Line, LoggedHeaders};
+use crate::access::{AccessLog, Line};
 use crate::client::Ticket;
 use crate::connection::Connection;
-use crate::trace::TraceContext;
 
 /// A request whose answer is not complete. Ends when it is dropped.
 #[derive(Debug)]

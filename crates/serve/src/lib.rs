@@ -12,15 +12,14 @@
 //! | [`config`], `settings` | what an operator chooses, and what is made of it |
 //! | `uri`, `target` | spellings of a request path, and what it names |
 //! | `catalog`, `published` | what is there, what is not there *yet*, and which pointers a connection sees |
-//! | `etag`, `range`, `decide` | the conditions of RFC 9110, without I/O |
 //! | `object`, `objects`, `check`, `verified` | bytes that were compared with the index, in memory or as open files |
 //! | `respond`, `body`, `buffer` | status, headers and bytes |
 //! | `client`, `connection` | who asks, how often; whether a connection still moves |
-//! | `exchange`, `access`, `trace`, `line_limit` | one request for logs, metrics and traces; lines that clients cause |
+//! | `exchange`, `access`, `line_limit` | one request for logs, metrics and traces; lines that clients cause |
 //! | [`site`](Site) | all of that together; everything but sockets |
 //! | `lane` | requests of the usual shape on the wire; hyper has the others |
 //! | `http2` | the streams of a connection, and what they may hold |
-//! | `socket`, `proxy`, `tls`, `connection_task` | the life of a connection |
+//! | `socket`, `tls`, `connection_task` | the life of a connection |
 //! | `listener`, `inherit`, `takeover` | listening sockets, our own and others' |
 //! | `preflight`, `capacity` | what is judged before a start |
 //! | `worker`, `admin`, `server`, `reload`, `memory` | threads, their start and end, and what they need |
@@ -40,9 +39,7 @@ mod check;
 mod client;
 mod connection;
 mod connection_task;
-mod decide;
 mod error;
-mod etag;
 mod exchange;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -59,9 +56,7 @@ mod object;
 mod objects;
 mod phase;
 mod preflight;
-mod proxy;
 mod published;
-mod range;
 mod reload;
 mod respond;
 mod server;
@@ -71,7 +66,6 @@ mod socket;
 mod takeover;
 mod target;
 mod tls;
-mod trace;
 mod uri;
 mod verified;
 mod worker;

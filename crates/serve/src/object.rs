@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clearwell_format::resource::{Artifact, Pointer, ResourceKind};
 use clearwell_format::{Resource, Version};
+use clearwell_http::etag::Etag;
 use clearwell_store::{ArtifactMeta, Digest};
 
-use crate::etag::Etag;
 use crate::respond;
 use crate::verified::VerifiedFile;
 

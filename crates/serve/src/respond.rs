@@ -16,13 +16,13 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 use bytes::Bytes;
+use clearwell_http::conditions::Outcome;
 use http::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::body::Content;
-use crate::decide::Outcome;
 use crate::object::{Lifetime, Object, ObjectMeta, Segment};
 
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -105,7 +105,7 @@ fn validators(response: &mut Response<Content>, meta: &ObjectMeta) {
     );
 }
 
-/// Several parts (RFC 9110, 14.6), each with a header of its own.
+/// Several parts (RFC 9110 §14.6), each with a header of its own.
 fn parts(ranges: &[Range<u64>], meta: &ObjectMeta, object: Option<&Object>) -> Response<Content> {
     // Made of the digest of the whole: bytes that contain it cannot be found.
     let boundary = meta.etag.header().to_str().expect("hex digits in quotes").trim_matches('"')[..32].to_owned();

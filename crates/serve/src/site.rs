@@ -13,19 +13,21 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 use clearwell_format::Resource;
 use clearwell_format::resource::{Artifact, Pointer, ResourceKind};
+use clearwell_http::conditions::{Conditions, decide};
+use clearwell_http::forwarded::forwarded_for;
+use clearwell_http::logged_headers::LoggedHeaders;
+use clearwell_http::trace_context::TraceContext;
 use clearwell_metrics::{Metrics, RequestKind, ShedReason};
 use clearwell_store::Store;
 use http::header::{CONNECTION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tracing::Instrument as _;
 
-use crate::access::LoggedHeaders;
 use crate::body::{Body, Content};
 use crate::catalog::{Catalog, Found};
-use crate::client::{Client, Clients, Ticket, forwarded_for};
+use crate::client::{Client, Clients, Ticket};
 use crate::config::ServeConfig;
 use crate::connection::Connection;
-use crate::decide::{Conditions, Outcome, decide};
 use crate::error::ServeError;
 use crate::exchange::{Asked, Exchange};
 use crate::health::{Health, NotReady};
@@ -34,7 +36,6 @@ use crate::objects::{Objects, Unserved};
 use crate::respond;
 use crate::settings::Settings;
 use crate::target::{BasePath, Target};
-use crate::trace::TraceContext;
 
 /// How the stock client introduces itself.
 const STOCK_CLIENT: &[u8] = b"swupd-client/";
@@ -243,7 +244,7 @@ impl Site {
         let address = connection.address();
         // Who speaks over a Unix socket was put there by the operator.
         let is_trusted = address.is_none_or(|address| config.trusted_proxies.contains(address));
-        match is_trusted.then(|| forwarded_for(headers, &config.trusted_proxies)).flatten() {
+        match is_trusted.then(|| forwarded_for(headers, |address| config.trusted_proxies.contains(address))).flatten() {
             Some(address) => Requester { address: Some(address), client: Some(self.clients.at(address)) },
             None => Requester { address, client: connection.client().cloned() },
         }
@@ -329,7 +330,7 @@ impl Site {
         let mut conditions = Conditions::of(query.method, query.headers);
         let is_fullfile = resource.kind() == ResourceKind::Fullfile;
         if config.whole_for_stock_client && is_fullfile && is_stock_client(query.headers) {
-            conditions = conditions.whole();
+            conditions = conditions.without_range();
         }
         let mut object = self.at_hand(query.path).or_else(|| self.objects.at_hand(&resource.to_string()));
         let meta = match &object {
@@ -340,7 +341,7 @@ impl Site {
             },
         };
         let outcome = decide(&conditions, &meta.etag, meta.size);
-        if query.method == Method::HEAD || !has_bytes(&outcome) {
+        if query.method == Method::HEAD || !outcome.has_body() {
             return respond::object(outcome, &meta, None);
         }
         if object.is_none() {
@@ -416,13 +417,6 @@ pub(crate) struct TooMany;
 fn in_seconds(wait: Duration) -> NonZeroU32 {
     let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX - 1) + u32::from(wait.subsec_nanos() > 0);
     NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN)
-}
-
-const fn has_bytes(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Whole | Outcome::Part(_) | Outcome::Parts(_) => true,
-        Outcome::NotModified | Outcome::PreconditionFailed | Outcome::RangeUnsatisfiable => false,
-    }
 }
 
 fn is_stock_client(headers: &HeaderMap) -> bool {

@@ -1,4 +1,4 @@
-//! Nothing that a client writes into `X-Forwarded-For` changes what trusted proxies wrote behind it.
+//! Whatever a client writes into `X-Forwarded-For`, the entries of trusted proxies decide.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|lines: &[u8]| clearwell_serve::fuzzing::forwarded_for(lines));
+libfuzzer_sys::fuzz_target!(|lines: &[u8]| clearwell_http::fuzzing::forwarded(lines));

@@ -1,4 +1,4 @@
-//! A request that the lane takes is the request that hyper reads from the same bytes.
+//! A request head that the fast lane accepts means the same to hyper.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| clearwell_serve::fuzzing::head(bytes));

@@ -1,4 +1,4 @@
-//! A header of the PROXY protocol says the same however it arrives in pieces.
+//! A PROXY protocol header means the same in whatever pieces it arrives.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| clearwell_serve::fuzzing::proxy(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| clearwell_http::fuzzing::proxy(bytes));

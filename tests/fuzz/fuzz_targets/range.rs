@@ -1,7 +1,7 @@
-//! Ranges lie in the object. The first eight bytes are its size, which is below 2^63 as that of every file.
+//! Parts of a range lie in the object. The first eight bytes are its size, below 2^63 as for every file.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let Some((size, value)) = input.split_first_chunk::<8>() else { return };
-    clearwell_serve::fuzzing::range(value, u64::from_le_bytes(*size) >> 1);
+    clearwell_http::fuzzing::range(value, u64::from_le_bytes(*size) >> 1);
 });

@@ -14,13 +14,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::header::{AUTHORIZATION, HeaderName, REFERER, USER_AGENT};
-use http::{HeaderMap, Method, StatusCode, Version};
-use jiff::tz::TimeZone;
-
 use clearwell_format::printable::printable_json;
-
-use crate::trace::TraceContext;
+use clearwell_http::trace_context::TraceContext;
+use http::{Method, StatusCode, Version};
+use jiff::tz::TimeZone;
 
 /// What is said of a request.
 #[derive(Debug)]
@@ -43,62 +40,6 @@ pub(crate) struct Line {
     /// Of the body.
     pub(crate) sent_bytes: u64,
     pub(crate) took: Duration,
-}
-
-/// Headers of a request that are logged, and change nothing else.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LoggedHeaders<'a> {
-    pub(crate) authorization: Option<&'a [u8]>,
-    pub(crate) referer: Option<&'a [u8]>,
-    pub(crate) agent: Option<&'a [u8]>,
-}
-
-impl<'a> LoggedHeaders<'a> {
-    /// Of several lines the first.
-    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
-        let first = |name: HeaderName| headers.get(name).map(|value| value.as_bytes());
-        Self { authorization: first(AUTHORIZATION), referer: first(REFERER), agent: first(USER_AGENT) }
-    }
-
-    /// The other way round: those that are there, for an answer that looks at headers.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = (HeaderName, &'a [u8])> {
-        let lines = [(AUTHORIZATION, self.authorization), (REFERER, self.referer), (USER_AGENT, self.agent)];
-        lines.into_iter().filter_map(|(name, value)| Some((name, value?)))
-    }
-
-    /// The user of Basic authentication (RFC 7617, 2): nobody checks who it is here.
-    pub(crate) fn user(&self) -> Option<Vec<u8>> {
-        let (scheme, credentials) = self.authorization?.split_at_checked(6)?;
-        if !scheme.eq_ignore_ascii_case(b"basic ") {
-            return None;
-        }
-        let mut user = decode_base64(credentials.trim_ascii())?;
-        user.truncate(user.iter().position(|byte| *byte == b':')?);
-        Some(user).filter(|user| !user.is_empty())
-    }
-}
-
-/// RFC 4648, 4; padding may be missing.
-fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.iter().take_while(|byte| **byte != b'=') {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            decoded.push((bits >> count).to_le_bytes()[0]);
-        }
-    }
-    Some(decoded)
 }
 
 impl Line {
@@ -283,28 +224,5 @@ pub(super) mod tests {
         assert_eq!(json["agent"], "swupd \"x\"\u{1b}");
         assert_eq!(json["subject"], "CN=fleet \"1\"");
         assert_eq!(json["referer"], serde_json::Value::Null);
-    }
-
-    #[test]
-    fn users_of_basic_authentication() {
-        let user = |text: &str| {
-            let headers = LoggedHeaders { authorization: Some(text.as_bytes()), ..LoggedHeaders::default() };
-            headers.user().map(|user| String::from_utf8(user).unwrap())
-        };
-        for (text, expected) in [
-            ("Basic Ym9iOnNlY3JldA==", Some("bob")),
-            ("basic Ym9iOnNlY3JldA", Some("bob")),
-            ("Basic   Ym9iOnNlY3JldA==", Some("bob")),
-            ("Basic Ym8gIlwKYjpzZWNyZXQ=", Some("bo \"\\\nb")),
-            ("Basic Om5vbmFtZQ==", None),
-            ("Basic bm9jb2xvbg==", None),
-            ("Basic !!!", None),
-            ("Basic ", None),
-            ("Basic", None),
-            ("Bearer Ym9iOnNlY3JldA==", None),
-            ("", None),
-        ] {
-            assert_eq!(user(text).as_deref(), expected, "{text}");
-        }
     }
 }

@@ -30,7 +30,7 @@ use crate::config::ServeConfig;
 use crate::http2::chunk::Chunk;
 use crate::site::Site;
 
-/// What a client sends first (RFC 9113, 3.4).
+/// What a client sends first (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Answers of a connection that are made at the same time: each may hold a small object.
 const ANSWERS_AT_ONCE: usize = 2;

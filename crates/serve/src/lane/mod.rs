@@ -10,7 +10,6 @@
 //! on the wire. It never answers what it does not understand.
 
 mod date;
-pub(crate) mod head;
 mod inbox;
 mod piece;
 mod transport;
@@ -24,6 +23,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
+use clearwell_http::request_head::{self, Parsed, RequestHead};
 use clearwell_metrics::{BytePath, RequestKind, StatusClass};
 use http::uri::PathAndQuery;
 use http::{Response, StatusCode, Version};
@@ -33,7 +33,6 @@ use crate::body::{self, Content};
 use crate::connection::Connection;
 use crate::exchange::{self, Asked, Exchange};
 use crate::lane::date::Prefix;
-use crate::lane::head::{Head, Parsed};
 use crate::lane::inbox::Inbox;
 use crate::object::{FilePart, Object, Segment, Source};
 use crate::respond;
@@ -143,7 +142,7 @@ impl<T: Transport> Lane<'_, T> {
         }
     }
 
-    fn closes(&self, head: &Head<'_>) -> bool {
+    fn closes(&self, head: &RequestHead<'_>) -> bool {
         head.closes || self.shared.closing.load(Ordering::Relaxed)
     }
 
@@ -151,9 +150,9 @@ impl<T: Transport> Lane<'_, T> {
     /// for the first lines.
     fn step(&mut self, cx: &mut Context<'_>, inbox: &Inbox) -> io::Result<Step> {
         let settings = self.shared.site.settings();
-        let head = match head::parse(inbox.bytes(), settings.config.max_header_lines.get()) {
+        let head = match request_head::parse(inbox.bytes(), settings.config.max_header_lines.get()) {
             Parsed::Head(head) => head,
-            Parsed::Unusual => return Ok(Step::Fallback),
+            Parsed::Unsupported => return Ok(Step::Fallback),
             Parsed::Partial if inbox.is_full() => return Ok(Step::Fallback),
             Parsed::Partial => {
                 if !inbox.is_empty() {
@@ -163,7 +162,7 @@ impl<T: Transport> Lane<'_, T> {
             }
         };
         let began = Instant::now();
-        let Some(object) = head.is_plain.then(|| self.shared.site.at_hand(head.target)).flatten() else {
+        let Some(object) = head.is_unconditional.then(|| self.shared.site.at_hand(head.target)).flatten() else {
             return Ok(Step::Slow(None));
         };
         let Some((bytes, head_length)) = object.at_once(head.is_head) else {
@@ -190,7 +189,7 @@ impl<T: Transport> Lane<'_, T> {
             let request = self.shared.site.metrics().http.request(kind, began);
             let mut exchange = Exchange::begin(request, self.connection, Version::HTTP_11);
             exchange.answered(StatusCode::OK, &self.asked(&head), None, &settings.access);
-            let Head { is_head, length, .. } = head;
+            let RequestHead { is_head, length, .. } = head;
             let blocked = Blocked { object, prefix, sent, exchange, is_head, closes, length };
             return Ok(Step::Blocked(Box::new(blocked)));
         }
@@ -218,7 +217,7 @@ impl<T: Transport> Lane<'_, T> {
 
     /// Answers the request in the inbox that could not be answered at once.
     async fn answer(&mut self, inbox: &Inbox, object: Option<Arc<Object>>) -> io::Result<(Next, usize)> {
-        let Parsed::Head(head) = head::parse(inbox.bytes(), usize::MAX) else {
+        let Parsed::Head(head) = request_head::parse(inbox.bytes(), usize::MAX) else {
             return Ok((Next::Fallback, 0));
         };
         let (began, closes) = (Instant::now(), self.closes(&head));
@@ -237,7 +236,7 @@ impl<T: Transport> Lane<'_, T> {
     /// The whole of a large object. False if as many are on their way as are allowed; nothing was sent then.
     async fn answer_from_file(
         &mut self,
-        head: &Head<'_>,
+        head: &RequestHead<'_>,
         object: &Object,
         began: Instant,
         closes: bool,
@@ -270,7 +269,7 @@ impl<T: Transport> Lane<'_, T> {
     /// Everything else: decided as on the other lane, and written here.
     async fn answer_slow(
         &mut self,
-        head: &Head<'_>,
+        head: &RequestHead<'_>,
         began: Instant,
         closes: bool,
         is_counted: bool,
@@ -315,7 +314,7 @@ impl<T: Transport> Lane<'_, T> {
         Ok(if closes { Next::End } else { Next::Another })
     }
 
-    fn asked<'a>(&self, head: &Head<'a>) -> Asked<'a> {
+    fn asked<'a>(&self, head: &RequestHead<'a>) -> Asked<'a> {
         Asked {
             method: if head.is_head { &http::Method::HEAD } else { &http::Method::GET },
             target: head.target,

@@ -36,7 +36,7 @@ fn comparable(answer: &Answer) -> (u16, Vec<(String, String)>, &[u8]) {
     (answer.status.as_u16(), headers, &answer.body)
 }
 
-/// RFC 9110, 13 and 14, and the contract of the server, as requests: (method, path, headers, status).
+/// RFC 9110 §13 and §14, and the contract of the server, as requests: (method, path, headers, status).
 fn table(fixture: &Fixture) -> Vec<(&'static str, String, String, u16)> {
     let (small, small_bytes) = fixture.small();
     let (large, large_bytes) = fixture.large();

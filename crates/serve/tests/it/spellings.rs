@@ -29,7 +29,7 @@ const TARGETS: &[(&str, u16)] = &[
     ("/30/%2e/Manifest.c++.tar", 200),
     ("/30/Manifest.c++.tar?", 200),
     ("/30/Manifest.c%2B%2B.tar?x=%zz", 200),
-    // A slash that is escaped separates nothing (RFC 3986, 2.2); nginx takes it for one.
+    // A slash that is escaped separates nothing (RFC 3986 §2.2); nginx takes it for one.
     ("/30%2FManifest.c++.tar", 404),
     ("/%2F30/Manifest.c++.tar", 404),
     // Two dots lead nowhere; nginx follows them within the tree.

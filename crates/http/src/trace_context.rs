@@ -1,4 +1,4 @@
-//! The context of a distributed trace, as clients and proxies pass it on (W3C Trace Context, 3.2).
+//! The trace that a request belongs to, as clients and proxies pass it on (W3C Trace Context §3.2).
 //!
 //! ```text
 //! traceparent: 00-<trace id, 32 hex digits>-<parent id, 16 hex digits>-<flags, 2 hex digits>
@@ -7,21 +7,23 @@
 use http::HeaderMap;
 use http::header::HeaderName;
 
-/// The header.
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// `traceparent`.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// What a request belongs to.
+/// The parsed `traceparent` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TraceContext {
-    pub(crate) trace_id: Box<str>,
-    pub(crate) parent_id: Box<str>,
+pub struct TraceContext {
+    /// 32 lowercase hex digits, not all zero.
+    pub trace_id: Box<str>,
+    /// 16 lowercase hex digits, not all zero.
+    pub parent_id: Box<str>,
     /// The caller records this trace.
-    pub(crate) is_sampled: bool,
+    pub is_sampled: bool,
 }
 
 impl TraceContext {
-    /// Reads the header; two of it, and one that is not of the form, are none.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// Parses the header. `None` if it is missing, invalid, or given twice.
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut lines = headers.get_all(TRACEPARENT).iter();
         let (Some(line), None) = (lines.next(), lines.next()) else { return None };
         Self::parse(line.to_str().ok()?)
@@ -36,7 +38,7 @@ impl TraceContext {
             fields.next().filter(is_hex)
         };
         let (version, trace_id, parent_id, flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
-        // Later versions may have more fields; this one has none, and ff is no version.
+        // Version ff is invalid. Only versions after 00 may have more fields.
         let has_more = fields.next().is_some();
         let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
         if version == "ff" || (version == "00" && has_more) || is_zero(trace_id) || is_zero(parent_id) {
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_form_of_the_standard_is_taken() {
+    fn only_valid_headers_are_accepted() {
         let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
         let good = TraceContext::parse(&format!("00-{trace}-{parent}-01")).unwrap();
         assert_eq!((&*good.trace_id, &*good.parent_id, good.is_sampled), (trace, parent, true));

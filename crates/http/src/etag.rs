@@ -1,21 +1,22 @@
-//! Entity tags: strong, and made of the digest of the bytes (RFC 9110, 8.8.3).
+//! Entity tags (RFC 9110 §8.8.3) and lists of them (RFC 9110 §13.1.1, §13.1.2).
 //!
 //! ```text
 //! ETag: "<sha256 in 64 hex digits>"
+//! If-None-Match: "<tag>", W/"<tag>", …        or *
 //! ```
 //!
-//! Released bytes never change, so the tag needs no clock; pointers change, and so does their tag.
+//! A tag is made of the SHA-256 of the bytes that it stands for, so it is strong and needs no clock.
 
 use http::HeaderValue;
 use http::header::GetAll;
 
-/// The strong tag of some bytes.
+/// The strong entity tag of a representation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Etag(HeaderValue);
+pub struct Etag(HeaderValue);
 
 impl Etag {
     /// The tag of bytes with this SHA-256.
-    pub(crate) fn of_digest(digest: &[u8; 32]) -> Self {
+    pub fn of_digest(digest: &[u8; 32]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'"'; 66];
         for (pair, byte) in text[1..65].chunks_exact_mut(2).zip(digest) {
@@ -25,34 +26,36 @@ impl Etag {
         Self(HeaderValue::from_bytes(&text).expect("hex digits and quotes are header text"))
     }
 
-    /// The tag as the value of a header.
-    pub(crate) const fn header(&self) -> &HeaderValue {
+    /// The tag as the value of an `ETag` header, with its quotes.
+    pub const fn header(&self) -> &HeaderValue {
         &self.0
     }
 
-    /// True if `text` is exactly this tag, compared strongly: what `If-Range` asks.
-    pub(crate) fn is(&self, text: &[u8]) -> bool {
+    /// True if `text` is exactly this tag with its quotes: the strong comparison of one tag, as `If-Range` needs it.
+    pub fn is(&self, text: &[u8]) -> bool {
         self.0.as_bytes() == text
     }
 }
 
-/// What stands in `If-Match` or `If-None-Match`: the lines as they came, read when they are compared.
+/// The value of `If-Match` or `If-None-Match`: all lines of the header, parsed when they are compared.
+///
+/// A line is read up to its first syntax error; tags behind that are ignored. `*` alone on any line matches every tag.
 #[derive(Debug)]
-pub(crate) struct EtagList<'a>(GetAll<'a, HeaderValue>);
+pub struct EtagList<'a>(GetAll<'a, HeaderValue>);
 
 impl<'a> EtagList<'a> {
-    /// All lines of the header; `None` if there is none.
-    pub(crate) fn of(lines: GetAll<'a, HeaderValue>) -> Option<Self> {
+    /// The lines of the header; `None` if the request does not have it.
+    pub fn of(lines: GetAll<'a, HeaderValue>) -> Option<Self> {
         lines.iter().next().map(|_| Self(lines))
     }
 
-    /// Strong comparison, for `If-Match`.
-    pub(crate) fn matches_strongly(&self, etag: &Etag) -> bool {
+    /// Strong comparison, for `If-Match`: weak tags never match.
+    pub fn matches_strongly(&self, etag: &Etag) -> bool {
         self.matches(|tag| !tag.is_weak && etag.is(tag.quoted))
     }
 
     /// Weak comparison, for `If-None-Match`.
-    pub(crate) fn matches_weakly(&self, etag: &Etag) -> bool {
+    pub fn matches_weakly(&self, etag: &Etag) -> bool {
         self.matches(|tag| etag.is(tag.quoted))
     }
 
@@ -63,7 +66,7 @@ impl<'a> EtagList<'a> {
     }
 }
 
-/// A tag that a client has written.
+/// A tag in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Candidate<'a> {
     is_weak: bool,
@@ -71,7 +74,7 @@ struct Candidate<'a> {
     quoted: &'a [u8],
 }
 
-/// The tags of one line, up to the first mistake.
+/// The tags of one line, up to the first syntax error.
 struct Tags<'a>(&'a [u8]);
 
 impl<'a> Iterator for Tags<'a> {
@@ -88,7 +91,7 @@ impl<'a> Iterator for Tags<'a> {
         };
         let (quoted, behind) = quoted.split_at(quoted_length(quoted)?);
         self.0 = behind.trim_ascii_start();
-        // Text behind a tag makes it none.
+        // Anything else behind the closing quote makes it not a tag.
         matches!(self.0, [] | [b',', ..]).then_some(Candidate { is_weak, quoted })
     }
 }
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_match_as_the_rfc_says() {
+    fn lists_match_by_strong_and_weak_comparison() {
         let etag = Etag::of_digest(&[0xab; 32]);
         let own = format!("\"{}\"", "ab".repeat(32));
         // (lines, strong, weak)
@@ -155,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_the_parser_fall(line in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b','), Just(b'W'), Just(b'/'), 0x20_u8..0x7f], 0..40)) {
+        fn any_line_is_parsed_without_a_panic(line in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b','), Just(b'W'), Just(b'/'), 0x20_u8..0x7f], 0..40)) {
             for tag in Tags(&line) {
                 prop_assert!(tag.quoted.len() >= 2 && tag.quoted.ends_with(b"\""));
             }

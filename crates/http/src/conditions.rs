@@ -1,7 +1,14 @@
-//! Request and object to an outcome: the conditions of RFC 9110 in their order (13.2.2), without I/O.
+//! Conditional and range requests: which response is due for an object (RFC 9110 §13.2.2).
 //!
-//! GET and HEAD share this one decision. Objects have an entity tag and no modification date, so conditions on dates are
-//! never heeded (13.1.3, 13.1.4) and an `If-Range` date never matches (13.1.5).
+//! ```text
+//! If-Match fails          -> 412
+//! If-None-Match matches   -> 304
+//! If-Range does not match -> 200, the whole object
+//! Range                   -> 206, 416, or 200 if it is ignored
+//! ```
+//!
+//! GET and HEAD share this decision. Objects have an entity tag and no modification date, so `If-Modified-Since` and
+//! `If-Unmodified-Since` are ignored (RFC 9110 §13.1.3, §13.1.4) and a date in `If-Range` never matches (RFC 9110 §13.1.5).
 
 use std::ops::Range;
 
@@ -9,11 +16,11 @@ use http::header::{IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::etag::{Etag, EtagList};
-use crate::range;
+use crate::range::{self, ResolvedRange};
 
-/// What a request wants to know about an object before it takes it.
+/// The conditions and the range of a request.
 #[derive(Debug, Default)]
-pub(crate) struct Conditions<'a> {
+pub struct Conditions<'a> {
     if_match: Option<EtagList<'a>>,
     if_none_match: Option<EtagList<'a>>,
     if_range: Option<&'a [u8]>,
@@ -21,64 +28,76 @@ pub(crate) struct Conditions<'a> {
 }
 
 impl<'a> Conditions<'a> {
-    /// Reads the headers of a request. Ranges are defined for GET alone (14.2).
-    pub(crate) fn of(method: &Method, headers: &'a HeaderMap) -> Self {
+    /// Takes them from the headers of a request. `Range` is defined for GET only (RFC 9110 §14.2).
+    ///
+    /// A `Range` header of two lines is ignored. An `If-Range` header of two lines never matches.
+    pub fn of(method: &Method, headers: &'a HeaderMap) -> Self {
         Self {
             if_match: EtagList::of(headers.get_all(IF_MATCH)),
             if_none_match: EtagList::of(headers.get_all(IF_NONE_MATCH)),
-            // Of two lines none is the tag.
+            // An empty validator matches no tag.
             if_range: headers.contains_key(IF_RANGE).then(|| single(headers, &IF_RANGE).unwrap_or_default()),
             range: if method == Method::GET { single(headers, &RANGE) } else { None },
         }
     }
 
-    /// The same without a range: the whole, whatever part is asked.
-    pub(crate) fn whole(self) -> Self {
+    /// The same conditions without the range: asks for the whole object.
+    pub fn without_range(self) -> Self {
         Self { range: None, if_range: None, ..self }
     }
 }
 
-/// The value of a header that has one line; two contradict each other and are none.
+/// The value of a header that has exactly one line.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut lines = headers.get_all(name).iter();
     let value = lines.next()?;
     lines.next().is_none().then_some(value.as_bytes())
 }
 
-/// What to answer.
+/// The response that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// 200
+pub enum Outcome {
+    /// 200 with the whole object as body.
     Whole,
-    /// 206 with the part as body.
+    /// 206 with this part as body.
     Part(Range<u64>),
-    /// 206 with several parts as `multipart/byteranges`.
+    /// 206 with these parts as `multipart/byteranges`.
     Parts(Vec<Range<u64>>),
-    /// 304
+    /// 304.
     NotModified,
-    /// 412
+    /// 412.
     PreconditionFailed,
-    /// 416
+    /// 416.
     RangeUnsatisfiable,
 }
 
-/// Decides what to answer for an object with tag `etag` and `size` bytes.
-pub(crate) fn decide(asked: &Conditions<'_>, etag: &Etag, size: u64) -> Outcome {
-    if asked.if_match.as_ref().is_some_and(|list| !list.matches_strongly(etag)) {
+impl Outcome {
+    /// True if the response to GET carries bytes of the object.
+    pub const fn has_body(&self) -> bool {
+        match self {
+            Self::Whole | Self::Part(_) | Self::Parts(_) => true,
+            Self::NotModified | Self::PreconditionFailed | Self::RangeUnsatisfiable => false,
+        }
+    }
+}
+
+/// Decides which response is due for an object of `size` bytes with the tag `etag`.
+pub fn decide(conditions: &Conditions<'_>, etag: &Etag, size: u64) -> Outcome {
+    if conditions.if_match.as_ref().is_some_and(|list| !list.matches_strongly(etag)) {
         return Outcome::PreconditionFailed;
     }
-    if asked.if_none_match.as_ref().is_some_and(|list| list.matches_weakly(etag)) {
+    if conditions.if_none_match.as_ref().is_some_and(|list| list.matches_weakly(etag)) {
         return Outcome::NotModified;
     }
-    let Some(range) = asked.range else { return Outcome::Whole };
-    if asked.if_range.is_some_and(|validator| !etag.is(validator)) {
+    let Some(range) = conditions.range else { return Outcome::Whole };
+    if conditions.if_range.is_some_and(|validator| !etag.is(validator)) {
         return Outcome::Whole;
     }
     match range::resolve(range, size) {
-        range::Asked::Ignored => Outcome::Whole,
-        range::Asked::One(part) => Outcome::Part(part),
-        range::Asked::Many(parts) => Outcome::Parts(parts),
-        range::Asked::Unsatisfiable => Outcome::RangeUnsatisfiable,
+        ResolvedRange::Ignored => Outcome::Whole,
+        ResolvedRange::Single(part) => Outcome::Part(part),
+        ResolvedRange::Multiple(parts) => Outcome::Parts(parts),
+        ResolvedRange::Unsatisfiable => Outcome::RangeUnsatisfiable,
     }
 }
 
@@ -92,7 +111,7 @@ mod tests {
     const OTHER: &str = "\"other\"";
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
-    fn answer(method: Method, headers: &[(&str, &str)]) -> Outcome {
+    fn outcome(method: Method, headers: &[(&str, &str)]) -> Outcome {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
@@ -101,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_in_their_order() {
+    fn conditions_are_checked_in_the_order_of_the_rfc() {
         let weak = format!("W/{OWN}");
         let table: &[(&[(&str, &str)], Outcome)] = &[
             (&[], Outcome::Whole),
@@ -120,7 +139,7 @@ mod tests {
             // If-Match comes before If-None-Match
             (&[("if-match", OTHER), ("if-none-match", OWN)], Outcome::PreconditionFailed),
             (&[("if-match", OWN), ("if-none-match", OWN)], Outcome::NotModified),
-            // dates are not heeded: there is none to compare with
+            // dates are ignored: objects have none
             (&[("if-modified-since", DATE)], Outcome::Whole),
             (&[("if-unmodified-since", DATE)], Outcome::Whole),
             (&[("if-none-match", OTHER), ("if-modified-since", DATE)], Outcome::Whole),
@@ -147,15 +166,15 @@ mod tests {
             (&[("if-range", ""), ("range", "bytes=0-0")], Outcome::Whole),
         ];
         for (headers, expected) in table {
-            assert_eq!(answer(Method::GET, headers), *expected, "{headers:?}");
+            assert_eq!(outcome(Method::GET, headers), *expected, "{headers:?}");
         }
     }
 
     #[test]
-    fn head_differs_in_ranges_alone() {
-        assert_eq!(answer(Method::HEAD, &[("range", "bytes=0-0")]), Outcome::Whole);
-        assert_eq!(answer(Method::HEAD, &[("range", "bytes=10-")]), Outcome::Whole);
-        assert_eq!(answer(Method::HEAD, &[("if-none-match", OWN)]), Outcome::NotModified);
-        assert_eq!(answer(Method::HEAD, &[("if-match", OTHER)]), Outcome::PreconditionFailed);
+    fn head_differs_in_ranges_only() {
+        assert_eq!(outcome(Method::HEAD, &[("range", "bytes=0-0")]), Outcome::Whole);
+        assert_eq!(outcome(Method::HEAD, &[("range", "bytes=10-")]), Outcome::Whole);
+        assert_eq!(outcome(Method::HEAD, &[("if-none-match", OWN)]), Outcome::NotModified);
+        assert_eq!(outcome(Method::HEAD, &[("if-match", OTHER)]), Outcome::PreconditionFailed);
     }
 }

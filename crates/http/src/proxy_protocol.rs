@@ -1,41 +1,43 @@
-//! The PROXY protocol: a proxy in front says whose connection it passes on (haproxy.org, proxy-protocol.txt, 2).
+//! The PROXY protocol: the header with which a proxy in front names the client (haproxy.org, proxy-protocol.txt §2).
 //!
 //! ```text
-//! PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n                          version 1; at most 107 bytes
-//! \r\n\r\n\0\r\nQUIT\n | 2x | family | length 16 | addresses, ports, more  version 2
+//! PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n                             version 1; at most 107 bytes
+//! \r\n\r\n\0\r\nQUIT\n | 2x | family | length, 16 bit | addresses, ports, TLVs  version 2
 //! ```
 //!
-//! It stands before everything else, also before TLS, and is read only on addresses that are configured for it.
+//! The header comes before all other bytes of the connection, before TLS too.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Who a proxy says the client is.
+/// The client that a header names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// This one.
+pub enum Source {
+    /// The proxy forwards a connection of this client.
     Client(SocketAddr),
-    /// The proxy itself, or somebody it cannot name: what the socket says holds.
+    /// The proxy speaks for itself (LOCAL), or the client has no IP address (UNKNOWN, UNSPEC, UNIX): use the address of
+    /// the socket.
     Proxy,
 }
 
-/// What stands at the start of some bytes.
+/// The result of parsing the first bytes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parsed {
-    /// The beginning of a header.
+pub enum Parsed {
+    /// The bytes may become a header: read more.
     Partial,
-    /// A header of so many bytes.
+    /// A header, and its length in bytes.
     Complete(Source, usize),
-    /// No header.
+    /// The bytes do not begin with a header.
     Invalid,
 }
 
-/// No header that we take is longer.
-pub(crate) const LONGEST: usize = 536;
+/// The largest accepted header, in bytes: what one TCP segment always has room for, so that it arrives in one piece.
+pub const MAX_BYTES: usize = 536;
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-const LONGEST_LINE: usize = 107;
+/// The longest line of version 1, with CRLF.
+const MAX_LINE_BYTES: usize = 107;
 
-/// Reads the header at the start of `bytes`.
-pub(crate) fn parse(bytes: &[u8]) -> Parsed {
+/// Parses the header at the start of `bytes`.
+pub fn parse(bytes: &[u8]) -> Parsed {
     let begins = |with: &[u8]| bytes.iter().zip(with).all(|(left, right)| left == right);
     if begins(b"PROXY ") {
         parse_line(bytes)
@@ -48,7 +50,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
 
 fn parse_line(bytes: &[u8]) -> Parsed {
     let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") else {
-        return if bytes.len() < LONGEST_LINE { Parsed::Partial } else { Parsed::Invalid };
+        return if bytes.len() < MAX_LINE_BYTES { Parsed::Partial } else { Parsed::Invalid };
     };
     let source = |line: &str| {
         let mut fields = line.split(' ').skip(1);
@@ -65,7 +67,7 @@ fn parse_line(bytes: &[u8]) -> Parsed {
             _ => None,
         }
     };
-    let line = std::str::from_utf8(&bytes[..end]).ok().filter(|_| end + 2 <= LONGEST_LINE);
+    let line = std::str::from_utf8(&bytes[..end]).ok().filter(|_| end + 2 <= MAX_LINE_BYTES);
     line.and_then(source).map_or(Parsed::Invalid, |source| Parsed::Complete(source, end + 2))
 }
 
@@ -74,13 +76,13 @@ fn parse_binary(bytes: &[u8]) -> Parsed {
         return Parsed::Partial;
     };
     let length = SIGNATURE.len() + 4 + usize::from(u16::from_be_bytes([*high, *low]));
-    if command >> 4 != 2 || length > LONGEST {
+    if command >> 4 != 2 || length > MAX_BYTES {
         return Parsed::Invalid;
     }
     let Some(addresses) = bytes.get(SIGNATURE.len() + 4..length) else { return Parsed::Partial };
     let port = |at: usize| addresses.get(at..)?.first_chunk().map(|port| u16::from_be_bytes(*port));
     let source = match (command & 15, family >> 4) {
-        // LOCAL, or a family that is no IP.
+        // LOCAL, UNSPEC or UNIX.
         (0, _) | (1, 0 | 3) => Some(Source::Proxy),
         (1, 1) => addresses
             .first_chunk::<4>()
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn lines() {
+    fn version_1() {
         for (line, source) in [
             ("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n", client("192.0.2.7:56324")),
             ("PROXY TCP6 2001:db8::7 2001:db8::1 56324 443\r\n", client("[2001:db8::7]:56324")),
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn binary_headers() {
+    fn version_2() {
         let four = [192, 0, 2, 7, 198, 51, 100, 1, 0x12, 0x34, 1, 187];
         let mut six = [0; 36];
         six[..2].copy_from_slice(&[0x20, 1]);
@@ -169,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_the_parser_fall(bytes in proptest::collection::vec(any::<u8>(), 0..64), signed: bool) {
+        fn any_bytes_are_parsed_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64), signed: bool) {
             let bytes = if signed { [SIGNATURE, &bytes].concat() } else { [b"PROXY ", &bytes[..]].concat() };
             if let Parsed::Complete(_, length) = parse(&bytes) {
                 prop_assert!(length <= bytes.len());
