@@ -7,7 +7,7 @@
 //! - `pointer-goes-back`: never an older version than before; endpoints that have the newer one get no updates.
 //! - `pointer-target`: the release exists and has the pointer's format. Source: content layout §1.
 //! - `signature-lost`: one that was signed stays signed; endpoints that check end with an error otherwise. Source: client
-//!   behaviour 6.
+//!   behaviour §6.
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{FormatNumber, Version, pointer};

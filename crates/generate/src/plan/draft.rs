@@ -38,7 +38,7 @@ impl Draft {
     ) -> Result<Self, PlanError> {
         let history = History::compare(tree, contents, before, release, deletions);
         // A format that cannot state an also-add must not compare it either: the reference releases such a bundle
-        // again and again (manifest §6 quirk 22).
+        // again and again (manifest §6.1 quirk 22).
         let also_add = if release.format.has_also_add() { heading.also_add } else { Vec::new() };
         let same_heading = before
             .is_some_and(|before| before.header.includes == heading.includes && before.header.also_add == also_add);
