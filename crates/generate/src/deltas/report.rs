@@ -124,9 +124,9 @@ impl fmt::Display for BaseMatch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WholeReason {
-    /// Clients apply no delta to a file of less than 200 bytes (delta 3).
+    /// Clients apply no delta to a file of less than 200 bytes (delta §3).
     Small,
-    /// Clients apply no delta to a file of more than 512 MiB (delta 4).
+    /// Clients apply no delta to a file of more than 512 MiB (delta §4).
     Large,
     /// Endpoints have no similar file for certain.
     NoBase,
