@@ -19,6 +19,9 @@ const GLOSSARY: &str = "glossary";
 /// Other spellings of the names of pages.
 const MISSPELLED: [&str; 4] = ["client-behaviour", "content-layout", "mixer-workspace", "workspace"];
 
+/// Documents of others that are cited in the same form, apart from RFCs.
+const FOREIGN: [&str; 2] = ["proxy-protocol.txt", "W3C Trace Context"];
+
 /// Words between a section and the number of an item.
 const ITEM_WORDS: [&str; 5] = ["item", "quirk", "rule", "step", "trap"];
 
@@ -56,7 +59,8 @@ impl fmt::Display for Target {
 #[derive(Clone, Copy)]
 enum Document {
     Page(&'static str),
-    Rfc,
+    /// An RFC or one of [`FOREIGN`], which are not checked.
+    Foreign,
 }
 
 pub(super) fn find(file: &TextFile) -> Found {
@@ -81,7 +85,7 @@ pub(super) fn find(file: &TextFile) -> Found {
         match document {
             _ if section.is_empty() => found.problem(&text, at, "a section sign without a number"),
             None => found.problem(&text, at, "a section sign without the name of a document before it"),
-            Some(Document::Rfc) => {}
+            Some(Document::Foreign) => {}
             Some(Document::Page(page)) => found.citations.push(Citation {
                 target: Target::Section { page, section: section.to_owned(), items },
                 line: text.line_number(at),
@@ -162,10 +166,10 @@ fn document_before(text: &str) -> Option<Document> {
         let start = text.len().wrapping_sub(name.len());
         text.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(name)) && is_word_start(text, start)
     });
-    let mut words = text.rsplit(' ');
-    let number = words.next().is_some_and(|word| word.parse::<u32>().is_ok());
-    let rfc = number && words.next().is_some_and(|word| word.ends_with("RFC"));
-    page.map(|(name, _)| Document::Page(name)).or(rfc.then_some(Document::Rfc))
+    let (rest, number) = text.rsplit_once(' ').unwrap_or_default();
+    let is_rfc = rest.ends_with("RFC") && number.parse::<u32>().is_ok();
+    let is_foreign = is_rfc || FOREIGN.iter().any(|name| text.ends_with(name));
+    page.map(|(name, _)| Document::Page(name)).or(is_foreign.then_some(Document::Foreign))
 }
 
 /// The numbers after a word for items, such as ` rules 4 and 5`, and the length of that text.
@@ -253,7 +257,7 @@ fn citations_are_found_in_every_spelling() {
         ("// manifest $6 quirk ~17, packs $2", "manifest $6 item 17; packs $2"),
         ("// manifest $5.2 rules 4 and 5, $6", "manifest $5.2 item 4 item 5; manifest $6"),
         ("\"see content\n    layout $3 trap ~1\"", "content layout $3 item 1"),
-        ("// RFC 9110 $13.2.2, $13.1", ""),
+        ("// RFC 9110 $13.2.2, $13.1 and proxy-protocol.txt $2", ""),
         ("// glossary \"os-core\" and a glossary", "glossary \"os-core\""),
         ("let packs = hash(manifest, 1); // packs 20, a hash: 4", ""),
     ] {
