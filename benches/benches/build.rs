@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Timed: everything from the plan to the pointers, on all cores. Not timed: reading and hashing the trees, which are
-//! made in memory, and signing, which a machine without a key goes without.
+//! made in memory, and signing, which needs a key.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 use std::sync::Arc;

@@ -1,16 +1,16 @@
-//! Deltas of pairs of files: time, size, and the same of a `bsdiff` found on PATH.
+//! Deltas of pairs of files: time and size, compared with a `bsdiff` found on PATH.
 //!
 //! ```text
 //! cargo bench -p clearwell-benches --bench delta -- PAIRS      PAIRS has NAME.old and NAME.new
-//! cargo bench -p clearwell-benches --bench delta -- --smoke    made-up pairs, once, no peer
+//! cargo bench -p clearwell-benches --bench delta -- --smoke    made-up pairs, once, without bsdiff
 //! ```
 //!
 //! Timed: one delta on one thread, from bytes in memory to bytes in memory, and the whole process of bsdiff, which reads
-//! and writes files besides (milliseconds). Both in seconds of processor time, so that what else the machine does changes
+//! and writes files too (milliseconds). Both in seconds of processor time, which other work on the machine affects
 //! little. Every delta of ours is applied and compared, outside the measured time.
 //!
-//! bsdiff takes many minutes for large pairs: what it gave and took is kept in `PAIRS/bsdiff.tsv` (name, bytes, seconds),
-//! a line per pair, and taken from there the next time.
+//! bsdiff takes many minutes for large pairs: its results are kept in `PAIRS/bsdiff.tsv` (name, bytes, seconds),
+//! a line per pair, and read from there the next time.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ fn main() {
         Some(dir) => on_disk(Path::new(dir)),
     };
     let mut peer = match arguments.first() {
-        Some(dir) if dir != "--smoke" => Some(Peer::new(Path::new(dir))),
+        Some(dir) if dir != "--smoke" => Some(Reference::new(Path::new(dir))),
         _ => None,
     };
     if peer.is_none() {
@@ -75,11 +75,11 @@ fn main() {
     }
 }
 
-/// What deltas take.
+/// Size and time of deltas.
 #[derive(Clone, Copy, Default)]
 struct Sum {
     bytes: usize,
-    /// Of a processor.
+    /// Processor time.
     seconds: f64,
 }
 
@@ -95,21 +95,21 @@ impl Sum {
     }
 }
 
-/// What this process has used of a processor, threads that ended included.
+/// Processor time of this process, of threads that have ended too.
 fn processor_seconds() -> f64 {
     processor_time(11)
 }
 
-/// What processes that this one waited for have used of a processor.
+/// Processor time of child processes that were waited for.
 fn processor_seconds_of_children() -> f64 {
     processor_time(13)
 }
 
 /// Two numbers of `/proc/self/stat`, in user mode and in the kernel. They come after the name of the program, which may
-/// hold anything but ends with the last bracket (proc(5)).
+/// contain anything but ends with the last bracket (proc(5)).
 fn processor_time(field: usize) -> f64 {
     const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = fs::read_to_string("/proc/self/stat").expect("a kernel that counts");
+    let stat = fs::read_to_string("/proc/self/stat").expect("/proc/self/stat");
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     let ticks: u64 = fields.skip(field).take(2).map(|field| field.parse::<u64>().expect("a number")).sum();
     ticks as f64 / TICKS_PER_SECOND
@@ -147,13 +147,13 @@ fn made_up() -> Vec<(String, Vec<u8>, Vec<u8>)> {
     ]
 }
 
-/// The bsdiff on PATH, and what is known of it.
-struct Peer {
+/// The bsdiff on PATH, and its results so far.
+struct Reference {
     table: PathBuf,
     known: BTreeMap<String, Sum>,
 }
 
-impl Peer {
+impl Reference {
     fn new(pairs: &Path) -> Self {
         let table = pairs.join("bsdiff.tsv");
         let text = fs::read_to_string(&table).unwrap_or_default();
@@ -165,7 +165,7 @@ impl Peer {
         Self { known: text.lines().filter_map(line).collect(), table }
     }
 
-    /// `None` if it gives no delta, or is not there.
+    /// `None` if it makes no delta, or is not on PATH.
     fn bsdiff(&mut self, name: &str, old: &[u8], new: &[u8]) -> Option<Sum> {
         if let Some(known) = self.known.get(name) {
             return Some(*known);

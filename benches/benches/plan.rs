@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Two plans each: a first version, and an update in which one file in fifty changed. Memory is the most that the process
-//! has held so far, so sizes grow from line to line.
+//! has used so far, so sizes grow from line to line.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 use std::sync::Arc;
@@ -95,7 +95,7 @@ fn inputs(version: Version, previous: Option<Version>, bundles: u32, files: u32)
     }
 }
 
-/// The most memory that this process has held, in MiB.
+/// Peak resident memory of this process, in MiB.
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();

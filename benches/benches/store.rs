@@ -1,13 +1,13 @@
-//! Looking after a store: how fast bytes are checked, and how long the plan of a collection takes.
+//! Maintenance of a store: throughput of `check`, and time and memory of the plan of `gc`.
 //!
 //! ```text
 //! cargo bench -p clearwell-benches --bench store               600 MB checked; 200 versions with a million files
-//! cargo bench -p clearwell-benches --bench store -- --smoke    a hundredth of it
+//! cargo bench -p clearwell-benches --bench store -- --smoke    one hundredth of that
 //! ```
 //!
-//! `check`: the bytes of fullfiles and packs against the index, on all cores, beside `sha256sum` over the same files on
-//! the same cores, both with the files in the page cache. Target: at least 0.8 of its throughput. Not timed: what is inside
-//! the files.
+//! `check`: the bytes of fullfiles and packs against the index, on all cores, compared with `sha256sum` over the same
+//! files on the same cores, both with the files in the page cache. Target: at least 0.8 of its throughput. Not timed: the contents of
+//! archives.
 //!
 //! `gc`: a plan that keeps the last 10, 50, 100 of 200 versions, from indexes and manifests on disk. Target: under 10 s
 //! and 500 MiB. Each version changes 5 of 100 bundles.
@@ -43,7 +43,7 @@ fn check_bytes(total: u64) {
     let draft = writer.draft(version(10), "").expect("a new version");
     let (mut made, mut files, mut state) = (0, 0_u64, 0x9e37_79b9_7f4a_7c15_u64);
     while made < total {
-        // As in a real release: half of the bytes in packs of megabytes, half in files of kilobytes.
+        // As in a real release: half of the bytes in packs of megabytes, half in fullfiles of kilobytes.
         let is_pack = files % 200 == 0;
         let size = if is_pack { 6 << 20 } else { 2 << 10 << (files % 7) };
         let mut bytes = vec![0; size];
@@ -112,7 +112,7 @@ fn plan_collections(files_per_bundle: u64) {
     }
 }
 
-/// Writes indexes, records and manifests, and none of the files: a plan does not look at them.
+/// Writes indexes, records and manifests but not the files, which a plan does not read.
 fn synthesize(store: &Store, files_per_bundle: u64) -> usize {
     let layout = store.layout();
     let (mut manifests, mut hashes): (Vec<Manifest>, Vec<FileHash>) = Default::default();
@@ -131,7 +131,7 @@ fn synthesize(store: &Store, files_per_bundle: u64) -> usize {
                 None => (0..files_per_bundle).map(|file| entry(at, file, version, &mut next)).collect(),
                 Some(before) => {
                     let mut entries = before.entries.clone();
-                    // A tenth of the bundle, another each time.
+                    // One tenth of the bundle, a different one in each version.
                     let tenth = (files_per_bundle / 10).max(1);
                     for file in (0..tenth).map(|file| (u64::from(step) * tenth + file) % files_per_bundle) {
                         entries[file as usize] = entry(at, file, version, &mut next);
@@ -177,7 +177,7 @@ fn write(folder: &Path, artifact: Artifact, bytes: &[u8], artifacts: &mut BTreeM
     artifacts.insert(artifact, meta(bytes));
 }
 
-/// An index, as the store lays it out: fullfiles by hash, then the others by name.
+/// An index in the layout of the store: fullfiles by hash, then the other artifacts by name.
 fn index(release: Version, artifacts: &BTreeMap<Artifact, ArtifactMeta>) -> Vec<u8> {
     let (mut fullfiles, mut others) = (Vec::new(), BTreeMap::new());
     for (artifact, meta) in artifacts {

@@ -1,13 +1,12 @@
-//! Our encoder of xz against liblzma's preset 6, on bytes as they are in packs.
+//! Our xz encoder compared with preset 6 of liblzma, on the kind of data that packs contain.
 //!
 //! ```text
 //! cargo bench -p clearwell-benches --bench xz -- FILE…       each file; machine code with the branch filter
-//! cargo bench -p clearwell-benches --bench xz -- --smoke     this program, the beginning of it
+//! cargo bench -p clearwell-benches --bench xz -- --smoke     the beginning of this program
 //! ```
 //!
-//! One thread, processor time, in alternating turns; the window is 32 MiB for both, and ours is as the
-//! profile `small` has it. Every stream is read back by liblzma
-//! before a line is printed.
+//! One thread, processor time, in alternating runs; the dictionary is 32 MiB for both, and the other options of ours are
+//! those of the profile `small`. Every stream is decoded by liblzma before a line is printed.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 use std::io::{Read, Write};

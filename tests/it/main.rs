@@ -1,4 +1,4 @@
-//! Tests of the whole, in one binary.
+//! Tests across crates, in one binary.
 #![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
 
 mod docs;

@@ -8,21 +8,21 @@ use clearwell_format::{BundleName, FileHash, FormatNumber, Resource, Version};
 use clearwell_store::{PointerSet, ReleaseRecord, Store};
 use tempfile::TempDir;
 
-/// How much there is.
+/// The size of the corpus.
 #[derive(Clone, Copy)]
 pub(crate) enum Scale {
     Full,
     Smoke,
 }
 
-/// A store on disk, and what is in it.
+/// A store on disk, and the paths in it.
 pub(crate) struct Corpus {
     folder: TempDir,
     /// Paths of small objects; 7 KiB in the mean.
     pub(crate) small: Vec<String>,
     /// Paths of manifests, some tens of KiB.
     pub(crate) manifests: Vec<String>,
-    /// Paths of packs for updates, some hundreds of KiB.
+    /// Paths of delta packs, some hundreds of KiB.
     pub(crate) packs: Vec<String>,
     /// Paths of large packs, and their size.
     pub(crate) large: Vec<String>,
@@ -35,14 +35,14 @@ impl Corpus {
             Scale::Full => (15_000, 64 << 20),
             Scale::Smoke => (200, 2 << 20),
         };
-        // Beside the build, where there is room and a disk; in memory files would have no page cache to come from.
+        // In the build folder, on a disk with enough space: files of a tmpfs are not read through the page cache.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the corpus");
         let store = Store::create(folder.path().join("store")).expect("a new store");
         let version = Version::new(20).expect("a version");
         let format = FormatNumber::new(30).expect("a format");
         let mut random = Random(1);
         let mut corpus = Self { folder, small: vec![], manifests: vec![], packs: vec![], large: vec![], large_bytes };
-        let mut writer = store.writer("bench").expect("nobody else writes");
+        let mut writer = store.writer("bench").expect("the only writer");
         {
             let draft = writer.draft(version, "bench").expect("a new release");
             let put = |artifact: Artifact, bytes: Vec<u8>| {
@@ -92,7 +92,7 @@ impl Corpus {
     }
 }
 
-/// A generator of numbers that is the same each time.
+/// Pseudo-random numbers, the same in each run.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {

@@ -1,4 +1,5 @@
-//! The floor: a loop that reads something and answers with one prepared text. No server can be cheaper in this shape.
+//! The floor: a loop over epoll that reads anything and writes one prepared response. No single-threaded server that
+//! reads and writes once per request can cost less.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -42,7 +43,7 @@ pub(crate) fn serve() {
             let Some(stream) = connections.get_mut(&event.token()) else { continue };
             match stream.read(&mut buffer) {
                 Ok(1..) => {
-                    // Fits into the socket's buffer: the client waits for it before it asks again.
+                    // Fits into the socket's buffer: the client waits for the response before it sends the next request.
                     let _ = stream.write(&text);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}

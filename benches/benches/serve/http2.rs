@@ -1,4 +1,4 @@
-//! Load over HTTP/2 and TLS: some connections with some streams each, always full.
+//! Load over HTTP/2 and TLS: a fixed number of connections and of concurrent streams on each.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,7 +1,7 @@
 //! Load over HTTP/1.1: one thread, one loop over epoll, one request at a time on each connection.
 //!
-//! Answers are read as cheaply as may be: their header is looked at for status and length, and what is large is thrown
-//! away in the kernel.
+//! Responses are read as cheaply as possible: only status and length of the header are parsed, and large bodies are
+//! discarded in the kernel.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,7 +19,7 @@ use crate::corpus::Random;
 use crate::machine;
 use crate::workload::Sample;
 
-/// What is to be asked of whom.
+/// The requests, and the server that gets them.
 pub(crate) struct Plan<'a> {
     pub(crate) address: SocketAddr,
     pub(crate) pids: &'a [u32],
@@ -33,13 +33,13 @@ pub(crate) struct Plan<'a> {
 /// When the next request is sent.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Pace {
-    /// As soon as the one before is answered.
+    /// As soon as the previous response is complete.
     Peak,
-    /// So many in a second, whatever the answers do; waiting for a connection counts.
+    /// Requests per second, independent of the responses; time spent waiting for a connection is part of the latency.
     Rate(f64),
-    /// On a new connection, as soon as the one before is closed.
-    Anew,
-    /// Each connection asks once and then rests.
+    /// On a new connection, as soon as the previous one is closed.
+    NewConnection,
+    /// Each connection sends one request and is then idle.
     Once,
 }
 
@@ -55,9 +55,9 @@ impl Request {
     }
 }
 
-/// Connections that are being opened at the same time, so that no queue of a listener overflows.
+/// Connections that are opened concurrently: more would overflow the queue of a listener.
 const OPENING: usize = 100;
-/// From here on a body is thrown away without copying it.
+/// From this size on, a body is discarded without copying it.
 const LARGE_BYTES: u64 = 64 << 10;
 
 pub(crate) fn drive(plan: &Plan<'_>) -> Sample {
@@ -85,7 +85,7 @@ struct Load<'a> {
     plan: &'a Plan<'a>,
     poll: Poll,
     connections: Vec<Connection>,
-    /// Connections that wait for something to ask.
+    /// Connections without a request to send.
     resting: VecDeque<usize>,
     opening: usize,
     random: Random,
@@ -94,7 +94,7 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Opens every connection and lets each ask once.
+    /// Opens every connection and sends one request on each.
     fn open_all(&mut self) {
         let mut events = Events::with_capacity(1024);
         let mut answered = 0;
@@ -109,7 +109,7 @@ impl Load<'_> {
             assert!(!events.is_empty(), "no answer within 5 seconds; {answered} connections were answered");
             for event in &events {
                 let token = event.token().0;
-                // Answered before; the server has closed the connection since, as `Pace::Anew` asks it to.
+                // Answered before; the server has closed the connection since, as `Pace::NewConnection` asks it to.
                 if self.connections[token].left == Some(0) {
                     continue;
                 }
@@ -171,7 +171,7 @@ impl Load<'_> {
     }
 
     fn ask(&mut self, token: usize, asked: Instant) {
-        if self.plan.pace == Pace::Anew {
+        if self.plan.pace == Pace::NewConnection {
             return self.reopen(token);
         }
         let request = self.random.below(self.plan.requests.len());
@@ -183,7 +183,7 @@ impl Load<'_> {
         self.connections[token] = Connection::open(self.plan, &self.poll, token, request);
     }
 
-    /// Goes on with a connection; something if its answer came to an end.
+    /// Continues a connection; `Some` when its response is complete.
     fn step(&mut self, token: usize) -> Option<Step> {
         let connection = &mut self.connections[token];
         let before = connection.body_bytes;
@@ -211,7 +211,7 @@ struct Connection {
     is_head: bool,
     asked: Instant,
     head: Vec<u8>,
-    /// Of the body; `None` while the header is not complete.
+    /// Remaining bytes of the body; `None` while the header is incomplete.
     left: Option<u64>,
     body_bytes: u64,
 }
@@ -234,7 +234,7 @@ impl Connection {
         self.left = None;
         match &mut self.tls {
             None => {
-                // Some hundred bytes fit; if the server has closed, reading tells.
+                // A few hundred bytes fit into the buffer; if the server has closed the connection, reading reports it.
                 let _ = self.stream.write(&request.bytes);
             }
             Some(tls) => {
@@ -273,7 +273,7 @@ impl Connection {
             let asked = self.asked;
             self.ask(&plan.requests[request], request, asked);
         }
-        let closes = plan.pace == Pace::Anew;
+        let closes = plan.pace == Pace::NewConnection;
         loop {
             if closes && self.left == Some(0) {
                 return Ok(Some(Step::Answered));
@@ -342,7 +342,7 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// The length that a header of a good answer names.
+/// The `Content-Length` of a successful response.
 fn content_length(head: &[u8]) -> Option<u64> {
     let is_good = head.starts_with(b"HTTP/1.1 200 ") || head.starts_with(b"HTTP/1.1 206 ");
     let line = head

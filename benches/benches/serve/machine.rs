@@ -1,4 +1,4 @@
-//! The machine: which core does what, a network of our own, and what processes cost.
+//! The machine: assignment of cores, a separate network namespace, CPU time and memory of processes.
 
 use std::fs;
 use std::process::Command;
@@ -30,7 +30,7 @@ impl Cores {
         Self { server, load }
     }
 
-    /// From now on this process, and what it starts, runs on the core of servers.
+    /// From now on this process and its children run on the core of the servers.
     pub(crate) fn server(&self) {
         pin(self.server.as_ref());
     }
@@ -47,7 +47,7 @@ fn pin(set: Option<&CpuSet>) {
     }
 }
 
-/// Goes into a network namespace with `reno`, where that is allowed.
+/// Enters a network namespace with `reno` congestion control, where that is allowed.
 #[expect(unsafe_code, reason = "a namespace is left by one thread only")]
 pub(crate) fn separate_network() {
     // SAFETY: called at the start of `main`, before any other thread and any socket.
@@ -55,9 +55,9 @@ pub(crate) fn separate_network() {
         && Command::new("ip").args(["link", "set", "lo", "up"]).status().is_ok_and(|status| status.success())
         && fs::write("/proc/sys/net/ipv4/tcp_congestion_control", "reno").is_ok();
     if !separated {
-        println!("no network namespace of our own (that needs root and ip): figures of large answers are noisier");
+        println!("no separate network namespace (needs root and ip): the results for large responses are noisier");
     }
-    // Thousands of connections a second from one address.
+    // Thousands of connections per second from one address.
     let _ = fs::write("/proc/sys/net/ipv4/ip_local_port_range", "1024 65535");
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn cpu(pids: &[u32]) -> Duration {
     Duration::from_secs_f64(pids.iter().map(ticks).sum::<u64>() as f64 / per_second as f64)
 }
 
-/// Resident memory of processes in MiB, of pages shared between them each its share.
+/// Resident memory of processes in MiB; a page that several share counts by its share (PSS).
 pub(crate) fn resident_mib(pids: &[u32]) -> f64 {
     let kib = |pid: &u32| -> f64 {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Serving, against nginx: what a request costs the machine, and what clients get.
+//! The server compared with nginx: CPU per request, throughput, latency and memory.
 //!
 //! ```text
 //! cargo bench -p clearwell-benches --bench serve                      every workload, with a table at the end
@@ -6,15 +6,16 @@
 //! cargo bench -p clearwell-benches --bench serve -- --smoke           each workload once, briefly; what CI runs
 //! ```
 //!
-//! Servers run as processes of their own on the first core, with one worker; the load runs on the second. Ours is this
-//! program again, with metrics and a sampled access log. Each pair measures ours and nginx one after the other on the
-//! same store; what is printed is the median of the pairs' ratios, with the target of the design beside it. The floor is
-//! a loop that answers everything with one prepared text.
+//! Servers run as separate processes on the first core, with one worker; the load runs on the second. Our server is this
+//! program again, with metrics and a sampled access log. Each pair measures ours and nginx in sequence on the same store;
+//! the table shows the median of the pairs' ratios and the target. The floor is a loop that answers every request with
+//! one prepared response.
 //!
 //! As root everything happens in a network namespace with the `reno` congestion control: the pacing of others doubles
-//! the cost of large answers and makes it noisy, for all servers alike. CPU is user and system time of the server's
-//! processes from `/proc/PID/stat`. On a machine that does other work as well, put `chrt -f 10` in front of the built
-//! bench: a server that waits for its turn wakes up once for each request, which costs more than the request. Without nginx on PATH only our own figures are printed, and that is said.
+//! the cost of large responses and makes it noisy, for all servers alike. CPU is user and system time of the server's
+//! processes from `/proc/PID/stat`. On a machine with other load, put `chrt -f 10` in front of the built bench: a server
+//! that waits for the scheduler wakes up once for each request, which costs more than the request. Without nginx on PATH
+//! only our own figures are printed, with a message.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 
 mod corpus;
@@ -30,7 +31,7 @@ mod workload;
 use std::time::Duration;
 
 use crate::corpus::{Corpus, Scale};
-use crate::peers::Peer;
+use crate::peers::ServerProcess;
 use crate::table::Table;
 use crate::workload::{Run, Workload};
 
@@ -72,19 +73,19 @@ fn main() {
     let corpus = Corpus::make(if options.smoke { Scale::Smoke } else { Scale::Full });
     let nginx = peers::has_nginx();
     if !nginx {
-        println!("SKIPPED: the comparison; there is no nginx on PATH");
+        println!("SKIPPED: the comparison; nginx is not on PATH");
     }
     let mut table = Table::default();
     let wanted = |workload: &Workload| {
         options.only.as_ref().is_none_or(|only| only.split('|').any(|word| workload.name().contains(word)))
     };
     for workload in Workload::all(options.smoke).into_iter().filter(wanted) {
-        let mut ours = Peer::clearwell(&corpus, &cores);
-        let mut theirs = nginx.then(|| Peer::nginx(&corpus, &cores));
-        let mut floor = workload.has_floor().then(|| Peer::floor(&corpus, &cores));
+        let mut ours = ServerProcess::clearwell(&corpus, &cores);
+        let mut theirs = nginx.then(|| ServerProcess::nginx(&corpus, &cores));
+        let mut floor = workload.has_floor().then(|| ServerProcess::floor(&corpus, &cores));
         cores.load();
-        let run = |peer: &mut Peer, time, rate| workload.run(&Run { peer, corpus: &corpus, time, rate });
-        // The first answers are made of cold caches.
+        let run = |peer: &mut ServerProcess, time, rate| workload.run(&Run { peer, corpus: &corpus, time, rate });
+        // The first responses come from cold caches.
         let warm_up = if options.smoke { options.time } else { Duration::from_secs(1) };
         for peer in [Some(&mut ours), theirs.as_mut(), floor.as_mut()].into_iter().flatten() {
             if !workload.is_once() {
@@ -109,5 +110,5 @@ fn main() {
         println!("{}", table.line(&workload));
     }
     println!("\n{table}");
-    assert!(table.errors() == 0, "{} requests were not answered as they should be", table.errors());
+    assert!(table.errors() == 0, "{} requests failed", table.errors());
 }

@@ -1,4 +1,4 @@
-//! The servers that are compared, as processes.
+//! The servers that are compared, as child processes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _};
@@ -14,28 +14,28 @@ use clearwell_store::Store;
 use crate::corpus::Corpus;
 use crate::machine::{self, Cores};
 
-/// A server that runs.
-pub(crate) struct Peer {
+/// A running server.
+pub(crate) struct ServerProcess {
     child: Child,
-    /// Ours ends when this is closed.
+    /// Our server ends when this is closed.
     _stdin: Option<ChildStdin>,
-    /// The processes that do the work.
+    /// The worker processes.
     pub(crate) pids: Vec<u32>,
     pub(crate) address: SocketAddr,
     pub(crate) tls_address: SocketAddr,
 }
 
-impl Peer {
+impl ServerProcess {
     pub(crate) fn clearwell(corpus: &Corpus, cores: &Cores) -> Self {
-        Self::ourselves(&["clearwell".as_ref(), corpus.path("").as_os_str()], cores)
+        Self::this_program(&["clearwell".as_ref(), corpus.path("").as_os_str()], cores)
     }
 
     pub(crate) fn floor(_: &Corpus, cores: &Cores) -> Self {
-        Self::ourselves(&["floor".as_ref()], cores)
+        Self::this_program(&["floor".as_ref()], cores)
     }
 
     /// This program in another role, which prints its two addresses.
-    fn ourselves(role: &[&std::ffi::OsStr], cores: &Cores) -> Self {
+    fn this_program(role: &[&std::ffi::OsStr], cores: &Cores) -> Self {
         cores.server();
         let program = std::env::current_exe().expect("this program is a file");
         let mut child = Command::new(program)
@@ -67,9 +67,9 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // SIGTERM, so that nginx ends its workers; ours ends by it as well.
+        // SIGTERM, so that nginx ends its workers; it ends our server too.
         if let Some(pid) = rustix::process::Pid::from_raw(self.child.id() as i32) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
@@ -81,7 +81,7 @@ pub(crate) fn has_nginx() -> bool {
     Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// The role of our server: with everything on that is on in production. Ends when its standard input does.
+/// Runs our server, with every feature that is enabled in production, until standard input is closed.
 pub(crate) fn serve(folder: &Path) {
     let log = fs::File::create(folder.join("clearwell.log")).expect("room for a log");
     tracing_subscriber::fmt().json().with_writer(std::sync::Mutex::new(log)).init();
@@ -116,8 +116,8 @@ fn free_addresses() -> [SocketAddr; 2] {
     listeners.map(|listener| listener.local_addr().expect("it is bound"))
 }
 
-/// Tuned as for this job: everything the manual recommends for static files, connections with their first bytes as ours
-/// has them, no access log.
+/// Everything that the manual recommends for static files, connections accepted with their first bytes as ours are, no
+/// access log.
 fn nginx_config(corpus: &Corpus, address: SocketAddr, tls_address: SocketAddr) -> String {
     let dir = corpus.path("").display().to_string();
     let dir = dir.trim_end_matches('/');

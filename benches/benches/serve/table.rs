@@ -1,4 +1,4 @@
-//! What was measured, as ratios beside their targets.
+//! The results, as ratios and their targets.
 
 use std::fmt;
 

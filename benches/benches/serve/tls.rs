@@ -1,4 +1,4 @@
-//! The client's side of TLS: 1.3, no resumption, the bench's own certificate.
+//! The client's side of TLS: 1.3, no resumption, the certificate of the corpus.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,13 +1,13 @@
-//! What is asked, and what it may cost.
+//! Workloads: their requests, and the targets for cost and throughput.
 
 use std::time::Duration;
 
 use crate::corpus::{Corpus, Random};
 use crate::load::{self, Pace, Plan, Request};
-use crate::peers::Peer;
+use crate::peers::ServerProcess;
 use crate::{http2, tls};
 
-/// A workload of the design's table.
+/// One row of the table of results.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Workload {
     kind: Kind,
@@ -29,14 +29,14 @@ enum Kind {
     Idle,
 }
 
-/// In what cost is counted.
+/// The unit of cost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Unit {
-    /// Microseconds of CPU for each request; requests in a second.
+    /// Microseconds of CPU for each request; requests per second.
     Request,
-    /// Seconds of CPU for each gigabyte; gigabytes in a second.
+    /// Seconds of CPU for each gigabyte; gigabytes per second.
     Gigabyte,
-    /// Microseconds until 99 in a hundred are answered.
+    /// 99th percentile of the latency, in microseconds.
     Tail,
     /// Resident MiB.
     Memory,
@@ -53,12 +53,12 @@ impl Unit {
     }
 }
 
-/// One measurement to be made.
+/// A measurement to make.
 pub(crate) struct Run<'a> {
-    pub(crate) peer: &'a Peer,
+    pub(crate) peer: &'a ServerProcess,
     pub(crate) corpus: &'a Corpus,
     pub(crate) time: Duration,
-    /// Requests in a second; as many as go without one.
+    /// Requests per second; `None`: as many as possible.
     pub(crate) rate: Option<f64>,
 }
 
@@ -158,7 +158,7 @@ impl Workload {
         }
     }
 
-    /// Cost at most, throughput at least, of nginx's.
+    /// The largest ratio of costs and the smallest ratio of throughputs, both to nginx.
     pub(crate) const fn targets(&self) -> (Option<f64>, Option<f64>) {
         match self.kind {
             Kind::Small if self.connections > 64 => (Some(0.65), Some(1.25)),
@@ -179,18 +179,18 @@ impl Workload {
         self.kind == Kind::Small
     }
 
-    /// The share of nginx's peak at which requests come.
+    /// The rate of requests, as a share of nginx's peak.
     pub(crate) fn share_of_peak(&self) -> Option<f64> {
         (self.kind == Kind::Tail).then_some(0.7)
     }
 
-    /// Into how many windows the time of a pair is cut. A machine that stands still for ten milliseconds, as virtual ones
-    /// do now and then, makes the slowest hundredth of a second: of many short windows most are free of it.
+    /// The number of windows into which the time of a pair is divided. A pause of ten milliseconds, which virtual machines
+    /// have now and then, decides the 99th percentile of a whole second: most of many short windows do not contain one.
     pub(crate) fn windows_of_a_pair(&self, time: Duration) -> u32 {
         if self.kind == Kind::Tail { (time.as_millis() / 250).clamp(1, 20) as u32 } else { 1 }
     }
 
-    /// True if servers are to be measured once, as they are after their start.
+    /// True if servers are measured once, directly after their start.
     pub(crate) fn is_once(&self) -> bool {
         self.kind == Kind::Idle
     }
@@ -208,7 +208,7 @@ impl Workload {
             requests: self.requests(run.corpus),
             pace: match (self.kind, run.rate) {
                 (Kind::Idle, _) => Pace::Once,
-                (Kind::NewConnection | Kind::NewConnectionTls, _) => Pace::Anew,
+                (Kind::NewConnection | Kind::NewConnectionTls, _) => Pace::NewConnection,
                 (_, Some(rate)) => Pace::Rate(rate),
                 (_, None) => Pace::Peak,
             },
@@ -216,12 +216,12 @@ impl Workload {
         })
     }
 
-    /// Requests to choose from; those that are more frequent are there more often.
+    /// Requests to choose from; frequent ones are listed several times.
     fn requests(&self, corpus: &Corpus) -> Vec<Request> {
         let get = |headers: &'static str| move |path: &String| Request::new("GET", path, headers);
         match self.kind {
             Kind::Small | Kind::Tail => corpus.small.iter().map(get(CLEARTEXT)).collect(),
-            // One object: what caches hold is no matter of idle connections.
+            // One object: the memory of caches is not part of this workload.
             Kind::Idle => corpus.small[..1].iter().map(get(CLEARTEXT)).collect(),
             Kind::SmallTls | Kind::SmallHttp2 => corpus.small.iter().map(get(OVER_TLS)).collect(),
             Kind::NewConnection | Kind::NewConnectionTls => corpus.small.iter().map(get(LAST)).collect(),
@@ -240,7 +240,7 @@ impl Workload {
             }
             Kind::Mixed => {
                 let mut random = Random(9);
-                // As an update asks: the size of each pack first, then packs and manifests, then single files.
+                // In the order of an update: the size of each pack first, then packs and manifests, then fullfiles.
                 (0..4000)
                     .map(|_| match random.below(100) {
                         0..10 => Request::new("HEAD", random.of(&corpus.packs), CLEARTEXT),

@@ -1,4 +1,4 @@
-//! What was planned against what the reference made.
+//! Compares a plan with the output of the reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use clearwell_generate::tree::{Body, Node};
 use super::replay::{Released, Replay};
 use super::scenario::Scenario;
 
-/// Every difference, as a line; empty if there is none.
+/// One line per difference; empty if there are none.
 pub(super) fn all(folder: &Path, scenario: &Scenario, replay: &Replay) -> Vec<String> {
     let expected = folder.join("expected");
     let mut differences = Vec::new();
@@ -63,7 +63,7 @@ fn pointers(expected: &Path, replay: &Replay, differences: &mut Vec<String>) {
     }
 }
 
-/// Manifests whose lines of one version and path come in no particular order.
+/// Manifests in which the order of lines with equal version and path is undefined.
 fn ties(expected: &Path) -> BTreeSet<String> {
     match fs::read(expected.join("ties.json")) {
         Ok(text) => serde_json::from_slice(&text).unwrap(),
@@ -169,7 +169,7 @@ fn columns(node: &Node) -> String {
     format!("{kind}\t{mode:04o}\t{}\t{}\t{size}\t{link}", node.owner.uid, node.owner.gid)
 }
 
-/// The loose rule: same packs, each with at least the hashes of the reference's, and nothing but the bundle's content.
+/// The loose rule: the same packs, each with at least the hashes of the reference's pack and only content of the bundle.
 fn packs(folder: &Path, version: Version, replay: &Replay, differences: &mut Vec<String>) {
     let mut theirs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in rows(&folder.join("packs.tsv")) {
@@ -202,8 +202,8 @@ fn packs(folder: &Path, version: Version, replay: &Replay, differences: &mut Vec
     }
 }
 
-/// The hash that a member of a pack provides. The name of a delta is recorded as far as a tar header holds it, so of its
-/// second hash there are only the first digits.
+/// The hash that a member of a pack provides. The recorded name of a delta is cut off at the length of
+/// a tar header, so only the first digits of its second hash are known.
 pub(super) fn provided(member: &str) -> Option<String> {
     if let Some(delta) = member.strip_prefix("delta/10-20-") {
         let (_, to) = delta.split_once('-').unwrap();

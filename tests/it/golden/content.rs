@@ -1,4 +1,4 @@
-//! The content generators of the scenarios, byte exact.
+//! The content generators of the scenarios, exact to the byte.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(super) struct Edit {
     insert: Option<Piece>,
 }
 
-/// Zeros, never in memory at once.
+/// Zeros, never in memory as a whole.
 pub(super) struct Zeros(pub(super) u64);
 
 impl Generated for Zeros {
@@ -44,7 +44,7 @@ impl Generated for Zeros {
 }
 
 impl Generator {
-    /// The bytes; of zeros only what fits into memory.
+    /// The bytes. Not for zeros that do not fit into memory.
     pub(super) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Stream { seed, size } => stream(seed, *size),

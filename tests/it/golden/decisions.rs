@@ -1,4 +1,4 @@
-//! Scenarios 901 to 906: mistakes of the reference, and what this generator decides to do instead.
+//! Scenarios 901 to 906: bugs of the reference, and what this generator does instead.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn replay(name: &str) -> Replay {
     replay
 }
 
-/// What the reference wrote.
+/// The manifest that the reference wrote.
 fn reference(name: &str, version: u32, manifest: &str) -> Vec<u8> {
     fs::read(fixture(name).join(format!("expected/{version}/Manifest.{manifest}"))).unwrap()
 }
@@ -35,7 +35,7 @@ fn lists(manifest: &Manifest, path: &str) -> bool {
 ///
 /// Decision: it can be planned. Its bundles are installed together or not at all, so the file is needed once, and it is
 /// kept in the first of them by name, which gives the same manifests from any order of `groups.ini`. The guard refuses
-/// to publish it, because clients crash when its bundles are to be removed; who can live with that allows the rule.
+/// to publish it, because clients crash when its bundles are removed; a maintainer who accepts that allows the rule.
 #[test]
 fn golden_901_a_file_of_a_cycle_is_kept_in_the_first_of_its_bundles() {
     let name = "901-quirk-include-cycle";
@@ -50,7 +50,7 @@ fn golden_901_a_file_of_a_cycle_is_kept_in_the_first_of_its_bundles() {
     assert!(lists(left, "/usr/share/left-empty"));
     let told: Vec<String> = replay.plan(10).warnings.iter().map(ToString::to_string).collect();
     assert_eq!(told, ["the bundles left, right include each other: what several list is kept in the first"]);
-    // Who includes a cycle leaves out what either of its bundles has, as the reference does.
+    // A bundle that includes a cycle leaves out what either bundle of the cycle has, as in the reference.
     assert_eq!(replay.manifest(10, "user").to_bytes(), reference(name, 10, "user"));
 
     // Version 20 breaks the cycle: the file moves to the bundle that the other includes.
@@ -100,7 +100,7 @@ fn golden_902_all_debug_information_is_removed() {
 /// The reference leaves out a directory with an illegal name and keeps its children, which clients cannot install
 /// without it.
 ///
-/// Decision: what lies below is left out as well, with one warning that names the directory.
+/// Decision: everything below it is left out too, with one warning that names the directory.
 #[test]
 fn golden_903_nothing_below_an_illegal_name_is_listed() {
     let name = "903-quirk-illegal-directory";
@@ -138,7 +138,7 @@ fn golden_904_a_link_among_optimised_builds_releases_nothing() {
 /// The reference compares also-adds that a format before 29 cannot state with a list that is always empty, and releases
 /// the bundle with every version.
 ///
-/// Decision: what the format cannot state is not compared. The first release in format 29 states it, and is one.
+/// Decision: what the format cannot state is not compared. The first release in format 29 states it, and is a change.
 #[test]
 fn golden_905_also_add_is_compared_where_the_format_has_it() {
     let name = "905-quirk-also-add-old-formats";
@@ -148,18 +148,18 @@ fn golden_905_also_add_is_compared_where_the_format_has_it() {
     let extras = replay.manifest(30, "extras");
     assert_eq!(extras.header.also_add, ["tools".parse().unwrap()]);
     assert_eq!(extras.header.previous, Version::new(10));
-    assert!(replay.released(40, "extras").is_none(), "nothing changed any more");
+    assert!(replay.released(40, "extras").is_none(), "nothing changed since");
     let versions = |version| -> Vec<_> {
         replay.plan(version).mom.bundles().map(|entry| (entry.bundle.to_string(), entry.version.number())).collect()
     };
     assert_eq!(versions(40).iter().find(|(bundle, _)| bundle == "extras").unwrap().1, 30);
 }
 
-/// The reference lets a directory with content become a file or a link without a word. Clients end the update with an
+/// The reference lets a directory with content become a file or a link without a warning. Clients end the update with an
 /// error for the file, and leave a `.deleted.*` folder behind for both.
 ///
-/// Decision: the plan is the same bytes, since no other manifest would say what the maintainer asked for; the guard
-/// refuses the file and warns of the link, and names the way around: a release in between without the path.
+/// Decision: the plan is the same bytes, because no other manifest would express what the maintainer asked for; the guard
+/// refuses the file, warns of the link, and names the remedy: a release in between without the path.
 #[test]
 fn golden_906_the_guard_stops_a_directory_that_becomes_a_file() {
     let name = "906-quirk-full-directory-replaced";
@@ -193,7 +193,7 @@ fn refusals(replay: &Replay, version: u32) -> Vec<String> {
         .collect()
 }
 
-/// What the guard says about the manifests of a version.
+/// The findings of the guard for the manifests of a version.
 fn findings(replay: &Replay, version: u32) -> Vec<Finding> {
     let release = &replay.releases[&Version::new(version).unwrap()];
     let listing = |version: Version| {

@@ -1,4 +1,4 @@
-//! The scenarios as real releases in a store: archives are opened, and what is in them is compared.
+//! The scenarios as real releases in a store: the contents of archives are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,7 +26,7 @@ fn golden_scenarios_are_released() {
         if scenario.quirks.iter().any(|quirk| NOT_REPEATED.contains(&quirk.as_str())) {
             continue;
         }
-        // The guard publishes nothing without fullfiles: endpoints could not repair themselves (020 has two gigabytes).
+        // The guard refuses a release without fullfiles: endpoints could not repair themselves (020 has two gigabytes).
         let replay = Replay::run(&scenario);
         if replay.releases.values().any(|release| release.plan.fullfiles.is_empty()) {
             continue;
@@ -39,7 +39,7 @@ fn golden_scenarios_are_released() {
     assert!(failures.is_empty(), "{} scenarios differ\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
-/// Releases all versions of a scenario, one after the other, and returns every difference.
+/// Releases all versions of a scenario, in sequence, and returns every difference.
 fn release(folder: &Path, replay: &Replay) -> Vec<String> {
     let expected = folder.join("expected");
     let place = tempfile::tempdir().unwrap();
@@ -48,7 +48,7 @@ fn release(folder: &Path, replay: &Replay) -> Vec<String> {
     for (version, released) in &replay.releases {
         let mut options = BuildOptions::new(released.inputs.release.timestamp);
         options.deltas = 2;
-        // Scenarios show what a generator does, not what is good for endpoints.
+        // Scenarios show what a generator does, even where it harms endpoints.
         options.allowed = Rule::ALL.iter().copied().filter(|rule| rule.allowable()).collect();
         let mut writer = store.writer("test").unwrap();
         if let Err(error) = build(&released.inputs, &mut writer, None, &options, &Silent) {
@@ -118,8 +118,8 @@ fn fullfiles(folder: &Path, store: &Store, version: Version, differences: &mut V
     differences.extend(theirs.symmetric_difference(&ours).map(|row| format!("{version}: fullfiles differ: {row}")));
 }
 
-/// Packs for new installations are those of the reference; packs for updates may be between other versions. Whatever a
-/// pack holds is what its name says, and content of the bundle; where the reference has the pack, it has no more.
+/// The zero packs are those of the reference; delta packs may be between other versions. Every member of a pack is what
+/// its name says, and content of the bundle; where the reference has the pack, it does not have more members.
 fn packs(folder: &Path, store: &Store, version: Version, released: &Released, differences: &mut Vec<String>) {
     let mut theirs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in rows(&folder.join("packs.tsv")) {

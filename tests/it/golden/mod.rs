@@ -1,12 +1,13 @@
-//! Golden scenarios: what the reference generator made of known inputs, made again (the README of the fixtures).
+//! Golden scenarios: known inputs and the output of the reference generator for them, reproduced (see the README of the
+//! fixtures).
 //!
 //! ```text
-//! tests/fixtures/golden/<scenario>/scenario.json    what goes in
-//!                                  expected/        what the reference made of it
+//! tests/fixtures/golden/<scenario>/scenario.json    the input
+//!                                  expected/        the output of the reference
 //! ```
 //!
 //! `CLEARWELL_GOLDEN` names more folders, separated by colons: a scenario, or a folder of scenarios. A scenario whose
-//! `quirks` name a mistake of the reference that is not repeated is not compared here; those of the fixtures have a
+//! `quirks` name a bug of the reference that is not repeated is not compared here; those of the fixtures have a
 //! test each in [`decisions`].
 
 mod compare;
@@ -29,8 +30,8 @@ use clearwell_format::{BundleName, EntryPath, FileHash, FileKind, Manifest, Vari
 use replay::Replay;
 use scenario::Scenario;
 
-/// Mistakes of the reference that this generator does not repeat (manifest §6). What it does instead, and why, is
-/// beside the tests of [`decisions`].
+/// Bugs of the reference that this generator does not repeat (manifest §6). What it does instead, and why, is in the
+/// comments of [`decisions`].
 const NOT_REPEATED: [&str; 6] = [
     "include-cycle-loses-files",
     "debuginfo-skips-neighbours",
@@ -62,7 +63,7 @@ fn golden_scenarios_are_reproduced() {
     assert!(failures.is_empty(), "{} of {compared} scenarios differ\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
-/// Whoever installs a bundle gets every file that the bundle lists: from its own manifest or from one that it includes.
+/// An endpoint that installs a bundle gets every file that the bundle lists: from its manifest or from an included one.
 #[test]
 fn golden_releases_lose_no_file_that_a_bundle_lists() {
     let mut checked = 0;
@@ -89,7 +90,7 @@ fn golden_releases_lose_no_file_that_a_bundle_lists() {
     assert!(checked > 1000, "{checked}");
 }
 
-/// What an endpoint with `bundle` gets: all that it includes, directly or not, and the bundle itself.
+/// The bundles that an endpoint with `bundle` gets: the bundle and everything that it includes, directly or not.
 fn installed_with<'m>(
     manifests: &'m BTreeMap<BundleName, Arc<Manifest>>,
     bundle: &BundleName,

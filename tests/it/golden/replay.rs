@@ -12,7 +12,7 @@ use clearwell_generate::tree::{Body, Content, Node, Tree};
 use super::content::{self, Generator, Zeros};
 use super::scenario::{Command, Scenario, TreeEntry, Type, VersionInput};
 
-/// What became of a scenario.
+/// The results of a scenario.
 pub(super) struct Replay {
     /// By version.
     pub(super) releases: BTreeMap<Version, Released>,
@@ -27,7 +27,7 @@ pub(super) struct Released {
     pub(super) inputs: Inputs,
     pub(super) plan: Plan,
     pub(super) manifests: Arc<Previous>,
-    /// Packs from earlier versions made by commands; they may lie in the folders of other versions.
+    /// Delta packs made by commands; they may be in the folders of other versions.
     pub(super) packs: Vec<PackPlan>,
 }
 
@@ -78,7 +78,7 @@ impl Replay {
         match argv.as_slice() {
             ["build", "update", options @ ..] => self.build(input, options),
             ["build", "delta-packs", options @ ..] => self.update_packs(input, options),
-            // Deltas between manifests are an offer that clients can do without; those refused here are refused there.
+            // Delta manifests are optional for clients; the reference refuses the same ones.
             ["build", "delta-manifests", options @ ..] => self.earlier(input, options).map(drop),
             other => panic!("no such command: {other:?}"),
         }
@@ -167,7 +167,7 @@ impl Replay {
     }
 }
 
-/// What a later build reads is what was written, not what was in memory.
+/// A later build reads what was written, not what was in memory.
 fn read_back(mut release: Previous) -> Previous {
     release.mom = clearwell_format::Mom::parse(&release.mom.to_bytes()).unwrap();
     let again = |manifest: &Arc<Manifest>| Arc::new(Manifest::parse(&manifest.to_bytes()).unwrap());
@@ -244,7 +244,7 @@ fn node(entry: &TreeEntry) -> Node {
     }
 }
 
-/// The same gigabytes are in several versions; once is enough.
+/// Several versions contain the same gigabytes, which are hashed once.
 fn hash_of_zeros(size: u64, owner: Owner) -> FileHash {
     static KNOWN: OnceLock<Mutex<HashMap<(u64, Owner), FileHash>>> = OnceLock::new();
     *KNOWN.get_or_init(Mutex::default).lock().unwrap().entry((size, owner)).or_insert_with(|| {

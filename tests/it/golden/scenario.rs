@@ -22,7 +22,7 @@ pub(super) struct VersionInput {
     pub(super) version: u32,
     pub(super) previous: u32,
     pub(super) format: u16,
-    /// Stands in the command as well, which is what counts.
+    /// Repeated in the command, whose value counts.
     #[serde(rename = "min_version")]
     _min_version: u32,
     pub(super) timestamp: i64,
@@ -57,7 +57,7 @@ pub(super) struct Bundle {
     pub(super) files: BTreeMap<String, bool>,
     #[serde(default)]
     pub(super) extra_files: Vec<String>,
-    /// Only an empty folder stands for the bundle, which comes to a bundle without a list.
+    /// An empty folder takes the place of the bundle's info file: a bundle with an empty list.
     #[serde(default)]
     pub(super) no_info: bool,
 }

@@ -1,5 +1,5 @@
-//! Packs for updates and manifest deltas of the scenarios, as real ones in a store, by the loose rule of their README: the
-//! packs and manifest deltas of the reference are there, and each pack brings what the reference's brings.
+//! Delta packs and delta manifests of the scenarios, made in a store and compared by the loose rule of their README: every
+//! delta pack and delta manifest of the reference exists, and each pack provides what the reference's pack provides.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -62,13 +62,13 @@ fn request(command: &Command) -> Option<(Option<Version>, Sources)> {
     let sources = match (value("--from"), value("--previous-versions")) {
         (Some(from), None) => Sources::Releases(vec![from]),
         (None, Some(count)) => Sources::Last(count.number() as usize),
-        // Refused before anything is looked at.
+        // Refused before anything is read.
         _ => return None,
     };
     Some((value("--to"), sources))
 }
 
-/// Releases every version, without packs for updates.
+/// Releases every version, without delta packs.
 fn release(scenario: &Scenario, store: &Store) {
     let replay = Replay::run(scenario);
     for released in replay.releases.values() {
@@ -79,7 +79,7 @@ fn release(scenario: &Scenario, store: &Store) {
     }
 }
 
-/// Answers all requests for deltas, once all versions are there.
+/// Runs all commands for deltas, after all versions were released.
 fn requests(scenario: &Scenario, store: &Store, differences: &mut Vec<String>) {
     let mut writer = store.writer("test").unwrap();
     for input in &scenario.versions {
@@ -99,7 +99,7 @@ fn requests(scenario: &Scenario, store: &Store, differences: &mut Vec<String>) {
     }
 }
 
-/// Returns how many packs for updates the reference has.
+/// Returns the number of delta packs that the reference has.
 fn compare_packs(folder: &Path, version: Version, store: &Store, differences: &mut Vec<String>) -> usize {
     let mut theirs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in rows(&folder.join("packs.tsv")).iter().filter(|row| !row[0].ends_with("-from-0.tar")) {
@@ -125,7 +125,7 @@ fn compare_packs(folder: &Path, version: Version, store: &Store, differences: &m
     theirs.len()
 }
 
-/// One request here brings both packs and manifest deltas; the reference was asked for one of them in places.
+/// One command makes delta packs and delta manifests here; in some scenarios the reference made only one of them.
 fn same_requests(scenario: &Scenario) -> bool {
     let of = |kind: &str| -> BTreeSet<String> {
         let commands =
@@ -145,7 +145,7 @@ fn superfluous_packs(folder: &Path, version: Version, store: &Store, differences
     }
 }
 
-/// The hashes that a pack brings to an endpoint with `files`.
+/// The hashes that a pack provides to an endpoint with `files`.
 fn bring(resource: &Resource, files: &HashMap<FileHash, Vec<u8>>, store: &Store) -> BTreeSet<FileHash> {
     let mut brought = BTreeSet::new();
     read_members::<ArchiveError>(&store.read(resource).unwrap()[..], |mut member| {
@@ -169,7 +169,7 @@ fn bring(resource: &Resource, files: &HashMap<FileHash, Vec<u8>>, store: &Store)
     brought
 }
 
-/// The regular files of a release that belong to no optimised path.
+/// The regular files of a release, except those of paths with optimised builds.
 fn everything_at(release: Version, store: &Store) -> HashMap<FileHash, Vec<u8>> {
     let mut files = HashMap::new();
     for entry in store.mom(release).unwrap().bundles() {
@@ -190,7 +190,7 @@ fn manifest(bundle: &BundleName, version: Version, store: &Store) -> BTreeSet<Fi
     manifest.present().map(|entry| entry.hash).collect()
 }
 
-/// The reference's are there, as far as they are smaller than the manifest itself, and all that are there are right.
+/// Those of the reference exist, if smaller than the manifest itself, and all that exist are right.
 fn compare_manifests(folder: &Path, version: Version, store: &Store, differences: &mut Vec<String>) {
     for row in rows(&folder.join("delta-manifests.tsv")).iter().filter(|row| row[1] == "made") {
         let artifact = Artifact::from_path(&row[0]).unwrap();

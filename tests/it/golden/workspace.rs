@@ -1,6 +1,6 @@
-//! The scenarios as mixer workspaces on disk: what is read from there is what the scenario says.
+//! The scenarios as mixer workspaces on disk: the inputs read from them are those of the scenario.
 //!
-//! Only root can make files of other owners, so without its rights there is nothing to test.
+//! Only root can create files of other owners, so the test needs root.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
@@ -72,7 +72,7 @@ fn compare(name: &str, found: &Inputs, expected: &Inputs) {
     };
     assert_eq!(sorted(found), sorted(expected), "{name}");
     assert_eq!(found.debuginfo, expected.debuginfo, "{name}");
-    // A scenario leaves bundles that it has taken out in the image.
+    // The image of a scenario still has bundles that were removed from it.
     let is_of_groups = |warning: &String| !warning.ends_with("the bundle is not in groups.ini: ignored");
     let warnings = |inputs: &Inputs| {
         let mut warnings: Vec<String> = inputs.warnings.iter().map(ToString::to_string).filter(is_of_groups).collect();

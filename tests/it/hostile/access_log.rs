@@ -1,4 +1,4 @@
-//! The access log where there is no room for it: what was written and what was lost are all requests, and lines are whole.
+//! The access log on a full disk: written and lost lines together are all requests, and every line is complete.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

@@ -1,5 +1,5 @@
-//! Archives with members that do not belong in them, or headers that want the memory of the machine: `adopt`, `check` and
-//! `verify` refuse them and name what is wrong, within a bound.
+//! Archives with members that do not belong in them, or with headers that would exhaust memory: `adopt`, `check` and
+//! `verify` refuse them and name the defect, with bounded memory.
 
 use std::fs;
 use std::io::Write as _;
@@ -29,7 +29,7 @@ fn file(tar: &mut Tar, name: &str, content: &[u8]) {
     tar.file(name.as_bytes(), FILE, 0, content.len() as u64, &mut &content[..]).unwrap();
 }
 
-/// Packs, each with one thing that does not belong there, and what is said of it.
+/// Packs with one defect each, and the expected message.
 fn packs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let hash = FileHash::of_file(b"evil", FILE);
     let staged = format!("staged/{hash}");
@@ -85,7 +85,7 @@ fn packs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ]
 }
 
-/// Under a limit of memory that honest work is far below.
+/// With a memory limit that legitimate archives stay far below.
 fn limited(dir: &Path, args: &[&str]) -> Ended {
     limited_to(2_000_000, dir, args)
 }
@@ -153,7 +153,7 @@ fn verify_names_packs_with_foreign_members() {
     }
 }
 
-/// An archive whose first header declares four gigabytes, all of them there.
+/// An archive whose first header declares four gigabytes, which follow.
 fn endless_extension(kind: u8) -> Vec<u8> {
     let size = 4u64 << 30;
     let mut head = tar(|tar| tar.file_header(b"././@LongLink", FILE, 0, size).unwrap());
@@ -196,9 +196,9 @@ fn extension_headers_take_no_memory() {
     }
 }
 
-/// A manifest that is not the one the MoM names is told by its hash, whatever its size.
+/// A manifest other than the one that the MoM names is recognised by its hash, whatever its size.
 #[test]
-fn a_manifest_is_hashed_before_it_is_held() {
+fn a_manifest_is_hashed_before_it_is_read_into_memory() {
     const SIZE: u64 = 1 << 30;
     let folder = tempfile::tempdir().unwrap();
     let www = sample_www(&folder.path().join("www"));

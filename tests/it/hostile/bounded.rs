@@ -1,4 +1,4 @@
-//! Runs of the binary that have to end by themselves.
+//! Runs of the binary that must end without being killed.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -32,7 +32,7 @@ struct Child(std::process::Child);
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

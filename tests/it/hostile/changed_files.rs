@@ -1,5 +1,5 @@
-//! Packs that are changed in place while slow clients read them, after the server has checked them: what arrives whole is
-//! what was released.
+//! Packs that are changed in place while slow clients read them, after the server has verified them: a response that
+//! completes has the released bytes.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -10,12 +10,12 @@ use crate::packs::{Pack, Packs};
 use crate::run::Server;
 use crate::wait::until;
 
-/// More than the sockets of server and client hold together.
+/// More than the socket buffers of server and client together.
 const LARGE: usize = 14 << 20;
-/// Less than the socket of the server takes at once.
+/// Less than the socket buffer of the server.
 const MIDDLE: usize = 300_000;
 
-struct World {
+struct Setup {
     _packs: Packs,
     server: Server,
     certificate: Certificate,
@@ -23,7 +23,7 @@ struct World {
     middle: Pack,
 }
 
-impl World {
+impl Setup {
     fn new() -> Self {
         let packs = Packs::new();
         let certificate = Certificate::write(packs.dir());
@@ -44,7 +44,7 @@ impl World {
     }
 }
 
-/// Somebody writes into the file, without a word to the server.
+/// Another process writes into the file; the server is not told.
 fn write(pack: &Pack, position: usize) {
     let file = File::options().write(true).open(pack.file()).unwrap();
     file.write_all_at(&[!pack.bytes[position]; 1], position as u64).unwrap();
@@ -61,7 +61,7 @@ fn write_and_link(pack: &Pack, position: usize) {
     link(pack, position);
 }
 
-/// A repair in place: what left in between was wrong.
+/// A repair in place: bytes sent in between were wrong.
 fn write_twice(pack: &Pack, position: usize) {
     write(pack, position);
     let file = File::options().write(true).open(pack.file()).unwrap();
@@ -76,10 +76,10 @@ fn replace(pack: &Pack, _: usize) {
     pack.replace(b"a file of another release");
 }
 
-/// As backups do that keep each state of a tree as links.
+/// As backups do that keep each state of a tree as hard links.
 fn link(pack: &Pack, _: usize) {
     let link = pack.file().with_extension("backup");
-    // That of the case before.
+    // The link of the previous case.
     let _ = fs::remove_file(&link);
     fs::hard_link(pack.file(), &link).unwrap();
 }
@@ -101,15 +101,15 @@ const OTHERS: [Change; 3] = [("replaced", replace), ("linked", link), ("removed"
 
 #[test]
 fn a_pack_written_to_during_a_slow_download_does_not_arrive_whole() {
-    let world = World::new();
-    let pack = &world.large;
+    let setup = Setup::new();
+    let pack = &setup.large;
     for protocol in Protocol::ALL {
         for (name, change) in WRITES {
             // Read before the change; where it happens.
             for (read, position) in [(1, LARGE - 1), (1, LARGE / 2), (1 << 20, LARGE - 300_000)] {
                 let case = format!("{protocol:?}, {name} at {position} after {read} bytes");
-                world.check(pack);
-                let mut download = world.begin(protocol, pack, None);
+                setup.check(pack);
+                let mut download = setup.begin(protocol, pack, None);
                 download.read_to(read);
                 change(pack, position);
                 let outcome = download.finish();
@@ -118,17 +118,17 @@ fn a_pack_written_to_during_a_slow_download_does_not_arrive_whole() {
             }
         }
     }
-    assert_eq!(metric(&world.server, "clearwell_object_changed_total"), 75);
+    assert_eq!(metric(&setup.server, "clearwell_object_changed_total"), 75);
 }
 
 #[test]
 fn a_pack_whose_bytes_stay_arrives() {
-    let world = World::new();
-    let pack = &world.large;
+    let setup = Setup::new();
+    let pack = &setup.large;
     for protocol in Protocol::ALL {
         for (name, change) in OTHERS {
-            world.check(pack);
-            let mut download = world.begin(protocol, pack, None);
+            setup.check(pack);
+            let mut download = setup.begin(protocol, pack, None);
             download.read_to(1);
             change(pack, 0);
             let outcome = download.finish();
@@ -137,22 +137,22 @@ fn a_pack_whose_bytes_stay_arrives() {
             pack.restore();
         }
     }
-    assert_eq!(metric(&world.server, "clearwell_object_changed_total"), 0);
+    assert_eq!(metric(&setup.server, "clearwell_object_changed_total"), 0);
 }
 
 #[test]
 fn what_waits_in_the_socket_does_not_change_with_the_file() {
-    let world = World::new();
-    let pack = &world.middle;
+    let setup = Setup::new();
+    let pack = &setup.middle;
     for protocol in Protocol::ALL {
         for (name, change) in WRITES {
             for position in [MIDDLE / 3, MIDDLE - 1] {
-                world.check(pack);
-                let sent = || metric(&world.server, "clearwell_http_sent_bytes_total{kind=\"delta_pack\"}");
+                setup.check(pack);
+                let sent = || metric(&setup.server, "clearwell_http_sent_bytes_total{kind=\"delta_pack\"}");
                 let before = sent();
-                let mut download = world.begin(protocol, pack, None);
+                let mut download = setup.begin(protocol, pack, None);
                 if protocol == Protocol::Lane {
-                    // Counted when all of it is the kernel's.
+                    // Counted once all of it is in the kernel's buffer.
                     until(|| sent() >= before + MIDDLE as u64);
                 } else {
                     download.read_to(1);
@@ -160,7 +160,7 @@ fn what_waits_in_the_socket_does_not_change_with_the_file() {
                 change(pack, position);
                 let outcome = download.finish();
                 let is_right = outcome.end == End::Cut || outcome.body == pack.bytes;
-                assert!(is_right, "damage arrived whole: {protocol:?}, {name} at {position}: {outcome:?}");
+                assert!(is_right, "a damaged pack completed: {protocol:?}, {name} at {position}: {outcome:?}");
                 pack.restore();
             }
         }
@@ -169,23 +169,23 @@ fn what_waits_in_the_socket_does_not_change_with_the_file() {
 
 #[test]
 fn ranges_of_a_changed_pack_are_right_or_cut() {
-    let world = World::new();
-    let pack = &world.large;
+    let setup = Setup::new();
+    let pack = &setup.large;
     let (first, last) = (1000, LARGE - 1000);
     for protocol in Protocol::ALL {
-        world.check(pack);
+        setup.check(pack);
         let range = format!("bytes={first}-{}", last - 1);
-        let mut download = world.begin(protocol, pack, Some(&range));
+        let mut download = setup.begin(protocol, pack, Some(&range));
         download.read_to(1);
         write(pack, last - 5);
         let outcome = download.finish();
         assert_eq!((outcome.status, outcome.end), (206, End::Cut), "{protocol:?}: {outcome:?}");
         pack.restore();
 
-        // Of two parts the first is done when the change comes; the second is not.
-        world.check(pack);
+        // Of two parts, the first is complete at the time of the change; the second is not.
+        setup.check(pack);
         let range = format!("bytes=0-{},{}-{}", LARGE / 2, LARGE / 2 + 1, LARGE - 1);
-        let mut download = world.begin(protocol, pack, Some(&range));
+        let mut download = setup.begin(protocol, pack, Some(&range));
         download.read_to(1);
         write(pack, LARGE - 5);
         let outcome = download.finish();
@@ -196,11 +196,11 @@ fn ranges_of_a_changed_pack_are_right_or_cut() {
 
 #[test]
 fn a_changed_pack_is_checked_again_before_it_is_served_again() {
-    let world = World::new();
-    let pack = &world.middle;
-    world.check(pack);
+    let setup = Setup::new();
+    let pack = &setup.middle;
+    setup.check(pack);
     write_and_set_back(pack, MIDDLE / 2);
-    let refused = world.begin(Protocol::Lane, pack, Some("bytes=0-0")).finish();
+    let refused = setup.begin(Protocol::Lane, pack, Some("bytes=0-0")).finish();
     assert_eq!(refused.status, 503, "{refused:?}");
-    assert_eq!(metric(&world.server, "clearwell_object_damaged_total"), 1);
+    assert_eq!(metric(&setup.server, "clearwell_object_damaged_total"), 1);
 }

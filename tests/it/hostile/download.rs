@@ -1,4 +1,4 @@
-//! Downloads that are read as slowly as a test wants, on each protocol that the server speaks.
+//! Downloads that a test reads at its own pace, over each protocol of the server.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -13,17 +13,17 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use crate::frames::{DATA, END_STREAM, GOAWAY, HEADERS, MAXIMAL_WINDOW, RST_STREAM, beginning, get};
 use crate::run::Server;
 
-/// No test waits longer for a byte.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait for a byte.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How a client speaks, and which part of the server answers.
+/// The protocol, and the part of the server that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// HTTP/1.1 of the usual shape.
+    /// HTTP/1.1, answered by the fast lane.
     Lane,
-    /// HTTP/1.1 that the lane leaves to hyper.
+    /// HTTP/1.1 that the fast lane leaves to hyper.
     Hyper,
-    /// HTTP/2 without TLS, by its preface.
+    /// Cleartext HTTP/2 with prior knowledge.
     Http2,
     /// HTTP/1.1 over TLS.
     Tls,
@@ -39,7 +39,7 @@ impl Protocol {
     }
 }
 
-/// A certificate for `localhost` that trusts itself.
+/// A self-signed certificate for `localhost`.
 pub(crate) struct Certificate(CertificateDer<'static>);
 
 impl Certificate {
@@ -74,40 +74,40 @@ trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
 type Stream = Box<dyn ReadWrite>;
 
-/// A socket that takes little before it is read.
+/// A socket with a small receive buffer.
 fn socket(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     rustix::net::sockopt::set_socket_recv_buffer_size(&stream, 64 * 1024).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
-/// An answer that is on its way.
+/// A response in progress.
 pub(crate) struct Download {
     stream: Stream,
     protocol: Protocol,
-    /// Read and not looked at.
+    /// Read but not parsed.
     unread: Vec<u8>,
     status: Option<u16>,
-    /// Of HTTP/1.1, once its header was read.
+    /// The length of an HTTP/1.1 body, once the header was read.
     length: Option<usize>,
     body: Vec<u8>,
     end: Option<End>,
 }
 
-/// What came of a download.
+/// The result of a download.
 pub(crate) struct Outcome {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     pub(crate) end: End,
 }
 
-/// How an answer ended.
+/// How a response ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// As the protocol says that one does.
+    /// Complete by the rules of the protocol.
     Whole,
-    /// Short of that.
+    /// Cut off.
     Cut,
 }
 
@@ -135,7 +135,7 @@ impl Download {
         if protocol.is_http2() {
             stream.write_all(&[beginning(MAXIMAL_WINDOW), get(1, path, range)].concat()).unwrap();
         } else {
-            // The lane leaves to hyper what has a scheme.
+            // The fast lane leaves targets with a scheme to hyper.
             let base = if protocol == Protocol::Hyper { "http://localhost" } else { "" };
             let range = range.map(|range| format!("Range: {range}\r\n")).unwrap_or_default();
             write!(stream, "GET {base}{path} HTTP/1.1\r\nHost: localhost\r\n{range}\r\n").unwrap();
@@ -144,14 +144,14 @@ impl Download {
         Self { stream, protocol, unread: Vec::new(), status: None, length: None, body: Vec::new(), end: None }
     }
 
-    /// Reads until there are so many bytes of the body, or it ends.
+    /// Reads until `bytes` bytes of the body have arrived, or it ends.
     pub(crate) fn read_to(&mut self, bytes: usize) {
         let mut room = vec![0; 64 * 1024];
         while self.end.is_none() && self.body.len() < bytes {
             match self.stream.read(&mut room) {
-                // A reset, or TLS that ends without a word, is an end too; silence is none.
+                // A reset, or TLS that ends without a close_notify, is an end too; a timeout is not.
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    panic!("{:?}: nothing came within {PATIENCE:?}", self.protocol)
+                    panic!("{:?}: nothing came within {TIMEOUT:?}", self.protocol)
                 }
                 Ok(0) | Err(_) => self.end = Some(End::Cut),
                 Ok(length) => {
@@ -204,7 +204,7 @@ impl Download {
     }
 }
 
-/// The first field is `:status`: one of the static table, or text behind its name.
+/// The first field is `:status`: an entry of the static table, or a literal value.
 fn status_of(block: &[u8]) -> u16 {
     let block = match block {
         [update, rest @ ..] if update & 0xe0 == 0x20 => rest,

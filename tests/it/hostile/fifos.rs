@@ -1,4 +1,4 @@
-//! What is no regular file in the places of a store: FIFOs that nobody writes to, links, sockets, devices, folders.
+//! Files of a store replaced by FIFOs without a writer, links, sockets, devices and folders.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,7 +10,7 @@ use crate::http::{request, until};
 use crate::mix::Mix;
 use crate::run::Server;
 
-/// Puts something else in the place of a file, whatever was there.
+/// Replaces a file by another kind of file.
 fn replace(path: &Path, kind: &str) {
     if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         fs::remove_dir_all(path).unwrap();
@@ -22,7 +22,7 @@ fn replace(path: &Path, kind: &str) {
         "folder" => fs::create_dir(path).unwrap(),
         "endless" => symlink("/dev/zero", path).unwrap(),
         "loop" => symlink(path.file_name().unwrap(), path).unwrap(),
-        // Bound by a short name, as a path of a socket may not be long.
+        // Bound by a short name, because the path of a socket has a limit of about 100 bytes.
         "socket" => {
             let near = tempfile::tempdir_in("/tmp").unwrap();
             drop(UnixListener::bind(near.path().join("s")).unwrap());
@@ -34,7 +34,7 @@ fn replace(path: &Path, kind: &str) {
 
 const KINDS: [&str; 5] = ["fifo", "folder", "endless", "loop", "socket"];
 
-/// What every command does with a store, without changing what is wrong with it.
+/// Every command that does not repair the store.
 const COMMANDS: [&[&str]; 6] = [
     &["releases", "--store", "store"],
     &["check", "--store", "store"],
@@ -44,12 +44,12 @@ const COMMANDS: [&[&str]; 6] = [
     &["verify", "--store", "store", "--cert", "Swupd_Root.pem", "--retry-seconds", "0"],
 ];
 
-/// Every command ends by itself, and one that fails has one error. `damaged` says whether `check` has to find something.
+/// Every command ends, and one that fails prints one error. `damaged`: `check` must report findings.
 fn every_command_ends(mix: &Mix, what: &str, damaged: bool) {
     for command in COMMANDS {
         let ended = bounded(mix.dir(), command);
         assert!(ended.code.is_some_and(|code| code < 64), "{what}: {command:?}: {ended:?}");
-        // The others tell what they found, not one error.
+        // The others print findings instead of one error.
         if ended.code != Some(0) && !["check", "verify"].contains(&command[0]) {
             ended.error();
         }
@@ -59,17 +59,17 @@ fn every_command_ends(mix: &Mix, what: &str, damaged: bool) {
     }
 }
 
-/// Where a file of a mix lies.
-type Place<'p> = &'p dyn Fn(&Mix) -> PathBuf;
+/// Returns the path of a file of a mix.
+type Locate<'p> = &'p dyn Fn(&Mix) -> PathBuf;
 
 #[test]
-fn every_command_ends_whatever_lies_in_the_place_of_a_file() {
+fn every_command_ends_whatever_replaces_a_file() {
     let file = |mix: &Mix| fs::read_dir(mix.path("store/content/10/files")).unwrap().next().unwrap().unwrap().path();
     let latest = |mix: &Mix| {
         let mut found = fs::read_dir(mix.path("store/content/version")).unwrap().map(|found| found.unwrap().path());
         found.find(|path| path.is_dir()).unwrap().join("latest")
     };
-    let places: [(Place<'_>, bool); 9] = [
+    let places: [(Locate<'_>, bool); 9] = [
         (&|mix| mix.path("store/content/10/Manifest.MoM"), true),
         (&|mix| mix.path("store/content/10/Manifest.os-core.tar"), true),
         (&file, true),
@@ -82,7 +82,7 @@ fn every_command_ends_whatever_lies_in_the_place_of_a_file() {
     ];
     for (at, (place, damaged)) in places.iter().enumerate() {
         let mix = Mix::released();
-        // A kind each, and FIFOs everywhere: those are waited for.
+        // Each file gets one kind, and all get FIFOs: opening one can block.
         for kind in ["fifo", KINDS[at % KINDS.len()]] {
             let path = place(&mix);
             replace(&path, kind);
@@ -92,7 +92,7 @@ fn every_command_ends_whatever_lies_in_the_place_of_a_file() {
 }
 
 #[test]
-fn a_stamp_or_lock_that_is_no_file_is_refused_and_what_a_link_leads_to_is_not_touched() {
+fn a_stamp_or_lock_that_is_not_a_file_is_refused_and_the_target_of_a_link_is_not_touched() {
     let mix = Mix::released();
     mix.put("precious", "not to be written to");
     for name in ["layout", "lock"] {
@@ -116,7 +116,7 @@ fn a_stamp_or_lock_that_is_no_file_is_refused_and_what_a_link_leads_to_is_not_to
 }
 
 #[test]
-fn a_server_that_meets_them_answers_and_ends_when_it_is_asked_to() {
+fn a_server_with_such_files_answers_and_stops_on_request() {
     let mix = Mix::released();
     let server = Server::start(mix.dir(), "store", &[]);
     let files: Vec<PathBuf> =

@@ -1,5 +1,4 @@
-//! Things that are not files in the place of files that an operator names: nothing waits for them, and nothing reads them
-//! without end.
+//! Paths that an operator names and that are not regular files: no command blocks on them or reads them endlessly.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -12,7 +11,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use crate::mix::Mix;
 use crate::run::{Ended, clearwell};
 
-/// Runs with an end: 124 is a hang.
+/// Runs with a timeout: exit code 124 is a hang.
 fn run(mix: &Mix, args: &[&str]) -> Ended {
     let plain = clearwell(mix.dir(), args);
     let mut bounded = Command::new("timeout");
@@ -26,7 +25,7 @@ fn run(mix: &Mix, args: &[&str]) -> Ended {
     Ended::of(&mut bounded)
 }
 
-/// Puts each kind of thing at `place` in turn.
+/// Creates each kind of file at `place` in turn.
 fn with_each_kind(place: &Path, mut try_it: impl FnMut(&str)) {
     let clear = || drop(fs::remove_file(place).or_else(|_| fs::remove_dir(place)));
     clear();
@@ -49,7 +48,7 @@ fn with_each_kind(place: &Path, mut try_it: impl FnMut(&str)) {
 }
 
 #[test]
-fn nothing_waits_for_or_drowns_in_what_is_not_a_file() {
+fn no_command_hangs_or_reads_endlessly_on_what_is_not_a_file() {
     let mix = Mix::released();
     let build = ["build", "--trees=trees", "--store=store"];
     let cases: [(&[&str], i32); 13] = [
@@ -79,7 +78,7 @@ fn nothing_waits_for_or_drowns_in_what_is_not_a_file() {
     ];
     with_each_kind(&mix.path("odd"), |kind| {
         for (args, code) in &cases {
-            // A delta has any size.
+            // A delta may have any size.
             if args[0] == "delta" && kind == "has more than" {
                 continue;
             }
@@ -90,7 +89,7 @@ fn nothing_waits_for_or_drowns_in_what_is_not_a_file() {
 }
 
 #[test]
-fn nothing_waits_for_what_is_in_the_place_of_a_file_of_the_mix() {
+fn no_command_hangs_on_what_replaces_a_file_of_the_mix() {
     let mix = Mix::released();
     for (file, args, code) in [
         ("clearwell.toml", &["check", "--store=store"][..], 2),

@@ -1,4 +1,4 @@
-//! Frames of HTTP/2 (RFC 9113, 4.1), written as no library would.
+//! Frames of HTTP/2 (RFC 9113 §4.1), written by hand: libraries refuse to send these.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,12 +17,12 @@ pub(crate) const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
-/// The largest window there is (6.9.1).
+/// The largest window (RFC 9113 §6.9.1).
 pub(crate) const MAXIMAL_WINDOW: u32 = (1 << 31) - 1;
-/// That of a connection before it is enlarged.
+/// The initial window of a connection.
 const DEFAULT_WINDOW: u32 = 65_535;
 
-/// No test waits longer for bytes.
+/// The longest wait for bytes.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -38,7 +38,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 pub(crate) fn get(stream: u32, path: &str, range: Option<&str>) -> Vec<u8> {
     let literal = |block: &mut Vec<u8>, name: &[u8], value: &str| {
         block.extend(name);
-        // A length of seven bits (RFC 7541, 5.1).
+        // A length of seven bits (RFC 7541 §5.1).
         assert!(value.len() < 127);
         block.push(value.len() as u8);
         block.extend(value.as_bytes());
@@ -57,7 +57,7 @@ pub(crate) fn window_update(stream: u32, by: u32) -> Vec<u8> {
     frame(WINDOW_UPDATE, 0, stream, &by.to_be_bytes())
 }
 
-/// What a client begins with: preface, and the window of each stream.
+/// The first bytes of a client: the preface, and SETTINGS with the window of each stream.
 pub(crate) fn beginning(window: u32) -> Vec<u8> {
     let setting = [&INITIAL_WINDOW_SIZE.to_be_bytes()[..], &window.to_be_bytes()].concat();
     let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &setting)].concat();
@@ -67,12 +67,12 @@ pub(crate) fn beginning(window: u32) -> Vec<u8> {
     bytes
 }
 
-/// A client that keeps to nothing.
-pub(crate) struct Rude {
+/// A client that does not limit itself to the rules of flow control.
+pub(crate) struct RawClient {
     stream: TcpStream,
 }
 
-impl Rude {
+impl RawClient {
     /// Connects and announces a window for each stream; the connection has at least as large a one.
     pub(crate) fn connect(address: &str, window: u32) -> Self {
         let stream = TcpStream::connect(address).unwrap();
@@ -83,7 +83,7 @@ impl Rude {
         client
     }
 
-    /// Asks for each path on a stream of its own.
+    /// Requests each path on a separate stream.
     pub(crate) fn ask<'a>(&mut self, paths: impl IntoIterator<Item = &'a str>) {
         let asked = (1..).step_by(2).zip(paths).flat_map(|(stream, path)| get(stream, path, None));
         self.send(&asked.collect::<Vec<u8>>());
@@ -93,7 +93,7 @@ impl Rude {
         self.stream.write_all(bytes).unwrap();
     }
 
-    /// Reads up to so many bytes; fewer if the server closes.
+    /// Reads up to `bytes` bytes; fewer if the server closes the connection.
     pub(crate) fn read(&mut self, bytes: usize) -> usize {
         let mut buffer = vec![0; bytes];
         self.stream.read(&mut buffer).unwrap_or(0)

@@ -1,10 +1,10 @@
-//! One request over one connection, byte by byte as it is.
+//! One request over one connection, sent exactly as given.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// An answer, or what came of it.
+/// A response, or the part of it that arrived.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -12,7 +12,7 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// Sends one request and reads to the end of the connection. A server that is silent for long fails the test.
+/// Sends one request and reads to the end of the connection. A server that does not answer fails the test.
 #[track_caller]
 pub(crate) fn request(address: &str, method: &str, path: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -27,7 +27,7 @@ pub(crate) fn request(address: &str, method: &str, path: &str) -> Answer {
     Answer { status, content_length: length, body: bytes.split_off(end) }
 }
 
-/// Asks until the answer has this status, for half a minute at most.
+/// Repeats the request until the response has this status, for at most half a minute.
 #[track_caller]
 pub(crate) fn until(address: &str, path: &str, status: u16) -> Answer {
     for _ in 0..300 {

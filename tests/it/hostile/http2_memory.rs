@@ -1,15 +1,15 @@
-//! Memory of HTTP/2: what one connection can take is bounded, whatever it asks for and however little it reads; and what
-//! a crowd took goes back to the system when it has left.
+//! Memory of HTTP/2: the memory of a connection is bounded, whatever it requests and however little it reads, and the
+//! memory of many connections returns to the system after they close.
 
-use crate::frames::{MAXIMAL_WINDOW, Rude, window_update};
+use crate::frames::{MAXIMAL_WINDOW, RawClient, window_update};
 use crate::served::Served;
 use crate::wait::until;
 
 const PACK: &str = "/20/pack-os-core-from-15.tar";
 const PACK_BYTES: usize = 10 << 20;
-/// What `serve` reckons with for a connection.
+/// The memory that `serve` assumes for a connection.
 const CONNECTION_KIB: u64 = 385;
-/// What the process may keep of a crowd: caches of its threads, tables that have grown.
+/// The memory that the process may keep afterwards: caches of its threads, tables that have grown.
 const KEPT_KIB: u64 = 12 * 1024;
 const CONNECTIONS: usize = 60;
 const STREAMS: usize = 64;
@@ -17,9 +17,9 @@ const STREAMS: usize = 64;
 fn served() -> Served {
     let pack = vec![7; PACK_BYTES];
     let served = Served::start(&[("pack-os-core-from-15.tar", &pack)], &["--max-downloads-per-address", "0"]);
-    // What is only loaded once is there before anything is measured.
+    // What is loaded once is loaded before anything is measured.
     assert_eq!(served.get(PACK).1.len(), PACK_BYTES);
-    let mut client = Rude::connect(&served.server.listen, MAXIMAL_WINDOW);
+    let mut client = RawClient::connect(&served.server.listen, MAXIMAL_WINDOW);
     client.ask([PACK]);
     let mut read = 0;
     while read < PACK_BYTES {
@@ -30,8 +30,8 @@ fn served() -> Served {
     served
 }
 
-/// Measures a crowd: while it is there, and when it has left.
-fn measure(served: &Served, connect: impl Fn(&Served) -> Vec<Rude>) {
+/// Measures memory with many connections, and after they have closed.
+fn measure(served: &Served, connect: impl Fn(&Served) -> Vec<RawClient>) {
     let before = served.settled_kib();
     let crowd = connect(served);
     let at_peak = served.settled_kib();
@@ -43,10 +43,10 @@ fn measure(served: &Served, connect: impl Fn(&Served) -> Vec<Rude>) {
     assert_eq!(served.get("/20/format").0, 200);
 }
 
-/// Connections that ask for the pack on each stream, with the window that `window` gives the n-th, once all are answered.
-fn crowd(served: &Served, window: impl Fn(usize) -> u32) -> Vec<Rude> {
+/// Connections that request the pack on each stream, the n-th with the window `window(n)`, once all have a response.
+fn connections(served: &Served, window: impl Fn(usize) -> u32) -> Vec<RawClient> {
     let connect = |at| {
-        let mut client = Rude::connect(&served.server.listen, window(at));
+        let mut client = RawClient::connect(&served.server.listen, window(at));
         client.ask([PACK; STREAMS]);
         client
     };
@@ -61,13 +61,13 @@ fn in_flight(served: &Served) {
 
 #[test]
 fn streams_that_are_not_read() {
-    measure(&served(), |served| crowd(served, |_| MAXIMAL_WINDOW));
+    measure(&served(), |served| connections(served, |_| MAXIMAL_WINDOW));
 }
 
 #[test]
 fn streams_that_are_read_a_little_and_then_not() {
     measure(&served(), |served| {
-        let mut crowd = crowd(served, |_| MAXIMAL_WINDOW);
+        let mut crowd = connections(served, |_| MAXIMAL_WINDOW);
         for client in &mut crowd {
             for _ in 0..20 {
                 client.read(10_000);
@@ -80,13 +80,13 @@ fn streams_that_are_read_a_little_and_then_not() {
 
 #[test]
 fn streams_without_a_window() {
-    measure(&served(), |served| crowd(served, |at| [0, 1, 100, 20_000][at % 4]));
+    measure(&served(), |served| connections(served, |at| [0, 1, 100, 20_000][at % 4]));
 }
 
 #[test]
 fn windows_that_open_once_everything_waits() {
     measure(&served(), |served| {
-        let mut crowd = crowd(served, |_| 0);
+        let mut crowd = connections(served, |_| 0);
         for client in &mut crowd {
             let windows = (0..=2 * STREAMS as u32).filter(|stream| *stream == 0 || stream % 2 == 1);
             client.send(&windows.flat_map(|stream| window_update(stream, 1 << 29)).collect::<Vec<u8>>());
@@ -95,15 +95,15 @@ fn windows_that_open_once_everything_waits() {
     });
 }
 
-/// Small objects are held as they are: no more of them are made than the budget has room for.
+/// Small objects are kept in memory as a whole: no more of them are sent than the budget allows.
 #[test]
-fn small_objects_that_nobody_takes() {
+fn small_objects_that_are_not_read() {
     let names = (1..20)
         .filter(|from| *from != 10)
         .flat_map(|from| ["os-core", "editor"].map(|bundle| format!("pack-{bundle}-from-{from}.tar")));
     let packs: Vec<(String, Vec<u8>)> = names.enumerate().map(|(at, name)| (name, vec![at as u8; 60_000])).collect();
     let packs: Vec<(&str, &[u8])> = packs.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-    // Nothing is kept in memory but what a stream holds.
+    // The cache is off: only streams use memory.
     let served = Served::start(&packs, &["--memory-cache", "0"]);
     let paths: Vec<String> = packs.iter().map(|(name, _)| format!("/20/{name}")).collect();
     for path in &paths {
@@ -111,7 +111,7 @@ fn small_objects_that_nobody_takes() {
     }
     measure(&served, |served| {
         let connect = |_| {
-            let mut client = Rude::connect(&served.server.listen, 1);
+            let mut client = RawClient::connect(&served.server.listen, 1);
             client.ask(paths.iter().map(String::as_str));
             client
         };

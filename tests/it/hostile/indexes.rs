@@ -8,7 +8,7 @@ use crate::http::{request, until};
 use crate::mix::Mix;
 use crate::run::Server;
 
-/// What the index decides: no object of these comes to memory.
+/// Paths whose response depends on the index: these objects are not cached in memory.
 fn fullfiles(mix: &Mix) -> Vec<(String, u64)> {
     let files = fs::read_dir(mix.path("store/content/10/files")).unwrap();
     let path = |name: String| format!("/10/files/{name}");
@@ -27,7 +27,7 @@ fn a_server_survives_every_change_of_an_index_and_serves_again_once_it_is_whole(
     let (stop, answers) = (AtomicBool::new(false), AtomicU64::new(0));
     let never = "/10/pack-editor-from-5.tar";
     let ask = || {
-        // Bounded, should the other side of the test fail.
+        // Bounded, in case the other side of the test fails.
         let began = Instant::now();
         while !stop.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(120) {
             for (path, size) in &files {
@@ -42,7 +42,7 @@ fn a_server_survives_every_change_of_an_index_and_serves_again_once_it_is_whole(
             }
         }
     };
-    // Another index of the same length: sound in itself, and of another release.
+    // Another index of the same length: valid, but of another release.
     let mut other = whole.clone();
     other[12] ^= 1;
     let in_place = |bytes: &[u8]| fs::write(&index, bytes).unwrap();
@@ -65,7 +65,7 @@ fn a_server_survives_every_change_of_an_index_and_serves_again_once_it_is_whole(
         for change in changes {
             change();
             let before = answers.load(Ordering::Relaxed);
-            // Requests that began after the change.
+            // Requests that started after the change.
             while answers.load(Ordering::Relaxed) < before + 6 && askers.iter().all(|asker| !asker.is_finished()) {
                 std::thread::yield_now();
             }

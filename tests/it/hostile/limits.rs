@@ -1,4 +1,4 @@
-//! Limits of the system: each ends in one error and an exit code, in no signal and in no "please report it".
+//! Limits of the system: reaching one gives one error and an exit code, never a signal or a "please report it".
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use crate::mix::Mix;
 use crate::run::{Ended, Running};
 
-/// The binary in the folder of a mix, under limits as a shell sets them.
+/// The binary in the folder of a mix, with `ulimit` limits.
 fn limited(mix: &Mix, limits: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     let script = format!("{limits} && exec timeout 300 \"$0\" \"$@\"");
@@ -35,7 +35,7 @@ fn a_file_that_may_not_grow_is_an_error_of_the_disk() {
 }
 
 #[test]
-fn a_server_whose_log_may_not_grow_goes_on() {
+fn a_server_whose_log_may_not_grow_keeps_serving() {
     let mix = Mix::released();
     let options = ["--listen", "127.0.0.1:0", "--admin", "off", "--json", "--drain-grace-seconds", "0"];
     let log = ["--access-log", "full", "--access-log-format", "combined", "--access-log-file", "access.log"];
@@ -52,7 +52,7 @@ fn a_server_whose_log_may_not_grow_goes_on() {
     for _ in 0..300 {
         assert_eq!(ask(), 200);
     }
-    // Its end waits for the log: all lines were tried, and the file has those that found room.
+    // The process waits for the log before it exits: all lines were tried, and the file has those that fit.
     running.terminate();
     assert_eq!(running.wait().code(), Some(0));
     let log = fs::read_to_string(mix.path("access.log")).unwrap();
@@ -62,7 +62,7 @@ fn a_server_whose_log_may_not_grow_goes_on() {
 #[test]
 fn memory_that_is_refused_is_one_error() {
     let mix = Mix::changed();
-    // Below some size not even the program can be loaded, which is the loader's to say.
+    // Below some size the loader cannot even load the program, and reports that itself.
     let loads = |kib: &u32| {
         let ended = Ended::of(&mut limited(&mix, &format!("ulimit -v {kib}"), &["--version"]));
         ended.code == Some(0)
@@ -101,9 +101,9 @@ fn a_server_that_may_have_too_little_memory_does_not_start() {
 }
 
 #[test]
-fn threads_that_are_refused_are_one_error_or_none() {
+fn refused_threads_give_at_most_one_error() {
     let mix = Mix::changed();
-    // Stacks that no address space holds: every thread is refused.
+    // Stacks larger than the address space: every thread is refused.
     let mut command = limited(&mix, "ulimit -v 4000000", &["build", "--jobs", "8"]);
     command.env("RUST_MIN_STACK", "8000000000");
     let ended = Ended::of(&mut command).expect(13);
@@ -111,7 +111,7 @@ fn threads_that_are_refused_are_one_error_or_none() {
     mix.build(&[]).expect(0);
 }
 
-/// The status of the answer to one GET.
+/// The status of the response to one GET.
 fn status(address: &str, path: &str) -> u16 {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();

@@ -1,7 +1,7 @@
-//! Attacks on the binary as it ships: hostile content, clients, files and names, each with a bound that has to hold.
+//! Attacks on the shipped binary: hostile content, clients, files and names, each with a bound that must not be exceeded.
 //!
-//! They run processes of their own, so that memory and files can be limited and measured. The target belongs to the
-//! package of the binary, because cargo tells only the tests of that package where the binary is.
+//! They run separate processes, so that memory and files can be limited and measured. The test target belongs to the
+//! package of the binary, because cargo gives the path of the binary only to the tests of that package.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
 

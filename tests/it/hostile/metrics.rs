@@ -1,4 +1,4 @@
-//! What a server counts, as its admin address tells it.
+//! Metrics of a server, read from its admin address.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

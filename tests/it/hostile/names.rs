@@ -1,4 +1,4 @@
-//! Names in a store that no writer makes: generations of pointers, records, indexes, folders.
+//! Names in a store that no writer creates: generations of pointers, records, indexes, folders.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,7 +14,7 @@ fn point(mix: &Mix, target: &str) {
 }
 
 #[test]
-fn pointers_to_a_generation_that_cannot_be_are_damaged_and_published_anew() {
+fn pointers_to_an_impossible_generation_are_damage_that_the_next_publication_repairs() {
     let mix = Mix::released();
     for target in [
         ".pointers/18446744073709551615",
@@ -46,7 +46,7 @@ fn pointers_to_a_generation_that_cannot_be_are_damaged_and_published_anew() {
             assert!(ended.code.is_some_and(|code| code < 64), "{target}: {command:?}: {ended:?}");
         }
         assert_ne!(bounded(mix.dir(), &["check", "--store", "store"]).code, Some(0), "{target}");
-        // What is current is gone, not what was: the next publication continues from it.
+        // The current generation is gone, not the previous one: the next publication continues from that.
         let ended = bounded(mix.dir(), &["publish", "10", "--store", "store"]);
         assert_eq!(ended.code, Some(0), "{target}: {ended:?}");
         mix.verify("");
@@ -54,7 +54,7 @@ fn pointers_to_a_generation_that_cannot_be_are_damaged_and_published_anew() {
 }
 
 #[test]
-fn folders_of_generations_that_cannot_be_are_nobodys() {
+fn folders_with_impossible_generation_numbers_are_ignored() {
     let mix = Mix::released();
     for name in ["18446744073709551615", "99999999999999999999", "-1", "+2", "2", "00000000", "x", "\u{202e}7"] {
         let folder = mix.path("store/content/.pointers").join(name).join("format1");
@@ -69,7 +69,7 @@ fn folders_of_generations_that_cannot_be_are_nobodys() {
 }
 
 #[test]
-fn records_and_indexes_under_odd_names_are_nobodys() {
+fn records_and_indexes_with_odd_names_are_ignored() {
     let mix = Mix::released();
     for name in ["0", "010", "+10", "4294967296", "18446744073709551616", "-1", "x", "10.json"] {
         fs::write(mix.path("store/meta/index").join(name), "x").unwrap();

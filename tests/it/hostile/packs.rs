@@ -1,4 +1,4 @@
-//! A store with packs of any size, for attacks on what the server does with large files.
+//! A store with packs of chosen sizes, for attacks on the handling of large files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::run::Server;
 
-/// The sample store of the testkit, and packs of noise in its release 20.
+/// The sample store of the testkit, with additional packs of random bytes in its release 20.
 pub(crate) struct Packs {
     folder: TempDir,
     sample: SampleStore,
@@ -61,12 +61,12 @@ impl Pack {
         &self.file
     }
 
-    /// Puts the file back as it was, as another file.
+    /// Restores the bytes of the file, in a new inode.
     pub(crate) fn restore(&self) {
         self.replace(&self.bytes);
     }
 
-    /// Puts another file in its place.
+    /// Replaces the file by another one.
     pub(crate) fn replace(&self, bytes: &[u8]) {
         let scratch = self.file.with_extension("new");
         fs::write(&scratch, bytes).unwrap();
@@ -74,7 +74,7 @@ impl Pack {
     }
 }
 
-/// Bytes that nothing compresses, always the same.
+/// Incompressible bytes, the same in each run.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed + 0x9e37_79b9_7f4a_7c15;
     let mut next = || {

@@ -1,5 +1,5 @@
-//! Ranges and conditions that cost a client little and could cost the server much. What it costs is counted in bytes that
-//! were hashed, and in bytes that were sent.
+//! Ranges and conditions that cost a client little and could cost the server much. The cost is counted in bytes hashed
+//! and bytes sent.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use crate::wait::until;
 
 const HASHED: &str = "clearwell_object_hashed_bytes_total";
 
-/// One byte at the end of the pack, over a connection of its own.
+/// Requests the last byte of the pack, over a new connection.
 fn last_byte(server: &Server, certificate: &Certificate, protocol: Protocol, pack: &Pack) {
     let outcome = Download::begin(server, certificate, protocol, &pack.path, Some("bytes=-1")).finish();
     let last = &pack.bytes[pack.bytes.len() - 1..];
@@ -23,7 +23,7 @@ fn last_byte(server: &Server, certificate: &Certificate, protocol: Protocol, pac
 fn a_byte_each_of_more_packs_than_are_kept_open_hashes_each_pack_once() {
     let packs = Packs::new();
     let certificate = Certificate::write(packs.dir());
-    // Some are checked before their first byte leaves, some beside it.
+    // Some are verified before their first byte is sent, some while they are sent.
     let sizes: Vec<usize> = (0..12).map(|at| if at % 2 == 0 { 200_000 } else { 1_500_000 }).collect();
     let added = packs.add(&sizes);
     let server = packs.serve(&[&Certificate::OPTIONS[..], &["--open-files", "2"]].concat());
@@ -35,7 +35,7 @@ fn a_byte_each_of_more_packs_than_are_kept_open_hashes_each_pack_once() {
         assert_eq!(metric(&server, HASHED), all as u64, "after round {round}");
     }
 
-    // The file is another one now: one reading more, whoever asks.
+    // The file is a new inode now: it is read once more.
     added[1].restore();
     for protocol in Protocol::ALL {
         added.iter().for_each(|pack| last_byte(&server, &certificate, protocol, pack));
@@ -44,11 +44,11 @@ fn a_byte_each_of_more_packs_than_are_kept_open_hashes_each_pack_once() {
 }
 
 #[test]
-fn many_at_once_share_one_check() {
+fn concurrent_requests_share_one_verification() {
     let packs = Packs::new();
     let certificate = Certificate::write(packs.dir());
     let added = packs.add(&[3_000_000; 6]);
-    // The first is no longer open when the second comes, and its check may still run.
+    // The first file is no longer open when the second request arrives, and its verification may still run.
     let server = packs.serve(&["--open-files", "1"]);
     std::thread::scope(|scope| {
         for thread in 0..8 {
@@ -63,7 +63,7 @@ fn many_at_once_share_one_check() {
     assert_eq!(metric(&server, HASHED), 18_000_000);
 }
 
-/// Sends header lines, and reads the answer: its status, and the length it announces.
+/// Sends header lines and returns status and `Content-Length` of the response.
 fn ask(server: &Server, path: &str, lines: &str) -> (u16, usize) {
     let mut stream = TcpStream::connect(&server.listen).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n").unwrap();
@@ -85,7 +85,7 @@ fn no_range_and_no_condition_costs_more_than_the_pack() {
     let many = |one: &str, bytes: usize| one.repeat(bytes / one.len());
     let single = |count: usize| (0..count).map(|at| format!("{0}-{0}", 2 * at)).collect::<Vec<_>>().join(",");
     let cases = [
-        // Many parts, few, overlapping ones, and those that are nowhere.
+        // Many parts, few, overlapping ones, and unsatisfiable ones.
         (format!("Range: bytes={}\r\n", single(1000)), 200),
         (format!("Range: bytes={}\r\n", single(33)), 200),
         (format!("Range: bytes={}\r\n", single(32)), 206),
@@ -95,7 +95,7 @@ fn no_range_and_no_condition_costs_more_than_the_pack() {
         (format!("Range: bytes={}0-0\r\n", many("200000-,", 8000)), 206),
         (format!("Range: bytes={}\r\n", many("200000-,", 8000)), 416),
         (format!("Range: bytes={}\r\n", many(",", 8000)), 200),
-        // Numbers without an end.
+        // Endless numbers.
         (format!("Range: bytes=0-{}\r\n", many("9", 8000)), 206),
         (format!("Range: bytes={}-\r\n", many("9", 8000)), 416),
         (format!("Range: bytes=-{}\r\n", many("9", 8000)), 206),
@@ -113,7 +113,7 @@ fn no_range_and_no_condition_costs_more_than_the_pack() {
         ("Range: bytes=0-0\r\nIf-Range:\r\n".to_owned(), 200),
         (format!("Range: bytes=0-0\r\nIf-Range: {}\r\n", many("x", 8000)), 200),
         (format!("If-Range: {other}\r\n"), 200),
-        // Long lists of tags, with the right one at their end, weak, or absent.
+        // Long lists of tags: the right one last, weak, or absent.
         (format!("If-None-Match: {}{etag}\r\n", many("\"a\",", 8000)), 304),
         (format!("If-None-Match: {}W/{etag}\r\n", many("W/\"\",", 8000)), 304),
         (format!("If-None-Match: {}\r\n", many("\"a\",", 8000)), 200),

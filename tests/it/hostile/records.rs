@@ -1,4 +1,4 @@
-//! Records of releases that were changed by hand: `check` holds them against the MoM.
+//! Release records that were edited by hand: `check` compares them with the MoM.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::run::run;
 
 #[test]
-fn a_record_that_says_something_else_than_the_mom_is_found_and_mended() {
+fn a_record_that_differs_from_the_mom_is_found_and_repaired() {
     let changes: [(&str, Value); 6] = [
         ("previous", json!(15)),
         ("min-version", json!(20)),
@@ -23,7 +23,7 @@ fn a_record_that_says_something_else_than_the_mom_is_found_and_mended() {
         let path = sample.store.layout().record(sample.releases[1].version);
         let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         record[key] = value;
-        // Who can change a record can take out its checksum.
+        // An editor of a record can remove its checksum.
         record.as_object_mut().unwrap().remove("checksum");
         fs::write(&path, serde_json::to_vec_pretty(&record).unwrap()).unwrap();
         let found = run(folder.path(), &["check", "--store", "store"]).expect(1);

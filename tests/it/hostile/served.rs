@@ -1,4 +1,4 @@
-//! A store that the binary serves, and what the process that does takes.
+//! A store served by the binary, and the memory of that process.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -14,17 +14,17 @@ use crate::metrics::metric;
 use crate::run::Server;
 use crate::wait::until;
 
-/// No test waits longer for bytes.
+/// The longest wait for bytes.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The sample store, and a server of it.
+/// The sample store and a server for it.
 pub(crate) struct Served {
     pub(crate) server: Server,
     _folder: TempDir,
 }
 
 impl Served {
-    /// Serves the sample with `packs` more in its newest release, under these names, with these options.
+    /// Serves the sample with additional `packs` in its newest release, under these names, with these options.
     pub(crate) fn start(packs: &[(&str, &[u8])], options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("store");
@@ -41,19 +41,19 @@ impl Served {
         Self { server, _folder: folder }
     }
 
-    /// Status and body of an answer without TLS.
+    /// Status and body of a response without TLS.
     pub(crate) fn get(&self, path: &str) -> (u16, Vec<u8>) {
         get(&self.server.listen, path)
     }
 
-    /// Resident memory in KiB: of the process as it is.
+    /// Current resident memory of the process in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server.running.id().as_raw_nonzero())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.split_ascii_whitespace().next().unwrap().parse().unwrap()
     }
 
-    /// The same, once it has been about the same for a while.
+    /// The same, once it has been stable for a while.
     pub(crate) fn settled_kib(&self) -> u64 {
         let (mut settled, mut since) = (self.resident_kib(), Instant::now());
         until(|| {

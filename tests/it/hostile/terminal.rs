@@ -1,4 +1,4 @@
-//! Names that others choose, on their way to a terminal or a log.
+//! Names from foreign input, printed to a terminal or a log.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,13 +6,13 @@ use std::os::unix::fs::symlink;
 use crate::mix::Mix;
 use crate::run::{Ended, clearwell, run};
 
-/// A name as an argument may have it.
+/// A hostile name that is valid as an argument.
 const ARGUMENT: &str =
     "a\u{1b}[2J\u{1b}]0;x\u{7}\nerror: fake\r\t\u{7f}\u{9b}2J\u{85}\u{202e}\u{2066}\u{2028}\u{200b}\u{feff}é";
-/// A name as a manifest may have it, and as clients take it.
+/// A hostile name that is valid in a manifest and for clients.
 const NAME: &str = "b\u{1b}[2J\r\u{7f}\u{9b}2J\u{85}\u{202e}\u{2066}\u{2028}\u{200b}\u{feff}é";
 
-/// Fails if a terminal would act on anything, or a foreign line would stand among ours.
+/// Fails if the output contains a control sequence, or a line that foreign input added.
 #[track_caller]
 fn assert_printable(what: &str, text: &str) {
     for (number, line) in text.split('\n').enumerate() {
@@ -25,7 +25,7 @@ fn assert_printable(what: &str, text: &str) {
     }
 }
 
-/// Runs with all forms of output, and returns what a person gets.
+/// Runs with all output formats and returns the text output.
 #[track_caller]
 fn runs(mix: &Mix, args: &[&str]) -> Ended {
     let what = format!("{args:?}");
@@ -96,7 +96,7 @@ fn arguments_are_printed_as_they_are_and_never_obeyed() {
     for case in &cases {
         let args: Vec<&str> = case.iter().map(String::as_str).collect();
         let ended = runs(&mix, &args);
-        // Certificates are renewed into a file of any name.
+        // A renewed certificate may be written to a file of any name.
         let codes = if case[0] == "renew" { 0..=0 } else { 1..=11 };
         assert!(ended.code.is_some_and(|code| codes.contains(&code)), "{args:?}: {:?} {}", ended.code, ended.stderr);
     }
@@ -118,7 +118,7 @@ fn variables_are_printed_as_they_are_and_never_obeyed() {
 #[test]
 fn names_in_trees_and_stores_are_printed_as_they_are() {
     let mix = Mix::new();
-    // Released as it is: no client objects to it.
+    // Released unchanged: no client refuses it.
     mix.put(format!("trees/editor/usr/share/{NAME}"), "hostile");
     // The source of the release is part of its record.
     fs::rename(mix.path("trees"), mix.path(ARGUMENT)).unwrap();
@@ -135,7 +135,7 @@ fn names_in_trees_and_stores_are_printed_as_they_are() {
     runs(&mix, &["releases", "explain", "20", &format!("/usr/share/{NAME}"), "--store=store"]).expect(0);
     runs(&mix, &["verify", "--store=store", "--cert=Swupd_Root.pem", "--retry-seconds=0"]).expect(0);
 
-    // What cannot be released, and what lies about in a store.
+    // Names that cannot be released, and stray files in a store.
     let _socket = std::os::unix::net::UnixListener::bind(mix.path("socket")).unwrap();
     fs::rename(mix.path("socket"), mix.path(ARGUMENT).join("editor").join(ARGUMENT)).unwrap();
     mix.put(format!("{ARGUMENT}/libs/{ARGUMENT}"), "");
@@ -166,7 +166,7 @@ fn a_foreign_tree_is_judged_without_being_obeyed() {
 }
 
 #[test]
-fn configuration_is_quoted_without_being_obeyed() {
+fn hostile_configuration_values_are_escaped_in_errors() {
     let mix = Mix::released();
     let hostile = "\\u001b[2J\\nerror: fake\\u009b\\u202e";
     for (file, text, args) in [

@@ -1,4 +1,4 @@
-//! Trees that change while a release is made of them: nothing from outside may get in.
+//! Trees that change during a build: nothing from outside the tree may be released.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,15 +12,15 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::mix::Mix;
 use crate::run::{Ended, shell};
 
-/// Below `place` of a tree lie files as below `outside`, and `swapped` is a link to the latter, which takes the place of
-/// the former again and again.
-struct Swap {
+/// `place` in a tree has the same file names as the folder `outside`; `swapped`, a link to `outside`, repeatedly replaces
+/// `place`.
+struct SwappedFolder {
     mix: Mix,
     place: PathBuf,
     swapped: PathBuf,
 }
 
-impl Swap {
+impl SwappedFolder {
     fn of(place: &str) -> Self {
         let mix = Mix::new();
         for folder in [place, "outside"] {
@@ -39,7 +39,7 @@ impl Swap {
         Self { place: inside, swapped, mix }
     }
 
-    /// Runs `work` while the two change places.
+    /// Runs `work` while the two are swapped repeatedly.
     fn during<R>(&self, work: impl FnOnce() -> R) -> R {
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -55,7 +55,7 @@ impl Swap {
         })
     }
 
-    /// No manifest and no fullfile has anything of the files outside.
+    /// No manifest or fullfile contains anything from the files outside.
     fn assert_nothing_from_outside(&self) {
         let secret = [0o644, 0o600].map(|permissions| FileHash::of_file(SECRET, Owner { permissions, uid: 0, gid: 0 }));
         let own = own(&self.mix.path("outside/only-outside"));
@@ -82,7 +82,7 @@ impl Swap {
 
 #[test]
 fn a_folder_swapped_for_a_link_while_releases_are_made_publishes_nothing_from_outside() {
-    let swap = Swap::of("trees/os-core/usr/share/swapping");
+    let swap = SwappedFolder::of("trees/os-core/usr/share/swapping");
     for run in 0..RUNS {
         swap.mix.change(&format!("run {run}"));
         let ended = swap.during(|| swap.mix.build(&[]));
@@ -96,7 +96,7 @@ fn a_folder_swapped_for_a_link_while_releases_are_made_publishes_nothing_from_ou
 }
 
 #[test]
-fn a_tree_as_deep_as_paths_get_needs_no_descriptor_for_each_folder() {
+fn a_tree_of_the_greatest_depth_does_not_need_a_descriptor_per_folder() {
     let mix = Mix::new();
     let deep = PathBuf::from_iter(std::iter::repeat_n("d", 300));
     fs::create_dir_all(mix.path("trees/libs").join(&deep)).unwrap();
@@ -113,5 +113,5 @@ fn own(path: &Path) -> Owner {
 
 const SECRET: &[u8] = b"what only root may read\n";
 const PUBLIC: &[u8] = b"what anyone is meant to\n";
-/// Builds under attack.
+/// Number of builds.
 const RUNS: usize = 8;

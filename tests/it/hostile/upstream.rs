@@ -1,4 +1,5 @@
-//! A server that answers as a test wants: files of a tree, but for some that it holds back, draws out or never ends.
+//! A server under the control of a test: it serves a tree, and delays, falsifies or never ends the responses for some
+//! paths.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -10,21 +11,21 @@ use std::time::Duration;
 /// How a path is answered.
 #[derive(Clone)]
 pub(crate) enum Answer {
-    /// As the tree has it.
+    /// The file of the tree.
     File,
-    /// With other bytes.
+    /// Other bytes.
     Bytes(Vec<u8>),
-    /// With a body that never ends.
+    /// An endless body.
     Endless,
-    /// With a length that no file has, and nothing of it.
+    /// A huge `Content-Length` and no body.
     Declared(u64),
-    /// A byte now and then.
+    /// One byte at a time, with pauses.
     Drip,
-    /// A header that never ends.
+    /// An endless header.
     EndlessHeader,
     /// A redirect to itself.
     Loop,
-    /// Not at all.
+    /// No response.
     Silence,
 }
 
@@ -34,7 +35,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Serves a tree, and for each path what `answer` says.
+    /// Serves a tree; `answer` decides the response for each path.
     pub(crate) fn start(www: &Path, answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -42,7 +43,7 @@ impl Upstream {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (www, answer) = (www.clone(), Arc::clone(&answer));
-                // A client that goes away ends its thread.
+                // The thread ends when the client disconnects.
                 std::thread::spawn(move || drop(serve(stream, &www, &*answer)));
             }
         });

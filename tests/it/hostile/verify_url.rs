@@ -1,4 +1,4 @@
-//! Servers that hold an endpoint, or send it more than any release has: `verify --url` ends with what is wrong.
+//! Servers that stall an endpoint or send more than any release has: `verify --url` ends and names the problem.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use clearwell_testkit::sample_www;
 use crate::run::{Ended, clearwell};
 use crate::upstream::{Answer, Upstream};
 
-/// Verifies a sample tree of which some paths are answered otherwise.
+/// Verifies a sample tree with changed responses for some paths.
 fn verify(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> (Ended, String) {
     let folder = tempfile::tempdir().unwrap();
     let scratch = folder.path().join("scratch");
@@ -25,12 +25,12 @@ fn verify(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> (Ended, St
 }
 
 #[test]
-fn a_sound_tree_is_sound() {
+fn a_valid_tree_passes() {
     verify(|_| Answer::File).0.expect(0);
 }
 
 #[test]
-fn bodies_beyond_what_the_manifests_allow_are_not_taken() {
+fn bodies_larger_than_the_manifests_allow_are_refused() {
     for answer in [Answer::Endless, Answer::Declared(8 << 30), Answer::Declared(1 << 62)] {
         for part in ["pack-editor-from-0.tar", "/files/", "Manifest.MoM.tar", "Manifest.editor.tar", "/latest"] {
             let answer = answer.clone();
@@ -43,7 +43,7 @@ fn bodies_beyond_what_the_manifests_allow_are_not_taken() {
 }
 
 #[test]
-fn a_server_that_stalls_or_drips_is_given_up() {
+fn a_server_that_stalls_or_drips_is_abandoned() {
     for (answer, says) in [(Answer::Drip, "bytes per second"), (Answer::Silence, "no data for 1 s")] {
         for part in ["/latest", "Manifest.MoM.tar", "Manifest.editor.tar"] {
             let answer = answer.clone();
@@ -59,7 +59,7 @@ fn a_server_that_stalls_or_drips_is_given_up() {
 }
 
 #[test]
-fn headers_and_redirects_end() {
+fn endless_headers_and_redirects_are_refused() {
     for answer in [Answer::EndlessHeader, Answer::Loop] {
         let (ended, _) = verify(move |path| if path.contains("MoM") { answer.clone() } else { Answer::File });
         assert!(matches!(ended.code, Some(1 | 10)), "{ended:?}");
@@ -67,7 +67,7 @@ fn headers_and_redirects_end() {
 }
 
 #[test]
-fn all_of_it_has_an_end() {
+fn the_whole_verification_has_a_time_limit() {
     let folder = tempfile::tempdir().unwrap();
     let www = sample_www(&folder.path().join("www"));
     let upstream = Upstream::start(&www.root, |path| if path.contains("MoM") { Answer::Silence } else { Answer::File });

@@ -1,11 +1,11 @@
-//! Waiting for what another process does, with a bound.
+//! Waiting for another process, with a timeout.
 
 use std::time::{Duration, Instant};
 
-/// Far more than anything here takes, on a machine that does other things too.
+/// Far longer than any of these tests takes, on a busy machine too.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Returns once `is_so`; fails if that never comes.
+/// Returns once `is_so`; fails after [`LONGEST`].
 #[track_caller]
 pub(crate) fn until(mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();

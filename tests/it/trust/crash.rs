@@ -1,8 +1,8 @@
-//! Every command that writes is stopped at every single operation on the disk: everything from there on fails, as when
-//! the machine stops. After each stop endpoints install the last release and update to it, every release that readers
-//! see is whole, and the same command, run again, ends.
+//! Every command that writes is stopped at every disk operation: all operations from there on fail, as when the machine
+//! stops. After each stop endpoints install the last release and update to it, every release that readers see is
+//! complete, and the same command succeeds when it is run again.
 //!
-//! The same with a disk that is full from some write on, and with disks that refuse from the start.
+//! The same with a disk that is full from a certain write on, and with a disk that refuses all writes.
 
 use std::fs;
 use std::io;
@@ -25,16 +25,16 @@ use clearwell_store::{Fault, ReleaseState, Store, StoreError};
 use clearwell_testkit::{cut_off, flip_byte, sample_www, signer};
 
 use super::mix::{options, version};
-use super::world::{check_options, checked, copy, endpoints, keep, mix_at, now, say, scratch, store_with};
+use super::setup::{check_options, checked, copy, endpoints, keep, mix_at, now, say, scratch, store_with};
 
-/// What a command does to a store.
+/// Runs a command on a store.
 type Command = Box<dyn Fn(&Store) -> Result<(), Failure> + Sync>;
 
 /// A command, and the store it starts from.
 struct Case {
     name: &'static str,
     start: PathBuf,
-    /// The store is damaged at the start: endpoints work, a check would find something.
+    /// The store is damaged at the start: endpoints work, `check` reports findings.
     damaged: bool,
     run: Command,
     /// The version that the pointers name at the end, and one that endpoints come from.
@@ -61,14 +61,14 @@ impl From<clearwell_generate::build::BuildError> for Failure {
     }
 }
 
-/// What the disk does from operation `at` on.
+/// How the disk fails from operation `at` on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Trouble {
-    /// Nothing goes through any more.
+    /// Every operation fails.
     Stopped,
-    /// What needs room fails.
+    /// Operations that need space fail.
     Full,
-    /// Everything that changes something is refused.
+    /// Every operation that changes something is refused.
     Refused(io::ErrorKind),
 }
 
@@ -144,14 +144,14 @@ fn cases(root: &Path) -> Vec<Case> {
             &[],
         ),
         case("retract", &three, Box::new(retract_it), 20, &[10]),
-        Case { damaged: true, ..case("check --repair", &damaged, Box::new(mend), 30, &[20]) },
+        Case { damaged: true, ..case("check --repair", &damaged, Box::new(repair_store), 30, &[20]) },
         case("adopt", &adopted, Box::new(move |store| adopt_it(&www, store)), 20, &[10]),
     ]
 }
 
 fn build_it(store: &Store) -> Result<(), Failure> {
     if store.latest_version()? == Some(version(20)) {
-        // The next writer puts in order what was stopped after the pointers had moved.
+        // The next writer completes what was stopped after the pointers had moved.
         drop(store.writer("build")?);
         return Ok(());
     }
@@ -179,7 +179,7 @@ fn retract_it(store: &Store) -> Result<(), Failure> {
 /// Drops the staged release 20.
 fn discard_it(store: &Store) -> Result<(), Failure> {
     match store.writer("discard")?.discard(version(20)) {
-        // The run before was stopped after all but its last word.
+        // The previous run was stopped after its last disk operation.
         Err(StoreError::UnknownVersion { .. }) => Ok(()),
         other => Ok(other.map(drop)?),
     }
@@ -191,7 +191,7 @@ fn stage_another(store: &Store) -> Result<(), Failure> {
     let mut mix = mix_at(20);
     mix.file("editor", "/usr/share/editor/another", b"another");
     mix.build_with(20, Some(10), store, Some(signer()), &stage)?;
-    // Whatever was stopped before, one of the two is there.
+    // Wherever the previous run was stopped, one of the two exists.
     assert_eq!(store.state(version(20))?, ReleaseState::Staged);
     Ok(())
 }
@@ -214,7 +214,7 @@ fn adopt_it(www: &Path, store: &Store) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Damage that endpoints who install release 30 do not notice, of each kind that a repair knows.
+/// Damage of each kind that can be repaired, which endpoints that install release 30 do not notice.
 fn damage(root: &Path) {
     let content = root.join("content");
     flip_byte(&content.join("30/Manifest.MoM.sig"));
@@ -225,20 +225,20 @@ fn damage(root: &Path) {
     flip_byte(&root.join("meta/index/10"));
 }
 
-fn mend(store: &Store) -> Result<(), Failure> {
+fn repair_store(store: &Store) -> Result<(), Failure> {
     let findings = checked(store).findings;
     let mut writer = store.writer("check --repair")?;
     let options = RepairOptions { equivalent: true, check: check_options() };
     let first = repair(&mut writer, &findings, &options)?;
     remake_packs(&mut writer, &first.left(&findings), true, &DeltaOptions::default(), &Silent)?;
-    // With the index back, there is more to be seen.
+    // More findings become visible once the index is repaired.
     let findings = checked(store).findings;
     let second = repair(&mut writer, &findings, &options)?;
     remake_packs(&mut writer, &second.left(&findings), true, &DeltaOptions::default(), &Silent)?;
     Ok(())
 }
 
-/// What has to hold after a command ended, one way or the other.
+/// Checks what must be true after a command ended, whether it succeeded or failed.
 fn assert_served(case: &Case, store: &Store, context: &str) {
     let Some(latest) = store.latest_version().unwrap() else {
         return assert_eq!(case.name, "adopt", "{context}: only an empty store has no pointers");
@@ -260,7 +260,7 @@ fn assert_served(case: &Case, store: &Store, context: &str) {
     }
 }
 
-/// Stops the command at one operation, looks, and runs it again.
+/// Stops the command at one operation, checks the store, and runs the command again.
 fn stop_at(case: &Case, trouble: Trouble, at: usize, root: &Path) {
     let context = format!("{} with {trouble:?} at {at}", case.name);
     copy(&case.start, root);
@@ -281,7 +281,7 @@ fn stop_at(case: &Case, trouble: Trouble, at: usize, root: &Path) {
     fs::remove_dir_all(root).unwrap();
 }
 
-/// How many operations a command makes that the trouble would hit.
+/// The number of operations of a command that the failure affects.
 fn operations(case: &Case, trouble: Trouble, root: &Path) -> usize {
     copy(&case.start, root);
     let (disk, count) = disk(trouble, usize::MAX);
@@ -290,7 +290,7 @@ fn operations(case: &Case, trouble: Trouble, root: &Path) -> usize {
     count.load(Ordering::SeqCst)
 }
 
-/// Runs the points on all processors.
+/// Runs the cases on all processors.
 fn on_all(points: &[(usize, Trouble, usize)], cases: &[Case], root: &Path) {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(None);
@@ -322,7 +322,7 @@ fn every_command_survives_a_stop_at_every_operation() {
     for (number, case) in cases.iter().enumerate() {
         let trial = folder.path().join("trial");
         let stops = operations(case, Trouble::Stopped, &trial);
-        // The operations before and after are tried by the stop already: every third write is enough of a full disk.
+        // The stops already cover the operations before and after: every third write is enough for a full disk.
         let writes = operations(case, Trouble::Full, &trial);
         let full = (0..writes).step_by(if thorough() { 1 } else { 3 });
         counts.push(format!("{} {stops}+{}", case.name, full.len()));

@@ -18,8 +18,8 @@
 //! | sums of pointers | pointer-sums (note) | – | serves on | – |
 //!
 //! All are found and none is served; that endpoints get 503 and never wrong bytes is tested here. What the stock client
-//! does was observed with stock swupd for the first seven rows, an install and an update for each harm (but no replaced
-//! delta manifest): wherever it ended with 0, it had the newest version and nothing for diagnose to find. The rest is from
+//! does was observed with stock swupd for the first seven rows, an install and an update for each damage (but no replaced
+//! delta manifest): wherever it ended with 0, it had the newest version and diagnose found nothing. The rest is from
 //! client behaviour §5. The layout stamp is not in the list: without it nothing opens the store (exit code 7) but
 //! `check --repair`, which writes it again.
 
@@ -41,11 +41,11 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 
 use super::mix::version;
-use super::world::{check_options, checked, copy, endpoints, say, scratch, store_with};
+use super::setup::{check_options, checked, copy, endpoints, say, scratch, store_with};
 
-/// What is done to a file. `other` is a valid one of the same kind.
+/// How a file is damaged. `other` is a valid file of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Harm {
+enum Damage {
     Missing,
     Empty,
     CutOff,
@@ -53,10 +53,10 @@ enum Harm {
     Replaced,
 }
 
-impl Harm {
+impl Damage {
     const ALL: [Self; 5] = [Self::Missing, Self::Empty, Self::CutOff, Self::Flipped, Self::Replaced];
 
-    fn do_to(self, path: &Path, other: &[u8]) {
+    fn apply(self, path: &Path, other: &[u8]) {
         let bytes = fs::read(path).unwrap();
         fs::remove_file(path).unwrap();
         match self {
@@ -74,8 +74,8 @@ impl Harm {
     }
 }
 
-/// A kind of file.
-struct Kind {
+/// A file of each kind that a store has.
+struct FileCase {
     name: &'static str,
     /// Below the store's folder.
     path: PathBuf,
@@ -107,7 +107,7 @@ fn sound_store(root: &Path) -> Store {
     store
 }
 
-fn kinds(store: &Store) -> Vec<Kind> {
+fn kinds(store: &Store) -> Vec<FileCase> {
     let index = store.index(version(20)).unwrap().to_map().unwrap();
     let first = |matches: &dyn Fn(&Artifact) -> bool| {
         let (artifact, _) = index.iter().find(|(artifact, _)| matches(artifact)).unwrap();
@@ -131,7 +131,7 @@ fn kinds(store: &Store) -> Vec<Kind> {
     };
     let pointers = format!("content/{}", fs::read_link(store.layout().pointers_link()).unwrap().display());
     let before = "content/.pointers/00000001";
-    let kind = |name, path: &str, other: &str| Kind { name, path: path.into(), other: other.into() };
+    let kind = |name, path: &str, other: &str| FileCase { name, path: path.into(), other: other.into() };
     vec![
         kind("MoM", "content/20/Manifest.MoM", "content/10/Manifest.MoM"),
         kind("MoM archive", "content/20/Manifest.MoM.tar", "content/10/Manifest.MoM.tar"),
@@ -168,17 +168,17 @@ fn all_damage_is_found_and_repaired_and_none_is_served() {
     let kinds = kinds(&sound_store(&sound));
     let mut cases = 0;
     for kind in &kinds {
-        for harm in Harm::ALL {
+        for damage in Damage::ALL {
             let root = folder.path().join("store");
             copy(&sound, &root);
             let path = root.join(&kind.path);
             let released = fs::read(&path).unwrap();
             let other = fs::read(root.join(&kind.other)).unwrap();
-            if harm == Harm::Replaced && other == released {
+            if damage == Damage::Replaced && other == released {
                 panic!("{}: the other file is the same", kind.name);
             }
-            harm.do_to(&path, &other);
-            one_case(&format!("{} {harm:?}", kind.name), kind, &root, &released);
+            damage.apply(&path, &other);
+            one_case(&format!("{} {damage:?}", kind.name), kind, &root, &released);
             fs::remove_dir_all(&root).unwrap();
             cases += 1;
         }
@@ -186,7 +186,7 @@ fn all_damage_is_found_and_repaired_and_none_is_served() {
     say(&format!("damage matrix: {cases} cases, all found, all repaired, none served"));
 }
 
-fn one_case(context: &str, kind: &Kind, root: &Path, released: &[u8]) {
+fn one_case(context: &str, kind: &FileCase, root: &Path, released: &[u8]) {
     let store = Store::open(root).unwrap();
     assert_not_served(context, kind, &store, released);
 
@@ -204,7 +204,7 @@ fn one_case(context: &str, kind: &Kind, root: &Path, released: &[u8]) {
         assert!(!asked_for || finding.notice.versions.contains(&version(20)), "{context}: {:?}", finding.notice);
     }
 
-    let how = mend(&store, kind);
+    let how = repair_it(&store, kind);
     let report = checked(&store);
     assert!(report.is_sound(), "{context}: {:#?}", report.findings);
     let is_pointer = public.is_some();
@@ -213,17 +213,17 @@ fn one_case(context: &str, kind: &Kind, root: &Path, released: &[u8]) {
         Some(How::SameBytes) if !is_pointer => {
             assert!(fs::read(root.join(&kind.path)).unwrap() == released, "{context}")
         }
-        None => assert!(back || is_pointer, "{context}: nobody repaired it"),
+        None => assert!(back || is_pointer, "{context}: not repaired"),
         _ => {}
     }
     let update = endpoints(&store, &[10]);
     assert!(update.is_clean(), "{context}: {:?}", update.problems());
 }
 
-/// Repairs, and says how the file came back.
-fn mend(store: &Store, kind: &Kind) -> Option<How> {
+/// Repairs the store and returns how the file was restored.
+fn repair_it(store: &Store, kind: &FileCase) -> Option<How> {
     let mut how = None;
-    // Twice: with an index or a record back, there is more to be seen.
+    // Twice: more findings become visible once an index or a record is repaired.
     for _ in 0..2 {
         let findings = checked(store).findings;
         let mut writer = store.writer("check --repair").unwrap();
@@ -238,8 +238,8 @@ fn mend(store: &Store, kind: &Kind) -> Option<How> {
     how
 }
 
-/// The server answers with the released bytes, or not at all.
-fn assert_not_served(context: &str, kind: &Kind, store: &Store, released: &[u8]) {
+/// The server answers with the released bytes, or with 503.
+fn assert_not_served(context: &str, kind: &FileCase, store: &Store, released: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let config = ServeConfig::default();
@@ -259,13 +259,13 @@ fn assert_not_served(context: &str, kind: &Kind, store: &Store, released: &[u8])
         let (status, body) = get(&site, &format!("/{}", path.display())).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{context}: {} bytes", body.len());
         assert_eq!(site.metrics().objects.damaged.get(), 1, "{context}");
-        // HEAD answers from the index until somebody has read the file, and is refused from then on.
+        // HEAD answers from the index until the file was read once, and with 503 from then on.
         let (status, _) = get(&site, &format!("/{}", path.display())).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{context}: once more");
     });
 }
 
-/// Of a release whose index or record is damaged comes what was released, or nothing.
+/// Of a release whose index or record is damaged, the server sends the released bytes or nothing.
 async fn assert_release_is_whole_or_hidden(context: &str, site: &Site, _released: &[u8]) {
     for path in ["/20/Manifest.MoM.tar", "/20/Manifest.editor.tar", "/20/pack-editor-from-10.tar"] {
         let (status, _) = get(site, path).await;

@@ -1,11 +1,11 @@
-//! Stores that earlier programs wrote, as they wrote them. They are never edited: a program that cannot read one of them
-//! cannot read somebody's only copy.
+//! Stores that earlier versions of the program wrote. They are never edited: a program that cannot read one of them could
+//! not read the only copy of a real store.
 //!
 //! ```text
 //! tests/fixtures/stores/1.0      releases 10, 20, 30, published
 //! tests/fixtures/stores/1.1      the same; release 10 collected, release 30 retracted, pointers at 20
 //! tests/fixtures/stores/1.2      the same of another mix; release 40 staged
-//!                      /Swupd_Root.pem, 1.2.pem    what endpoints trust, for a hundred years
+//!                      /Swupd_Root.pem, 1.2.pem    the certificate, valid for a hundred years
 //! ```
 
 use std::fs;
@@ -19,13 +19,13 @@ use clearwell_store::progress::Silent;
 use clearwell_store::{ReleaseState, Store, StoreError};
 
 use super::mix::version;
-use super::world::{checked, copy, endpoint_options, keep, scratch};
+use super::setup::{checked, copy, endpoint_options, keep, scratch};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stores")
 }
 
-fn assert_endpoints_are_content(store: &Store, from: u32) {
+fn assert_endpoints_succeed(store: &Store, from: u32) {
     let mut options = VerifyOptions::new(endpoint_options());
     let anchor = TrustAnchor::from_pem(fs::read(fixtures().join("Swupd_Root.pem")).unwrap()).unwrap();
     options.endpoint.trust = Some(anchor.into());
@@ -59,7 +59,7 @@ fn stores_of_every_layout_are_read() {
         let report = checked(&store);
         assert!(report.is_sound() && report.signatures > 0, "{layout}: {:#?}", report.findings);
         if from < latest {
-            assert_endpoints_are_content(&store, from);
+            assert_endpoints_succeed(&store, from);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Releases are published and collected in a loop, while endpoints install and update over HTTP without pause.
+//! Releases are published and removed by `gc` in a loop while endpoints install and update over HTTP continuously.
 //!
 //! A few seconds in an ordinary run; `CLEARWELL_LIVE_SECONDS` makes it minutes.
 
@@ -18,11 +18,11 @@ use clearwell_store::gc::{Retention, collect};
 use clearwell_store::progress::Silent;
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, pointers};
 
-use super::world::{checked, endpoint_options, say, scratch};
+use super::setup::{checked, endpoint_options, say, scratch};
 
 const ENDPOINTS: usize = 6;
 
-/// A release whose files change in each version, some more, some less often.
+/// A release whose files change in each version or less often.
 fn release(number: u32, previous: Option<&TestRelease>) -> TestRelease {
     let text = |name: &str, version: u32| TestObject::file(name, format!("{name} of {version}\n").repeat(40));
     let tracking = |bundle: &str| TestObject::file(&format!("/usr/share/clear/bundles/{bundle}"), "");
@@ -41,7 +41,7 @@ fn release(number: u32, previous: Option<&TestRelease>) -> TestRelease {
         .build()
 }
 
-/// Publishes and collects until told to stop. Returns how many releases came and went.
+/// Publishes and removes releases until told to stop. Returns how many were published and how many removed.
 fn publish_and_collect(root: &Path, mut last: TestRelease, stop: &AtomicBool) -> (u32, u64) {
     let store = Store::open(root).unwrap();
     let (mut published, mut collected) = (0, 0);
@@ -52,7 +52,7 @@ fn publish_and_collect(root: &Path, mut last: TestRelease, stop: &AtomicBool) ->
         writer.publish(&pointers(next.mom.header.format, next.version)).unwrap();
         published += 1;
         let retention = Retention { grace: Duration::from_secs(2), ..Retention::new(3, SystemTime::now()) };
-        // Long enough for a server that looks once a second.
+        // Long enough for a server that checks once per second.
         collected +=
             collect(&mut writer, &retention, Duration::from_millis(1500), &Silent).unwrap().plan.removed().number;
         last = next;
@@ -60,8 +60,8 @@ fn publish_and_collect(root: &Path, mut last: TestRelease, stop: &AtomicBool) ->
     (published, collected)
 }
 
-/// What an endpoint may be told: that there is no pack or delta from where it is, and nothing else.
-fn assert_content(report: &Report, what: &str) {
+/// An endpoint may find that there is no pack or delta from its version, and nothing else.
+fn assert_succeeded(report: &Report, what: &str) {
     assert!(report.is_clean(), "{what}: {:?}", report.problems);
     for kind in ResourceKind::ALL {
         let may_lack = matches!(kind, ResourceKind::DeltaPack | ResourceKind::DeltaManifest);
@@ -75,33 +75,33 @@ async fn live(url: String, folder: &Path, until: Instant, requests: &AtomicU64) 
     let (mut installs, mut updates) = (0, 0);
     while Instant::now() < until {
         let root = tempfile::tempdir_in(folder).unwrap();
-        // Each run of a client opens its own connections, which is when it may see newer pointers.
+        // Each run of a client opens new connections, on which it may see newer pointers.
         let source = || Arc::new(HttpSource::new(&HttpOptions::new(url.clone())).unwrap());
         let mut endpoint = Endpoint::open(source(), Place::folder(root.path()), endpoint_options()).unwrap();
         let report = endpoint.install(None, &bundles).await.unwrap();
-        assert_content(&report, "install");
+        assert_succeeded(&report, "install");
         requests.fetch_add(report.traffic.requests(), Ordering::Relaxed);
         installs += 1;
-        // Every third endpoint sleeps through some releases, so that the one it is on is collected.
+        // Every third endpoint skips some releases, so that `gc` removes the one that it has installed.
         let naps = if installs % 3 == 0 { 1 } else { 6 };
         for _ in 0..naps {
             tokio::time::sleep(Duration::from_millis(if naps == 1 { 9000 } else { 700 })).await;
             let before = endpoint.version();
             endpoint.set_source(source());
             let report = endpoint.update(None).await.unwrap();
-            assert_content(&report, &format!("update from {before:?}"));
+            assert_succeeded(&report, &format!("update from {before:?}"));
             requests.fetch_add(report.traffic.requests(), Ordering::Relaxed);
             updates += u64::from(endpoint.version() > before);
         }
         endpoint.set_source(source());
         let report = endpoint.diagnose().await.unwrap();
-        assert_content(&report, "diagnose");
+        assert_succeeded(&report, "diagnose");
     }
     (installs, updates)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn releases_come_and_go_under_endpoints_that_notice_nothing() {
+async fn endpoints_update_while_releases_are_published_and_removed() {
     let seconds = std::env::var("CLEARWELL_LIVE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
     let folder = scratch();
     let root = folder.path().join("store");
@@ -144,7 +144,7 @@ async fn releases_come_and_go_under_endpoints_that_notice_nothing() {
     }
     stop.store(true, Ordering::SeqCst);
     let (published, collected) = publisher.await.unwrap();
-    assert_eq!(running.site().metrics().objects.damaged.get(), 0, "a file went while it was named");
+    assert_eq!(running.site().metrics().objects.damaged.get(), 0, "a file was removed while a manifest named it");
     running.drain().await;
     let report = checked(&Store::open(&root).unwrap());
     assert!(report.is_sound(), "{:#?}", report.findings);

@@ -1,4 +1,4 @@
-//! Stores to break, and endpoints to ask.
+//! Stores to damage, and endpoints that read them.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,17 +18,17 @@ use tempfile::TempDir;
 
 use super::mix::{Mix, machine_code, text, version};
 
-/// A folder in memory, where syncs take no time.
+/// A folder on a tmpfs, where syncs cost nothing.
 pub(crate) fn scratch() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// Says something past the harness, which swallows what passing tests print.
+/// Prints a line; the test harness would discard the output of a test that passes.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A mix of a few files, of which each release changes some.
+/// A mix of a few files, some of which change in each release.
 pub(crate) fn mix_at(number: u32) -> Mix {
     let mut mix = Mix::default();
     mix.format = 30;
@@ -69,7 +69,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// How the endpoints of these tests behave: they trust the test key, and try again at once.
+/// Options of the endpoints of these tests: they trust the test key and retry immediately.
 pub(crate) fn endpoint_options() -> EndpointOptions {
     let mut options = EndpointOptions::new(FormatNumber::new(30).unwrap());
     options.trust = Some(signer().anchor().clone().into());
@@ -77,7 +77,7 @@ pub(crate) fn endpoint_options() -> EndpointOptions {
     options
 }
 
-/// What endpoints meet that install the newest release, and update to it from `from`.
+/// The report of endpoints that install the newest release and update to it from `from`.
 pub(crate) fn endpoints(store: &Store, from: &[u32]) -> VerifyReport {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut options = VerifyOptions::new(endpoint_options());
@@ -103,7 +103,7 @@ pub(crate) fn now() -> i64 {
     now.as_secs().try_into().unwrap()
 }
 
-/// The last `number` releases, without grace.
+/// Keeps the last `number` releases, with a grace time of zero.
 pub(crate) fn keep(number: usize) -> Retention {
     Retention { grace: Duration::ZERO, ..Retention::new(number, SystemTime::now()) }
 }
