@@ -29,26 +29,23 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::field::display;
 
 use crate::body::Body;
 use crate::client::Ticket;
-use crate::connection::{Connection, Progress, Verdict};
+use crate::connection::Connection;
 use crate::http2::{self, Http2};
 use crate::io::Watched;
 use crate::lane::{Lane, LaneExit, boxed};
 use crate::listener::ListenerSettings;
-use crate::phase::Phase;
 use crate::site::Site;
 use crate::socket::{Rewound, Socket};
 use crate::tls;
 use crate::worker::ConnectionSlot;
 
-/// An idle connection that is told to close has so long to do it.
-const GOODBYE: Duration = Duration::from_secs(1);
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nCache-Control: no-store\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
@@ -70,7 +67,7 @@ pub(crate) fn belongs_to_client(site: &Site, connection: &Connection) -> Result<
     let is_proxy = settings.config.trusted_proxies.contains(address);
     let limit = if is_proxy { 0 } else { settings.config.max_connections_per_address };
     let ticket: Ticket = client.connect(limit).map_err(|_| EndReason::Crowded)?;
-    connection.belongs_to(ticket);
+    connection.set_client(ticket);
     Ok(())
 }
 
@@ -116,7 +113,7 @@ impl ConnectionTask {
                         boxed(|| self.serve_http1(io)).await;
                     }
                 }
-                Err(error) => self.note_end(&error),
+                Err(error) => self.log_end(&chain(&error)),
             }
         }
     }
@@ -125,8 +122,8 @@ impl ConnectionTask {
         &self.slot.shared.site
     }
 
-    fn note_end(&self, error: &std::io::Error) {
-        tracing::debug!(peer = self.connection.peer().map(display), %error, "connection ended");
+    fn log_end(&self, error: &str) {
+        tracing::debug!(peer = self.connection.peer().map(display), error, "connection ended");
     }
 
     /// Reads what a proxy says about its client.
@@ -137,7 +134,7 @@ impl ConnectionTask {
                 proxy_protocol::Parsed::Complete(source, length) => {
                     self.socket.unread(Bytes::from(heard).slice(length..));
                     if let Source::Client(client) = source {
-                        self.connection.speaks_for(client);
+                        self.connection.set_client_socket(client);
                     }
                     return belongs_to_client(self.site(), &self.connection);
                 }
@@ -156,9 +153,9 @@ impl ConnectionTask {
     async fn shake_hands(&self, acceptor: TlsAcceptor, socket: Socket) -> Option<TlsStream<Socket>> {
         let time = Duration::from_secs(self.site().settings().config.handshake_seconds.get().into());
         // The time for a header begins once it can be written.
-        self.connection.watch();
+        self.connection.activity.handshake_begins();
         let shaken = timeout(time, acceptor.accept(socket)).await;
-        self.connection.unwatch();
+        self.connection.activity.handshake_ends();
         let metrics = &self.site().metrics().http;
         match shaken {
             Ok(Ok(stream)) => {
@@ -169,7 +166,7 @@ impl ConnectionTask {
                 };
                 metrics.handshake(version, session.handshake_kind() == Some(HandshakeKind::Resumed));
                 if let Some(subject) = session.peer_certificates().and_then(|chain| tls::subject(chain.first()?)) {
-                    self.connection.shows(subject);
+                    self.connection.set_subject(subject);
                 }
                 Some(stream)
             }
@@ -207,7 +204,7 @@ impl ConnectionTask {
             Ok(LaneExit::Fallback { unread, .. }) => {
                 boxed(|| self.serve_http1(Rewound::new(unread, stream))).await;
             }
-            Err(error) => self.note_end(&error),
+            Err(error) => self.log_end(&chain(&error)),
         }
     }
 
@@ -223,65 +220,38 @@ impl ConnectionTask {
         let io = Watched::new(TokioIo::new(stream), Arc::clone(&self.connection));
         let config = &site.settings().config;
         let http = http1::Builder::new()
-            // The watch over the connection knows more than hyper's own timer, which takes a rest for a slow header.
+            // The watcher enforces it. hyper's own timer takes an idle connection for a slow header.
             .header_read_timeout(None)
             .max_headers(config.max_header_lines.get())
             .max_buf_size(config.header_limit())
             .serve_connection(io, service);
-        self.serve_watched(http).await;
+        self.serve_until_closed(http).await;
     }
 
     async fn serve_http2<T>(&self, stream: T)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.serve_watched(Http2::new(stream, self.site(), &self.connection)).await;
+        self.serve_until_closed(Http2::new(stream, self.site(), &self.connection)).await;
     }
 
-    /// Serves what judges nothing itself.
-    async fn serve_watched(&self, http: impl Protocol) {
-        self.connection.watch();
-        let (site, peer) = (self.site(), self.connection.peer().map(display));
+    /// Serves until the connection ends, or the worker asks it to close.
+    async fn serve_until_closed(&self, http: impl Protocol) {
+        let close = self.slot.close_request();
         let mut http = pin!(http);
-        let mut phase = self.slot.shared.phase.clone();
-        let mut seen = Progress::default();
-        let mut said_goodbye = false;
-        loop {
-            let patience = site.settings().patience;
-            let wait = match self.connection.judge(&patience, &mut seen) {
-                // A request may begin or end meanwhile.
-                Verdict::Wait(wait) => wait.min(patience.shortest()),
-                Verdict::End(EndReason::Idle) if !said_goodbye => {
-                    site.metrics().http.ended(EndReason::Idle);
-                    said_goodbye = true;
-                    http.as_mut().graceful_shutdown();
-                    GOODBYE
-                }
-                Verdict::End(reason) => {
-                    if !said_goodbye {
-                        site.metrics().http.ended(reason);
-                    }
-                    tracing::debug!(peer, reason = reason.as_str(), "connection ended");
-                    return;
-                }
-            };
-            tokio::select! {
-                biased;
-                ended = http.as_mut() => {
-                    if let Err(error) = ended {
-                        if error.is_breach() {
-                            site.metrics().http.ended(EndReason::Protocol);
-                        }
-                        tracing::debug!(peer, error = chain(&error), "connection ended");
-                    }
-                    return;
-                }
-                () = phase.reaches(Phase::Closing), if !said_goodbye => {
-                    said_goodbye = true;
-                    http.as_mut().graceful_shutdown();
-                }
-                () = sleep(wait) => {}
+        let ended = tokio::select! {
+            biased;
+            ended = http.as_mut() => ended,
+            () = close.notified() => {
+                http.as_mut().graceful_shutdown();
+                http.await
             }
+        };
+        if let Err(error) = ended {
+            if error.is_breach() {
+                self.site().metrics().http.ended(EndReason::Protocol);
+            }
+            self.log_end(&chain(&error));
         }
     }
 }

@@ -30,6 +30,7 @@
 pub mod config;
 
 mod access;
+mod activity;
 mod admin;
 mod body;
 mod buffer;
@@ -68,6 +69,7 @@ mod target;
 mod tls;
 mod uri;
 mod verified;
+mod watcher;
 mod worker;
 
 pub use body::Body;

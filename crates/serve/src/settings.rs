@@ -8,14 +8,14 @@ use clearwell_metrics::Metrics;
 use crate::access::AccessLog;
 use crate::client::Rate;
 use crate::config::ServeConfig;
-use crate::connection::Patience;
 use crate::error::ServeError;
+use crate::watcher::TimeLimits;
 
 /// The configuration and what is made of it.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) config: ServeConfig,
-    pub(crate) patience: Patience,
+    pub(crate) time_limits: TimeLimits,
     /// How often a client may ask; no matter without one.
     pub(crate) rate: Option<Rate>,
     pub(crate) access: Arc<AccessLog>,
@@ -25,7 +25,7 @@ impl Settings {
     /// Opens what the configuration names.
     pub(crate) fn of(config: ServeConfig, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
         Ok(Self {
-            patience: Patience::of(&config),
+            time_limits: TimeLimits::of(&config),
             rate: NonZeroU32::new(config.requests_per_second)
                 .map(|per_second| Rate::new(per_second, config.request_burst.get())),
             access: Arc::new(AccessLog::open(&config, metrics)?),

@@ -1,10 +1,10 @@
-//! A worker: a thread with a runtime of its own that accepts connections and serves them to their end.
+//! A worker: a thread with its own runtime that accepts connections and serves them to their end.
 //!
 //! Always true: a connection never changes its worker, so workers share nothing with each request but what they read.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clearwell_format::printable::chain;
@@ -13,11 +13,11 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use slab::Slab;
 use tokio::io::Interest;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::connection::{Connection, Patience, Progress, Verdict};
+use crate::connection::Connection;
 use crate::connection_task::{self, ConnectionTask};
 use crate::error::ServeError;
 use crate::line_limit::LineLimit;
@@ -25,16 +25,18 @@ use crate::listener::ListenerSettings;
 use crate::phase::{Phase, PhaseWatch};
 use crate::site::Site;
 use crate::socket::{Socket, register};
+use crate::watcher::{Action, Watch};
 
-/// How often connections are judged: limits are in seconds.
-const JUDGED_EACH: Duration = Duration::from_millis(100);
-/// After a failed accept, mostly for want of file descriptors: long enough for some to come back.
+/// How often the time limits of connections are checked, which are in seconds.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+/// Pause after a failed accept, which is mostly a lack of file descriptors: long enough for some to be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Accepted at once before those who are in have their turn.
+/// Connections accepted in one turn, before those that are open get theirs.
 const ACCEPTED_AT_ONCE: usize = 32;
-/// Clients of a worker at the same time that are told there is no room; more are closed without a word.
+/// Concurrent connections of a worker that are answered with 503 because the server is full; more are closed without
+/// an answer.
 const REFUSALS: usize = 64;
-/// Threads of a worker that wait for the disk.
+/// Threads of a worker that may block on the disk or on another origin.
 const BLOCKING_THREADS: usize = 32;
 
 /// What all workers of a server share.
@@ -43,14 +45,14 @@ pub(crate) struct Shared {
     pub(crate) site: Arc<Site>,
     /// Connections of all workers.
     open: AtomicUsize,
-    /// The most of them since somebody asked.
+    /// The most of them since [`Shared::connections`] was called.
     most: AtomicUsize,
     accepting: Accepting,
-    /// Connections are to end.
+    /// No more requests on a connection after the one that is answered.
     pub(crate) closing: AtomicBool,
     /// For TLS handshakes that fail.
     pub(crate) handshake_lines: LineLimit,
-    /// To be cloned by those who have to hear of phases.
+    /// To be cloned by tasks that follow the phases.
     pub(crate) phase: PhaseWatch,
 }
 
@@ -78,14 +80,14 @@ impl Shared {
 #[derive(Clone, Debug, Default)]
 struct Accepting(Arc<AtomicUsize>);
 
-/// One of them, until it is dropped: a worker that cannot be started, or dies, is not waited for.
+/// Counts one worker as accepting until it is dropped: a worker that cannot be started, or panics, is not waited for.
 #[derive(Debug)]
-struct StillAccepts(Accepting);
+struct AcceptGuard(Accepting);
 
 impl Accepting {
-    fn one_more(&self) -> StillAccepts {
+    fn register(&self) -> AcceptGuard {
         self.0.fetch_add(1, Ordering::SeqCst);
-        StillAccepts(self.clone())
+        AcceptGuard(self.clone())
     }
 
     fn is_over(&self) -> bool {
@@ -93,20 +95,20 @@ impl Accepting {
     }
 }
 
-impl Drop for StillAccepts {
+impl Drop for AcceptGuard {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// A listener as a worker has it.
+/// A listener's socket for one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerListener {
     pub(crate) socket: OwnedFd,
     pub(crate) settings: Arc<ListenerSettings>,
 }
 
-/// Starts a worker. What comes in the end is how many connections had to be aborted.
+/// Starts a worker. The receiver gets the number of connections that had to be aborted once the worker ends.
 pub(crate) fn start(
     at: usize,
     listeners: Vec<WorkerListener>,
@@ -119,11 +121,11 @@ pub(crate) fn start(
         .thread_name(format!("disk-{at}"))
         .build()
         .map_err(ServeError::Thread)?;
-    let still_accepts = shared.accepting.one_more();
+    let accept_guard = shared.accepting.register();
     let worker = Worker { phase: shared.phase.clone(), shared, connections: Arc::default() };
     let run = move || {
-        let aborted = runtime.block_on(worker.run(listeners, still_accepts));
-        // Reading that still waits for a disk must not hold up the end.
+        let aborted = runtime.block_on(worker.run(listeners, accept_guard));
+        // Reads that still wait for the disk must not delay the end.
         runtime.shutdown_background();
         let _ = sender.send(aborted);
     };
@@ -133,6 +135,10 @@ pub(crate) fn start(
 
 type Connections = Arc<Mutex<Slab<Entry>>>;
 
+fn lock(connections: &Connections) -> MutexGuard<'_, Slab<Entry>> {
+    connections.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[derive(Debug)]
 struct Worker {
     shared: Arc<Shared>,
@@ -140,43 +146,46 @@ struct Worker {
     phase: PhaseWatch,
 }
 
-/// A connection as its worker sees it.
+/// A connection of a worker.
 #[derive(Debug)]
 struct Entry {
     connection: Arc<Connection>,
-    /// `None` until its task is there.
+    /// `None` until its task is spawned.
     task: Option<AbortHandle>,
-    seen: Progress,
+    watch: Watch,
+    /// Asks the task to close the connection in the manner of its protocol. `None` while there is none: then the
+    /// connection is closed by ending the task.
+    close: Option<Arc<Notify>>,
 }
 
 impl Worker {
-    async fn run(mut self, listeners: Vec<WorkerListener>, still_accepts: StillAccepts) -> usize {
+    async fn run(mut self, listeners: Vec<WorkerListener>, accept_guard: AcceptGuard) -> usize {
         let mut acceptors = tokio::task::JoinSet::new();
         for listener in listeners {
             acceptors.spawn(accept(listener, Arc::clone(&self.shared), Arc::clone(&self.connections)));
         }
-        let mut ticks = interval(JUDGED_EACH);
+        let mut ticks = interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.phase.reaches(Phase::Closing) => break,
-                _ = ticks.tick() => self.judge(),
+                _ = ticks.tick() => self.watch(),
             }
         }
         acceptors.shutdown().await;
-        drop(still_accepts);
-        // Nobody shall be closed, and come back, while another worker still accepts.
+        drop(accept_guard);
+        // A client that is closed reconnects at once, and must not reach a worker that still accepts.
         while !self.shared.accepting.is_over() {
             sleep(Duration::from_millis(1)).await;
         }
         self.shared.closing.store(true, Ordering::Relaxed);
         while !self.is_empty() {
-            self.close_resting();
-            self.judge();
-            let looked = sleep(Duration::from_millis(10));
+            self.close_idle();
+            self.watch();
+            let pause = sleep(Duration::from_millis(10));
             tokio::select! {
                 () = self.phase.reaches(Phase::Aborting) => break,
-                () = looked => {}
+                () = pause => {}
             }
         }
         let entries: Vec<Entry> = self.entries().drain().collect();
@@ -184,13 +193,13 @@ impl Worker {
             self.shared.site.metrics().http.ended(EndReason::Stopped);
             entry.abort();
         }
-        // Aborted tasks are dropped when the runtime comes to them.
+        // The runtime drops aborted tasks when it polls them next.
         tokio::task::yield_now().await;
         entries.len()
     }
 
-    fn entries(&self) -> std::sync::MutexGuard<'_, Slab<Entry>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, Slab<Entry>> {
+        lock(&self.connections)
     }
 
     fn is_empty(&self) -> bool {
@@ -198,32 +207,49 @@ impl Worker {
     }
 
     /// Ends connections that do nothing, or too little.
-    fn judge(&self) {
-        let patience: Patience = self.shared.site.settings().patience;
+    fn watch(&self) {
+        let limits = self.shared.site.settings().time_limits;
+        let ended = |entry: &Entry, reason: EndReason| {
+            self.shared.site.metrics().http.ended(reason);
+            let peer = entry.connection.peer().map(tracing::field::display);
+            tracing::debug!(peer, reason = reason.as_str(), "connection ended");
+        };
         for (_, entry) in &mut *self.entries() {
-            if entry.connection.is_watched() {
-                continue;
-            }
-            if let Verdict::End(reason) = entry.connection.judge(&patience, &mut entry.seen) {
-                // Once is enough: its task is gone at the next look.
-                entry.connection.watch();
-                self.shared.site.metrics().http.ended(reason);
-                entry.abort();
+            match entry.watch.look(&entry.connection.activity, &limits, entry.close.is_some()) {
+                Action::Keep => {}
+                Action::Close => {
+                    ended(entry, EndReason::Idle);
+                    entry.close();
+                }
+                Action::End(reason) => {
+                    if let Some(reason) = reason {
+                        ended(entry, reason);
+                    }
+                    entry.abort();
+                }
             }
         }
     }
 
-    /// Ends connections on which nothing is under way. Those that are watched by somebody else are told by the phase.
-    fn close_resting(&self) {
+    /// Closes connections on which no request is in flight. Those that speak a protocol in which a close is announced
+    /// finish what is in flight and then close.
+    fn close_idle(&self) {
         for (_, entry) in &*self.entries() {
-            if !entry.connection.is_watched() && entry.connection.rests() {
-                entry.abort();
+            if entry.close.is_some() || entry.connection.activity.state().awaits_request() {
+                entry.close();
             }
         }
     }
 }
 
 impl Entry {
+    fn close(&self) {
+        match &self.close {
+            Some(close) => close.notify_one(),
+            None => self.abort(),
+        }
+    }
+
     fn abort(&self) {
         if let Some(task) = &self.task {
             task.abort();
@@ -238,9 +264,20 @@ pub(crate) struct ConnectionSlot {
     key: usize,
 }
 
+impl ConnectionSlot {
+    /// Notified once the connection should close. From this call on the worker leaves closing to its task.
+    pub(crate) fn close_request(&self) -> Arc<Notify> {
+        let close = Arc::new(Notify::new());
+        if let Some(entry) = lock(&self.connections).get_mut(self.key) {
+            entry.close = Some(Arc::clone(&close));
+        }
+        close
+    }
+}
+
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner).try_remove(self.key);
+        lock(&self.connections).try_remove(self.key);
         self.shared.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -249,7 +286,7 @@ impl Drop for ConnectionSlot {
 async fn accept(listener: WorkerListener, shared: Arc<Shared>, connections: Connections) {
     let refusals = Arc::new(tokio::sync::Semaphore::new(REFUSALS));
     let Ok(socket) = register(listener.socket, Interest::READABLE) else {
-        tracing::error!("a listening socket cannot be waited for");
+        tracing::error!("failed to register a listening socket with the runtime");
         return;
     };
     loop {
@@ -264,11 +301,11 @@ async fn accept(listener: WorkerListener, shared: Arc<Shared>, connections: Conn
                     ready.clear_ready();
                     break;
                 }
-                // The client was gone before we came.
+                // The client closed before the accept.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 Err(error) => {
                     let error = std::io::Error::from(error);
-                    tracing::warn!(error = chain(&error), "no connection can be accepted");
+                    tracing::warn!(error = chain(&error), "failed to accept a connection");
                     sleep(ACCEPT_PAUSE).await;
                     break;
                 }
@@ -290,13 +327,13 @@ fn admit(
     shared.most.fetch_max(others + 1, Ordering::Relaxed);
     let is_full = others >= shared.site.settings().config.max_connections.get();
     let connection = Arc::new(Connection::new(peer));
-    let entry = Entry { connection: Arc::clone(&connection), task: None, seen: Progress::default() };
-    let key = connections.lock().unwrap_or_else(PoisonError::into_inner).insert(entry);
+    let entry = Entry { connection: Arc::clone(&connection), task: None, watch: Watch::default(), close: None };
+    let key = lock(connections).insert(entry);
     let slot = ConnectionSlot { shared: Arc::clone(shared), connections: Arc::clone(connections), key };
     let refused = if is_full {
         Some(EndReason::Full)
     } else if listener.proxy_protocol {
-        // Who it is comes later.
+        // The client is known once the header of the PROXY protocol is read.
         None
     } else {
         connection_task::belongs_to_client(&shared.site, &connection).err()
@@ -306,7 +343,7 @@ fn admit(
         Some(reason) => {
             shared.site.metrics().http.ended(reason);
             match Arc::clone(refusals).try_acquire_owned() {
-                // A connection that is told so counts among the refusals, not among the connections.
+                // Answering costs a slot of the refusals.
                 Ok(permit) if listener.tls.is_none() => Some(permit),
                 _ => return,
             }
@@ -322,7 +359,7 @@ fn admit(
             tokio::spawn(task.serve())
         }
     };
-    if let Some(entry) = connections.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key) {
+    if let Some(entry) = lock(connections).get_mut(key) {
         entry.task = Some(task.abort_handle());
     }
 }
@@ -332,16 +369,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_that_dies_is_not_waited_for() {
+    fn a_worker_that_panics_is_not_waited_for() {
         let accepting = Accepting::default();
-        let (first, second) = (accepting.one_more(), accepting.one_more());
+        let (first, second) = (accepting.register(), accepting.register());
         drop(first);
         assert!(!accepting.is_over());
-        let died = std::thread::spawn(move || {
-            let _still_accepts = second;
-            std::panic::resume_unwind(Box::new("a worker dies"));
+        let panicked = std::thread::spawn(move || {
+            let _guard = second;
+            std::panic::resume_unwind(Box::new("a worker panics"));
         });
-        assert!(died.join().is_err());
+        assert!(panicked.join().is_err());
         assert!(accepting.is_over());
     }
 }

@@ -143,7 +143,7 @@ async fn send(shared: &Shared, stream: &mut SendStream<Chunk>, body: &mut Body, 
 
 /// Waits until the client has a window for more, and says for how much; `None` if the stream is over.
 async fn wait_for_room(shared: &Shared, stream: &mut SendStream<Chunk>) -> Option<usize> {
-    let stall = shared.site.settings().patience.stall() + STALL_AFTER_CONNECTION;
+    let stall = shared.site.settings().time_limits.stall() + STALL_AFTER_CONNECTION;
     match timeout(stall, poll_fn(|cx| poll_room(stream, cx))).await {
         Ok(room) => room,
         Err(_) => {
