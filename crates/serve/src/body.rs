@@ -21,7 +21,7 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::JoinHandle;
 
 use crate::buffer::{Buffer, PIECE_BYTES};
-use crate::check::Damaged;
+use crate::check::Unsound;
 use crate::exchange::Exchange;
 use crate::object::{FilePart, Segment};
 use crate::verified::{Unconfirmed, VerifiedFile, changed};
@@ -74,7 +74,7 @@ pub(crate) struct Stream {
     waiting: Option<Waiting>,
 }
 
-struct Waiting(Pin<Box<dyn Future<Output = Result<u64, Damaged>> + Send + Sync>>);
+struct Waiting(Pin<Box<dyn Future<Output = Result<u64, Unsound>> + Send + Sync>>);
 
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

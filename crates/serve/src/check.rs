@@ -1,11 +1,13 @@
-//! The check of a large file that is served while it is read for the first time.
+//! The check of a large file while it is already served.
 //!
 //! Hashing a large pack takes longer than a client should wait for its first byte. So answers follow the check:
 //!
-//! - no byte leaves that the check has not read, and what it has read lies in the page cache;
+//! - only bytes that the check has read are sent, and those lie in the page cache;
 //! - the last byte of an answer waits for the verdict, so a damaged file never arrives whole.
 //!
-//! Whether a file is still what was checked is told by [`VerifiedFile`](crate::verified::VerifiedFile).
+//! A file that is still [arriving](crate::origin::Download) is checked while it is written, in the same way.
+//!
+//! Whether a file is still what was checked is known by [`VerifiedFile`](crate::verified::VerifiedFile).
 
 use std::fs::File;
 use std::io;
@@ -16,13 +18,15 @@ use clearwell_metrics::Metrics;
 use clearwell_store::{Digest, Hasher};
 use tokio::sync::watch;
 
-/// Read at once.
+use crate::origin::OriginError;
+
+/// Read in one call.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// How far the check of a file is.
+/// The progress of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checked {
-    /// So many bytes were read.
+    /// The number of bytes that were read.
     Bytes(u64),
     /// The file is what the index says.
     Sound,
@@ -41,13 +45,27 @@ enum Following {
     Run(watch::Receiver<Checked>),
 }
 
-/// Makes the check of one file. Dropped before its end, nobody knows, and the file is not served.
+/// Makes the check of one file. Dropped before its end there is no verdict, and the file is not served.
 #[derive(Debug)]
 pub(crate) struct Checker(watch::Sender<Checked>);
 
-/// The file is not what the index says, or nobody could tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Damaged;
+/// Why a file is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unsound {
+    #[error("its bytes are not what the index says")]
+    Damaged,
+    #[error("its check ended without a verdict")]
+    Abandoned,
+}
+
+impl From<Unsound> for OriginError {
+    fn from(unsound: Unsound) -> Self {
+        match unsound {
+            Unsound::Damaged => Self::Damaged(unsound.into()),
+            Unsound::Abandoned => Self::Unreachable(unsound.into()),
+        }
+    }
+}
 
 /// A check that begins.
 pub(crate) fn begin() -> (Checker, Check) {
@@ -55,7 +73,7 @@ pub(crate) fn begin() -> (Checker, Check) {
     (Checker(sender), Check(Following::Run(receiver)))
 }
 
-/// The digest of a whole file. `read` is told after each piece how many bytes were read.
+/// The digest of a whole file. `read` is called after each piece with the number of bytes that were read.
 pub(crate) fn digest(file: &File, metrics: &Metrics, mut read: impl FnMut(u64)) -> io::Result<Digest> {
     let mut hasher = Hasher::new();
     let mut buffer = vec![0; PIECE_BYTES];
@@ -73,13 +91,21 @@ pub(crate) fn digest(file: &File, metrics: &Metrics, mut read: impl FnMut(u64)) 
 }
 
 impl Checker {
-    /// Reads the file to its end and says whether its digest is `expected`; the digest that was found.
+    /// Reads the file to its end and concludes whether its digest is `expected`; the digest that was found.
     pub(crate) fn run(self, file: &File, expected: Digest, metrics: &Metrics) -> io::Result<Digest> {
-        let found = digest(file, metrics, |bytes| {
-            self.0.send_replace(Checked::Bytes(bytes));
-        })?;
-        self.0.send_replace(if found == expected { Checked::Sound } else { Checked::Damaged });
+        let found = digest(file, metrics, |bytes| self.progressed(bytes))?;
+        self.conclude(found == expected);
         Ok(found)
+    }
+
+    /// `bytes` of the file were read so far.
+    pub(crate) fn progressed(&self, bytes: u64) {
+        self.0.send_replace(Checked::Bytes(bytes));
+    }
+
+    /// The verdict.
+    pub(crate) fn conclude(self, is_sound: bool) {
+        self.0.send_replace(if is_sound { Checked::Sound } else { Checked::Damaged });
     }
 }
 
@@ -90,23 +116,29 @@ impl Check {
     }
 
     /// True if the file was found sound, or may still be.
-    pub(crate) fn is_hopeful(&self) -> bool {
+    pub(crate) fn may_be_sound(&self) -> bool {
         self.allows(&(0..1)).is_ok()
     }
 
-    /// How much of `part` may leave now: up to which position.
-    pub(crate) fn allows(&self, part: &Range<u64>) -> Result<u64, Damaged> {
+    /// Up to which position of `part` bytes may be sent now.
+    pub(crate) fn allows(&self, part: &Range<u64>) -> Result<u64, Unsound> {
         let Following::Run(run) = &self.0 else { return Ok(part.end) };
         let now = *run.borrow();
         match now {
             Checked::Sound => Ok(part.end),
             Checked::Bytes(read) if run.has_changed().is_ok() => Ok(read.min(part.end.saturating_sub(1))),
-            Checked::Bytes(_) | Checked::Damaged => Err(Damaged),
+            // The checker may have concluded between the two looks.
+            Checked::Bytes(_) => match *run.borrow() {
+                Checked::Sound => Ok(part.end),
+                Checked::Damaged => Err(Unsound::Damaged),
+                Checked::Bytes(_) => Err(Unsound::Abandoned),
+            },
+            Checked::Damaged => Err(Unsound::Damaged),
         }
     }
 
-    /// Waits until something behind `part.start` may leave, and says up to which position.
-    pub(crate) async fn wait(&self, part: &Range<u64>) -> Result<u64, Damaged> {
+    /// Waits until bytes behind `part.start` may be sent, and returns up to which position.
+    pub(crate) async fn wait(&self, part: &Range<u64>) -> Result<u64, Unsound> {
         let Following::Run(run) = &self.0 else { return Ok(part.end) };
         let mut run = run.clone();
         loop {
@@ -117,6 +149,12 @@ impl Check {
             // An error means that the checker is gone; `allows` knows what that means.
             let _ = run.changed().await;
         }
+    }
+
+    /// Waits for the verdict.
+    pub(crate) async fn finished(&self) -> Result<(), Unsound> {
+        // The last byte of a file of any size waits for it.
+        self.wait(&(u64::MAX - 1..u64::MAX)).await.map(drop)
     }
 }
 
@@ -130,7 +168,7 @@ mod tests {
     async fn answers_follow_the_check_and_end_with_its_verdict() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[7; 1000]).unwrap();
-        for (expected, verdict) in [(Digest::of(&[7; 1000]), Ok(1000)), (Digest::of(b"other"), Err(Damaged))] {
+        for (expected, verdict) in [(Digest::of(&[7; 1000]), Ok(1000)), (Digest::of(b"other"), Err(Unsound::Damaged))] {
             let (checker, check) = begin();
             assert_eq!(check.allows(&(0..1000)), Ok(0));
             checker.0.send_replace(Checked::Bytes(500));
@@ -146,10 +184,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_check_that_is_given_up_is_no_good_verdict() {
+    async fn a_check_that_is_given_up_is_not_a_good_verdict() {
         let (checker, check) = begin();
         drop(checker);
-        assert_eq!(check.wait(&(0..10)).await, Err(Damaged));
+        assert_eq!(check.wait(&(0..10)).await, Err(Unsound::Abandoned));
+        assert_eq!(check.finished().await, Err(Unsound::Abandoned));
         assert_eq!(Check::sound().wait(&(0..10)).await, Ok(10));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::activity::Activity;
 use crate::client::{Client, Ticket};
-use crate::published::PointerPin;
+use crate::pointer_pin::PointerPin;
 
 /// A connection of a client.
 #[derive(Debug)]

@@ -7,13 +7,17 @@ use clearwell_metrics::ReloadKind;
 use clearwell_store::{Fault, StoreError};
 
 use crate::config::ListenAddr;
+use crate::origin::OriginError;
 
 /// The server cannot start. Each message names the key or the object, and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The store is not usable.
     #[error("the store cannot be served")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
+    /// An origin other than a store is not usable.
+    #[error("the origin cannot be served")]
+    Origin(#[source] OriginError),
     /// No address for clients.
     #[error("listen and listen-tls are both off; give one of them an address")]
     NoListener,
@@ -126,9 +130,10 @@ pub enum ServeError {
 
 impl ServeError {
     /// What kind of trouble it is, for exit codes and retries.
-    pub const fn fault(&self) -> Fault {
+    pub fn fault(&self) -> Fault {
         match self {
             Self::Store(error) => error.fault(),
+            Self::Origin(error) => error.fault(),
             Self::Listen { .. } | Self::Takeover { .. } => Fault::Network,
             Self::AccessLog { .. } => Fault::Disk,
             Self::Thread(_) => Fault::Memory,
@@ -151,6 +156,7 @@ impl ServeError {
             Self::ReadFile { .. } | Self::Pem { .. } | Self::Tls(_) => ReloadKind::Certificates,
             Self::Missing { .. }
             | Self::Store(_)
+            | Self::Origin(_)
             | Self::NoListener
             | Self::Listen { .. }
             | Self::NoSystemdSocket { .. }
@@ -161,6 +167,15 @@ impl ServeError {
             | Self::AccessLog { .. }
             | Self::Thread(_)
             | Self::FixedKeys(_) => ReloadKind::Configuration,
+        }
+    }
+}
+
+impl From<OriginError> for ServeError {
+    fn from(error: OriginError) -> Self {
+        match error.into_store_error() {
+            Ok(error) => Self::Store(error),
+            Err(error) => Self::Origin(error),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::catalog::Catalog;
+use crate::pointer_view::Scope;
 
 /// What keeps the server from being ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Health {
             Err(NotReady::Draining)
         } else if !catalog.is_readable() {
             Err(NotReady::Unreadable)
-        } else if catalog.published().is_empty() {
+        } else if catalog.view(Scope::DefaultChannel).published.is_empty() {
             Err(NotReady::NothingPublished)
         } else {
             Ok(())

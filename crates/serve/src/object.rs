@@ -17,6 +17,7 @@ use crate::verified::VerifiedFile;
 pub(crate) struct ObjectMeta {
     /// In bytes.
     pub(crate) size: u64,
+    pub(crate) digest: Digest,
     pub(crate) etag: Etag,
     pub(crate) content_type: &'static str,
     pub(crate) lifetime: Lifetime,
@@ -48,7 +49,7 @@ impl ObjectMeta {
             | Artifact::Delta(_) => BINARY,
         };
         let etag = Etag::of_digest(meta.sha256.as_bytes());
-        Self { size: meta.size, etag, content_type, lifetime: Lifetime::Immutable }
+        Self { size: meta.size, digest: meta.sha256, etag, content_type, lifetime: Lifetime::Immutable }
     }
 }
 
@@ -136,9 +137,11 @@ impl Object {
             pointer if pointer.is_signature() => BINARY,
             _ => TEXT,
         };
+        let digest = Digest::of(bytes);
         let meta = ObjectMeta {
             size: bytes.len() as u64,
-            etag: Etag::of_digest(Digest::of(bytes).as_bytes()),
+            digest,
+            etag: Etag::of_digest(digest.as_bytes()),
             content_type,
             lifetime: Lifetime::Revalidated,
         };
@@ -150,7 +153,7 @@ impl Object {
     pub(crate) fn is_unchanged(&self) -> bool {
         match &self.source {
             Source::Memory(_) => true,
-            Source::File(file) => file.file.confirm().is_ok(),
+            Source::File(file) => file.file.check.may_be_sound() && file.file.confirm().is_ok(),
         }
     }
 

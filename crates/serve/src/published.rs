@@ -1,18 +1,6 @@
-//! The pointers of one generation, and which generation a connection sees.
-//!
-//! A client reads `latest` and then `latest.sig`, as two requests on one connection, and a pair that does not match is
-//! a hard error for it. So the first pointer that a connection asks for pins the generation for it:
-//!
-//! - a text (`latest`, `latest_version`, `first`) is read from the pinned generation for a short while, and then
-//!   pins the newest again: connections of proxies live for days and must not serve the past;
-//! - a signature belongs to the text read before it, so it comes from the pinned generation for as long as the client
-//!   may still be waiting for it.
-//!
-//! A new connection always sees the newest.
+//! The pointers of one generation, ready to be served.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use clearwell_format::FormatNumber;
 use clearwell_format::resource::Pointer;
@@ -20,10 +8,6 @@ use clearwell_metrics::FormatState;
 use clearwell_store::PointerGeneration;
 
 use crate::object::Object;
-
-/// How long after a text its signature is still read from the same generation. The stock client gives a request up
-/// when nothing came for 120 seconds; then it opens a new connection.
-const SIGNATURE_PATIENCE: Duration = Duration::from_secs(150);
 
 /// All pointers of one generation, ready to be served.
 #[derive(Debug, Default)]
@@ -57,9 +41,8 @@ impl Published {
         self.objects.is_empty()
     }
 
-    /// True if a pointer that is missing may come with a later publication: nothing is published yet, or its format is
-    /// newer than all there are. What lies beside a text that is there, such as the signature of an unsigned release,
-    /// will not come.
+    /// True if a missing pointer may come with a later publication: nothing is published yet, or its format is newer than
+    /// all published ones. The missing signature of a published text, as of an unsigned release, will not come.
     pub(crate) fn may_come(&self, pointer: Pointer) -> bool {
         let newest = self.objects.keys().filter_map(|pointer| format_of(*pointer)).max();
         match (format_of(pointer), newest) {
@@ -77,84 +60,19 @@ const fn format_of(pointer: Pointer) -> Option<FormatNumber> {
     }
 }
 
-/// Which generation a connection sees.
-#[derive(Debug, Default)]
-pub(crate) struct PointerPin(Mutex<Option<Box<Pinned>>>);
-
-#[derive(Debug)]
-struct Pinned {
-    published: Arc<Published>,
-    since: Instant,
-    /// When a text was last read from it.
-    text_read: Instant,
-}
-
-impl PointerPin {
-    /// The generation to read `pointer` from, if the connection is bound to one. `hold` is how long texts are.
-    pub(crate) fn held(&self, pointer: Pointer, now: Instant, hold: Duration) -> Option<Arc<Published>> {
-        let mut pinned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let pinned = pinned.as_mut()?;
-        let held = now.duration_since(pinned.since) < hold;
-        let held = if pointer.is_signature() {
-            held || now.duration_since(pinned.text_read) < SIGNATURE_PATIENCE
-        } else {
-            if held {
-                pinned.text_read = now;
-            }
-            held
-        };
-        held.then(|| Arc::clone(&pinned.published))
-    }
-
-    /// Binds the connection to `newest`, which was looked up after `now`. If another request of the connection was
-    /// faster, its generation stays.
-    pub(crate) fn bind(&self, newest: Arc<Published>, now: Instant) -> Arc<Published> {
-        let mut pinned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *pinned {
-            Some(other) if other.since >= now => Arc::clone(&other.published),
-            _ => {
-                let bound = Pinned { published: Arc::clone(&newest), since: Instant::now(), text_read: now };
-                *pinned = Some(Box::new(bound));
-                newest
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
-    const HOLD: Duration = Duration::from_secs(10);
     const FORMAT: FormatNumber = FormatNumber::new(30).unwrap();
     const TEXT: Pointer = Pointer::Latest(FORMAT);
     const SIGNATURE: Pointer = Pointer::LatestSignature(FORMAT);
 
-    fn generation(number: u64, files: &[(Pointer, &str)]) -> Arc<Published> {
+    fn generation(number: u64, files: &[(Pointer, &str)]) -> Published {
         let files = files.iter().map(|(pointer, text)| (*pointer, Arc::from(text.as_bytes()))).collect();
-        Arc::new(Published::new(&PointerGeneration { number, files }))
-    }
-
-    #[test]
-    fn texts_are_held_for_a_while_and_signatures_as_long_as_somebody_may_wait() {
-        let (pin, start) = (PointerPin::default(), Instant::now());
-        assert!(pin.held(TEXT, start, HOLD).is_none());
-        assert_eq!(pin.bind(generation(1, &[]), start).number, 1);
-        let after = |seconds: u64| Instant::now() + Duration::from_secs(seconds);
-        let held = |pointer, seconds| pin.held(pointer, after(seconds), HOLD).map(|held| held.number);
-        assert_eq!(held(TEXT, 5), Some(1));
-        assert_eq!(held(SIGNATURE, 100), Some(1));
-        assert_eq!(held(TEXT, 100), None);
-        assert_eq!(held(SIGNATURE, 160), None, "155 seconds after the text");
-    }
-
-    #[test]
-    fn of_two_requests_at_once_the_first_binds() {
-        let (pin, asked) = (PointerPin::default(), Instant::now());
-        assert_eq!(pin.bind(generation(1, &[]), asked).number, 1);
-        assert_eq!(pin.bind(generation(2, &[]), asked).number, 1);
-        let later = Instant::now() + Duration::from_millis(1);
-        assert_eq!(pin.bind(generation(2, &[]), later).number, 2);
+        Published::new(&PointerGeneration { number, files })
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::error::ServeError;
 use crate::inherit::Inherited;
 use crate::listener::{self, ListenerSettings, OpenListener};
 use crate::memory::{self, PeakConnections};
+use crate::origin::{LocalOrigin, Origin};
 use crate::phase::{Phase, PhaseWatch, phases};
 use crate::reload::{Reloader, TlsListener};
 use crate::site::Site;
@@ -45,7 +46,7 @@ impl Server {
         preflight::judge_all(config)?;
         capacity::check(config)?;
         let metrics = Arc::new(Metrics::new());
-        Catalog::open(store, Arc::clone(&metrics))?;
+        Catalog::open(Arc::new(LocalOrigin::new(store)), Arc::clone(&metrics))?;
         tls::show_signing_certificate(config, &metrics)?;
         for listener in config.listen_tls.listeners() {
             tls::server_config(config, listener.client_certificates.unwrap_or(config.client_certificates), &metrics)?;
@@ -59,9 +60,17 @@ impl Server {
     /// # Errors
     /// If the store, a certificate, or an address cannot be used. Nothing is left running then.
     pub async fn bind(config: ServeConfig, store: Store) -> Result<Running, ServeError> {
+        Self::bind_over(config, Arc::new(LocalOrigin::new(store))).await
+    }
+
+    /// As [`Server::bind`], with another origin than a store.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub async fn bind_over(config: ServeConfig, origin: Arc<dyn Origin>) -> Result<Running, ServeError> {
         preflight::judge(&config)?;
         capacity::check(&config)?;
-        let site = Arc::new(Site::open(config.clone(), store)?);
+        let site = Arc::new(Site::over(config.clone(), origin)?);
         tls::show_signing_certificate(&config, site.metrics())?;
         let mut tls_listeners = Vec::new();
         for listener in config.listen_tls.listeners() {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 use clearwell_format::Resource;
-use clearwell_format::resource::{Artifact, Pointer, ResourceKind};
+use clearwell_format::resource::{Pointer, ResourceKind};
 use clearwell_http::conditions::{Conditions, decide};
 use clearwell_http::forwarded::forwarded_for;
 use clearwell_http::logged_headers::LoggedHeaders;
@@ -24,7 +24,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use tracing::Instrument as _;
 
 use crate::body::{Body, Content};
-use crate::catalog::{Catalog, Found};
+use crate::catalog::{Catalog, Unserved};
 use crate::client::{Client, Clients, Ticket};
 use crate::config::ServeConfig;
 use crate::connection::Connection;
@@ -32,7 +32,9 @@ use crate::error::ServeError;
 use crate::exchange::{Asked, Exchange};
 use crate::health::{Health, NotReady};
 use crate::object::{Object, ObjectMeta, Source};
-use crate::objects::{Objects, Unserved};
+use crate::objects::Objects;
+use crate::origin::{LocalOrigin, Origin};
+use crate::pointer_view::{PointerView, Scope};
 use crate::respond;
 use crate::settings::Settings;
 use crate::target::{BasePath, Target};
@@ -82,12 +84,20 @@ impl Site {
     /// # Errors
     /// If pointers or releases cannot be read, or the access log cannot be opened.
     pub fn open(config: ServeConfig, store: Store) -> Result<Self, ServeError> {
+        Self::over(config, Arc::new(LocalOrigin::new(store)))
+    }
+
+    /// A site over an origin.
+    ///
+    /// # Errors
+    /// If its snapshot cannot be read, or the access log cannot be opened.
+    pub fn over(config: ServeConfig, origin: Arc<dyn Origin>) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new());
         let clients = Clients::new();
         Ok(Self {
-            catalog: Arc::new(Catalog::open(store.clone(), Arc::clone(&metrics))?),
+            catalog: Arc::new(Catalog::open(Arc::clone(&origin), Arc::clone(&metrics))?),
             objects: Objects::new(
-                store,
+                origin,
                 config.memory_cache.bytes(),
                 config.small_object.bytes(),
                 config.open_files.get(),
@@ -151,7 +161,7 @@ impl Site {
 
     /// The object that a path names, if it is at hand and the path is written as usual.
     pub(crate) fn at_hand(&self, path: &str) -> Option<Arc<Object>> {
-        self.objects.at_hand(self.base.strip(path)?.strip_prefix('/')?)
+        self.objects.cached(self.base.strip(path)?.strip_prefix('/')?)
     }
 
     /// Counts a delta that a client takes.
@@ -304,9 +314,10 @@ impl Site {
         config: &ServeConfig,
     ) -> Response<Content> {
         let now = Instant::now();
-        let published = match connection.pin.held(pointer, now, config.pointer_hold()) {
-            Some(published) => published,
-            None => connection.pin.bind(self.catalog.newest_published().await, now),
+        let scope = Scope::DefaultChannel;
+        let PointerView { published, .. } = match connection.pin.held(scope, pointer, now, config.pointer_hold()) {
+            Some(view) => view,
+            None => connection.pin.bind(self.catalog.newest_view(scope).await, now),
         };
         match published.get(pointer) {
             Some(object) => {
@@ -332,12 +343,12 @@ impl Site {
         if config.whole_for_stock_client && is_fullfile && is_stock_client(query.headers) {
             conditions = conditions.without_range();
         }
-        let mut object = self.at_hand(query.path).or_else(|| self.objects.at_hand(&resource.to_string()));
+        let mut object = self.at_hand(query.path).or_else(|| self.objects.cached(&resource.to_string()));
         let meta = match &object {
             Some(object) => object.meta.clone(),
-            None => match self.look_up(resource, config).await {
+            None => match self.look_up(resource).await {
                 Ok(meta) => meta,
-                Err(response) => return response,
+                Err(unserved) => return respond_unserved(unserved, config),
             },
         };
         let outcome = decide(&conditions, &meta.etag, meta.size);
@@ -347,7 +358,7 @@ impl Site {
         if object.is_none() {
             object = match self.objects.read(resource, &meta, config.max_disk_queue).await {
                 Ok(object) => Some(object),
-                Err(Unserved::Refused | Unserved::Busy) => return respond::unavailable(config.retry_after_seconds),
+                Err(unserved) => return respond_unserved(unserved, config),
             };
         }
         if let Some(object) = &object {
@@ -378,25 +389,20 @@ impl Site {
         tickets.collect::<Result<_, _>>().map_err(|_| TooMany)
     }
 
-    /// What the index says of an artifact, or the answer that there is none.
-    async fn look_up(&self, resource: &Resource, config: &ServeConfig) -> Result<ObjectMeta, Response<Content>> {
-        let unavailable = || respond::unavailable(config.retry_after_seconds);
-        let Resource::Artifact { version, artifact } = resource else {
-            return Err(respond::plain(StatusCode::NOT_FOUND));
-        };
+    /// Size and digest of an artifact, from its index.
+    async fn look_up(&self, resource: &Resource) -> Result<ObjectMeta, Unserved> {
+        let Resource::Artifact { version, artifact } = resource else { return Err(Unserved::Absent) };
         if self.objects.is_refused(resource) {
-            return Err(unavailable());
+            return Err(Unserved::Unavailable);
         }
-        match self.find(*version, artifact).await {
-            Found::Artifact(meta) => Ok(ObjectMeta::of_artifact(artifact, &meta)),
-            Found::Never => Err(respond::plain(StatusCode::NOT_FOUND)),
-            Found::NotYet => Err(unavailable()),
-            Found::Unreadable => Err(unavailable()),
-        }
+        Ok(ObjectMeta::of_artifact(artifact, &self.catalog.find(*version, artifact).await?))
     }
+}
 
-    async fn find(&self, version: clearwell_format::Version, artifact: &Artifact) -> Found {
-        self.catalog.find(version, artifact).await
+fn respond_unserved(unserved: Unserved, config: &ServeConfig) -> Response<Content> {
+    match unserved {
+        Unserved::Absent => respond::plain(StatusCode::NOT_FOUND),
+        Unserved::Unavailable => respond::unavailable(config.retry_after_seconds),
     }
 }
 

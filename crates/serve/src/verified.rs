@@ -1,14 +1,17 @@
 //! A large file that is served: what it was when its bytes were compared with the index, and whether it still is.
 //!
-//! An answer takes longer than its check: a slow client may take hours, and somebody may write into the file meanwhile.
-//! So before the last bytes of each part leave, the file is looked at again. Its size, times and inode are what they were
-//! before it was hashed, or the connection is cut and the file is hashed again for the next request.
+//! An answer takes longer than its check: a slow client may take hours, and the file may be written to meanwhile. So
+//! before the last bytes of each part are sent, the file's attributes are read again. Its size, times and inode are what
+//! they were before it was hashed, or the connection is cut and the file is hashed again for the next request.
 //!
 //! ```text
-//! as it was                                      the bytes are those that were compared
+//! unchanged                                      the bytes are those that were compared
 //! another ctime, and other links, owner or mode  the file was linked, moved or unlinked: its bytes are compared again
 //! anything else                                  it was written to
 //! ```
+//!
+//! The attributes of a file that is still arriving change all the time; they are fixed once it is complete, which is
+//! before the last byte of any answer is sent.
 //!
 //! The ctime cannot be set back as the mtime can (`touch -d`). Not noticed is what the system does not tell: writes
 //! through a mapping to a page that was written before and is not on disk yet (on tmpfs, all writes through a mapping),
@@ -21,18 +24,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use clearwell_metrics::Metrics;
 use clearwell_store::Digest;
 
 use crate::check::{self, Check};
+use crate::origin::Download;
 
 /// Two writes within this time may leave the same times: those of the kernel advance by ticks of up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 /// The same where a file system keeps whole seconds.
 const WHOLE_SECOND: Duration = Duration::from_millis(1020);
-/// How often a file is looked at again that is just being written.
-const LOOKS: u32 = 5;
+/// Attempts to find a file unchanged for that time.
+const SETTLE_ATTEMPTS: u32 = 5;
 
 /// Which file of the machine it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +45,7 @@ pub(crate) struct FileId {
     inode: u64,
 }
 
-/// What the system tells of a file; nobody writes into it without changing this.
+/// The attributes of a file that every write to it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     id: FileId,
@@ -67,9 +71,9 @@ impl Stamp {
     /// The same of a file that may just have been written: waits until another write would show.
     ///
     /// # Errors
-    /// [`io::ErrorKind::ResourceBusy`] if it is written all the time.
+    /// [`io::ErrorKind::ResourceBusy`] if it keeps being written, or if its attributes cannot be read.
     pub(crate) fn settled(file: &File) -> io::Result<Self> {
-        for _ in 0..LOOKS {
+        for _ in 0..SETTLE_ATTEMPTS {
             let stamp = Self::of(file)?;
             let tick = if stamp.changed.1 == 0 { WHOLE_SECOND } else { TICK };
             match stamp.age() {
@@ -77,7 +81,7 @@ impl Stamp {
                 _ => return Ok(stamp),
             }
         }
-        Err(io::Error::new(io::ErrorKind::ResourceBusy, "it is being written"))
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, "the file is being written"))
     }
 
     pub(crate) const fn id(&self) -> FileId {
@@ -98,15 +102,15 @@ impl Stamp {
     }
 }
 
-/// A file, and the check of its bytes.
+/// A file and the check of its bytes.
 #[derive(Debug)]
 pub(crate) struct VerifiedFile {
     pub(crate) file: File,
     pub(crate) check: Check,
     expected: Digest,
-    /// From before the check began.
-    stamp: ArcSwap<Stamp>,
-    /// Counted once, however many answers meet it.
+    /// From before the check began. Empty while the file is arriving.
+    stamp: Arc<ArcSwapOption<Stamp>>,
+    /// A change is counted once, however many answers notice it.
     is_counted: AtomicBool,
     metrics: Arc<Metrics>,
 }
@@ -114,7 +118,7 @@ pub(crate) struct VerifiedFile {
 /// The file is not as it was when it was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unconfirmed {
-    /// Its links, owner or mode changed: who reads it knows whether its bytes did.
+    /// Its links, owner or mode changed: its bytes have to be read to know whether they did.
     Attributes,
     /// It was written to.
     Written,
@@ -122,15 +126,22 @@ pub(crate) enum Unconfirmed {
 
 impl VerifiedFile {
     pub(crate) fn new(file: File, stamp: Stamp, expected: Digest, check: Check, metrics: Arc<Metrics>) -> Self {
-        let (stamp, is_counted) = (ArcSwap::from_pointee(stamp), AtomicBool::new(false));
-        Self { file, check, expected, stamp, is_counted, metrics }
+        let stamp = Arc::new(ArcSwapOption::from_pointee(stamp));
+        Self { file, check, expected, stamp, is_counted: AtomicBool::new(false), metrics }
     }
 
-    /// Compares the file as the system has it now with what it was.
+    /// A file that is still being written.
+    pub(crate) fn arriving(download: Download, expected: Digest, metrics: Arc<Metrics>) -> Self {
+        let Download { file, check, stamp } = download;
+        Self { file, check, expected, stamp, is_counted: AtomicBool::new(false), metrics }
+    }
+
+    /// Compares the attributes of the file with what they were. A file that is still arriving has none to compare.
     pub(crate) fn confirm(&self) -> Result<(), Unconfirmed> {
         let before = self.stamp.load();
+        let Some(before) = before.as_deref() else { return Ok(()) };
         match Stamp::of(&self.file) {
-            Ok(now) if now == **before => return Ok(()),
+            Ok(now) if now == *before => return Ok(()),
             Ok(now) if before.differs_in_attributes(&now) => return Err(Unconfirmed::Attributes),
             Ok(_) | Err(_) => {}
         }
@@ -138,7 +149,7 @@ impl VerifiedFile {
         Err(Unconfirmed::Written)
     }
 
-    /// The same, and reads the file again where that is the way to know. For threads that may wait.
+    /// The same, and reads the file again where its attributes do not tell. For threads that may wait.
     pub(crate) fn confirm_or_compare(&self) -> io::Result<()> {
         match self.confirm() {
             Ok(()) => return Ok(()),
@@ -151,11 +162,11 @@ impl VerifiedFile {
             self.count();
             return Err(changed());
         }
-        self.stamp.store(Arc::new(stamp));
+        self.stamp.store(Some(Arc::new(stamp)));
         Ok(())
     }
 
-    /// An error of reading the file, which is a change of it if it ends too early.
+    /// Counts an error of reading the file as a change of it if the file ended too early.
     pub(crate) fn noted(&self, error: io::Error) -> io::Error {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             self.count();
@@ -170,7 +181,7 @@ impl VerifiedFile {
     }
 }
 
-/// What an answer ends with, short of its last bytes.
+/// The error that ends an answer short of its last bytes.
 pub(crate) fn changed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the file was changed after it was compared with the index")
 }
@@ -213,7 +224,7 @@ mod tests {
             write();
             set_back(modified);
         }));
-        assert!(!is_kept(&|| set_back(SystemTime::UNIX_EPOCH)), "nobody tells it from a write");
+        assert!(!is_kept(&|| set_back(SystemTime::UNIX_EPOCH)), "it looks like a write");
         assert!(is_kept(&|| std::fs::hard_link(&path, &other).unwrap()));
         assert!(is_kept(&|| {
             std::fs::write(&other, "of another release").unwrap();
