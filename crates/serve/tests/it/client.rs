@@ -66,10 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             StatusCode::NOT_MODIFIED => 0,
             _ => headers.get("content-length").map_or(0, |length| length.to_str().unwrap().parse().unwrap()),
         };
-        while self.read.len() < length {
-            assert!(self.more().await, "the body ends early: {} of {length}", self.read.len());
-        }
-        Answer { status, headers, body: self.read.drain(..length).collect::<Vec<u8>>().into() }
+        Answer { status, headers, body: self.body(length).await.into() }
     }
 
     /// Reads an answer that has no body whatever its length says.
@@ -96,6 +93,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         (status, headers.collect())
     }
 
+    /// The next `length` bytes of a body.
+    pub(crate) async fn body(&mut self, length: usize) -> Vec<u8> {
+        while self.read.len() < length {
+            assert!(self.more().await, "the body ends early: {} of {length}", self.read.len());
+        }
+        self.read.drain(..length).collect()
+    }
+
     /// Reads some; false at the end.
     pub(crate) async fn more(&mut self) -> bool {
         let mut buffer = [0; 65536];
@@ -105,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         length > 0
     }
 
-    /// Reads to the end; what came before it.
+    /// Reads to the end; the bytes before it.
     pub(crate) async fn end(mut self) -> Vec<u8> {
         while self.more().await {}
         self.read

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 
-/// The sample store in a folder of its own.
+/// The sample store in a temporary folder.
 pub(crate) struct Fixture {
     pub(crate) sample: SampleStore,
     folder: TempDir,

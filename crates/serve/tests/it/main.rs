@@ -1,4 +1,4 @@
-//! The server as clients see it: most of it in memory, the rest over sockets of the loopback interface.
+//! The server as clients see it: mostly in memory, otherwise over sockets of the loopback interface.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
@@ -14,7 +14,9 @@ mod lanes;
 mod limit_table;
 mod limits;
 mod operations;
+mod origins;
 mod pointers;
+mod recording;
 mod soak;
 mod spellings;
 mod tls;
