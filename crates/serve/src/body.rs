@@ -1,7 +1,7 @@
 //! Bodies of answers: nothing, bytes in memory, or pieces read as the connection takes them.
 //!
-//! A file is read by position in chunks. What lies in the page cache is read on the spot; what has to come from the
-//! disk is read on a blocking thread, so a cold file delays nobody else. The last chunk of a part leaves once the file is
+//! A file is read by position in chunks. What lies in the page cache is read at once; what has to come from the disk is
+//! read on a blocking thread, so a cold file delays no other connection. The last chunk of a part is sent once the file is
 //! confirmed to be what was checked, after it was read.
 
 use std::collections::VecDeque;
@@ -26,10 +26,10 @@ use crate::exchange::Exchange;
 use crate::object::{FilePart, Segment};
 use crate::verified::{Unconfirmed, VerifiedFile, changed};
 
-/// Read into the page cache at once.
+/// Read into the page cache with one call.
 const WARMED_BYTES: u64 = 128 * 1024;
 
-/// The body of an answer; empty by default. Ends its exchange, for logs and metrics, when it is dropped.
+/// The body of an answer; empty by default. When it is dropped its exchange ends, for logs and metrics.
 #[derive(Debug, Default)]
 pub struct Body {
     content: Content,
@@ -41,7 +41,7 @@ pub(crate) enum Content {
     /// No bytes.
     #[default]
     Empty,
-    /// All at once.
+    /// In one piece.
     Memory(Bytes),
     /// Piece by piece.
     Stream(Box<Stream>),
@@ -57,7 +57,7 @@ impl Content {
             Some(Segment::Memory(bytes)) if segments.is_empty() => Self::Memory(bytes),
             Some(first) => {
                 segments.push_front(first);
-                Self::Stream(Box::new(Stream { segments, left, reading: None, waiting: None }))
+                Self::Stream(Box::new(Stream { segments, left, wait: Wait::Nothing }))
             }
         }
     }
@@ -69,16 +69,25 @@ pub(crate) struct Stream {
     segments: VecDeque<Segment>,
     /// Sum of their lengths, and of what is being read.
     left: u64,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
-    /// Waits until the check of a file allows more.
-    waiting: Option<Waiting>,
+    wait: Wait,
 }
 
-struct Waiting(Pin<Box<dyn Future<Output = Result<u64, Unsound>> + Send + Sync>>);
+/// What the next chunk waits for.
+enum Wait {
+    Nothing,
+    /// Bytes of the first segment, from a thread that may wait for the disk.
+    Disk(JoinHandle<io::Result<Bytes>>),
+    /// The check of the first segment's file, until it allows more bytes to be sent.
+    Check(Pin<Box<dyn Future<Output = Result<u64, Unsound>> + Send + Sync>>),
+}
 
-impl fmt::Debug for Waiting {
+impl fmt::Debug for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Waiting")
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Disk(_) => "Disk",
+            Self::Check(_) => "Check",
+        })
     }
 }
 
@@ -92,17 +101,25 @@ impl Segment {
 }
 
 impl Stream {
-    /// The next bytes, `at_most` so many of them.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>, at_most: u64) -> Poll<Option<io::Result<(BytePath, Bytes)>>> {
+    /// The next `max` bytes at most; `None` at the end.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>, max: u64) -> Poll<Option<io::Result<(BytePath, Bytes)>>> {
         loop {
-            if let Some(reading) = &mut self.reading {
-                let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other).flatten();
-                self.reading = None;
-                return Poll::Ready(Some(read.map(|bytes| {
-                    self.left -= bytes.len() as u64;
-                    (BytePath::Copy, bytes)
-                })));
-            }
+            let checked = match &mut self.wait {
+                Wait::Nothing => None,
+                Wait::Disk(reading) => {
+                    let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other).flatten();
+                    self.wait = Wait::Nothing;
+                    return Poll::Ready(Some(read.map(|bytes| {
+                        self.left -= bytes.len() as u64;
+                        (BytePath::Copy, bytes)
+                    })));
+                }
+                Wait::Check(check) => {
+                    let allowed = ready!(check.as_mut().poll(cx));
+                    self.wait = Wait::Nothing;
+                    Some(allowed)
+                }
+            };
             let Some(segment) = self.segments.front_mut() else { return Poll::Ready(None) };
             let FilePart { file, part } = match segment {
                 Segment::File(file) if file.part.start < file.part.end => file,
@@ -115,26 +132,21 @@ impl Stream {
                     continue;
                 }
                 Segment::Memory(bytes) => {
-                    let bytes = split_at_most(bytes, at_most);
+                    let bytes = split_at_most(bytes, max);
                     self.left -= bytes.len() as u64;
                     return Poll::Ready(Some(Ok((BytePath::Memory, bytes))));
                 }
             };
-            let allowed = match &mut self.waiting {
-                Some(waiting) => {
-                    let allowed = ready!(waiting.0.as_mut().poll(cx));
-                    self.waiting = None;
-                    allowed
-                }
-                None => file.check.allows(part),
+            let allowed = match checked.unwrap_or_else(|| file.check.allows(part)) {
+                Ok(allowed) => allowed,
+                Err(unsound) => return Poll::Ready(Some(Err(unsound.into()))),
             };
-            let Ok(allowed) = allowed else { return Poll::Ready(Some(Err(damaged()))) };
             if allowed <= part.start {
                 let (check, part) = (file.check.clone(), part.clone());
-                self.waiting = Some(Waiting(Box::pin(async move { check.wait(&part).await })));
+                self.wait = Wait::Check(Box::pin(async move { check.wait(&part).await }));
                 continue;
             }
-            let wanted = (allowed - part.start).min(at_most).min(PIECE_BYTES as u64);
+            let wanted = (allowed - part.start).min(max).min(PIECE_BYTES as u64);
             let read = match read_cached(&file.file, part.start, wanted) {
                 Ok(Some(bytes)) if part.start + bytes.len() as u64 == part.end => match file.confirm() {
                     Ok(()) => Ok(Some(bytes)),
@@ -153,7 +165,7 @@ impl Stream {
                     let (file, start) = (Arc::clone(file), part.start);
                     part.start += wanted;
                     let is_last = part.start == part.end;
-                    self.reading = Some(tokio::task::spawn_blocking(move || {
+                    self.wait = Wait::Disk(tokio::task::spawn_blocking(move || {
                         let bytes = read_cold(&file.file, start, wanted).map_err(|error| file.noted(error))?;
                         if is_last {
                             file.confirm_or_compare()?;
@@ -166,24 +178,19 @@ impl Stream {
         }
     }
 
-    /// True of a single piece of at most so many bytes.
+    /// True of a single piece of at most `bytes`.
     pub(crate) fn is_one_piece_within(&self, bytes: u64) -> bool {
         self.segments.len() == 1 && self.left <= bytes
     }
 
-    /// The pieces, for somebody who sends them without copying.
+    /// The pieces, to be sent without a copy.
     pub(crate) fn into_segments(self) -> impl Iterator<Item = Segment> + Send {
         self.segments.into_iter()
     }
 }
 
-/// What is told of a file that turns out damaged while it is served.
-pub(crate) fn damaged() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the file is not what the index says")
-}
-
-/// True if a part of a file seems to lie in the page cache: its first and its last byte do. True as well where the system
-/// cannot say.
+/// True if a part of a file seems to be in the page cache: its first and its last byte are. True as well on file systems
+/// that cannot tell.
 pub(crate) fn is_cached(file: &File, part: &Range<u64>) -> bool {
     [part.start, part.end.saturating_sub(1)].into_iter().all(|position| {
         let mut byte = [0];
@@ -191,7 +198,7 @@ pub(crate) fn is_cached(file: &File, part: &Range<u64>) -> bool {
     })
 }
 
-/// Brings a part of a file into the page cache, on a thread that may wait; and if it reaches `end`, confirms the file.
+/// Reads a part of a file into the page cache, on a thread that may wait. If the part reaches `end`, confirms the file.
 pub(crate) async fn warm(file: &Arc<VerifiedFile>, part: Range<u64>, end: u64) -> io::Result<()> {
     let file = Arc::clone(file);
     let reading = tokio::task::spawn_blocking(move || {
@@ -209,7 +216,7 @@ pub(crate) async fn warm(file: &Arc<VerifiedFile>, part: Range<u64>, end: u64) -
     reading.await.map_err(io::Error::other).flatten()
 }
 
-/// Reads what the page cache has; `None` if it has nothing of it, or cannot say.
+/// Reads what is in the page cache; `None` if nothing of it is, or the file system cannot tell.
 fn read_cached(file: &File, start: u64, wanted: u64) -> io::Result<Option<Bytes>> {
     let mut buffer = Buffer::of(wanted as usize);
     match preadv2(file, &mut [IoSliceMut::new(buffer.bytes_mut())], start, ReadWriteFlags::NOWAIT) {
@@ -236,7 +243,7 @@ impl Body {
         Self { exchange: Some(exchange), ..self }
     }
 
-    /// True if all of it lies in memory.
+    /// True if all of it is in memory.
     pub(crate) const fn is_in_memory(&self) -> bool {
         matches!(self.content, Content::Memory(_))
     }
@@ -250,13 +257,13 @@ impl Body {
         }
     }
 
-    /// The next bytes, `at_most` so many of them; `None` at the end.
-    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, at_most: u64) -> Poll<Option<io::Result<Bytes>>> {
+    /// The next `max` bytes at most; `None` at the end.
+    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>, max: u64) -> Poll<Option<io::Result<Bytes>>> {
         let chunk = match &mut self.content {
             Content::Empty => None,
             Content::Memory(bytes) if bytes.is_empty() => None,
-            Content::Memory(bytes) => Some(Ok((BytePath::Memory, split_at_most(bytes, at_most)))),
-            Content::Stream(stream) => ready!(stream.poll_chunk(cx, at_most)),
+            Content::Memory(bytes) => Some(Ok((BytePath::Memory, split_at_most(bytes, max)))),
+            Content::Stream(stream) => ready!(stream.poll_chunk(cx, max)),
         };
         match (&chunk, &mut self.exchange) {
             (Some(Ok((path, bytes))), Some(exchange)) => exchange.sent(*path, bytes.len() as u64),
@@ -267,8 +274,8 @@ impl Body {
     }
 }
 
-fn split_at_most(bytes: &mut Bytes, at_most: u64) -> Bytes {
-    let length = usize::try_from(at_most).unwrap_or(usize::MAX).min(bytes.len());
+fn split_at_most(bytes: &mut Bytes, max: u64) -> Bytes {
+    let length = usize::try_from(max).unwrap_or(usize::MAX).min(bytes.len());
     bytes.split_to(length)
 }
 
@@ -307,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pieces_come_in_order_and_whole() {
+    async fn pieces_are_sent_in_order_and_whole() {
         let bytes: Vec<u8> = (0..400_000_u32).map(|at| (at % 251) as u8).collect();
         let file = file_with(&bytes);
         let segments = [
@@ -325,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_was_cut_off_is_an_error_and_no_short_body() {
+    async fn a_file_that_was_cut_off_is_an_error_and_not_a_short_body() {
         let file = file_with(&[7; 1000]);
         let body = Body::new(Content::of([Segment::File(FilePart { file, part: 0..2000 })]));
         assert_eq!(body.collect().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
@@ -333,7 +340,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_piece_in_memory_is_no_stream() {
+    async fn one_piece_in_memory_is_not_a_stream() {
         assert!(matches!(Content::of([Segment::Memory(Bytes::from_static(b"x"))]), Content::Memory(_)));
         assert!(matches!(Content::of([]), Content::Empty));
         let empty = Body::new(Content::of([Segment::Memory(Bytes::new())]));

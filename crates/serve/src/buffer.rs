@@ -1,15 +1,15 @@
 //! Buffers for pieces of files.
 //!
-//! Always true: a piece of up to [`PIECE_BYTES`] has a buffer of that size, which a thread keeps for its next piece. Taken
-//! from the allocator each time, and given back among the small things that connections hold, such pieces leave holes that
-//! the next one does not fit into.
+//! Always true: a piece of up to [`PIECE_BYTES`] has a buffer of that size, which a thread keeps for its next piece. Without
+//! that, buffers are allocated between the small objects of connections, and leave holes that the next one does not fit
+//! into.
 
 use std::cell::RefCell;
 
 use bytes::Bytes;
 
-/// The size of a buffer: large enough that system calls do not count, small enough that thousands of readers fit in
-/// memory.
+/// The size of a buffer: large enough that the cost of system calls disappears, small enough that thousands of readers fit
+/// in memory.
 pub(crate) const PIECE_BYTES: usize = 32 * 1024;
 /// Empty buffers that a thread keeps.
 const SPARES: usize = 32;
@@ -23,17 +23,16 @@ thread_local! {
 /// Room for a piece.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    /// Only while it is dropped there is none.
+    /// `None` only while it is dropped.
     room: Option<Room>,
     length: usize,
 }
 
 impl Buffer {
-    /// Room for `length` bytes, [`PIECE_BYTES`] at most. What is in it does not matter.
+    /// Room for `length` bytes, [`PIECE_BYTES`] at most. Its content is arbitrary.
     pub(crate) fn of(length: usize) -> Self {
         let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
-        let room =
-            spare.unwrap_or_else(|| vec![0; PIECE_BYTES].try_into().expect("the vector has the length of the array"));
+        let room = spare.unwrap_or_else(|| Box::new([0; PIECE_BYTES]));
         Self { room: Some(room), length: length.min(PIECE_BYTES) }
     }
 
@@ -41,7 +40,7 @@ impl Buffer {
         self.room.as_mut().map(|room| &mut room[..self.length]).unwrap_or_default()
     }
 
-    /// The first `length` bytes, for those who send them.
+    /// The first `length` bytes, to be sent.
     pub(crate) fn into_bytes(mut self, length: usize) -> Bytes {
         self.length = self.length.min(length);
         Bytes::from_owner(self)
@@ -57,7 +56,7 @@ impl AsRef<[u8]> for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let Some(room) = self.room.take() else { return };
-        // A thread that ends has no place for it any more.
+        // While a thread ends its list is gone already.
         let _ = SPARE.try_with(|spare| {
             let mut spare = spare.borrow_mut();
             if spare.len() < SPARES {
@@ -80,7 +79,7 @@ mod tests {
         assert_eq!(bytes, "hell");
         let part = bytes.slice(1..);
         drop(bytes);
-        assert_ne!(Buffer::of(1).as_ref().as_ptr(), address, "part of it is still held");
+        assert_ne!(Buffer::of(1).as_ref().as_ptr(), address, "a part of it is still used");
         drop(part);
         assert_eq!(Buffer::of(PIECE_BYTES).as_ref().as_ptr(), address);
         assert_eq!(Buffer::of(PIECE_BYTES + 1).as_ref().len(), PIECE_BYTES);

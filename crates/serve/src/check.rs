@@ -45,7 +45,7 @@ enum Following {
     Run(watch::Receiver<Checked>),
 }
 
-/// Makes the check of one file. Dropped before its end there is no verdict, and the file is not served.
+/// Makes the check of one file. If it is dropped before the verdict, the file is not served.
 #[derive(Debug)]
 pub(crate) struct Checker(watch::Sender<Checked>);
 
@@ -56,6 +56,12 @@ pub(crate) enum Unsound {
     Damaged,
     #[error("its check ended without a verdict")]
     Abandoned,
+}
+
+impl From<Unsound> for io::Error {
+    fn from(unsound: Unsound) -> Self {
+        Self::new(io::ErrorKind::InvalidData, unsound)
+    }
 }
 
 impl From<Unsound> for OriginError {

@@ -3,12 +3,12 @@
 //! ```text
 //! (PROXY protocol) -> (TLS) -> ALPN says h2 -----------------------------> HTTP/2
 //!                           \-> the lane -> cleartext begins with preface -/
-//!                                       \-> anything else unusual comes ---> hyper, for HTTP/1
+//!                                       \-> anything else unusual ---------> hyper, for HTTP/1
 //! ```
 //!
 //! `Upgrade: h2c`, which libcurl sends with each cleartext request, is not taken: the answer is plain HTTP/1.1 and the
 //! connection goes on. A client that begins with the preface of HTTP/2 is served HTTP/2; on TLS it has to say so by ALPN
-//! (RFC 9113 §3.2), and behind a request of HTTP/1 the preface is no request.
+//! (RFC 9113 §3.2), and after a request of HTTP/1 the preface is not a request.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -59,8 +59,8 @@ pub(crate) struct ConnectionTask {
     pub(crate) slot: ConnectionSlot,
 }
 
-/// Puts the connection among those of its client, unless it has enough.
-pub(crate) fn belongs_to_client(site: &Site, connection: &Connection) -> Result<(), EndReason> {
+/// Counts the connection among those of its client, unless the client has as many as it may.
+pub(crate) fn count_for_client(site: &Site, connection: &Connection) -> Result<(), EndReason> {
     let Some(address) = connection.address() else { return Ok(()) };
     let client = site.client_at(address);
     let settings = site.settings();
@@ -71,7 +71,8 @@ pub(crate) fn belongs_to_client(site: &Site, connection: &Connection) -> Result<
     Ok(())
 }
 
-/// Says that there is no room. The request is read first: closing with unread bytes would take the answer back.
+/// Answers that the server is full. The request is read first: a close with unread bytes resets the connection, and the
+/// client loses the answer.
 pub(crate) async fn refuse(stream: OwnedFd) {
     let mut socket = Socket::new(stream);
     let refusing = async {
@@ -80,18 +81,18 @@ pub(crate) async fn refuse(stream: OwnedFd) {
         socket.write_all(REFUSAL).await?;
         socket.shutdown().await
     };
-    // Whatever becomes of it, the connection closes.
+    // The connection closes in any case.
     let _ = timeout(REFUSAL_TIME, refusing).await;
 }
 
 impl ConnectionTask {
     /// Serves the connection to its end. A block, as in [`Lane::run`].
-    #[expect(clippy::manual_async_fn, reason = "an `async fn` holds what it takes over twice")]
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` keeps its arguments twice")]
     pub(crate) fn serve(mut self) -> impl Future<Output = ()> + Send {
         async move {
             let _open = self.site().metrics().http.connection(self.listener.kind());
             if self.listener.proxy_protocol
-                && let Err(reason) = boxed(|| self.hear_proxy()).await
+                && let Err(reason) = boxed(|| self.read_proxy_header()).await
             {
                 self.site().metrics().http.ended(reason);
                 return;
@@ -126,38 +127,38 @@ impl ConnectionTask {
         tracing::debug!(peer = self.connection.peer().map(display), error, "connection ended");
     }
 
-    /// Reads what a proxy says about its client.
-    async fn hear_proxy(&mut self) -> Result<(), EndReason> {
-        let mut heard = Vec::with_capacity(proxy_protocol::MAX_BYTES);
+    /// Reads the header in which a proxy names its client.
+    async fn read_proxy_header(&mut self) -> Result<(), EndReason> {
+        let mut header = Vec::with_capacity(proxy_protocol::MAX_BYTES);
         loop {
-            match proxy_protocol::parse(&heard) {
+            match proxy_protocol::parse(&header) {
                 proxy_protocol::Parsed::Complete(source, length) => {
-                    self.socket.unread(Bytes::from(heard).slice(length..));
+                    self.socket.unread(Bytes::from(header).slice(length..));
                     if let Source::Client(client) = source {
                         self.connection.set_client_socket(client);
                     }
-                    return belongs_to_client(self.site(), &self.connection);
+                    return count_for_client(self.site(), &self.connection);
                 }
-                proxy_protocol::Parsed::Partial if heard.len() < proxy_protocol::MAX_BYTES => {}
+                proxy_protocol::Parsed::Partial if header.len() < proxy_protocol::MAX_BYTES => {}
                 proxy_protocol::Parsed::Partial | proxy_protocol::Parsed::Invalid => return Err(EndReason::Proxy),
             }
             let mut room = [0; proxy_protocol::MAX_BYTES];
-            let wanted = proxy_protocol::MAX_BYTES - heard.len();
+            let wanted = proxy_protocol::MAX_BYTES - header.len();
             match self.socket.read(&mut room[..wanted]).await {
-                Ok(length @ 1..) => heard.extend_from_slice(&room[..length]),
+                Ok(length @ 1..) => header.extend_from_slice(&room[..length]),
                 _ => return Err(EndReason::Proxy),
             }
         }
     }
 
-    async fn shake_hands(&self, acceptor: TlsAcceptor, socket: Socket) -> Option<TlsStream<Socket>> {
+    async fn handshake(&self, acceptor: TlsAcceptor, socket: Socket) -> Option<TlsStream<Socket>> {
         let time = Duration::from_secs(self.site().settings().config.handshake_seconds.get().into());
-        // The time for a header begins once it can be written.
+        // The time for a header begins after the handshake.
         self.connection.activity.handshake_begins();
-        let shaken = timeout(time, acceptor.accept(socket)).await;
+        let handshake = timeout(time, acceptor.accept(socket)).await;
         self.connection.activity.handshake_ends();
         let metrics = &self.site().metrics().http;
-        match shaken {
+        match handshake {
             Ok(Ok(stream)) => {
                 let (_, session) = stream.get_ref();
                 let version = match session.protocol_version() {
@@ -171,17 +172,17 @@ impl ConnectionTask {
                 Some(stream)
             }
             Ok(Err(error)) => {
-                self.note_failed_handshake(&chain(&error));
+                self.log_failed_handshake(&chain(&error));
                 None
             }
             Err(_) => {
-                self.note_failed_handshake(&format!("not done within {} s", time.as_secs()));
+                self.log_failed_handshake(&format!("not complete within {} s", time.as_secs()));
                 None
             }
         }
     }
 
-    fn note_failed_handshake(&self, reason: &str) {
+    fn log_failed_handshake(&self, reason: &str) {
         self.site().metrics().http.ended(EndReason::Handshake);
         if let Some(unwritten) = self.slot.shared.handshake_lines.take(Instant::now()) {
             let client = self.connection.client_socket().map(display);
@@ -191,14 +192,14 @@ impl ConnectionTask {
 
     async fn serve_tls(&mut self, acceptor: TlsAcceptor) {
         let socket = self.socket.give_away();
-        let Some(mut stream) = self.shake_hands(acceptor, socket).await else { return };
+        let Some(mut stream) = self.handshake(acceptor, socket).await else { return };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             return self.serve_http2(stream).await;
         }
         let lane = Lane { io: &mut stream, shared: &self.slot.shared, connection: &self.connection };
         match lane.run().await {
             Ok(LaneExit::Closed) => {
-                // TLS says goodbye. Whoever is gone does not hear it.
+                // Sends close_notify; an error means that the client is gone.
                 let _ = stream.shutdown().await;
             }
             Ok(LaneExit::Fallback { unread, .. }) => {
@@ -256,10 +257,10 @@ impl ConnectionTask {
     }
 }
 
-/// What the site says, unless the request is not one that it can judge.
+/// The answer of the site, or a refusal of a request that is not valid.
 async fn answer(site: &Site, connection: &Arc<Connection>, request: Request<Incoming>) -> Response<Body> {
     let hosts = request.headers().get_all(HOST).iter().count();
-    // RFC 9112 §3.2: none, or two, is how requests are smuggled past those who look at the first.
+    // RFC 9112 §3.2: requests are smuggled with no Host, or with two of which another program reads the first.
     let is_bad = match request.version() {
         Version::HTTP_11 => hosts != 1 || is_bare_authority(&request),
         Version::HTTP_10 => hosts > 1 || is_bare_authority(&request),
@@ -279,7 +280,7 @@ async fn answer(site: &Site, connection: &Arc<Connection>, request: Request<Inco
     }
 }
 
-/// Of the header as HTTP/1.1 writes it, within a few bytes.
+/// The size of the header as HTTP/1.1 writes it, within a few bytes.
 pub(crate) fn header_bytes<B>(request: &Request<B>) -> usize {
     let uri = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
@@ -296,11 +297,11 @@ fn is_bare_authority(request: &Request<Incoming>) -> bool {
 trait Protocol: Future<Output = Result<(), Self::Error>> {
     type Error: Breach;
 
-    /// Ends the connection with the requests that are under way.
+    /// Ends the connection once the requests in flight are answered.
     fn graceful_shutdown(self: Pin<&mut Self>);
 }
 
-/// How a connection can end.
+/// An error that ends a connection.
 trait Breach: Error + 'static {
     /// True if the client broke the protocol.
     fn is_breach(&self) -> bool;
@@ -346,13 +347,13 @@ impl Breach for h2::Error {
 mod tests {
     use super::*;
 
-    /// Of what a function returns.
+    /// The size of what a function returns.
     const fn size_returned<A, F>(_: &fn(A) -> F) -> usize {
         size_of::<F>()
     }
 
     #[test]
-    fn a_connection_that_rests_is_small() {
+    fn an_idle_connection_is_small() {
         let task = size_returned(&(ConnectionTask::serve as fn(ConnectionTask) -> _));
         assert!(task <= 320, "{task} bytes of task");
         let connection = size_of::<Connection>();

@@ -11,10 +11,13 @@
 //! |---|---|
 //! | [`config`], `settings` | what an operator chooses, and what is made of it |
 //! | `uri`, `target` | spellings of a request path, and what it names |
-//! | `catalog`, `published` | what is there, what is not there *yet*, and which pointers a connection sees |
+//! | `origin` | where content comes from: the local store is the first [`Origin`] |
+//! | `catalog`, `published` | what is there, and what is not there *yet* |
+//! | `pointer_view`, `pointer_pin` | which pointers a request sees, and what its connection remembers of that |
 //! | `object`, `objects`, `check`, `verified` | bytes that were compared with the index, in memory or as open files |
 //! | `respond`, `body`, `buffer` | status, headers and bytes |
-//! | `client`, `connection` | who asks, how often; whether a connection still moves |
+//! | `client`, `connection` | who asks, and how often |
+//! | `activity`, `watcher` | what a connection is doing, and the time limits on it |
 //! | `exchange`, `access`, `line_limit` | one request for logs, metrics and traces; lines that clients cause |
 //! | [`site`](Site) | all of that together; everything but sockets |
 //! | `lane` | requests of the usual shape on the wire; hyper has the others |
@@ -25,7 +28,7 @@
 //! | `worker`, `admin`, `server`, `reload`, `memory` | threads, their start and end, and what they need |
 //!
 //! Always true: what leaves was compared with the index, before or on its way; GET and HEAD share one decision, and so do
-//! both lanes; nothing is redirected or encoded; the file system is not touched for what is at hand.
+//! both lanes; nothing is redirected or encoded; neither the origin nor the file system is asked for what is cached.
 
 pub mod config;
 

@@ -1,4 +1,4 @@
-//! An object ready to be served: what it is, and where its bytes are.
+//! An object ready to be served: its metadata, and where its bytes are.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use clearwell_store::{ArtifactMeta, Digest};
 use crate::respond;
 use crate::verified::VerifiedFile;
 
-/// What headers say about an object.
+/// The metadata of an object, of which its headers are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ObjectMeta {
     /// In bytes.
@@ -28,12 +28,12 @@ pub(crate) struct ObjectMeta {
 pub(crate) enum Lifetime {
     /// Released: the bytes under this name never change.
     Immutable,
-    /// A pointer: to be asked again each time.
+    /// A pointer: to be revalidated each time.
     Revalidated,
 }
 
 impl ObjectMeta {
-    /// Of an artifact, as the index has it.
+    /// Of an artifact with this entry in the index.
     pub(crate) fn of_artifact(artifact: &Artifact, meta: &ArtifactMeta) -> Self {
         let content_type = match artifact {
             Artifact::Manifest(_)
@@ -58,7 +58,7 @@ impl ObjectMeta {
 pub(crate) struct Object {
     pub(crate) meta: ObjectMeta,
     pub(crate) kind: ResourceKind,
-    /// From which version to which it leads, if it is a delta.
+    /// From which version to which it updates, if it does.
     pub(crate) leads: Option<(Version, Version)>,
     pub(crate) source: Source,
 }
@@ -72,7 +72,7 @@ pub(crate) enum Source {
     File(ObjectFile),
 }
 
-/// The whole answer with status 200, but for its first lines: header, empty line and bytes in one piece.
+/// The whole answer with status 200 except for its first lines: header, empty line and bytes in one piece.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) bytes: Bytes,
@@ -83,7 +83,7 @@ pub(crate) struct Block {
 #[derive(Clone, Debug)]
 pub(crate) struct ObjectFile {
     pub(crate) file: Arc<VerifiedFile>,
-    /// The header of its answer with status 200, but for its first lines.
+    /// The header of its answer with status 200, except for its first lines.
     pub(crate) head: Bytes,
 }
 
@@ -131,7 +131,7 @@ impl Object {
         Self { meta: meta.clone(), kind: resource.kind(), leads, source }
     }
 
-    /// A pointer of some generation.
+    /// A pointer.
     pub(crate) fn of_pointer(pointer: Pointer, bytes: &[u8]) -> Self {
         let content_type = match pointer {
             pointer if pointer.is_signature() => BINARY,
@@ -149,7 +149,8 @@ impl Object {
         Self { meta, kind: ResourceKind::Pointer, leads: None, source }
     }
 
-    /// True if the bytes are still those that were compared. What lies in memory is; a file may have been written to.
+    /// True if the bytes are still those that were compared, as bytes in memory always are. A file may have been written
+    /// to, or its check may have failed.
     pub(crate) fn is_unchanged(&self) -> bool {
         match &self.source {
             Source::Memory(_) => true,
@@ -157,8 +158,8 @@ impl Object {
         }
     }
 
-    /// The whole answer with status 200, but for its first lines, and how much of it is header; `None` if bytes of a file
-    /// belong to it.
+    /// The whole answer with status 200 except for its first lines, and the length of its header; `None` if bytes of a
+    /// file belong to it.
     pub(crate) fn at_once(&self, is_head: bool) -> Option<(&[u8], usize)> {
         match &self.source {
             Source::Memory(block) => Some((block.answer(is_head), block.head_length)),
@@ -167,21 +168,21 @@ impl Object {
         }
     }
 
-    /// Asks for the memory of the whole answer, which is soon copied to a socket: it comes while that is prepared.
+    /// Prefetches the memory of the whole answer, which is soon copied to a socket: it is loaded while that is prepared.
     pub(crate) fn prefetch(&self) {
         if let Source::Memory(block) = &self.source {
-            for place in (0..block.bytes.len().min(PREFETCHED_BYTES)).step_by(64) {
-                prefetch(&block.bytes, place);
+            for offset in (0..block.bytes.len().min(PREFETCHED_BYTES)).step_by(64) {
+                prefetch(&block.bytes, offset);
             }
         }
     }
 
-    /// A part of the bytes. The part lies within the size.
+    /// A part of the bytes, which lies within the size.
     pub(crate) fn part(&self, part: Range<u64>) -> Segment {
         match &self.source {
             Source::Memory(Block { bytes, head_length }) => {
-                let at = |position: u64| usize::try_from(position).expect("what lies in memory has an address");
-                Segment::Memory(bytes.slice(head_length + at(part.start)..head_length + at(part.end)))
+                // The size of a block is a `usize`, and the part lies within it.
+                Segment::Memory(bytes.slice(head_length + part.start as usize..head_length + part.end as usize))
             }
             Source::File(file) => Segment::File(FilePart { file: Arc::clone(&file.file), part }),
         }
@@ -208,14 +209,14 @@ pub(crate) struct FilePart {
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(unsafe_code, reason = "the compiler has no safe prefetch")]
-fn prefetch(bytes: &[u8], place: usize) {
+fn prefetch(bytes: &[u8], offset: usize) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: a prefetch is a hint and faults at no address; nothing is read.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(place).cast()) }
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(offset).cast()) }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn prefetch(_bytes: &[u8], _place: usize) {}
+fn prefetch(_bytes: &[u8], _offset: usize) {}
 
 const PREFETCHED_BYTES: usize = 4096;
 const TEXT: &str = "text/plain; charset=utf-8";

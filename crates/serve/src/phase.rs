@@ -1,4 +1,4 @@
-//! The phases of a server's life, and how its tasks hear of them.
+//! The phases of a server's life, and how its tasks follow them.
 
 use tokio::sync::watch;
 
@@ -7,13 +7,13 @@ use tokio::sync::watch;
 pub(crate) enum Phase {
     /// Accepting.
     Serving,
-    /// Accepting no more; what runs goes on.
+    /// Accepting no more connections; requests in flight go on.
     Closing,
-    /// What still runs is aborted.
+    /// Connections that are still open are aborted.
     Aborting,
 }
 
-/// Hears of phases. A server that is dropped aborts.
+/// Follows the phases. A server that is dropped aborts.
 #[derive(Clone, Debug)]
 pub(crate) struct PhaseWatch(watch::Receiver<Phase>);
 
@@ -24,9 +24,9 @@ pub(crate) fn phases() -> (watch::Sender<Phase>, PhaseWatch) {
 }
 
 impl PhaseWatch {
-    /// Returns once `phase`, or a later one, is there.
+    /// Returns once `phase`, or a later one, is reached.
     pub(crate) async fn reaches(&mut self, phase: Phase) {
-        // An error means that nobody can change the phase any more: the last one, then.
+        // An error means that the server is dropped: that aborts.
         let _ = self.0.wait_for(|now| *now >= phase).await;
     }
 }

@@ -30,7 +30,7 @@ use crate::takeover::HandOver;
 use crate::worker::{self, Shared, WorkerListener};
 use crate::{admin, capacity, preflight, takeover, tls};
 
-/// How often the store is asked for a new generation when no client asks.
+/// How often the origin is asked for a new generation when no client asks for pointers.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The content server.
@@ -41,7 +41,7 @@ impl Server {
     /// Says whether `config` can be used with `store` on this machine. Nothing listens, and no file is made or altered.
     ///
     /// # Errors
-    /// What a start would say. An address that is in use is none: mostly the server has it that is to be replaced.
+    /// Those of [`Server::bind`], except that an address may be in use: mostly by the server that is to be replaced.
     pub fn check(config: &ServeConfig, store: Store) -> Result<(), ServeError> {
         preflight::judge_all(config)?;
         capacity::check(config)?;
@@ -55,7 +55,7 @@ impl Server {
     }
 
     /// Takes the addresses of `config` and serves `store` on them. To be called within a tokio runtime; requests are
-    /// served by threads of their own.
+    /// served by separate threads.
     ///
     /// # Errors
     /// If the store, a certificate, or an address cannot be used. Nothing is left running then.
@@ -182,7 +182,7 @@ fn offer(listener: &OpenListener) -> Result<Vec<(String, OwnedFd)>, ServeError> 
     (0..listener.sockets.len()).map(|at| Ok((listener.name(), listener.socket_for(at)?))).collect()
 }
 
-/// Looks for news, and for memory to give back, until the server closes.
+/// Loads new generations and returns free memory to the system until the server ends.
 async fn refresh(shared: Arc<Shared>, mut phase: PhaseWatch) {
     let mut peak = PeakConnections::default();
     let mut ticks = interval(REFRESH_INTERVAL);
@@ -220,7 +220,7 @@ impl Listening {
     }
 }
 
-/// A server that runs. Dropped, it ends at once; [`Running::drain`] ends it gently.
+/// A server that runs. Dropped, it ends at once; [`Running::drain`] lets requests finish first.
 #[derive(Debug)]
 pub struct Running {
     address: Option<SocketAddr>,
@@ -279,8 +279,9 @@ impl Running {
         self.taken_over.notified().await;
     }
 
-    /// Ends the server gently: not ready any more; a grace in which everything still works; no new connections, and
-    /// those that rest are closed; what runs may end until the deadline. Grace and deadline are in the configuration.
+    /// Ends the server without losing requests: it is not ready, and serves as before for the grace time; then it accepts
+    /// no connections, closes idle ones, and lets requests finish until the deadline. Grace and deadline are in the
+    /// configuration.
     pub async fn drain(mut self) -> Drained {
         let (grace, deadline) = {
             let config = &self.site.settings().config;

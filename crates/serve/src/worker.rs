@@ -336,7 +336,7 @@ fn admit(
         // The client is known once the header of the PROXY protocol is read.
         None
     } else {
-        connection_task::belongs_to_client(&shared.site, &connection).err()
+        connection_task::count_for_client(&shared.site, &connection).err()
     };
     let ticket = match refused {
         None => None,

@@ -1,4 +1,4 @@
-//! Bytes of an answer, from the moment they are read until they are written.
+//! Bytes of an answer, from when they are read until they are written.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::body::Body;
 use crate::connection::Connection;
 
-/// Bytes that wait to be written. What they hold is given back when the last of them was, or when their stream is reset.
+/// Bytes that wait to be written. Their part of the budget is freed when the last of them is written, or when their stream
+/// is reset.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) bytes: Bytes,
-    /// Hears of each byte that leaves: frames that are no part of an answer, such as those that answer a PING, are no
-    /// progress.
+    /// Counts each byte that is written. Frames outside of answers, such as the reply to a PING, do not count as progress.
     pub(super) connection: Arc<Connection>,
     /// Their part of the budget.
     pub(super) _held: Option<OwnedSemaphorePermit>,

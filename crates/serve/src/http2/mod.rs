@@ -6,11 +6,11 @@
 //! ```
 //!
 //! hyper would ask each body for bytes before it knows whether the client takes any, and queue hundreds of kilobytes of
-//! every stream. Here nothing is read that the client has no window for, and the streams of a connection share one budget
-//! for what is read and not yet written. Hence always true: a connection holds [`connection_bytes`] at most, however many
-//! streams it has and whatever windows it announces.
+//! every stream. Here only bytes are read for which the client has a window, and the streams of a connection share one
+//! budget for what is read and not yet written. Hence always true: a connection takes [`connection_bytes`] of memory at
+//! most, with any number of streams and any windows that it announces.
 //!
-//! A stream that waits for its window holds nothing of the budget, unless its object is small and lies in memory.
+//! A stream that waits for its window takes nothing of the budget, unless its object is small and in memory.
 
 mod chunk;
 mod stream;
@@ -32,36 +32,44 @@ use crate::site::Site;
 
 /// What a client sends first (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Answers of a connection that are made at the same time: each may hold a small object.
-const ANSWERS_AT_ONCE: usize = 2;
-/// The least that [`ANSWERS_AT_ONCE`] reckons with, so that small objects that are tiny slow nothing down.
-const LEAST_ANSWER_BYTES: u64 = 64 * 1024;
-/// Memory of the headers of requests that wait for the budget; more streams are refused, which tells the client to try
-/// them again. As much as a hundred usual requests take.
+/// Answers of a connection that are prepared concurrently: each may take a small object of memory.
+const CONCURRENT_ANSWERS: u32 = 2;
+/// The least that is budgeted for one of [`CONCURRENT_ANSWERS`], so that a tiny limit for small objects does not slow them.
+const LEAST_ANSWER_BYTES: u32 = 64 * 1024;
+/// The most that is budgeted for one of them.
+const MAX_ANSWER_BYTES: u32 = 1 << 28;
+/// Memory for the headers of requests that wait for the budget, enough for a hundred usual ones. More streams are refused,
+/// which tells the client to retry them.
 const WAITING_HEADER_BYTES: usize = 64 * 1024;
-/// State of a stream: what it waits for, its place in the library, and the header of its answer while that is not written.
+/// State of a stream: what it waits for, its entry in the library, and the header of its answer until that is written.
 const STREAM_BYTES: u64 = 2304;
 /// Buffers and tables of a connection, and of its TLS session.
 const OTHER_BYTES: u64 = 32 * 1024;
 
-/// Memory that a connection takes at most. One of HTTP/1 takes less: an answer, and the buffers of its TLS session.
+/// The most memory that a connection takes. One of HTTP/1 takes less: an answer, and the buffers of its TLS session.
 pub(crate) fn connection_bytes(config: &ServeConfig) -> u64 {
     budget_bytes(config) + u64::from(config.max_streams.get()).saturating_mul(STREAM_BYTES) + OTHER_BYTES
 }
 
 /// Memory for bytes of answers that are not written yet.
 fn budget_bytes(config: &ServeConfig) -> u64 {
-    ANSWERS_AT_ONCE as u64 * config.small_object.bytes().clamp(LEAST_ANSWER_BYTES, 1 << 28)
+    u64::from(CONCURRENT_ANSWERS) * u64::from(answer_bytes(config))
 }
 
-/// True of the first bytes of a connection if they cannot be anything but HTTP/2.
+/// What an answer takes of the budget while it is prepared.
+fn answer_bytes(config: &ServeConfig) -> u32 {
+    let small_object = u32::try_from(config.small_object.bytes()).unwrap_or(u32::MAX);
+    small_object.clamp(LEAST_ANSWER_BYTES, MAX_ANSWER_BYTES)
+}
+
+/// True if the first bytes of a connection can only be HTTP/2.
 pub(crate) fn is_preface(bytes: &[u8]) -> bool {
     let length = bytes.len().min(PREFACE.len());
-    // The line end of the request line: less is the business of whoever waits for the rest.
+    // With the line end of the request line: a shorter beginning could still be HTTP/1.
     length >= b"PRI * HTTP/2.0\r\n".len() && bytes[..length] == PREFACE[..length]
 }
 
-/// A connection that is served as long as it is polled.
+/// Serves a connection while it is polled.
 pub(crate) struct Http2<T> {
     state: State<T>,
     shared: Arc<Shared>,
@@ -81,9 +89,9 @@ enum State<T> {
 struct Shared {
     site: Arc<Site>,
     connection: Arc<crate::connection::Connection>,
-    /// Bytes of answers that may be held.
+    /// Bytes of answers that may be in memory.
     budget: Arc<Semaphore>,
-    /// What an answer takes of it while it is made.
+    /// What an answer takes of it while it is prepared.
     answer_bytes: u32,
     /// Memory of requests that wait for the budget.
     waiting_headers: Semaphore,
@@ -92,7 +100,8 @@ struct Shared {
 impl<T: AsyncRead + AsyncWrite + Unpin> Http2<T> {
     pub(crate) fn new(io: T, site: &Arc<Site>, connection: &Arc<crate::connection::Connection>) -> Self {
         let settings = site.settings();
-        let budget = usize::try_from(budget_bytes(&settings.config)).expect("it is clamped");
+        let answer_bytes = answer_bytes(&settings.config);
+        let budget = CONCURRENT_ANSWERS as usize * answer_bytes as usize;
         let handshake = server::Builder::new()
             .max_concurrent_streams(settings.config.max_streams.get())
             .max_header_list_size(u32::try_from(settings.config.header_limit()).unwrap_or(u32::MAX))
@@ -102,7 +111,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Http2<T> {
             site: Arc::clone(site),
             connection: Arc::clone(connection),
             budget: Arc::new(Semaphore::new(budget)),
-            answer_bytes: u32::try_from(budget / ANSWERS_AT_ONCE).expect("it is clamped"),
+            answer_bytes,
             waiting_headers: Semaphore::new(WAITING_HEADER_BYTES),
         };
         Self {
@@ -114,7 +123,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Http2<T> {
         }
     }
 
-    /// Takes no more streams; the connection ends with those that it has.
+    /// Accepts no more streams; the connection ends with those that are open.
     pub(crate) fn graceful_shutdown(&mut self) {
         self.is_closing = true;
         if let State::Serving(connection) = &mut self.state {
@@ -140,9 +149,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Http2<T> {
                     continue;
                 }
             };
-            // What became of a stream its client knows.
+            // The outcome of a stream matters to its client only.
             while let Poll::Ready(Some(_)) = this.waiting.poll_join_next(cx) {}
-            // All that came is taken before any of it is answered: then the answers leave together.
+            // All requests that arrived are accepted before any is answered: then the answers are written together.
             loop {
                 match connection.poll_accept(cx)? {
                     Poll::Ready(Some(arrived)) => this.arrived.push(arrived),
@@ -153,7 +162,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Http2<T> {
             }
             for (request, respond) in this.arrived.drain(..) {
                 let mut answering = Box::pin(stream::answer(Arc::clone(&this.shared), request, respond));
-                // Most answers are there at once, and need no task.
+                // Most answers are ready at once, and need no task.
                 if answering.as_mut().poll(cx).is_pending() {
                     this.waiting.spawn(answering);
                 }

@@ -24,22 +24,22 @@ use crate::http2::Shared;
 use crate::http2::chunk::Chunk;
 use crate::lane::{boxed, date};
 
-/// Beside its text, what a line of a header takes in memory.
+/// What a line of a header takes in memory in addition to its text.
 const LINE_BYTES: usize = 96;
-/// A stream is given up so much later than a connection on which nothing moves, which ends as a whole.
+/// How much later a stream is reset than a stalled connection, which ends as a whole.
 const STALL_AFTER_CONNECTION: Duration = Duration::from_secs(1);
 
-/// What the budget has lent.
+/// A part of the budget.
 type Held = Option<OwnedSemaphorePermit>;
 
-/// An answer of which the body is still to come.
+/// An answer whose header is sent, and whose body is not.
 struct Begun {
     stream: SendStream<Chunk>,
     body: Body,
     held: Held,
 }
 
-/// Serves a stream to its end. What makes the answer is on the heap, and gone while the body waits for its window.
+/// Serves a stream to its end. What prepares the answer is on the heap, and freed before the body waits for its window.
 pub(super) fn answer(
     shared: Arc<Shared>,
     request: Request<RecvStream>,
@@ -53,9 +53,9 @@ pub(super) fn answer(
     }
 }
 
-/// Makes the answer and sends its header; `None` if there is no body, or nobody who wants it.
+/// Prepares the answer and sends its header; `None` if there is no body, or the stream is reset.
 async fn begin(shared: Arc<Shared>, request: Request<RecvStream>, mut respond: SendResponse<Chunk>) -> Option<Begun> {
-    // Of the body only its presence matters; what comes of it is thrown away.
+    // Only the presence of a body matters; its bytes are discarded.
     let request = request.map(|body| Unread { is_end: body.is_end_stream() });
     let held = match shared.try_lend() {
         Some(held) => held,
@@ -64,21 +64,22 @@ async fn begin(shared: Arc<Shared>, request: Request<RecvStream>, mut respond: S
                 respond.send_reset(Reason::REFUSED_STREAM);
                 return None;
             };
-            unless_reset(&mut respond, shared.lend(shared.answer_bytes)).await?
+            unless_reset(&mut respond, shared.lend(shared.answer_bytes as usize)).await?
         }
     };
-    // Boxed: while a request waits for the budget, what makes its answer takes no room.
+    // Boxed: a request that waits for the budget does not take the memory that preparing its answer needs.
     let (response, held) = unless_reset(&mut respond, boxed(|| make(&shared, held, request))).await?;
     let (mut parts, body) = response.into_parts();
-    let date = HeaderValue::from_bytes(&date(Instant::now()));
-    parts.headers.insert(DATE, date.expect("digits and plain words are header text"));
+    if let Ok(date) = HeaderValue::from_bytes(&date(Instant::now())) {
+        parts.headers.insert(DATE, date);
+    }
     let is_end = body.is_end_stream();
     // An error means that the stream or its connection is gone.
     let stream = respond.send_response(Response::from_parts(parts, ()), is_end).ok()?;
     (!is_end).then_some(Begun { stream, body, held })
 }
 
-/// Makes the answer; what it holds in memory stays lent.
+/// Prepares the answer. What it has in memory stays taken from the budget.
 async fn make(shared: &Shared, held: Held, request: Request<Unread>) -> (Response<Body>, Held) {
     let Shared { site, connection, .. } = shared;
     let is_too_large = is_too_large(&request, &site.settings().config);
@@ -97,13 +98,13 @@ async fn make(shared: &Shared, held: Held, request: Request<Unread>) -> (Respons
     (response, kept)
 }
 
-/// The limits of a header, as HTTP/1.1 would write it: a line for each field, and one for the host.
+/// The limits apply to the header as HTTP/1.1 would write it: a line for each field, and one for the host.
 fn is_too_large(request: &Request<Unread>, config: &ServeConfig) -> bool {
     let lines = request.headers().len() + usize::from(request.uri().authority().is_some());
     lines > config.max_header_lines.get() || header_bytes(request) > config.header_limit()
 }
 
-/// Sends a body, no more of it than the client has a window for and the budget has room for.
+/// Sends a body as far as the window of the client and the budget allow.
 async fn send(shared: &Shared, stream: &mut SendStream<Chunk>, body: &mut Body, held: &mut Held) {
     loop {
         let wanted = body.left_bytes().min(PIECE_BYTES as u64) as usize;
@@ -117,10 +118,10 @@ async fn send(shared: &Shared, stream: &mut SendStream<Chunk>, body: &mut Body, 
         };
         let length = room.min(wanted);
         let lent = match held {
-            // What lies in memory was lent before, unless it is larger than all that can be.
+            // Bytes in memory were taken from the budget before, unless they exceed all of it.
             Some(held) => held.split(length.min(held.num_permits())),
             None if body.is_in_memory() => None,
-            None => shared.lend(u32::try_from(length).expect("it is small")).await,
+            None => shared.lend(length).await,
         };
         match poll_fn(|cx| poll_chunk(stream, body, length as u64, cx)).await {
             Some(Ok(bytes)) => {
@@ -141,13 +142,13 @@ async fn send(shared: &Shared, stream: &mut SendStream<Chunk>, body: &mut Body, 
     }
 }
 
-/// Waits until the client has a window for more, and says for how much; `None` if the stream is over.
+/// Waits until the client has a window for more, and returns its size; `None` if the stream is over.
 async fn wait_for_room(shared: &Shared, stream: &mut SendStream<Chunk>) -> Option<usize> {
     let stall = shared.site.settings().time_limits.stall() + STALL_AFTER_CONNECTION;
     match timeout(stall, poll_fn(|cx| poll_room(stream, cx))).await {
         Ok(room) => room,
         Err(_) => {
-            // Others of the connection may move: they do not keep this one alive.
+            // Progress of other streams does not keep this one alive.
             stream.send_reset(Reason::CANCEL);
             None
         }
@@ -166,17 +167,17 @@ fn poll_room(stream: &mut SendStream<Chunk>, cx: &mut Context<'_>) -> Poll<Optio
 fn poll_chunk(
     stream: &mut SendStream<Chunk>,
     body: &mut Body,
-    at_most: u64,
+    max: u64,
     cx: &mut Context<'_>,
 ) -> Poll<Option<io::Result<Bytes>>> {
-    match body.poll_chunk(cx, at_most) {
+    match body.poll_chunk(cx, max) {
         Poll::Pending => stream.poll_reset(cx).map(|_| None),
-        // A body is as long as it says, or fails.
+        // A body has the length that it announced, or fails.
         Poll::Ready(chunk) => Poll::Ready(chunk),
     }
 }
 
-/// `None` if the client gives the stream up first.
+/// `None` if the client resets the stream first.
 async fn unless_reset<F: Future>(respond: &mut SendResponse<Chunk>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -187,14 +188,15 @@ async fn unless_reset<F: Future>(respond: &mut SendResponse<Chunk>, future: F) -
 }
 
 impl Shared {
-    /// What an answer needs while it is made, if it is there.
+    /// What an answer needs while it is prepared, if it is free.
     fn try_lend(&self) -> Option<Held> {
         Arc::clone(&self.budget).try_acquire_many_owned(self.answer_bytes).ok().map(Some)
     }
 
-    async fn lend(&self, bytes: u32) -> Held {
-        // The budget is never closed.
-        Arc::clone(&self.budget).acquire_many_owned(bytes).await.ok()
+    async fn lend(&self, bytes: usize) -> Held {
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.answer_bytes);
+        // An error would mean that the budget is closed, which it never is.
+        Arc::clone(&self.budget).acquire_many_owned(permits).await.ok()
     }
 
     /// Room for a request that has to wait.
@@ -204,7 +206,7 @@ impl Shared {
     }
 }
 
-/// The body of a request, which nobody reads.
+/// The body of a request, which is never read.
 struct Unread {
     is_end: bool,
 }
@@ -226,7 +228,7 @@ impl http_body::Body for Unread {
 mod tests {
     use super::*;
 
-    /// Of what a function returns.
+    /// The size of what a function returns.
     const fn size_returned<A, B, C, F>(_: &fn(A, B, C) -> F) -> usize {
         size_of::<F>()
     }

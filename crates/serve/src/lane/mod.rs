@@ -367,7 +367,7 @@ impl<T: Transport> Lane<'_, T> {
         // Sent since this connection last waited for anything.
         let mut stretch = 0;
         while part.start < part.end {
-            let allowed = file.check.wait(&part).await.map_err(|_| body::damaged())?;
+            let allowed = file.check.wait(&part).await?;
             let is_copied = part.start >= copied_from;
             let turn_end = allowed.min(part.start + YIELD_BYTES);
             let mut turn = part.start..if is_copied { turn_end } else { turn_end.min(copied_from) };

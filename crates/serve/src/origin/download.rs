@@ -28,7 +28,7 @@ pub struct Download {
     pub(crate) stamp: Arc<ArcSwapOption<Stamp>>,
 }
 
-/// The writing side. Whatever becomes of it becomes of the answers that follow.
+/// The writing side. Answers that follow end as it ends.
 #[derive(Debug)]
 pub struct DownloadWriter {
     file: File,

@@ -54,7 +54,7 @@ impl Origin for LocalOrigin {
     fn snapshot(&self) -> Result<Snapshot, OriginError> {
         let pointers = self.store.pointers()?;
         let releases = self.store.releases()?;
-        // A record that cannot be read is missing from the sum, which is a metric. It is no reason to stop serving.
+        // A record that cannot be read is missing from the sum, which is a metric. Serving goes on.
         let size = |version: &Version| self.store.record(*version).map_or(0, |record| record.total().bytes);
         let (newest, size_bytes) = (self.store.newest_seen()?, releases.iter().map(size).sum());
         // Last: after an error the indexes stay open, as the last snapshot is served on.

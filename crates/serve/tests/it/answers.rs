@@ -19,7 +19,7 @@ async fn every_artifact_comes_whole_and_may_be_kept_forever() {
     for release in fixture.sample.releases.iter() {
         for (artifact, bytes) in &release.artifacts {
             let path = format!("/{}", Resource::of(release.version, artifact.clone()));
-            // From the index, from disk, and from what is at hand then.
+            // From the index, from disk, and from the cache.
             let before = client.ask("HEAD", &path, &[]).await;
             let cold = client.get(&path).await;
             let warm = client.get(&path).await;
@@ -42,7 +42,7 @@ async fn every_artifact_comes_whole_and_may_be_kept_forever() {
 }
 
 #[tokio::test]
-async fn pointers_are_asked_again_each_time() {
+async fn pointers_are_revalidated_each_time() {
     let fixture = Fixture::new();
     let site = fixture.site();
     let client = InMemory::new(&site);
@@ -173,7 +173,7 @@ async fn conditions_on_artifacts() {
     let client = InMemory::new(&site);
     let (path, bytes) = fixture.small();
     let etag = format!("\"{}\"", Digest::of(bytes));
-    // Before and after the object is at hand.
+    // Before and after the object is cached.
     for _ in 0..2 {
         for method in ["GET", "HEAD"] {
             let fresh = client.ask(method, &path, &[("if-none-match", &etag)]).await;
@@ -274,7 +274,7 @@ async fn objects_are_served_without_room_to_keep_them() {
 }
 
 #[tokio::test]
-async fn what_is_at_hand_is_not_read_again() {
+async fn cached_objects_are_not_read_again() {
     let fixture = Fixture::new();
     let site = fixture.site();
     let (path, bytes) = fixture.small();
@@ -291,7 +291,7 @@ async fn what_is_at_hand_is_not_read_again() {
 }
 
 #[tokio::test]
-async fn many_at_once_get_the_same_object() {
+async fn concurrent_clients_get_the_same_object() {
     let fixture = Fixture::new();
     let site = Arc::new(fixture.site());
     let (path, bytes) = fixture.large();

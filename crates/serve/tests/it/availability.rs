@@ -1,4 +1,4 @@
-//! What is not there, what is not there yet, and what is broken.
+//! What is absent, what is not here yet, and what is damaged.
 
 use clearwell_format::resource::Artifact;
 use clearwell_serve::{NotReady, ServeConfig, Site};
@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::fixture::{Fixture, InMemory, config};
 
 #[tokio::test]
-async fn never_is_404_and_not_yet_is_503() {
+async fn absent_is_404_and_not_yet_is_503() {
     let fixture = Fixture::new();
     let site = fixture.site();
     let client = InMemory::new(&site);
@@ -111,7 +111,7 @@ async fn artifacts_that_are_added_to_a_release_are_found() {
     assert_eq!(client.status(path).await, 404);
     let pack = Artifact::from_path("pack-os-core-from-15.tar").unwrap();
     fixture.extend(&pack, b"a pack");
-    // The next one who asks for pointers makes the server look; if nobody does, it looks by itself each second.
+    // A new connection that asks for pointers makes the server load them; without one it does so each second.
     assert_eq!(InMemory::new(&site).status("/version/format30/latest").await, 200);
     assert_eq!(client.get(path).await.body, "a pack");
 }
@@ -135,7 +135,7 @@ async fn damaged_objects_do_not_leave() {
             }
             let text = site.metrics().expose();
             assert!(text.contains("clearwell_object_damaged_total 1\n"), "read once, not for each request: {text}");
-            assert_eq!(client.status("/20/Manifest.MoM.tar").await, 200, "the rest is served");
+            assert_eq!(client.status("/20/Manifest.MoM.tar").await, 200, "other objects are served");
             assert_eq!(site.readiness(), Ok(()));
 
             std::fs::write(&file, bytes).unwrap();
@@ -157,7 +157,7 @@ async fn a_large_object_that_is_damaged_after_it_was_read() {
 }
 
 #[tokio::test]
-async fn a_damaged_index_is_trouble_and_not_an_absence() {
+async fn a_damaged_index_is_503_and_not_404() {
     let fixture = Fixture::new();
     flip_byte(&fixture.path("store/meta/index/20"));
     let site = fixture.site();
@@ -172,7 +172,7 @@ async fn pointers_that_cannot_be_read_any_more_are_still_served() {
     let fixture = Fixture::new();
     let site = fixture.site();
     std::fs::remove_file(fixture.path("store/content/version")).unwrap();
-    std::fs::write(fixture.path("store/content/version"), "no link").unwrap();
+    std::fs::write(fixture.path("store/content/version"), "not a link").unwrap();
     let client = InMemory::new(&site);
     assert_eq!(client.get("/version/format30/latest").await.body, "20");
     assert_eq!(site.readiness(), Err(NotReady::Unreadable));

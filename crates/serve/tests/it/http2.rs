@@ -1,4 +1,4 @@
-//! HTTP/2 that goes too far, frame by frame (RFC 9113): each limit is announced, holds, and honest clients are served.
+//! HTTP/2 abuse, frame by frame (RFC 9113): each limit is announced and enforced, and other clients are served.
 
 use std::num::NonZeroU32;
 
@@ -74,25 +74,25 @@ pub(crate) fn block(path: &str) -> Vec<u8> {
     block
 }
 
-/// A client that keeps to nothing.
-pub(crate) struct Rude<S = TcpStream> {
+/// A client that sends any frames.
+pub(crate) struct FrameClient<S = TcpStream> {
     stream: S,
 }
 
-impl Rude {
+impl FrameClient {
     /// Connects and exchanges settings; what the server announces.
     async fn connect(running: &Running) -> (Self, Vec<(u16, u32)>) {
         Self::over(TcpStream::connect(running.addr().unwrap()).await.unwrap()).await
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Rude<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> FrameClient<S> {
     /// Exchanges settings; what the server announces.
     pub(crate) async fn over(mut stream: S) -> (Self, Vec<(u16, u32)>) {
         stream.write_all(PREFACE).await.unwrap();
         let mut client = Self { stream };
         assert!(client.send(&[Frame::new(SETTINGS, 0, 0, Bytes::new())]).await);
-        let settings = client.next_of(SETTINGS).await.expect("settings come first").payload;
+        let settings = client.next_of(SETTINGS).await.expect("settings are the first frame").payload;
         let setting =
             |six: &[u8]| (u16::from_be_bytes([six[0], six[1]]), u32::from_be_bytes([six[2], six[3], six[4], six[5]]));
         (client, settings.chunks(6).map(setting).collect())
@@ -125,21 +125,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Rude<S> {
 }
 
 /// The server still serves, on both versions.
-async fn is_well(running: &Running) {
+async fn assert_still_serving(running: &Running) {
     assert_eq!(connect(running).await.get("/20/format").await.status, 200);
-    let (mut honest, _) = Rude::connect(running).await;
-    assert!(honest.send(&[Frame::get(1, "/20/format")]).await);
-    let answer = honest.next_of(HEADERS).await.unwrap();
+    let (mut client, _) = FrameClient::connect(running).await;
+    assert!(client.send(&[Frame::get(1, "/20/format")]).await);
+    let answer = client.next_of(HEADERS).await.unwrap();
     assert_eq!((answer.stream, answer.payload[0]), (1, 0x88), ":status 200");
 }
 
 #[tokio::test]
-async fn so_many_streams_and_no_more() {
+async fn more_streams_than_the_limit_are_refused() {
     let fixture = Fixture::new();
     fixture.extend(&Artifact::from_path("pack-os-core-from-15.tar").unwrap(), &vec![7; 16 << 20]);
     let limits = ServeConfig { max_streams: NonZeroU32::new(3).unwrap(), ..config() };
     let running = fixture.serve_with(limits).await;
-    let (mut client, settings) = Rude::connect(&running).await;
+    let (mut client, settings) = FrameClient::connect(&running).await;
     assert!(settings.contains(&(3, 3)), "SETTINGS_MAX_CONCURRENT_STREAMS is announced: {settings:?}");
     assert!(settings.iter().any(|(name, _)| *name == 6), "SETTINGS_MAX_HEADER_LIST_SIZE is announced: {settings:?}");
     assert!(client.send(&[Frame::new(SETTINGS, ACK, 0, Bytes::new())]).await);
@@ -150,10 +150,10 @@ async fn so_many_streams_and_no_more() {
         let refused = client.next_of(RST_STREAM).await.expect("the connection goes on");
         assert_eq!((refused.stream, refused.error()), (stream, REFUSED_STREAM));
     }
-    // A place that is given back is free again.
+    // A stream that is reset makes room for another.
     assert!(client.send(&[Frame::new(RST_STREAM, 0, 1, 8_u32.to_be_bytes().to_vec())]).await);
     assert!(client.send(&[Frame::new(PING, 0, 0, vec![0; 8])]).await);
-    client.next_of(PING).await.expect("the reset was heard");
+    client.next_of(PING).await.expect("the reset was processed");
     assert!(client.send(&[Frame::get(11, "/20/format")]).await);
     loop {
         let frame = client.next_of(HEADERS).await.expect("an answer");
@@ -163,14 +163,14 @@ async fn so_many_streams_and_no_more() {
     }
     drop(client);
     wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
-    is_well(&running).await;
+    assert_still_serving(&running).await;
 }
 
 #[tokio::test]
 async fn a_header_list_that_is_too_large() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
-    let (mut client, _) = Rude::connect(&running).await;
+    let (mut client, _) = FrameClient::connect(&running).await;
     // 40 fields of a kilobyte, in as many frames as that takes.
     let mut block = block("/20/format");
     for _ in 0..40 {
@@ -186,19 +186,19 @@ async fn a_header_list_that_is_too_large() {
         match client.next().await {
             Some(frame) if [HEADERS, RST_STREAM, GOAWAY].contains(&frame.kind) => break frame,
             Some(_) => {}
-            None => panic!("closed without a word"),
+            None => panic!("closed without a frame"),
         }
     };
     // 431 is in no static table; what matters is that it is not 200.
     assert!(refused.kind != HEADERS || refused.payload[0] != 0x88, "{refused:?}");
-    is_well(&running).await;
+    assert_still_serving(&running).await;
 }
 
 #[tokio::test]
 async fn headers_that_never_end() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
-    let (mut client, _) = Rude::connect(&running).await;
+    let (mut client, _) = FrameClient::connect(&running).await;
     assert!(client.send(&[Frame::new(HEADERS, END_STREAM, 1, block("/20/format"))]).await);
     // Empty ones cost a server nothing but time, unless it counts them.
     let flood = vec![Frame::new(CONTINUATION, 0, 1, Bytes::new()); 1000];
@@ -211,14 +211,14 @@ async fn headers_that_never_end() {
         assert_eq!(goodbye.error(), ENHANCE_YOUR_CALM);
     }
     wait_for_metric(&running, "clearwell_http_connections_open{listener=\"cleartext\"} 0").await;
-    is_well(&running).await;
+    assert_still_serving(&running).await;
 }
 
 #[tokio::test]
 async fn streams_that_are_reset_as_fast_as_they_are_opened() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
-    let (mut client, _) = Rude::connect(&running).await;
+    let (mut client, _) = FrameClient::connect(&running).await;
     let mut stream = 1;
     for _ in 0..100 {
         let mut burst = Vec::new();
@@ -236,11 +236,11 @@ async fn streams_that_are_reset_as_fast_as_they_are_opened() {
     }
     wait_for_metric(&running, "clearwell_http_connections_open{listener=\"cleartext\"} 0").await;
     wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
-    is_well(&running).await;
+    assert_still_serving(&running).await;
 }
 
 #[tokio::test]
-async fn a_preface_behind_a_request_is_no_request() {
+async fn a_preface_after_a_request_is_not_a_request() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
     let settings = Frame::new(SETTINGS, 0, 0, Bytes::new()).bytes();
@@ -252,14 +252,14 @@ async fn a_preface_behind_a_request_is_no_request() {
         let answer = client.end().await;
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "{answer:?}");
     }
-    is_well(&running).await;
+    assert_still_serving(&running).await;
 }
 
 #[tokio::test]
 async fn lines_of_a_header_are_limited() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
-    let (mut client, _) = Rude::connect(&running).await;
+    let (mut client, _) = FrameClient::connect(&running).await;
     // With the host there are as many lines as are allowed, and one more.
     for (stream, lines, is_good) in [(1, 63, true), (3, 64, false)] {
         let mut block = block("/20/format");
@@ -285,7 +285,7 @@ async fn pings_do_not_keep_a_stalled_connection() {
     let limits = ServeConfig { stall_seconds: NonZeroU32::MIN, ..config() };
     let (_fixture, running) = with_large_pack(limits);
     let running = running.await;
-    let (mut client, _) = Rude::connect(&running).await;
+    let (mut client, _) = FrameClient::connect(&running).await;
     // SETTINGS_INITIAL_WINDOW_SIZE 0
     assert!(client.send(&[Frame::new(SETTINGS, 0, 0, vec![0, 4, 0, 0, 0, 0]), Frame::get(1, PACK)]).await);
     let ping = vec![Frame::new(PING, 0, 0, vec![0; 8]); 20];
@@ -304,11 +304,11 @@ async fn requests_do_not_keep_a_stalled_stream() {
     let limits = ServeConfig { stall_seconds: NonZeroU32::MIN, min_rate: "0".parse().unwrap(), ..config() };
     let (_fixture, running) = with_large_pack(limits);
     let running = running.await;
-    let (mut client, _) = Rude::connect(&running).await;
+    let (mut client, _) = FrameClient::connect(&running).await;
     assert!(client.send(&[Frame::get(1, PACK)]).await);
     let mut stream = 3;
     let reset = loop {
-        assert!(client.send(&[Frame::get(stream, "/20/format")]).await, "others of the connection move");
+        assert!(client.send(&[Frame::get(stream, "/20/format")]).await, "other streams of the connection advance");
         // Their window is that of the connection, which the first one has used up.
         let more = Frame::new(WINDOW_UPDATE, 0, 0, vec![0, 0, 0, 2]);
         assert!(client.send(&[more]).await);
@@ -361,12 +361,12 @@ async fn frames_that_break_the_protocol_end_the_connection() {
             PROTOCOL_ERROR,
         ),
     ] {
-        let (mut client, _) = Rude::connect(&running).await;
+        let (mut client, _) = FrameClient::connect(&running).await;
         client.send(&frames).await;
-        let goodbye = client.next_of(GOAWAY).await.unwrap_or_else(|| panic!("{what}: closed without a word"));
-        // The library calls some wrong lengths a breach of the protocol, which they are.
+        let goodbye = client.next_of(GOAWAY).await.unwrap_or_else(|| panic!("{what}: closed without GOAWAY"));
+        // The library reports some wrong lengths as PROTOCOL_ERROR, which RFC 9113 allows.
         assert!([error, PROTOCOL_ERROR].contains(&goodbye.error()), "{what}: {}", goodbye.error());
-        assert!(client.next_of(PING).await.is_none(), "{what}: and then it closes");
+        assert!(client.next_of(PING).await.is_none(), "{what}: then the connection closes");
     }
-    is_well(&running).await;
+    assert_still_serving(&running).await;
 }

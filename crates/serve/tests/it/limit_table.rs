@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::{Client, LIMIT};
 use crate::fixture::{Answer, Fixture, config, seconds, wait_for_metric};
-use crate::http2::{END_STREAM, Frame, HEADERS, PREFACE, REFUSED_STREAM, RST_STREAM, Rude, block};
+use crate::http2::{END_STREAM, Frame, FrameClient, HEADERS, PREFACE, REFUSED_STREAM, RST_STREAM, block};
 use crate::tls::{self, Certificates};
 
 /// Large, and more than fits into the buffers of two sockets.
@@ -511,7 +511,7 @@ async fn one_reader_too_many(stage: Stage) {
 }
 
 async fn one_stream_too_many(stage: Stage) {
-    let (mut client, settings) = Rude::over(stage.connect().await).await;
+    let (mut client, settings) = FrameClient::over(stage.connect().await).await;
     assert!(settings.contains(&(3, 2)), "SETTINGS_MAX_CONCURRENT_STREAMS is announced: {settings:?}");
     // Answers that do not fit into the window stay open.
     assert!(client.send(&[Frame::get(1, PACK), Frame::get(3, PACK), Frame::get(5, PACK)]).await);
@@ -539,7 +539,7 @@ async fn slow_handshake(stage: Stage) {
 
 async fn slow_header(stage: Stage) {
     if stage.way.is_http2() {
-        let (mut client, _) = Rude::over(stage.connect().await).await;
+        let (mut client, _) = FrameClient::over(stage.connect().await).await;
         // Without END_HEADERS.
         assert!(client.send(&[Frame::new(HEADERS, END_STREAM, 1, block(FORMAT))]).await);
         while client.next().await.is_some() {}

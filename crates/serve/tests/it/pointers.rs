@@ -1,4 +1,4 @@
-//! Pointers while somebody publishes: a connection sees a pair, and a new one sees the newest.
+//! Pointers during publications: a connection sees a matching pair, and a new one sees the newest.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,14 +32,14 @@ async fn a_publication_between_latest_and_its_signature() {
 }
 
 #[tokio::test]
-async fn the_staging_channel_is_a_pair_like_others() {
+async fn the_staging_pointer_is_a_pair_like_others() {
     const STAGING: &str = "/version/formatstaging/latest";
     const STAGING_SIGNATURE: &str = "/version/formatstaging/latest.sig";
     let fixture = Fixture::new();
     let running = fixture.serve().await;
     let mut early = connect(&running).await;
     for path in [STAGING, STAGING_SIGNATURE] {
-        assert_eq!(early.get(path).await.status, 404, "{path}: nobody asks for it in vain again and again");
+        assert_eq!(early.get(path).await.status, 404, "{path}: absent, so that clients do not retry");
     }
     fixture.stage(30);
     fixture.stage_to(30);
@@ -73,7 +73,7 @@ async fn a_connection_that_lives_long_sees_new_pairs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_client_ever_sees_a_torn_pair() {
+async fn no_client_ever_sees_a_pointer_with_the_signature_of_another() {
     let fixture = Fixture::new();
     // Without a hold each text is the newest: the hardest case.
     let running = fixture.serve_with(ServeConfig { pointer_hold_seconds: 0, ..config() }).await;
@@ -113,7 +113,7 @@ async fn no_client_ever_sees_a_torn_pair() {
 }
 
 #[tokio::test]
-async fn the_server_looks_for_news_by_itself() {
+async fn the_server_loads_new_pointers_without_a_request() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
     fixture.publish(30);

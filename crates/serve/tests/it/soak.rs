@@ -1,8 +1,8 @@
-//! Mixed load for a while: honest clients on both lanes and over HTTP/2, slow ones, rude ones, publications, reloads.
-//! Nobody honest sees an error, and memory stays flat.
+//! Mixed load for a while: well-behaved clients on both lanes and over HTTP/2, slow ones, ones that disconnect, invalid
+//! requests, publications, reloads. Well-behaved clients see no error, and memory stays flat.
 //!
-//! Short in CI; `CLEARWELL_SOAK_SECONDS=600` makes it long. It runs in a process of its own: the memory of other tests is
-//! not that of the server.
+//! Short in CI; `CLEARWELL_SOAK_SECONDS=600` makes it long. It runs in a separate process, so that the memory of
+//! other tests is not measured.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +41,7 @@ fn everything_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "everything_at_once runs it in a process of its own"]
+#[ignore = "everything_at_once runs it in a separate process"]
 async fn alone() {
     let fixture = Fixture::new();
     fixture.extend(&Artifact::from_path("pack-os-core-from-15.tar").unwrap(), &vec![7; PACK_BYTES]);
@@ -105,7 +105,7 @@ async fn alone() {
             driver.await.unwrap().unwrap();
         }
     });
-    // Slow readers, and those who leave in the middle.
+    // Slow readers, and clients that disconnect during an answer.
     for hurry in [true, false] {
         tasks.spawn(async move {
             while Instant::now() < end {
@@ -119,7 +119,7 @@ async fn alone() {
             }
         });
     }
-    // Nonsense.
+    // Invalid requests.
     tasks.spawn(async move {
         while Instant::now() < end {
             let mut client = Client::connect(address).await;
