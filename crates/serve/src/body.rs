@@ -7,8 +7,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, IoSliceMut};
-use std::ops::Range;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,17 +16,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use clearwell_metrics::BytePath;
 use http_body::{Frame, SizeHint};
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::JoinHandle;
 
 use crate::buffer::{Buffer, PIECE_BYTES};
 use crate::check::Unsound;
 use crate::exchange::Exchange;
 use crate::object::{FilePart, Segment};
-use crate::verified::{Unconfirmed, VerifiedFile, changed};
-
-/// Read into the page cache with one call.
-const WARMED_BYTES: u64 = 128 * 1024;
+use crate::page_cache::Cached;
 
 /// The body of an answer; empty by default. When it is dropped its exchange ends, for logs and metrics.
 #[derive(Debug, Default)]
@@ -147,21 +142,15 @@ impl Stream {
                 continue;
             }
             let wanted = (allowed - part.start).min(max).min(PIECE_BYTES as u64);
-            let read = match read_cached(&file.file, part.start, wanted) {
-                Ok(Some(bytes)) if part.start + bytes.len() as u64 == part.end => match file.confirm() {
-                    Ok(()) => Ok(Some(bytes)),
-                    Err(Unconfirmed::Attributes) => Ok(None),
-                    Err(Unconfirmed::Written) => Err(changed()),
-                },
-                read => read,
-            };
-            match read {
-                Ok(Some(bytes)) => {
+            let mut buffer = Buffer::of(wanted as usize);
+            match file.read_cached(buffer.bytes_mut(), part.start, part.end) {
+                Ok(Cached::Read(length)) => {
+                    let bytes = buffer.into_bytes(length);
                     part.start += bytes.len() as u64;
                     self.left -= bytes.len() as u64;
                     return Poll::Ready(Some(Ok((BytePath::Copy, bytes))));
                 }
-                Ok(None) => {
+                Ok(Cached::Missing | Cached::Unknown) => {
                     let (file, start) = (Arc::clone(file), part.start);
                     part.start += wanted;
                     let is_last = part.start == part.end;
@@ -186,44 +175,6 @@ impl Stream {
     /// The pieces, to be sent without a copy.
     pub(crate) fn into_segments(self) -> impl Iterator<Item = Segment> + Send {
         self.segments.into_iter()
-    }
-}
-
-/// True if a part of a file seems to be in the page cache: its first and its last byte are. True as well on file systems
-/// that cannot tell.
-pub(crate) fn is_cached(file: &File, part: &Range<u64>) -> bool {
-    [part.start, part.end.saturating_sub(1)].into_iter().all(|position| {
-        let mut byte = [0];
-        !matches!(preadv2(file, &mut [IoSliceMut::new(&mut byte)], position, ReadWriteFlags::NOWAIT), Err(Errno::AGAIN))
-    })
-}
-
-/// Reads a part of a file into the page cache, on a thread that may wait. If the part reaches `end`, confirms the file.
-pub(crate) async fn warm(file: &Arc<VerifiedFile>, part: Range<u64>, end: u64) -> io::Result<()> {
-    let file = Arc::clone(file);
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut buffer = vec![0; WARMED_BYTES as usize];
-        let mut position = part.start;
-        while position < part.end {
-            let wanted = (part.end - position).min(WARMED_BYTES) as usize;
-            match file.file.read_at(&mut buffer[..wanted], position)? {
-                0 => return Err(file.noted(io::ErrorKind::UnexpectedEof.into())),
-                length => position += length as u64,
-            }
-        }
-        if part.end == end { file.confirm_or_compare() } else { Ok(()) }
-    });
-    reading.await.map_err(io::Error::other).flatten()
-}
-
-/// Reads what is in the page cache; `None` if nothing of it is, or the file system cannot tell.
-fn read_cached(file: &File, start: u64, wanted: u64) -> io::Result<Option<Bytes>> {
-    let mut buffer = Buffer::of(wanted as usize);
-    match preadv2(file, &mut [IoSliceMut::new(buffer.bytes_mut())], start, ReadWriteFlags::NOWAIT) {
-        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-        Ok(length) => Ok(Some(buffer.into_bytes(length))),
-        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -304,7 +255,7 @@ mod tests {
 
     use super::*;
     use crate::check::Check;
-    use crate::verified::Stamp;
+    use crate::verified::{Stamp, VerifiedFile};
 
     fn file_with(bytes: &[u8]) -> Arc<VerifiedFile> {
         let mut file = tempfile::tempfile().unwrap();

@@ -15,7 +15,7 @@
 //! | `catalog`, `published` | what is there, and what is not there *yet* |
 //! | `pointer_view`, `pointer_pin` | which pointers a request sees, and what its connection remembers of that |
 //! | `object`, `objects`, `check`, `verified` | bytes that were compared with the index, in memory or as open files |
-//! | `respond`, `body`, `buffer` | status, headers and bytes |
+//! | `respond`, `body`, `buffer`, `page_cache` | status, headers and bytes |
 //! | `client`, `connection` | who asks, and how often |
 //! | `activity`, `watcher` | what a connection is doing, and the time limits on it |
 //! | `exchange`, `access`, `line_limit` | one request for logs, metrics and traces; lines that clients cause |
@@ -59,6 +59,7 @@ mod memory;
 mod object;
 mod objects;
 mod origin;
+mod page_cache;
 mod phase;
 mod pointer_pin;
 mod pointer_view;

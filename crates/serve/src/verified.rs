@@ -19,7 +19,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt as _, MetadataExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -30,6 +30,7 @@ use clearwell_store::Digest;
 
 use crate::check::{self, Check};
 use crate::origin::Download;
+use crate::page_cache::{self, Cached};
 
 /// Two writes within this time may leave the same times: those of the kernel advance by ticks of up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
@@ -166,6 +167,37 @@ impl VerifiedFile {
         Ok(())
     }
 
+    /// Reads bytes at `start` that are in the page cache. If they reach `end`, the file is confirmed after that.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] at the end of the file, [`io::ErrorKind::InvalidData`] if it was written to, or if
+    /// the disk fails.
+    pub(crate) fn read_cached(&self, buffer: &mut [u8], start: u64, end: u64) -> io::Result<Cached> {
+        match page_cache::read(&self.file, buffer, start)? {
+            Cached::Read(length) => self.confirm_read(length, start, end),
+            other => Ok(other),
+        }
+    }
+
+    /// The same where the file system cannot tell, which may wait for the disk.
+    pub(crate) fn read_waiting(&self, buffer: &mut [u8], start: u64, end: u64) -> io::Result<Cached> {
+        match self.file.read_at(buffer, start)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            length => self.confirm_read(length, start, end),
+        }
+    }
+
+    fn confirm_read(&self, length: usize, start: u64, end: u64) -> io::Result<Cached> {
+        if start + length as u64 != end {
+            return Ok(Cached::Read(length));
+        }
+        match self.confirm() {
+            Ok(()) => Ok(Cached::Read(length)),
+            Err(Unconfirmed::Attributes) => Ok(Cached::Missing),
+            Err(Unconfirmed::Written) => Err(changed()),
+        }
+    }
+
     /// Counts an error of reading the file as a change of it if the file ended too early.
     pub(crate) fn noted(&self, error: io::Error) -> io::Error {
         if error.kind() == io::ErrorKind::UnexpectedEof {
@@ -182,13 +214,13 @@ impl VerifiedFile {
 }
 
 /// The error that ends an answer short of its last bytes.
-pub(crate) fn changed() -> io::Error {
+fn changed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the file was changed after it was compared with the index")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{FileExt as _, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

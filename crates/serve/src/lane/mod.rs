@@ -29,12 +29,13 @@ use http::uri::PathAndQuery;
 use http::{Response, StatusCode, Version};
 
 use crate::access::Line;
-use crate::body::{self, Content};
+use crate::body::Content;
 use crate::connection::Connection;
 use crate::exchange::{self, Asked, Exchange};
 use crate::lane::date::Prefix;
 use crate::lane::inbox::Inbox;
 use crate::object::{FilePart, Object, Segment, Source};
+use crate::page_cache;
 use crate::respond;
 use crate::site::Query;
 use crate::socket::Behind;
@@ -375,8 +376,8 @@ impl<T: Transport> Lane<'_, T> {
                 is_cached_to = allowed.min(turn.end + YIELD_BYTES);
                 let next = turn.start..is_cached_to;
                 // Read again where the cache has lost it, and not by this thread.
-                if !body::is_cached(&file.file, &next) {
-                    body::warm(&file, next, u64::MAX).await?;
+                if !page_cache::seems_to_have(&file.file, &next) {
+                    page_cache::warm(&file, next, u64::MAX).await?;
                 }
             }
             let mut waited = false;
@@ -400,7 +401,9 @@ impl<T: Transport> Lane<'_, T> {
                         tokio::task::yield_now().await;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => body::warm(&file, turn, part.end).await?,
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                    page_cache::warm(&file, turn, part.end).await?
+                }
                 Err(error) => return Err(file.noted(error)),
             }
         }

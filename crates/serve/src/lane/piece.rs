@@ -1,16 +1,14 @@
 //! Pieces of files, read and sent.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::task::{Context, Poll, ready};
 
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
-
 use crate::lane::transport::Transport;
+use crate::page_cache::Cached;
 use crate::socket::Behind;
-use crate::verified::{Unconfirmed, VerifiedFile, changed};
+use crate::verified::VerifiedFile;
 
 /// Read at once: small enough to stay in the core's own cache until it is written, large enough that system calls and
 /// wake-ups do not count.
@@ -38,21 +36,12 @@ pub(super) fn poll_send<T: Transport>(
     BUFFER.with_borrow_mut(|buffer| {
         let wanted = usize::try_from(part.end - part.start).unwrap_or(usize::MAX).min(PIECE_BYTES);
         let piece = &mut buffer[PIECE_OFFSET..PIECE_OFFSET + wanted];
-        let length = match preadv2(&file.file, &mut [IoSliceMut::new(piece)], part.start, ReadWriteFlags::NOWAIT) {
-            Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
-            Ok(length) => length,
-            Err(Errno::AGAIN | Errno::INTR) => return Poll::Ready(Err(io::ErrorKind::ResourceBusy.into())),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.file.read_at(piece, part.start)?,
-            Err(error) => return Poll::Ready(Err(error.into())),
+        let read = match file.read_cached(piece, part.start, end)? {
+            Cached::Unknown => file.read_waiting(piece, part.start, end)?,
+            read => read,
         };
+        let Cached::Read(length) = read else { return Poll::Ready(Err(io::ErrorKind::ResourceBusy.into())) };
         let is_last = part.start + length as u64 == end;
-        if is_last {
-            match file.confirm() {
-                Ok(()) => {}
-                Err(Unconfirmed::Attributes) => return Poll::Ready(Err(io::ErrorKind::ResourceBusy.into())),
-                Err(Unconfirmed::Written) => return Poll::Ready(Err(changed())),
-            }
-        }
         let behind = if is_last { Behind::Nothing } else { Behind::Something };
         let sent = ready!(io.poll_send(cx, &[IoSlice::new(&buffer[PIECE_OFFSET..PIECE_OFFSET + length])], behind))?;
         part.start += sent as u64;
