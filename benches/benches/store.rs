@@ -20,10 +20,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use clearwell_format::flags::{EntryKind, Flags, Misc, Modifier, Status};
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{
-    BundleName, Entry, FileHash, FormatNumber, Header, Manifest, ManifestName, Mom, MomEntry, Version,
+    BundleName, Entry, FileHash, FileKind, FormatNumber, Header, Manifest, ManifestName, Mom, MomEntry, Version,
 };
 use clearwell_store::check::{CheckOptions, check};
 use clearwell_store::gc::{Retention, plan};
@@ -141,7 +140,7 @@ fn synthesize(store: &Store, files_per_bundle: u64) -> usize {
             };
             let manifest = Manifest::new(header(version, files_per_bundle), manifest);
             for entry in manifest.entries.iter().filter(|entry| entry.version == version) {
-                artifacts.insert(Artifact::Fullfile(entry.hash), meta(b""));
+                artifacts.insert(Artifact::Fullfile(entry.hash()), meta(b""));
                 files += 1;
             }
             let bytes = manifest.to_bytes();
@@ -218,9 +217,8 @@ fn serde_record(version: Version) -> String {
 
 fn entry(bundle: u64, file: u64, version: Version, next: &mut u64) -> Entry {
     *next += 1;
-    let flags = Flags { kind: EntryKind::File, status: Status::Present, modifier: Modifier::NONE, misc: Misc::None };
     let path = format!("/usr/lib/bundle-{bundle:03}/some-folder/file-{file:06}.so").parse().expect("a path");
-    Entry { flags, hash: hash(*next), version, path }
+    Entry::present(path, version, FileKind::File, hash(*next))
 }
 
 fn header(version: Version, files: u64) -> Header {

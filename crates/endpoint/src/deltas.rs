@@ -26,19 +26,19 @@ impl Endpoint {
         }
         let mut bases: Vec<_> =
             installed.present().filter(|file| file.entry.is_file()).map(|file| &file.entry).collect();
-        bases.sort_by(|one, other| (one.hash, &one.path).cmp(&(other.hash, &other.path)));
+        bases.sort_by(|one, other| (one.hash(), &one.path).cmp(&(other.hash(), &other.path)));
         for delta in deltas {
             if self.staging.contains(&delta.name.to) {
                 continue;
             }
-            let first = bases.partition_point(|entry| entry.hash < delta.name.from);
-            let candidates = bases[first..].iter().take_while(|entry| entry.hash == delta.name.from);
+            let first = bases.partition_point(|entry| entry.hash() < delta.name.from);
+            let candidates = bases[first..].iter().take_while(|entry| entry.hash() == delta.name.from);
             let outcome = match &delta.file {
                 None => trusted(candidates.count() > 0),
                 Some(_) => {
                     let mut base = None;
                     for entry in candidates {
-                        if self.disk.look(&entry.path)?.is(entry.hash) {
+                        if self.disk.look(&entry.path)?.is(entry.hash()) {
                             base = self.disk.content(&entry.path, clearwell_delta::MAX_NEW_SIZE * 8);
                             break;
                         }

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use clearwell_format::flags::VariantSet;
-use clearwell_format::{BundleName, Entry, EntryPath, Manifest, Modifier, Status, Variant};
+use clearwell_format::{BundleName, Entry, EntryPath, Manifest, Modifier, Variant};
 
 use crate::problem::Problem;
 
@@ -80,13 +80,13 @@ pub(crate) fn consolidate<'a>(
     let mut all = Vec::new();
     for (bundle, manifest) in manifests {
         for entry in &manifest.entries {
-            match level.keeps(entry.flags.modifier) {
+            match level.keeps(entry.modifier) {
                 Some(true) => all.push(Listed { entry: entry.clone(), bundle: bundle.clone() }),
                 Some(false) => {}
                 None => problems.push(Problem::UnknownModifier {
                     path: entry.path.clone(),
                     bundle: bundle.clone(),
-                    modifier: entry.flags.modifier.to_byte().into(),
+                    modifier: entry.modifier.to_byte().into(),
                 }),
             }
         }
@@ -130,7 +130,7 @@ enum Resolved {
 fn resolve(first: Listed, second: Listed, asked_for: &BTreeSet<BundleName>) -> Resolved {
     let preferred = |choose_second: bool, first, second| Resolved::One(if choose_second { second } else { first });
     match (first.entry.is_present(), second.entry.is_present()) {
-        (true, true) if first.entry.hash != second.entry.hash => Resolved::Neither(first, second),
+        (true, true) if first.entry.hash() != second.entry.hash() => Resolved::Neither(first, second),
         (true, true) => {
             let second_wins = match (asked_for.contains(&first.bundle), asked_for.contains(&second.bundle)) {
                 (true, false) => false,
@@ -175,7 +175,7 @@ pub(crate) fn changes(old: &FileList, new: &FileList) -> Changes {
         let after = if order.is_ge() { news.next() } else { None };
         let Some(path) = before.or(after).map(|listed| &listed.entry.path) else { continue };
         let hash = |listed: Option<&Listed>| {
-            listed.map(|listed| &listed.entry).filter(|entry| entry.is_present()).map(|entry| entry.hash)
+            listed.map(|listed| &listed.entry).filter(|entry| entry.is_present()).map(Entry::hash)
         };
         if path.class().is_not_updated() {
             changes.not_updated.extend((hash(before) != hash(after)).then(|| path.clone()));
@@ -187,7 +187,7 @@ pub(crate) fn changes(old: &FileList, new: &FileList) -> Changes {
             }
             (before, Some(after)) if !after.entry.is_present() => {
                 let before = before.map(|before| &before.entry);
-                let ghosted = after.entry.flags.status == Status::Ghosted;
+                let ghosted = after.entry.is_ghosted();
                 if before == Some(&after.entry) || ghosted || path.class().is_never_removed() {
                     continue;
                 }
@@ -200,7 +200,7 @@ pub(crate) fn changes(old: &FileList, new: &FileList) -> Changes {
                 match before.filter(|before| before.entry.is_present()).map(|before| &before.entry) {
                     None => changes.install.push(after.clone()),
                     Some(before) if *before == after.entry => {}
-                    Some(before) if before.hash == after.entry.hash => changes.compare.push(after.clone()),
+                    Some(before) if before.hash() == after.entry.hash() => changes.compare.push(after.clone()),
                     Some(before) if after.entry.version > before.version => changes.install.push(after.clone()),
                     Some(before) => changes.overlooked.push(not_raised(before, &after.entry)),
                 }
@@ -216,20 +216,15 @@ fn not_raised(before: &Entry, after: &Entry) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use clearwell_format::{FileHash, FileKind, Flags, Version};
+    use clearwell_format::{FileHash, FileKind, Version};
 
     use super::*;
 
     fn listed(bundle: &str, path: &str, hash: u8, version: u32) -> Listed {
-        let mut flags = Flags::present(FileKind::File);
-        if hash == 0 {
-            flags.status = Status::Deleted;
-        }
-        let entry = Entry {
-            flags,
-            hash: FileHash::from_bytes([hash; 32]),
-            version: Version::new(version).unwrap(),
-            path: path.parse().unwrap(),
+        let (path, version) = (path.parse().unwrap(), Version::new(version).unwrap());
+        let entry = match hash {
+            0 => Entry::deleted(path, version),
+            _ => Entry::present(path, version, FileKind::File, FileHash::from_bytes([hash; 32])),
         };
         Listed { entry, bundle: bundle.parse().unwrap() }
     }

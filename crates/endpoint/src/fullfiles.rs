@@ -26,15 +26,15 @@ impl Endpoint {
     /// noted: the client notices when it puts the file in place.
     pub(crate) async fn fullfiles(&mut self, run: &mut Run, files: &[Listed]) -> Result<(), Stop> {
         let mut needed: BTreeMap<FileHash, &Listed> = BTreeMap::new();
-        for file in files.iter().filter(|file| !self.staging.contains(&file.entry.hash)) {
-            needed.entry(file.entry.hash).or_insert(file);
+        for file in files.iter().filter(|file| !self.staging.contains(&file.entry.hash())) {
+            needed.entry(file.entry.hash()).or_insert(file);
         }
         if needed.is_empty() {
             return Ok(());
         }
         run.report.fetched_one_by_one.extend(needed.values().map(|file| SingleFile {
             path: file.entry.path.clone(),
-            hash: file.entry.hash,
+            hash: file.entry.hash(),
             version: file.entry.version,
             bundle: file.bundle.clone(),
         }));

@@ -536,7 +536,7 @@ fn orphans(bundle: &BundleName, manifests: &Manifests) -> Vec<Problem> {
         .iter()
         .filter_map(|name| manifests.get(*name))
         .flat_map(|loaded| loaded.manifest.present())
-        .filter(|entry| entry.flags.kind == clearwell_format::flags::EntryKind::Directory)
+        .filter(|entry| entry.is_directory())
         .map(|entry| &entry.path)
         .collect();
     let Some(loaded) = manifests.get(bundle) else { return Vec::new() };
@@ -555,7 +555,7 @@ async fn fetch_all(run: &mut Run, manifests: &Manifests, parallel: usize, stage:
     for (bundle, loaded) in manifests {
         for entry in loaded.manifest.present().filter(|entry| !os_core.carries(entry)) {
             let listed = Listed { entry: entry.clone(), bundle: bundle.clone() };
-            wanted.insert(fullfile(&listed, entry.hash), entry.hash);
+            wanted.insert(fullfile(&listed, entry.hash()), entry.hash());
         }
     }
     stage.expect(wanted.len());

@@ -4,65 +4,26 @@
 //! F . e x     type, status, optimisation modifier, misc
 //! ```
 //!
-//! Clients give every byte a meaning, also those that no generator of today writes: older ones put `C` (configuration),
-//! `s` (state) or `b` (boot) into byte 3. What is read here is that meaning. A manifest keeps the bytes that it was read
-//! from ([`Manifest::parse`](crate::Manifest::parse)).
+//! | Byte | In a bundle manifest | In a MoM |
+//! |---|---|---|
+//! | 1, type | [`State`](crate::manifest::State), with byte 2 | [`MomKind`](crate::mom::MomKind) |
+//! | 2, status | [`State`](crate::manifest::State), with byte 1 | [`MomStatus`](crate::mom::MomStatus) |
+//! | 3, modifier | [`Modifier`] | [`Modifier`]; generators write `.` |
+//! | 4, misc | [`Misc`] | [`Misc`] |
+//!
+//! Clients give every byte a meaning, also those that current generators do not write: older ones put `C` (configuration),
+//! `s` (state) or `b` (boot) into byte 3. What is parsed here is that meaning. A manifest that is not changed keeps the
+//! bytes it was read from ([`Manifest::parse`](crate::Manifest::parse)).
 
-use crate::hash::FileKind;
+mod modifier;
 
-/// The four flag bytes of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Flags {
-    /// Byte 1.
-    pub kind: EntryKind,
-    /// Byte 2.
-    pub status: Status,
-    /// Byte 3.
-    pub modifier: Modifier,
-    /// Byte 4.
-    pub misc: Misc,
-}
+pub use modifier::{Modifier, Variant, VariantSet};
 
-impl Flags {
-    /// A present object without any mark.
-    pub const fn present(kind: FileKind) -> Self {
-        let kind = match kind {
-            FileKind::File => EntryKind::File,
-            FileKind::Directory => EntryKind::Directory,
-            FileKind::Link => EntryKind::Link,
-        };
-        Self { kind, status: Status::Present, modifier: Modifier::NONE, misc: Misc::None }
-    }
-
-    /// Reads the four bytes as a client does. Bytes without a meaning are no type, present, the baseline and no mark.
-    pub const fn parse(bytes: [u8; 4]) -> Self {
-        Self {
-            kind: EntryKind::parse(bytes[0]),
-            status: Status::parse(bytes[1]),
-            modifier: Modifier::parse(bytes[2]),
-            misc: Misc::parse(bytes[3]),
-        }
-    }
-
-    /// The flags of an entry that a later manifest takes over: without the mark of a rename, as the reference does.
-    #[must_use]
-    pub const fn carried(self) -> Self {
-        match self.misc {
-            Misc::Renamed => Self { misc: Misc::None, ..self },
-            _ => self,
-        }
-    }
-
-    /// The four bytes.
-    pub fn to_bytes(self) -> [u8; 4] {
-        [self.kind.to_byte(), self.status.to_byte(), self.modifier.to_byte(), self.misc.to_byte()]
-    }
-}
-
+/// An enum with one variant per byte; every other byte is parsed as the variant `other`.
 macro_rules! flag_byte {
     ($type:ident: $($variant:ident = $byte:literal),+; other: $other:ident) => {
         impl $type {
-            /// Reads the byte. Another than those of the variants is the same as none of them.
+            /// Parses the byte; a byte without a variant is the same as the default.
             pub const fn parse(byte: u8) -> Self {
                 match byte {
                     $($byte => Self::$variant,)+
@@ -80,65 +41,15 @@ macro_rules! flag_byte {
     };
 }
 
-/// Byte 1: what the entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EntryKind {
-    /// `F`, a regular file.
-    File,
-    /// `D`, a directory.
-    Directory,
-    /// `L`, a symbolic link.
-    Link,
-    /// `M`, a bundle in a MoM.
-    Manifest,
-    /// `I`, deprecated; clients skip it.
-    IterativeManifest,
-    /// `.`, a deleted or ghosted entry.
-    Absent,
-}
+pub(crate) use flag_byte;
 
-flag_byte!(EntryKind: File = b'F', Directory = b'D', Link = b'L', Manifest = b'M', IterativeManifest = b'I', Absent = b'.'; other: Absent);
-
-impl EntryKind {
-    /// The kind of object on disk, if the entry stands for one.
-    pub const fn file_kind(self) -> Option<FileKind> {
-        match self {
-            Self::File => Some(FileKind::File),
-            Self::Directory => Some(FileKind::Directory),
-            Self::Link => Some(FileKind::Link),
-            Self::Manifest | Self::IterativeManifest | Self::Absent => None,
-        }
-    }
-}
-
-/// Byte 2: what a client does with the entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Status {
-    /// `.`, installed.
-    Present,
-    /// `d`, removed from the client.
-    Deleted,
-    /// `g`, neither removed nor touched.
-    Ghosted,
-    /// `e`, an experimental bundle; in a MoM only.
-    Experimental,
-}
-
-flag_byte!(Status: Present = b'.', Deleted = b'd', Ghosted = b'g', Experimental = b'e'; other: Present);
-
-impl Status {
-    /// True for an entry that a client does not install.
-    pub const fn is_gone(self) -> bool {
-        matches!(self, Self::Deleted | Self::Ghosted)
-    }
-}
-
-/// Byte 4: marks beside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Byte 4: other marks of an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Misc {
     /// `.`
+    #[default]
     None,
-    /// `r`, deprecated: another mark than none to a generator that compares, and none in what it writes.
+    /// `r`, deprecated: differs from none when a generator compares entries, and is not written by it.
     Renamed,
     /// `m`, made by a mix; historical, kept.
     Mix,
@@ -148,196 +59,27 @@ pub enum Misc {
 
 flag_byte!(Misc: None = b'.', Renamed = b'r', Mix = b'm', Exported = b'x'; other: None);
 
-/// Byte 3: which optimised build of a path this entry is, and which builds the path has (manifest §2.3).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Modifier(u8);
-
-impl Modifier {
-    /// The baseline build of a path that has no other.
-    pub const NONE: Self = Self(0);
-
-    /// The modifier of build `variant` on a path that has the builds of `available` besides the baseline.
-    /// `None` if `variant` itself is not among them.
-    pub fn new(variant: Variant, available: VariantSet) -> Option<Self> {
-        let index = MEANINGS.iter().position(|meaning| *meaning == (variant, available))?;
-        Some(Self(u8::try_from(index).expect("twenty meanings")))
-    }
-
-    /// Reads the byte. One that is not in the table of 64 is the baseline's, as `C`, `s` and `b` of older generators.
-    pub const fn parse(byte: u8) -> Self {
-        Self(INDICES[byte as usize])
-    }
-
-    /// The byte.
-    pub const fn to_byte(self) -> u8 {
-        TABLE[self.0 as usize]
-    }
-
-    /// Build of this entry and builds of its path; `None` for the indices 20 to 63, which clients skip.
-    pub fn meaning(self) -> Option<(Variant, VariantSet)> {
-        MEANINGS.get(usize::from(self.0)).copied()
-    }
-}
-
-impl std::fmt::Debug for Modifier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        char::from(self.to_byte()).fmt(f)
-    }
-}
-
-/// A build of a file for a level of processor. Orders from the baseline up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Variant {
-    /// The baseline, without a prefix.
-    Sse,
-    /// `/V3`, x86-64-v3.
-    Avx2,
-    /// `/V4`, x86-64-v4.
-    Avx512,
-    /// `/VA`, APX.
-    Apx,
-}
-
-impl Variant {
-    /// The optimised builds, in the order of their bits in a [`VariantSet`].
-    pub const OPTIMISED: [Self; 3] = [Self::Avx2, Self::Avx512, Self::Apx];
-
-    /// Where the build lies in a tree; empty for the baseline.
-    pub const fn prefix(self) -> &'static str {
-        match self {
-            Self::Sse => "",
-            Self::Avx2 => "/V3",
-            Self::Avx512 => "/V4",
-            Self::Apx => "/VA",
-        }
-    }
-
-    /// Splits a path in a tree into build and installed path. The test has no slash after the prefix, as in the
-    /// reference: `/VAR/f` is the build VA of `R/f`, so such top-level names are reserved.
-    pub fn split(path: &[u8]) -> (Self, &[u8]) {
-        for variant in Self::OPTIMISED {
-            if let Some(rest) = path.strip_prefix(variant.prefix().as_bytes()) {
-                return (variant, rest);
-            }
-        }
-        (Self::Sse, path)
-    }
-}
-
-/// The optimised builds that exist of one path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VariantSet(u8);
-
-impl VariantSet {
-    /// The set with `variant` added. The baseline is always there and has no bit.
+impl Misc {
+    /// The mark of an entry that is copied into a later manifest: without the mark of a rename, as the reference does.
     #[must_use]
-    pub const fn with(self, variant: Variant) -> Self {
-        Self(
-            self.0
-                | match variant {
-                    Variant::Sse => 0,
-                    Variant::Avx2 => 1,
-                    Variant::Avx512 => 2,
-                    Variant::Apx => 4,
-                },
-        )
-    }
-
-    /// True if the path has this build.
-    pub const fn contains(self, variant: Variant) -> bool {
-        self.with(variant).0 == self.0
-    }
-
-    /// True if the path has the baseline only.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
+    pub const fn carried(self) -> Self {
+        match self {
+            Self::Renamed => Self::None,
+            other => other,
+        }
     }
 }
-
-/// Index to byte. `b`, `s` and `C` are not in it.
-const TABLE: &[u8; 64] = b".acdefghijklmnopqrtuvwxyzABDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#^*";
-
-/// Byte to index; 0 for bytes that are not in the table.
-const INDICES: [u8; 256] = {
-    let mut indices = [0; 256];
-    let mut index = 0;
-    while index < TABLE.len() {
-        indices[TABLE[index] as usize] = index as u8;
-        index += 1;
-    }
-    indices
-};
-
-/// Index to meaning, for the twenty indices that have one.
-const MEANINGS: [(Variant, VariantSet); 20] = {
-    use Variant::{Apx, Avx2, Avx512, Sse};
-    [
-        (Sse, VariantSet(0)),
-        (Sse, VariantSet(1)),
-        (Sse, VariantSet(2)),
-        (Sse, VariantSet(3)),
-        (Avx2, VariantSet(1)),
-        (Avx2, VariantSet(3)),
-        (Avx512, VariantSet(2)),
-        (Avx512, VariantSet(3)),
-        (Sse, VariantSet(4)),
-        (Sse, VariantSet(5)),
-        (Sse, VariantSet(6)),
-        (Sse, VariantSet(7)),
-        (Avx2, VariantSet(5)),
-        (Avx2, VariantSet(7)),
-        (Avx512, VariantSet(6)),
-        (Avx512, VariantSet(7)),
-        (Apx, VariantSet(4)),
-        (Apx, VariantSet(5)),
-        (Apx, VariantSet(6)),
-        (Apx, VariantSet(7)),
-    ]
-};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn each_defined_modifier_comes_back() {
-        let mut bytes = Vec::new();
-        for (variant, set) in MEANINGS {
-            let modifier = Modifier::new(variant, set).unwrap();
-            assert_eq!(modifier.meaning(), Some((variant, set)));
-            assert_eq!(Modifier::parse(modifier.to_byte()), modifier);
-            bytes.push(modifier.to_byte());
-        }
-        assert_eq!(bytes, b".acdefghijklmnopqrtu");
-    }
-
-    #[test]
-    fn a_variant_is_in_its_own_set() {
-        assert_eq!(Modifier::new(Variant::Avx2, VariantSet::default()), None);
-        assert_eq!(Modifier::new(Variant::Avx512, VariantSet::default().with(Variant::Avx2)), None);
-    }
-
-    #[test]
     fn bytes_with_a_meaning_come_back_and_others_have_none() {
-        let own = |written: fn(u8) -> u8| (0..=255).filter(|byte| written(*byte) == *byte).collect::<Vec<u8>>();
-        assert_eq!(own(|byte| EntryKind::parse(byte).to_byte()), b".DFILM");
-        assert_eq!(own(|byte| Status::parse(byte).to_byte()), b".deg");
-        assert_eq!(own(|byte| Misc::parse(byte).to_byte()), b".mrx");
-        assert_eq!(own(|byte| Modifier::parse(byte).to_byte()).len(), 64);
-        for missing in *b"bsC&\0\xff" {
-            assert_eq!(Modifier::parse(missing), Modifier::NONE);
-        }
-        assert_eq!(Modifier::parse(b'v').meaning(), None);
-        assert_eq!(Flags::parse(*b"XzC?").to_bytes(), *b"....");
-        assert_eq!(Flags::parse(*b"FdCr").to_bytes(), *b"Fd.r");
-        assert_eq!(Flags::parse(*b"FdCr").carried().to_bytes(), *b"Fd..");
-        assert_eq!(Flags::parse(*b"F..m").carried().to_bytes(), *b"F..m");
-    }
-
-    #[test]
-    fn the_prefix_test_has_no_slash() {
-        assert_eq!(Variant::split(b"/V3/usr/bin/a"), (Variant::Avx2, &b"/usr/bin/a"[..]));
-        assert_eq!(Variant::split(b"/VAR/f"), (Variant::Apx, &b"R/f"[..]));
-        assert_eq!(Variant::split(b"/V5/f"), (Variant::Sse, &b"/V5/f"[..]));
+        let own: Vec<u8> = (0..=255).filter(|byte| Misc::parse(*byte).to_byte() == *byte).collect();
+        assert_eq!(own, b".mrx");
+        assert_eq!(Misc::parse(b'?'), Misc::None);
+        assert_eq!(Misc::parse(b'r').carried(), Misc::None);
+        assert_eq!(Misc::parse(b'm').carried(), Misc::Mix);
     }
 }

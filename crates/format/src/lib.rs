@@ -33,11 +33,11 @@ pub mod resource;
 pub mod version;
 
 pub use bundle::BundleName;
-pub use flags::{Flags, Misc, Modifier, Status, Variant};
+pub use flags::{Misc, Modifier, Variant};
 pub use format_number::FormatNumber;
 pub use hash::{FileHash, FileHasher, FileKind, Owner};
-pub use manifest::{Entry, Header, Manifest};
-pub use mom::{Mom, MomEntry};
+pub use manifest::{Entry, Header, Manifest, State};
+pub use mom::{Mom, MomEntry, MomFlags, MomStatus};
 pub use path::EntryPath;
 pub use path_class::PathClass;
 pub use printable::printable;

@@ -16,16 +16,17 @@
 //!
 //! What is parsed is written back byte for byte, in the order it came in, whoever wrote it.
 
+mod entry;
 mod number;
 mod parse;
 mod verbatim;
 pub(crate) mod write;
 
+pub use entry::{Entry, Legacy, State};
 pub use parse::ParseError;
 pub use verbatim::Ignored;
 
-use crate::flags::{EntryKind, Flags};
-use crate::{BundleName, EntryPath, FileHash, FormatNumber, Version};
+use crate::{BundleName, FormatNumber, Version};
 
 /// The lines above the blank one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,31 +57,6 @@ impl Header {
     pub const MAX_FILE_COUNT: u32 = 4_000_000;
     /// The largest `contentsize:` a stock client takes.
     pub const MAX_CONTENT_SIZE: u64 = 2_000_000_000_000;
-}
-
-/// One line of a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Entry {
-    /// The four flag bytes.
-    pub flags: Flags,
-    /// Hash of the object; [`FileHash::ZERO`] if deleted or ghosted.
-    pub hash: FileHash,
-    /// The version in which the object last changed, and the folder of its fullfile.
-    pub version: Version,
-    /// Where the object is installed.
-    pub path: EntryPath,
-}
-
-impl Entry {
-    /// True if a client installs the entry.
-    pub fn is_present(&self) -> bool {
-        !self.flags.status.is_gone() && self.flags.kind != EntryKind::Absent
-    }
-
-    /// True for a present regular file.
-    pub fn is_file(&self) -> bool {
-        self.is_present() && self.flags.kind == EntryKind::File
-    }
 }
 
 /// A bundle manifest, or the full manifest of a version.

@@ -3,7 +3,7 @@
 //! Same grammar as a bundle manifest, with bundle names in place of paths. It is the one manifest that is signed; all
 //! others are trusted through the hashes in it.
 
-use crate::flags::{EntryKind, Flags, Misc, Modifier, Status};
+use crate::flags::{Misc, Modifier, flag_byte};
 use crate::manifest::{Header, Ignored, ParseError, Verbatim, parse_mom, write};
 use crate::{BundleName, FileHash, Version};
 
@@ -20,8 +20,8 @@ pub struct Mom {
 /// One bundle of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MomEntry {
-    /// The four flag bytes: `M...`, or `Me..` for an experimental bundle.
-    pub flags: Flags,
+    /// The four flag bytes.
+    pub flags: MomFlags,
     /// Hash of the bundle's manifest as a file with [`crate::Owner::MANIFEST`].
     pub hash: FileHash,
     /// The version, and so the folder, of the bundle's manifest.
@@ -33,16 +33,84 @@ pub struct MomEntry {
 impl MomEntry {
     /// An entry as generators write it.
     pub fn new(bundle: BundleName, version: Version, hash: FileHash, experimental: bool) -> Self {
-        let status = if experimental { Status::Experimental } else { Status::Present };
-        let flags = Flags { kind: EntryKind::Manifest, status, modifier: Modifier::NONE, misc: Misc::None };
+        let status = if experimental { MomStatus::Experimental } else { MomStatus::Listed };
+        let flags = MomFlags { kind: MomKind::Manifest, status, modifier: Modifier::NONE, misc: Misc::None };
         Self { flags, hash, version, bundle }
     }
 
-    /// True for what a client takes as a bundle: of type `M`, and neither deleted nor ghosted (manifest §2.1, §3.2).
+    /// True for what a client takes as a bundle: of type `M`, neither deleted nor ghosted (manifest §2.1, §3.2).
     pub fn is_bundle(&self) -> bool {
-        self.flags.kind == EntryKind::Manifest && matches!(self.flags.status, Status::Present | Status::Experimental)
+        self.flags.kind == MomKind::Manifest && matches!(self.flags.status, MomStatus::Listed | MomStatus::Experimental)
+    }
+
+    /// True for a bundle that clients show as experimental.
+    pub fn is_experimental(&self) -> bool {
+        self.flags.status == MomStatus::Experimental
     }
 }
+
+/// The four flag bytes of a MoM entry (manifest §2): `M...`, or `Me..` for an experimental bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MomFlags {
+    /// Byte 1.
+    pub kind: MomKind,
+    /// Byte 2.
+    pub status: MomStatus,
+    /// Byte 3. Generators write `.`: a client without that build does not see the bundle.
+    pub modifier: Modifier,
+    /// Byte 4.
+    pub misc: Misc,
+}
+
+impl MomFlags {
+    pub(crate) const fn parse(bytes: [u8; 4]) -> Self {
+        Self {
+            kind: MomKind::parse(bytes[0]),
+            status: MomStatus::parse(bytes[1]),
+            modifier: Modifier::parse(bytes[2]),
+            misc: Misc::parse(bytes[3]),
+        }
+    }
+
+    /// The flags of an entry that a later MoM takes over: without the mark of a rename, as the reference does.
+    #[must_use]
+    pub const fn carried(self) -> Self {
+        Self { misc: self.misc.carried(), ..self }
+    }
+
+    /// The four bytes.
+    pub const fn to_bytes(self) -> [u8; 4] {
+        [self.kind.to_byte(), self.status.to_byte(), self.modifier.to_byte(), self.misc.to_byte()]
+    }
+}
+
+/// Byte 1 of a MoM entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MomKind {
+    /// `M`, a bundle.
+    Manifest,
+    /// `I`, an iterative manifest; deprecated, clients skip it.
+    IterativeManifest,
+    /// Any other byte; clients skip it.
+    Other,
+}
+
+flag_byte!(MomKind: Manifest = b'M', IterativeManifest = b'I', Other = b'.'; other: Other);
+
+/// Byte 2 of a MoM entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MomStatus {
+    /// `.`, and any other byte that is not below.
+    Listed,
+    /// `e`, shown as experimental; otherwise as `.`.
+    Experimental,
+    /// `d`; clients skip it.
+    Deleted,
+    /// `g`; clients skip it.
+    Ghosted,
+}
+
+flag_byte!(MomStatus: Listed = b'.', Experimental = b'e', Deleted = b'd', Ghosted = b'g'; other: Listed);
 
 impl Mom {
     /// A new MoM.

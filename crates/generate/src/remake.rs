@@ -126,9 +126,9 @@ fn zero(store: &Store, version: Version, bundle: &BundleName) -> Option<PackPlan
 /// A pack that was made with its release has the empty file with the time of its tree, which the fullfile has kept.
 fn out_of_fullfiles(plan: &mut PackPlan, manifest: &Manifest, store: &Store) {
     for item in plan.items.iter_mut().filter(|item| item.origin == Origin::EmptyFile) {
-        let entry = manifest.present().find(|entry| entry.hash == item.hash);
+        let entry = manifest.present().find(|entry| entry.hash() == item.hash);
         let is_there = |entry: &&Entry| {
-            let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
+            let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash()));
             store.lookup(&fullfile).is_ok_and(|found| found.is_some())
         };
         if let Some(entry) = entry.filter(is_there) {

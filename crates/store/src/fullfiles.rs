@@ -15,8 +15,7 @@ use crate::Store;
 /// and the reference makes no fullfiles for them.
 pub fn is_carried(entry: &Entry, of_os_core: &Entry) -> bool {
     of_os_core.path == entry.path
-        && of_os_core.hash == entry.hash
-        && of_os_core.flags == entry.flags
+        && (of_os_core.state, of_os_core.modifier, of_os_core.misc) == (entry.state, entry.modifier, entry.misc)
         && of_os_core.version < entry.version
 }
 
@@ -51,7 +50,7 @@ pub(crate) struct Lacking {
 /// What is lacking for the endpoints of `release`, the newest one that names the manifest. What os-core carries there it
 /// carries in the earlier ones too: versions of entries only grow.
 pub(crate) fn lacking(store: &Store, manifest: &Manifest, release: Version) -> Lacking {
-    let fullfile = |entry: &Entry| Resource::of(entry.version, Artifact::Fullfile(entry.hash));
+    let fullfile = |entry: &Entry| Resource::of(entry.version, Artifact::Fullfile(entry.hash()));
     let absent: Vec<&Entry> =
         manifest.present().filter(|entry| matches!(store.lookup(&fullfile(entry)), Ok(None))).collect();
     let mut lacking = Lacking::default();

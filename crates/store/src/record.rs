@@ -248,7 +248,7 @@ impl BundleRecord {
             name: entry.bundle.clone(),
             version: entry.version,
             changed: entry.version == release,
-            experimental: entry.flags.status == clearwell_format::Status::Experimental,
+            experimental: entry.is_experimental(),
             other: OtherKeys::new(),
         }
     }

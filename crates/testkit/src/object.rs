@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clearwell_format::archive::{Codec, TarWriter};
-use clearwell_format::{Entry, EntryPath, FileHash, FileKind, Flags, Owner, Version};
+use clearwell_format::{Entry, EntryPath, FileHash, FileKind, Owner, Version};
 
 /// An object at a path, owned by root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl TestObject {
 
     /// The manifest line.
     pub fn entry(&self, version: Version) -> Entry {
-        Entry { flags: Flags::present(self.kind), hash: self.hash(), version, path: self.path.clone() }
+        Entry::present(self.path.clone(), version, self.kind, self.hash())
     }
 
     /// The archive `files/<hash>.tar`.

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use clearwell_format::archive::{Codec, TarWriter};
-use clearwell_format::flags::{EntryKind, Misc, Modifier, Status};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{
-    BundleName, Entry, EntryPath, FileHash, Flags, FormatNumber, Header, Manifest, ManifestName, Mom, MomEntry, Owner,
-    Version,
+    BundleName, Entry, EntryPath, FileHash, FormatNumber, Header, Manifest, ManifestName, Mom, MomEntry, Owner, Version,
 };
 use clearwell_store::{BundleRecord, Release, ReleaseRecord, Writer};
 
@@ -90,14 +88,16 @@ impl<'p> ReleaseBuilder<'p> {
         let mut entries: BTreeMap<EntryPath, Entry> = BTreeMap::new();
         for object in objects {
             let mut entry = object.entry(self.version);
-            if let Some(same) = old_entries.get(&entry.path).filter(|old| old.is_present() && old.hash == entry.hash) {
+            if let Some(same) =
+                old_entries.get(&entry.path).filter(|old| old.is_present() && old.hash() == entry.hash())
+            {
                 entry.version = same.version;
             }
             entries.insert(entry.path.clone(), entry);
         }
         for (path, old) in old_entries {
             let version = if old.is_present() { self.version } else { old.version };
-            entries.entry(path.clone()).or_insert_with(|| deleted(path.clone(), version));
+            entries.entry(path.clone()).or_insert_with(|| Entry::deleted(path.clone(), version));
         }
         let entries: Vec<Entry> = entries.into_values().collect();
         match old {
@@ -215,11 +215,6 @@ impl TestRelease {
         self.artifacts.insert(Artifact::MomSignature, signature);
         self.artifacts.insert(Artifact::ManifestTar(ManifestName::Mom), archive);
     }
-}
-
-fn deleted(path: EntryPath, version: Version) -> Entry {
-    let flags = Flags { kind: EntryKind::Absent, status: Status::Deleted, modifier: Modifier::NONE, misc: Misc::None };
-    Entry { flags, hash: FileHash::ZERO, version, path }
 }
 
 fn manifest_archive(members: &[(&str, &[u8])]) -> Vec<u8> {

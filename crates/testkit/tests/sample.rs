@@ -23,9 +23,9 @@ fn the_sample_store_is_sound() {
         for entry in mom.bundles() {
             let manifest = store.bundle_manifest(entry).unwrap();
             for file in manifest.present() {
-                let fullfile = Resource::of(file.version, Artifact::Fullfile(file.hash));
+                let fullfile = Resource::of(file.version, Artifact::Fullfile(file.hash()));
                 let (header, content) = single_member(&store.read(&fullfile).unwrap(), 1 << 20).unwrap();
-                assert_eq!(header.name, file.hash.to_string().as_bytes());
+                assert_eq!(header.name, file.hash().to_string().as_bytes());
                 assert_eq!(content.len() as u64, header.size);
             }
             let zero = Resource::of(entry.version, Artifact::Pack { bundle: entry.bundle.clone(), from: None });
@@ -41,7 +41,7 @@ fn the_sample_store_is_sound() {
                 },
             )
             .unwrap();
-            assert!(manifest.present().all(|file| staged.contains(&file.hash)));
+            assert!(manifest.present().all(|file| staged.contains(&file.hash())));
         }
     }
     let editor = sample.releases[1].mom.bundle(&"editor".parse().unwrap()).unwrap();

@@ -174,7 +174,7 @@ fn everything_at(release: Version, store: &Store) -> HashMap<FileHash, Vec<u8>> 
     let mut files = HashMap::new();
     for entry in store.mom(release).unwrap().bundles() {
         for entry in store.bundle_manifest(entry).unwrap().present() {
-            if entry.is_file() && entry.flags.modifier == clearwell_format::Modifier::NONE {
+            if entry.is_file() && entry.modifier == clearwell_format::Modifier::NONE {
                 let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
                 if let Ok(fullfile) = store.read(&fullfile) {
                     files.insert(entry.hash, single_member(&fullfile, 1 << 30).unwrap().1);

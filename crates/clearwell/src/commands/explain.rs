@@ -75,7 +75,7 @@ fn of_entry(store: &Store, version: Version, bundle: &MomEntry, entry: &Entry) -
         bundle: bundle.bundle.to_string(),
         bundle_version: bundle.version.number(),
         version: entry.version.number(),
-        flags: String::from_utf8_lossy(&entry.flags.to_bytes()).into_owned(),
+        flags: String::from_utf8_lossy(&entry.flags()).into_owned(),
         hash: entry.hash.to_string(),
         why: why(store, version, bundle, entry)?,
         fullfile_bytes,
@@ -97,13 +97,13 @@ fn why(store: &Store, release: Version, bundle: &MomEntry, entry: &Entry) -> Res
         None => return Ok(format!("the bundle is new in {since}")),
         Some(before) => store.manifest(before.version, &ManifestName::Bundle(bundle.bundle.clone()))?,
     };
-    let was = before.entries.iter().find(|was| was.path == entry.path && was.flags.modifier == entry.flags.modifier);
+    let was = before.entries.iter().find(|was| was.path == entry.path && was.modifier == entry.modifier);
     Ok(match was {
         None => format!("new in {since}"),
         Some(was) if !entry.is_present() => format!("removed in {since}; it was of {}", was.version),
         Some(was) if !was.is_present() => format!("back in {since}"),
         Some(was) if was.hash != entry.hash => format!("changed in {since}; before, it was of {}", was.version),
-        Some(was) if was.flags != entry.flags => format!("its flags changed in {since}"),
+        Some(was) if was.flags() != entry.flags() => format!("its flags changed in {since}"),
         Some(was) => format!("released again in {since}, the same as in {} (minversion or a new format)", was.version),
     })
 }

@@ -367,7 +367,8 @@ fn bundle_difference(
     let paths = |version| -> Result<BTreeMap<EntryPath, BTreeSet<FileHash>>, CliError> {
         let manifest = store.manifest(version, &ManifestName::Bundle(bundle.clone()))?;
         let mut paths: BTreeMap<EntryPath, BTreeSet<FileHash>> = BTreeMap::new();
-        for Entry { path, hash, .. } in manifest.entries.into_iter().filter(Entry::is_present) {
+        for entry in manifest.entries.into_iter().filter(Entry::is_present) {
+            let (hash, path) = (entry.hash(), entry.path);
             // The builds of a path for several processors share it.
             paths.entry(path).or_default().insert(hash);
         }

@@ -75,7 +75,7 @@ impl Endpoint {
         for file in
             list.present().filter(|file| paths.contains(&file.entry.path) && !file.entry.path.class().is_not_updated())
         {
-            if !self.disk.look(&file.entry.path)?.is(file.entry.hash) {
+            if !self.disk.look(&file.entry.path)?.is(file.entry.hash()) {
                 files.push(file.clone());
             }
         }

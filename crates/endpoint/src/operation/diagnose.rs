@@ -1,7 +1,5 @@
 //! Comparing the installed files with their manifests, and mending them: `diagnose` and `repair`.
 
-use clearwell_format::Status;
-
 use crate::disk::{Found, WhenFull};
 use crate::endpoint::{Endpoint, Run, Stop};
 use crate::files::{FileList, Listed};
@@ -59,11 +57,11 @@ impl Endpoint {
                 run.report.checked += 1;
                 match self.disk.look(path)? {
                     Found::Missing => Some(FileFault::Missing),
-                    found if found.is(file.entry.hash) || path.class().is_not_updated() => None,
+                    found if found.is(file.entry.hash()) || path.class().is_not_updated() => None,
                     _ => Some(FileFault::Mismatch),
                 }
             } else {
-                let should_be_gone = file.entry.flags.status == Status::Deleted && !path.class().is_never_removed();
+                let should_be_gone = file.entry.is_deleted() && !path.class().is_never_removed();
                 (should_be_gone && self.disk.look(path)? != Found::Missing).then_some(FileFault::Extraneous)
             };
             run.report.faulty.extend(fault.map(|fault| FaultyFile { path: path.clone(), fault }));

@@ -88,7 +88,7 @@ impl Endpoint {
         for file in list.present() {
             run.report.checked += 1;
             run.report.not_updated.extend(file.entry.path.class().is_not_updated().then(|| file.entry.path.clone()));
-            if !self.disk.look(&file.entry.path)?.is(file.entry.hash) {
+            if !self.disk.look(&file.entry.path)?.is(file.entry.hash()) {
                 missing.push(file.clone());
             }
         }

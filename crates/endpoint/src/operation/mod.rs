@@ -62,6 +62,6 @@ fn zero_pack(bundle: &BundleName, loaded: &Loaded) -> Wanted {
 }
 
 fn needed(loaded: &Loaded) -> BTreeMap<FileHash, EntryPath> {
-    let known = |entry: &&clearwell_format::Entry| Level::Sse.keeps(entry.flags.modifier).is_some();
-    loaded.manifest.present().filter(known).map(|entry| (entry.hash, entry.path.clone())).collect()
+    let known = |entry: &&clearwell_format::Entry| Level::Sse.keeps(entry.modifier).is_some();
+    loaded.manifest.present().filter(known).map(|entry| (entry.hash(), entry.path.clone())).collect()
 }

@@ -30,7 +30,7 @@ impl Endpoint {
                 let path = file.entry.path.clone();
                 return run.stop(Problem::NoParent { path, parent }, ExitCode::Stage);
             }
-            if !self.staging.contains(&file.entry.hash) {
+            if !self.staging.contains(&file.entry.hash()) {
                 return run.stop(not_staged(file), ExitCode::Stage);
             }
         }
@@ -46,7 +46,7 @@ impl Endpoint {
                     run.report.installed += 1;
                     if placed == Placed::OverDirectory {
                         run.note(Problem::DirectoryReplaced { path: file.entry.path.clone() });
-                        placement.left_remains |= file.entry.flags.kind.file_kind() == Some(FileKind::File);
+                        placement.left_remains |= file.entry.kind() == Some(FileKind::File);
                     }
                 }
                 Err(problem) => {
@@ -71,7 +71,7 @@ impl Endpoint {
             }
             for folder in ancestors(path) {
                 let Some(listed) = list.find(&folder) else { continue };
-                let is_there = self.disk.look(&folder)?.is(listed.entry.hash);
+                let is_there = self.disk.look(&folder)?.is(listed.entry.hash());
                 if is_there {
                     continue;
                 }
@@ -88,7 +88,7 @@ impl Endpoint {
 
     /// A folder that another program removed comes as a fullfile, in the middle of the work.
     async fn fetch_folder(&mut self, run: &mut Run, folder: &Listed) -> Result<Result<(), Problem>, Stop> {
-        let hash = folder.entry.hash;
+        let hash = folder.entry.hash();
         if self.staging.contains(&hash) {
             return Ok(Ok(()));
         }
@@ -109,10 +109,10 @@ impl Endpoint {
     }
 
     fn put(&mut self, file: &Listed) -> Result<Placed, Problem> {
-        let Some(object) = self.staging.get(&file.entry.hash) else {
+        let Some(object) = self.staging.get(&file.entry.hash()) else {
             return Err(not_staged(file));
         };
-        let (path, hash) = (&file.entry.path, file.entry.hash);
+        let (path, hash) = (&file.entry.path, file.entry.hash());
         self.disk
             .install(path, hash, object, &self.staging.folder)
             .map_err(|error| Problem::Install { path: path.clone(), reason: reason(&error) })
@@ -123,9 +123,8 @@ impl Endpoint {
         if self.disk.has_parent(path) {
             return None;
         }
-        let listed = |folder: &EntryPath| {
-            list.find(folder).is_some_and(|file| file.entry.flags.kind.file_kind() == Some(FileKind::Directory))
-        };
+        let listed =
+            |folder: &EntryPath| list.find(folder).is_some_and(|file| file.entry.kind() == Some(FileKind::Directory));
         // A folder is there if something can be put into it.
         let on_disk = |folder: &EntryPath| {
             let inside = [folder.as_bytes(), b"/x"].concat();

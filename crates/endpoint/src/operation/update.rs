@@ -66,7 +66,7 @@ impl Endpoint {
         self.apply_deltas(run, deltas, &old_list).await?;
         for file in changes.compare {
             run.report.checked += 1;
-            if !self.disk.look(&file.entry.path)?.is(file.entry.hash) {
+            if !self.disk.look(&file.entry.path)?.is(file.entry.hash()) {
                 changes.install.push(file);
             }
         }
@@ -150,7 +150,7 @@ fn pack(
     }
     let mut needed = needed(loaded);
     if from.is_some() {
-        let held: BTreeSet<_> = old_list.present().map(|file| file.entry.hash).collect();
+        let held: BTreeSet<_> = old_list.present().map(|file| file.entry.hash()).collect();
         needed.retain(|hash, _| !held.contains(hash));
     }
     Some(Wanted { bundle: bundle.clone(), from, to, needed, rule: loaded.pack_rule() })

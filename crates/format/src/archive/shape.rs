@@ -86,7 +86,7 @@ pub struct PackRule {
 impl PackRule {
     /// The rule for the packs of a bundle in the version of `manifest`.
     pub fn of(manifest: &Manifest) -> Self {
-        let named: HashSet<FileHash> = manifest.present().map(|entry| entry.hash).collect();
+        let named: HashSet<FileHash> = manifest.present().map(|entry| entry.hash()).collect();
         let headers = (named.len() as u64).saturating_mul(HEADER_BYTES);
         let live = manifest.header.content_size.saturating_add(headers);
         let dead = if live > WHOLE_PACK_BYTES { live / DEAD_SHARE } else { 0 };

@@ -24,12 +24,12 @@
 //! the client rejects (manifest §3.1) is an error, also where the generator takes it: NULs, CRLF line ends, a last line
 //! without a line feed, header lines without a TAB, lines of 8192 bytes and more.
 
-use super::{Entry, Header, Ignored, Manifest, number};
+use super::{Entry, Header, Ignored, Legacy, Manifest, State, number};
 use crate::bundle::InvalidBundleName;
-use crate::flags::{EntryKind, Flags};
+use crate::flags::{Misc, Modifier};
 use crate::format_number::InvalidFormat;
-use crate::hash::InvalidHash;
-use crate::mom::{Mom, MomEntry};
+use crate::hash::{FileKind, InvalidHash};
+use crate::mom::{Mom, MomEntry, MomFlags};
 use crate::path::InvalidPath;
 use crate::version::InvalidVersion;
 use crate::{BundleName, EntryPath, FileHash, FormatNumber, Version};
@@ -95,17 +95,16 @@ pub(super) fn manifest(text: &[u8]) -> Result<Manifest, ParseError> {
             _ => format(digits),
         })?;
     let entries = reader.entries(|columns| {
-        let entry = Entry {
-            flags: columns.flags,
-            hash: columns.hash()?,
+        let hash = columns.hash()?;
+        let path = EntryPath::parse(columns.name)?;
+        let [kind, status, modifier, misc] = columns.flags;
+        Ok(Entry {
+            state: state(kind, status, hash).ok_or_else(|| columns.flags_error())?,
+            modifier: Modifier::parse(modifier),
+            misc: Misc::parse(misc),
             version: columns.version,
-            path: EntryPath::parse(columns.name)?,
-        };
-        match entry.flags.kind {
-            EntryKind::Manifest | EntryKind::IterativeManifest => Err(columns.flags_error()),
-            EntryKind::Absent if !entry.flags.status.is_gone() => Err(columns.flags_error()),
-            _ => Ok(entry),
-        }
+            path,
+        })
     })?;
     Ok(Manifest::read(header, entries, text, reader.ignored))
 }
@@ -115,13 +114,29 @@ pub(crate) fn mom(text: &[u8]) -> Result<Mom, ParseError> {
     let header = reader.header(format)?;
     let entries = reader.entries(|columns| {
         Ok(MomEntry {
-            flags: columns.flags,
+            flags: MomFlags::parse(columns.flags),
             hash: columns.hash()?,
             version: columns.version,
             bundle: BundleName::parse(columns.name)?,
         })
     })?;
     Ok(Mom::read(header, entries, text, reader.ignored))
+}
+
+/// `None` for what is not a file: `M` and `I`, and a present entry without a type.
+fn state(kind: u8, status: u8, hash: FileHash) -> Option<State> {
+    let kind = match kind {
+        b'F' => Some(FileKind::File),
+        b'D' => Some(FileKind::Directory),
+        b'L' => Some(FileKind::Link),
+        b'M' | b'I' => return None,
+        _ => None,
+    };
+    match status {
+        b'd' => Some(State::Deleted(Legacy::new(kind, hash))),
+        b'g' => Some(State::Ghosted(Legacy::new(kind, hash))),
+        _ => kind.map(|kind| State::Present { kind, hash }),
+    }
 }
 
 fn format(digits: &[u8]) -> Result<FormatNumber, Kind> {
@@ -137,7 +152,7 @@ fn version(digits: &[u8]) -> Result<Version, InvalidVersion> {
 /// The columns of an entry.
 struct Columns<'a> {
     line: &'a [u8],
-    flags: Flags,
+    flags: [u8; 4],
     hash: &'a [u8],
     version: Version,
     name: &'a [u8],
@@ -154,13 +169,13 @@ impl<'a> Columns<'a> {
         else {
             return Err(Kind::EntryLine);
         };
-        Ok(Self { line, flags: Flags::parse(*flags), hash, version: version(digits)?, name })
+        Ok(Self { line, flags: *flags, hash, version: version(digits)?, name })
     }
 
     /// Clients copy 64 bytes. What is gone has no content, whatever they are.
     fn hash(&self) -> Result<FileHash, InvalidHash> {
         match FileHash::parse(self.hash.get(..64).unwrap_or(self.hash)) {
-            Err(_) if self.flags.status.is_gone() => Ok(FileHash::ZERO),
+            Err(_) if matches!(self.flags[1], b'd' | b'g') => Ok(FileHash::ZERO),
             parsed => parsed,
         }
     }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::parse::ParseErrorKind as Kind;
 use super::*;
-use crate::{Misc, Mom};
+use crate::{EntryPath, FileHash, FileKind, Misc, Modifier, Mom, MomFlags};
 
 const SAMPLE: &str = "MANIFEST\t30\nversion:\t20\nprevious:\t10\nminversion:\t10\nfilecount:\t2\ntimestamp:\t1700000000\n\
     contentsize:\t6\nincludes:\tos-core\nalso-add:\tdocs\n\n\
@@ -17,7 +17,7 @@ fn kind(text: &str) -> Kind {
 fn a_manifest_comes_back_byte_for_byte() {
     let manifest = Manifest::parse(SAMPLE.as_bytes()).unwrap();
     assert_eq!(manifest.to_bytes(), SAMPLE.as_bytes());
-    assert_eq!(manifest.entries[1].flags.misc, Misc::Exported);
+    assert_eq!(manifest.entries[1].misc, Misc::Exported);
     assert_eq!(manifest.header.also_add.len(), 1);
 }
 
@@ -127,9 +127,51 @@ fn what_a_client_takes_is_read_and_comes_back() {
 fn old_flags_have_the_meaning_that_clients_give_them() {
     let text = SAMPLE.replace("F..x", "F.C.").replace("D...", "D..r");
     let manifest = Manifest::parse(text.as_bytes()).unwrap();
-    assert_eq!(manifest.entries[1].flags, Flags::parse(*b"F..."));
+    assert_eq!(manifest.entries[1].flags(), *b"F...");
     assert!(manifest.entries[1].is_file());
-    assert_eq!(manifest.entries[0].flags.misc, Misc::Renamed);
+    assert_eq!(manifest.entries[0].misc, Misc::Renamed);
+}
+
+/// A deletion of an older generator may keep its type and its hash. Both come back, also from a manifest that is written
+/// anew.
+#[test]
+fn deletions_keep_the_type_and_hash_they_were_read_with() {
+    let hash = "06300d704cf7b304582acb7cd4456e4a812bb02b01efeeb5edd5c198c25bd7e6";
+    let zeros = "0".repeat(64);
+    for (flags, hash, written) in [
+        (".d..", zeros.as_str(), ".d.."),
+        (".g..", &zeros, ".g.."),
+        (".d.x", &zeros, ".d.x"),
+        ("Fd..", &zeros, "Fd.."),
+        ("Dg..", &zeros, "Dg.."),
+        ("LdC.", &zeros, "Ld.."),
+        ("Xd..", &zeros, ".d.."),
+        (".d..", hash, ".d.."),
+        ("Fdar", hash, "Fdar"),
+        ("F...", &zeros, "F..."),
+        ("Fe..", hash, "F..."),
+    ] {
+        let text = format!("{SAMPLE}{flags}\t{hash}\t20\t/x\n");
+        let manifest = Manifest::parse(text.as_bytes()).unwrap();
+        assert_eq!(manifest.to_bytes(), text.as_bytes());
+        let entry = &manifest.entries[2];
+        assert_eq!(
+            (entry.is_present(), entry.hash().to_string().as_str()),
+            (&flags[..1] == "F" && flags.as_bytes()[1] != b'd', hash)
+        );
+        let anew = Manifest::new(manifest.header.clone(), manifest.entries.clone());
+        let expected = format!("{SAMPLE}{written}\t{hash}\t20\t/x\n");
+        assert_eq!(String::from_utf8(anew.to_bytes()).unwrap(), expected);
+    }
+}
+
+#[test]
+fn entries_are_made_without_a_type_or_hash_where_the_protocol_has_none() {
+    let (path, version) = (|| "/boot/k".parse::<EntryPath>().unwrap(), Version::new(20).unwrap());
+    let gone = [(Entry::deleted(path(), version), *b".d.."), (Entry::ghosted(path(), version), *b".g..")];
+    for (entry, flags) in gone {
+        assert_eq!((entry.flags(), entry.hash(), entry.kind()), (flags, FileHash::ZERO, None));
+    }
 }
 
 #[test]
@@ -179,19 +221,37 @@ fn a_mom_names_bundles() {
     assert!(Mom::parse(text.replace("MANIFEST\t30", "MANIFEST\t70000").as_bytes()).is_err());
 }
 
+#[test]
+fn flags_of_a_mom_have_the_meaning_that_clients_give_them() {
+    for (read, written) in
+        [("M...", "M..."), ("Me..", "Me.."), ("MdCm", "Md.m"), ("Mzar", "M.ar"), ("I...", "I..."), ("F..?", "....")]
+    {
+        let flags = MomFlags::parse(read.as_bytes().try_into().unwrap());
+        assert_eq!(flags.to_bytes().escape_ascii().to_string(), written);
+        assert_eq!(flags.carried().misc, flags.misc.carried());
+    }
+}
+
 prop_compose! {
     fn any_entry()(
-        kind in prop::sample::select(vec![b'F', b'D', b'L']),
-        status in prop::sample::select(vec![b'.', b'd', b'g']),
+        kind in prop::sample::select(vec![FileKind::File, FileKind::Directory, FileKind::Link]),
+        gone in prop::option::of((any::<bool>(), any::<bool>())),
         modifier in prop::sample::select(b".acdefghijklmnopqrtu".to_vec()),
         misc in prop::sample::select(vec![b'.', b'x', b'm', b'r']),
         hash in any::<[u8; 32]>(),
         version in 1..=Version::MAX,
         path in "/[a-zA-Z0-9 é;_-]{1,40}",
     ) -> Entry {
+        let hash = FileHash::from_bytes(hash);
+        let legacy = |kept| if kept { Legacy::new(Some(kind), hash) } else { Legacy::default() };
         Entry {
-            flags: Flags::parse([kind, status, modifier, misc]),
-            hash: FileHash::from_bytes(hash),
+            state: match gone {
+                None => State::Present { kind, hash },
+                Some((true, kept)) => State::Deleted(legacy(kept)),
+                Some((false, kept)) => State::Ghosted(legacy(kept)),
+            },
+            modifier: Modifier::parse(modifier),
+            misc: Misc::parse(misc),
             version: Version::new(version).unwrap(),
             path: EntryPath::parse(path.as_bytes()).unwrap(),
         }

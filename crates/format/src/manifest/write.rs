@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use super::{Entry, Header, Verbatim};
-use crate::flags::Flags;
 use crate::mom::MomEntry;
 use crate::{FileHash, Version};
 
@@ -35,7 +34,7 @@ impl WriteLine for Entry {
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        line(self.flags, &self.hash, self.version, self.name(), out)
+        line(self.flags(), &self.hash(), self.version, self.name(), out)
     }
 }
 
@@ -45,7 +44,7 @@ impl WriteLine for MomEntry {
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        line(self.flags, &self.hash, self.version, self.name(), out)
+        line(self.flags.to_bytes(), &self.hash, self.version, self.name(), out)
     }
 }
 
@@ -69,8 +68,8 @@ fn write_header(header: &Header, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-fn line(flags: Flags, hash: &FileHash, version: Version, name: &[u8], out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(&flags.to_bytes())?;
+fn line(flags: [u8; 4], hash: &FileHash, version: Version, name: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(&flags)?;
     out.write_all(b"\t")?;
     out.write_all(&hash.to_hex())?;
     write!(out, "\t{version}\t")?;

@@ -107,8 +107,8 @@ fn around(bundle: &BundleName, release: &Previous) -> Bases {
 
 fn add(bases: &mut Bases, bundle: &BundleName, manifest: &Manifest) {
     for entry in manifest.entries.iter().filter(|entry| is_certain(entry)) {
-        bases.entry(entry.hash).or_insert_with(|| Base {
-            hash: entry.hash,
+        bases.entry(entry.hash()).or_insert_with(|| Base {
+            hash: entry.hash(),
             path: entry.path.clone(),
             bundle: bundle.clone(),
             version: entry.version,
@@ -118,7 +118,7 @@ fn add(bases: &mut Bases, bundle: &BundleName, manifest: &Manifest) {
 
 /// True for a regular file that is on the disk of every endpoint with the bundle, as the manifest has it.
 fn is_certain(entry: &Entry) -> bool {
-    entry.is_file() && entry.flags.modifier == Modifier::NONE && !belongs_to_endpoint(&entry.path)
+    entry.is_file() && entry.modifier == Modifier::NONE && !belongs_to_endpoint(&entry.path)
 }
 
 /// True for paths that an update leaves alone (manifest §3.4).
@@ -142,7 +142,7 @@ fn belongs_to_endpoint(path: &EntryPath) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clearwell_format::{FileKind, Flags, FormatNumber, Header, Mom, MomEntry, Owner};
+    use clearwell_format::{FileKind, FormatNumber, Header, Mom, MomEntry, Owner};
 
     use super::*;
 
@@ -176,11 +176,8 @@ mod tests {
             Previous { mom: Mom::new(header(number, previous, &[]), Vec::new()), bundles: BTreeMap::new(), full: None };
         for (name, at, includes, files) in bundles {
             let name: BundleName = name.parse().unwrap();
-            let entry = |(path, content): &(&str, &str)| Entry {
-                flags: Flags::present(FileKind::File),
-                hash: hash(content),
-                version: version(*at),
-                path: path.parse().unwrap(),
+            let entry = |(path, content): &(&str, &str)| {
+                Entry::present(path.parse().unwrap(), version(*at), FileKind::File, hash(content))
             };
             let manifest = Manifest::new(header(*at, 0, includes), files.iter().map(entry).collect());
             release.mom.entries.push(MomEntry::new(name.clone(), version(*at), FileHash::ZERO, false));
@@ -272,12 +269,10 @@ mod tests {
         );
         let previous = Arc::get_mut(&mut with_variant).unwrap();
         let manifest = Arc::get_mut(previous.bundles.get_mut(&BundleName::os_core()).unwrap()).unwrap();
-        manifest.entries[1].flags.modifier = Modifier::parse(b'a');
-        let mut link = manifest.entries[2].clone();
-        link.flags = Flags::present(FileKind::Link);
-        link.path = "/usr/lib/link".parse().unwrap();
-        link.hash = hash("link");
-        manifest.entries.push(link);
+        manifest.entries[1].modifier = Modifier::parse(b'a');
+        let path = "/usr/lib/link".parse().unwrap();
+        let version = manifest.entries[2].version;
+        manifest.entries.push(Entry::present(path, version, FileKind::Link, hash("link")));
         assert_eq!(bases("os-core", 10, &[with_variant]), ["os-core /usr/lib/plain"]);
     }
 }

@@ -64,7 +64,7 @@ impl<'p> Subject<'p> {
         let mut targets = Vec::with_capacity(plan.items.len());
         for &item in &plan.items {
             let entry = entries[&item.hash];
-            let kind = entry.flags.kind.file_kind().expect("a present entry is a file, a directory or a link");
+            let kind = entry.kind().expect("a present entry is a file, a directory or a link");
             targets.push(Target {
                 item,
                 kind,
@@ -92,14 +92,14 @@ impl<'p> Subject<'p> {
 fn first_entries(manifest: &Manifest) -> BTreeMap<FileHash, &Entry> {
     let mut entries = BTreeMap::new();
     for entry in manifest.present() {
-        entries.entry(entry.hash).or_insert(entry);
+        entries.entry(entry.hash()).or_insert(entry);
     }
     entries
 }
 
 /// Size of an entry's fullfile, if it was made.
 fn fullfile_bytes(entry: &Entry, draft: &Draft<'_>) -> Result<Option<u64>, BuildError> {
-    let artifact = Artifact::Fullfile(entry.hash);
+    let artifact = Artifact::Fullfile(entry.hash());
     let meta = match draft.contains(&artifact) {
         Some(meta) => Some(meta),
         None => draft.store().lookup(&Resource::of(entry.version, artifact))?,
@@ -119,8 +119,10 @@ struct ByName<'m> {
 impl<'m> ByName<'m> {
     fn new(old: &'m Manifest, new: &Manifest, bases: &'m Bases) -> Self {
         let files = |manifest: &'m Manifest| manifest.entries.iter().filter(|entry| entry.is_file());
-        let old: BTreeMap<&EntryPath, FileHash> =
-            files(old).filter(|entry| bases.contains_key(&entry.hash)).map(|entry| (&entry.path, entry.hash)).collect();
+        let old: BTreeMap<&EntryPath, FileHash> = files(old)
+            .filter(|entry| bases.contains_key(&entry.hash()))
+            .map(|entry| (&entry.path, entry.hash()))
+            .collect();
         let now: BTreeSet<&EntryPath> =
             new.entries.iter().filter(|entry| entry.is_file()).map(|entry| &entry.path).collect();
         let added = now.iter().filter(|path| !old.contains_key(**path)).map(|&path| path.clone());
@@ -131,8 +133,8 @@ impl<'m> ByName<'m> {
     }
 
     fn of(&self, entry: &Entry) -> Vec<Candidate> {
-        if self.bases.contains_key(&entry.hash) {
-            return vec![Candidate { base: entry.hash, found: BaseMatch::SameContent }];
+        if self.bases.contains_key(&entry.hash()) {
+            return vec![Candidate { base: entry.hash(), found: BaseMatch::SameContent }];
         }
         let same_path = self.old.get(&entry.path).or_else(|| self.anywhere.get(&entry.path));
         let same_path = same_path.map(|&base| Candidate { base, found: BaseMatch::SamePath });

@@ -17,7 +17,8 @@ fn conflict(survey: &Survey<'_>, items: &[Item<'_>]) -> Option<Finding> {
         let mut kept = items.iter().filter(|item| level.keeps(item.entry));
         let one = kept.next()?;
         // Within one manifest it is a path listed twice, which has a rule of its own.
-        kept.find(|other| other.entry.hash != one.entry.hash && other.bundle != one.bundle).map(|other| (one, other))
+        kept.find(|other| other.entry.hash() != one.entry.hash() && other.bundle != one.bundle)
+            .map(|other| (one, other))
     })?;
     let name = |item: &Item<'_>| survey.bundles.get(item.bundle).name;
     let harm = if is_last(survey, one, other) {
@@ -34,12 +35,12 @@ fn conflict(survey: &Survey<'_>, items: &[Item<'_>]) -> Option<Finding> {
 }
 
 fn short(item: &Item<'_>) -> String {
-    format!("{} {:.12}…", kind(item), item.entry.hash.to_string())
+    format!("{} {:.12}…", kind(item), item.entry.hash().to_string())
 }
 
 fn kind(item: &Item<'_>) -> &'static str {
     use clearwell_format::FileKind;
-    match item.entry.flags.kind.file_kind() {
+    match item.entry.kind() {
         Some(FileKind::Directory) => "directory",
         Some(FileKind::Link) => "link",
         Some(FileKind::File) | None => "file",

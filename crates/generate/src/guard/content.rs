@@ -69,7 +69,7 @@ pub(crate) fn read(artifacts: &dyn Artifacts, resource: &Resource) -> Option<Vec
 
 /// The content of a file, from its fullfile.
 pub(super) fn of_entry(artifacts: &dyn Artifacts, entry: &Entry) -> Option<Vec<u8>> {
-    let archive = read(artifacts, &Resource::of(entry.version, Artifact::Fullfile(entry.hash)))?;
+    let archive = read(artifacts, &Resource::of(entry.version, Artifact::Fullfile(entry.hash())))?;
     Some(single_member(&archive, LARGEST_BYTES).ok()?.1)
 }
 

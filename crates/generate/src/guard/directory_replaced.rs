@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use clearwell_format::flags::EntryKind;
+use clearwell_format::FileKind;
 
 use super::past::endpoints_on;
 use super::survey::{Lost, Survey};
@@ -22,9 +22,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for Lost { path, had, now } in survey.lost_directories() {
         let Some(now) = now.first().filter(|_| !local_data_moved::is_one(path)) else { continue };
-        let had = survey.news(had, |previous| {
-            previous.listed.at(path.as_bytes()).iter().any(|item| item.entry.flags.kind != EntryKind::Directory)
-        });
+        let had = survey
+            .news(had, |previous| previous.listed.at(path.as_bytes()).iter().any(|item| !item.entry.is_directory()));
         let (mut removed, mut left) = (BTreeSet::new(), BTreeSet::new());
         let mut example = None;
         for child in survey.past.below(path).iter().filter(|child| child.entry.is_present()) {
@@ -39,11 +38,11 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         let object = Object::Path(path.clone());
         let remedy =
             "keep the directory and choose another name, or allow the rule if no endpoint is on those releases";
-        findings.push(if now.entry.flags.kind == EntryKind::Link || removed.is_empty() {
+        findings.push(if now.entry.kind() == Some(FileKind::Link) || removed.is_empty() {
             left.extend(removed);
             let problem = format!(
                 "a directory that contained {child} becomes a {}; {} keep it as .deleted.*",
-                if now.entry.flags.kind == EntryKind::Link { "link" } else { "file" },
+                if now.entry.kind() == Some(FileKind::Link) { "link" } else { "file" },
                 endpoints_on(&left)
             );
             Finding::warning(Rule::DirectoryReplaced, object, problem, remedy)

@@ -12,7 +12,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             .manifest
             .entries
             .iter()
-            .map(|entry| (&entry.path, entry.flags.modifier.meaning().map(|(variant, _)| variant)))
+            .map(|entry| (&entry.path, entry.modifier.meaning().map(|(variant, _)| variant)))
             .collect();
         lines.sort();
         for pair in lines.windows(2).filter(|pair| pair[0] == pair[1]) {

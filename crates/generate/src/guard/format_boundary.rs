@@ -139,7 +139,7 @@ fn leads_to(artifacts: &dyn Artifacts, mom: &Mom) -> (Option<FormatNumber>, Opti
 /// the second has are on no endpoint.
 fn differences(survey: &Survey<'_>, artifacts: &dyn Artifacts, first: &Mom) -> BTreeSet<EntryPath> {
     let objects = |manifest: &Manifest| -> BTreeSet<(EntryPath, Modifier, FileHash)> {
-        let object = |entry: &Entry| (entry.path.clone(), entry.flags.modifier, entry.hash);
+        let object = |entry: &Entry| (entry.path.clone(), entry.modifier, entry.hash());
         manifest.present().map(object).collect()
     };
     let mut differences = BTreeSet::new();

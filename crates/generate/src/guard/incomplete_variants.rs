@@ -35,12 +35,12 @@ fn is_complete<'a, I: Iterator<Item = &'a Entry>>(entries: impl Fn() -> I) -> bo
     let mut builds = VariantSet::default();
     let mut has_baseline = false;
     for entry in entries() {
-        match entry.flags.modifier.meaning() {
+        match entry.modifier.meaning() {
             Some((Variant::Sse, _)) => has_baseline = true,
             Some((variant, _)) => builds = builds.with(variant),
             None => return false,
         }
     }
-    let promised = |entry: &Entry| entry.flags.modifier.meaning().map(|(_, promised)| promised);
+    let promised = |entry: &Entry| entry.modifier.meaning().map(|(_, promised)| promised);
     has_baseline && entries().all(|entry| promised(entry) == Some(builds))
 }

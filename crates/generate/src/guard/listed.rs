@@ -3,7 +3,7 @@
 //! A path may have several builds (manifest §2.3). Of each bundle's entries for it an endpoint keeps the one that suits
 //! its processor best, so rules that compare what endpoints get ask for each [`Level`].
 
-use clearwell_format::{Entry, Status, Variant};
+use clearwell_format::{Entry, Variant};
 
 use super::survey::Bundles;
 
@@ -26,7 +26,7 @@ impl<'a> Listed<'a> {
 
     /// The deleted entries.
     pub(super) fn deleted(bundles: &Bundles<'a>) -> Self {
-        Self::select(bundles, |entry| entry.flags.status == Status::Deleted)
+        Self::select(bundles, Entry::is_deleted)
     }
 
     fn select(bundles: &Bundles<'a>, is_one: impl Fn(&Entry) -> bool) -> Self {
@@ -70,7 +70,7 @@ impl Level {
 
     /// True if an endpoint of this level keeps the entry; all others of the path are dropped.
     pub(super) fn keeps(self, entry: &Entry) -> bool {
-        let Some((variant, builds)) = entry.flags.modifier.meaning() else {
+        let Some((variant, builds)) = entry.modifier.meaning() else {
             return false;
         };
         let best = match self {

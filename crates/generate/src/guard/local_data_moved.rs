@@ -7,7 +7,6 @@
 //! and to the other directories that the Filesystem Hierarchy Standard reserves for local administrators.
 
 use clearwell_format::EntryPath;
-use clearwell_format::flags::EntryKind;
 
 use super::past::endpoints_on;
 use super::survey::{Lost, Survey};
@@ -16,9 +15,8 @@ use super::{Finding, Object, Rule};
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for Lost { path, had, now } in survey.lost_directories().filter(|lost| is_one(lost.path)) {
-        let had = survey.news(had, |previous| {
-            !previous.listed.at(path.as_bytes()).iter().any(|item| item.entry.flags.kind == EntryKind::Directory)
-        });
+        let had = survey
+            .news(had, |previous| !previous.listed.at(path.as_bytes()).iter().any(|item| item.entry.is_directory()));
         if had.is_empty() {
             continue;
         }

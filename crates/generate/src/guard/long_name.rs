@@ -5,8 +5,6 @@
 //! and these have to fit a file name. If the second does not, removing the directory while it contains local files
 //! makes updates end with exit code 10 (observed): a warning.
 
-use clearwell_format::flags::EntryKind;
-
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
 
@@ -28,9 +26,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 too_long(LONGEST_NAME, "its name is")
             } else if path.as_bytes().len() > LONGEST_PATH {
                 too_long(LONGEST_PATH, "it is")
-            } else if path.base_name().len() > LONGEST_DIRECTORY
-                && items.iter().any(|item| item.entry.flags.kind == EntryKind::Directory)
-            {
+            } else if path.base_name().len() > LONGEST_DIRECTORY && items.iter().any(|item| item.entry.is_directory()) {
                 Some(Finding::warning(
                     Rule::LongName,
                     Object::Path(path.clone()),

@@ -26,10 +26,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     };
     let mut seen = HashSet::new();
     let needed = survey.listed.iter().filter(|item| !dropped(item));
-    let distinct = needed.filter(|item| seen.insert((item.entry.version, item.entry.hash)));
+    let distinct = needed.filter(|item| seen.insert((item.entry.version, item.entry.hash())));
     distinct
         .filter_map(|item| {
-            let resource = Resource::of(item.entry.version, Artifact::Fullfile(item.entry.hash));
+            let resource = Resource::of(item.entry.version, Artifact::Fullfile(item.entry.hash()));
             if store.artifacts.size(&resource).is_some() {
                 return None;
             }

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use clearwell_format::EntryPath;
-use clearwell_format::flags::EntryKind;
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
@@ -16,7 +15,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         .bundles
         .iter()
         .map(|bundle| {
-            let listed = bundle.manifest.present().filter(|entry| entry.flags.kind == EntryKind::Directory);
+            let listed = bundle.manifest.present().filter(|entry| entry.is_directory());
             listed.map(|entry| &entry.path).collect()
         })
         .collect();

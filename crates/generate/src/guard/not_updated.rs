@@ -29,7 +29,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         let path = &item.entry.path;
         match had(path) {
             [] => new.insert(path),
-            old if old.iter().all(|old| old.entry.hash != item.entry.hash) => changed.insert(path),
+            old if old.iter().all(|old| old.entry.hash() != item.entry.hash()) => changed.insert(path),
             _ => false,
         };
     }

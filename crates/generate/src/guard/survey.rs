@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use clearwell_format::flags::EntryKind;
 use clearwell_format::{BundleName, Entry, EntryPath, Manifest, Version};
 
 use super::includes::Includes;
@@ -75,10 +74,9 @@ impl<'a> Survey<'a> {
     pub(super) fn lost_directories(&self) -> impl Iterator<Item = Lost<'_>> {
         self.past.by_path().filter_map(|past| {
             let path = &past[0].entry.path;
-            let is_directory = |kind: EntryKind| kind == EntryKind::Directory;
-            let had = past.iter().filter(|past| past.entry.is_present() && is_directory(past.entry.flags.kind));
+            let had = past.iter().filter(|past| past.entry.is_directory());
             let now = self.listed.at(path.as_bytes());
-            if now.iter().any(|item| is_directory(item.entry.flags.kind)) {
+            if now.iter().any(|item| item.entry.is_directory()) {
                 return None;
             }
             let had: BTreeSet<Version> = had.flat_map(|past| self.past.releases_of(past)).collect();

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use clearwell_format::archive::{ArchiveError, Shape, Slot, read_shaped, single_member};
-use clearwell_format::flags::EntryKind;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Entry, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
 use clearwell_sign::{Certificate, Dates, MAX_SIGNATURE_BYTES, Trust, TrustAnchor, VerifyError};
@@ -89,7 +88,8 @@ impl<'a> Certificates<'a> {
     fn file(&self, mom: &Mom, mut path: Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
         for _ in 0..MOST_LINKS {
             let entry = self.entry(mom, &path)?;
-            let archive = content::read(self.artifacts, &Resource::of(entry.version, Artifact::Fullfile(entry.hash)))?;
+            let archive =
+                content::read(self.artifacts, &Resource::of(entry.version, Artifact::Fullfile(entry.hash())))?;
             let (header, text) = single_member(&archive, LARGEST_BYTES).ok()?;
             if entry.is_file() {
                 return Some((path, text));
@@ -128,7 +128,7 @@ fn entry_in(text: &[u8], path: &[u8]) -> Option<Entry> {
         line.strip_suffix(b"\n").unwrap_or(line).ends_with(&ending).then_some(())?;
         let manifest = Manifest::parse(&[&text[..header], line].concat()).ok()?;
         let entry = manifest.present().find(|entry| entry.path.as_bytes() == path)?.clone();
-        matches!(entry.flags.kind, EntryKind::File | EntryKind::Link).then_some(entry)
+        (!entry.is_directory()).then_some(entry)
     })
 }
 

@@ -27,7 +27,7 @@ fn changed(survey: &Survey<'_>, past: &[PastEntry]) -> Option<Finding> {
     let now = survey.listed.at(past[0].entry.path.as_bytes());
     let is_behind = |item: &Item<'_>| {
         let is_ahead = |past: &PastEntry| past.entry.is_present() && past.entry.version >= item.entry.version;
-        past.iter().any(|past| is_ahead(past) && past.entry.hash != item.entry.hash)
+        past.iter().any(|past| is_ahead(past) && past.entry.hash() != item.entry.hash())
     };
     let behind: Vec<&Item<'_>> = now.iter().filter(|item| is_behind(item)).collect();
     if behind.is_empty() {
@@ -44,7 +44,7 @@ fn changed(survey: &Survey<'_>, past: &[PastEntry]) -> Option<Finding> {
             return None;
         }
         let ahead = releases(level, &|old| old.version >= entry.version);
-        let overlooking = &ahead - &releases(level, &|old| old.hash == entry.hash);
+        let overlooking = &ahead - &releases(level, &|old| old.hash() == entry.hash());
         let overlooking = survey.news(overlooking, |previous| {
             previous.listed.at(entry.path.as_bytes()).iter().any(|before| before.entry == entry)
         });

@@ -12,8 +12,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use clearwell_format::flags::EntryKind;
-use clearwell_format::{Entry, EntryPath, FileHash, Flags, Manifest, Misc, Modifier, Status, Variant, Version};
+use clearwell_format::manifest::Legacy;
+use clearwell_format::{Entry, EntryPath, Manifest, Misc, Modifier, State, Variant, Version};
 
 use super::contents::Contents;
 use crate::inputs::Release;
@@ -26,8 +26,9 @@ pub(super) struct Line {
     pub(super) path: EntryPath,
     /// The object; `None` for what is gone.
     pub(super) node: Option<NodeId>,
-    pub(super) flags: Flags,
-    pub(super) hash: FileHash,
+    pub(super) state: State,
+    pub(super) modifier: Modifier,
+    pub(super) misc: Misc,
     pub(super) version: Version,
 }
 
@@ -60,26 +61,20 @@ impl History {
         let below_minimum = |version: Version| release.min_version.is_some_and(|minimum| version < minimum);
         let mut history = Self { lines: Vec::with_capacity(contents.listed.len()), changed: false };
         let mut old = old.into_iter().peekable();
-        let gone = |(path, entry): (Cow<'_, [u8]>, &Entry), history: &mut Self| match entry.flags.status {
-            Status::Ghosted => {}
-            Status::Deleted if keeps_deletions => {
+        let gone = |(path, entry): (Cow<'_, [u8]>, &Entry), history: &mut Self| match entry.state {
+            State::Ghosted(_) => {}
+            State::Deleted(_) if keeps_deletions => {
                 let moved = deletions == OldDeletions::ObeyMinimum && below_minimum(entry.version);
                 let version = if moved { release.version } else { entry.version };
-                history
-                    .lines
-                    .push(Line { hash: entry.hash, ..Line::gone(&path, entry, entry.flags.carried(), version) });
+                let modifier = entry.modifier;
+                history.lines.push(Line { modifier, ..Line::gone(&path, entry, entry.state, version) });
             }
-            Status::Deleted => {}
-            Status::Present | Status::Experimental => {
+            State::Deleted(_) => {}
+            State::Present { .. } => {
                 let ghost = GHOSTED.iter().any(|prefix| path.starts_with(prefix));
-                let flags = Flags {
-                    kind: EntryKind::Absent,
-                    status: if ghost { Status::Ghosted } else { Status::Deleted },
-                    modifier: Modifier::NONE,
-                    misc: entry.flags.carried().misc,
-                };
+                let state = if ghost { State::Ghosted(Legacy::default()) } else { State::Deleted(Legacy::default()) };
                 history.changed = true;
-                history.lines.push(Line::gone(&path, entry, flags, release.version));
+                history.lines.push(Line::gone(&path, entry, state, release.version));
             }
         };
         for listed in &contents.listed {
@@ -95,21 +90,21 @@ impl History {
                     Ordering::Greater => break,
                 }
             }
-            let mut flags = Flags::present(node.kind());
-            flags.misc = if listed.exported { Misc::Exported } else { Misc::None };
+            let misc = if listed.exported { Misc::Exported } else { Misc::None };
             let optimised = Variant::split(node.path.as_bytes()).0 != Variant::Sse;
             let kept = same.filter(|entry| {
                 entry.is_present()
-                    && entry.hash == node.hash
+                    && entry.hash() == node.hash
                     && !below_minimum(entry.version)
-                    && (optimised || entry.flags.misc == flags.misc)
+                    && (optimised || entry.misc == misc)
             });
             history.changed |= kept.is_none();
             history.lines.push(Line {
                 path: node.path.clone(),
                 node: Some(listed.node),
-                flags,
-                hash: node.hash,
+                state: State::Present { kind: node.kind(), hash: node.hash },
+                modifier: Modifier::NONE,
+                misc,
                 version: kept.map_or(release.version, |entry| entry.version),
             });
         }
@@ -121,13 +116,13 @@ impl History {
 }
 
 impl Line {
-    fn gone(path: &[u8], entry: &Entry, flags: Flags, version: Version) -> Self {
+    fn gone(path: &[u8], entry: &Entry, state: State, version: Version) -> Self {
         let path = if path == entry.path.as_bytes() {
             entry.path.clone()
         } else {
             EntryPath::parse(path).expect("a variant's prefix and a legal path make a legal path")
         };
-        Self { path, node: None, flags, hash: FileHash::ZERO, version }
+        Self { path, node: None, state, modifier: Modifier::NONE, misc: entry.misc.carried(), version }
     }
 
     /// True for what a client installs.
@@ -142,7 +137,7 @@ fn old_lines(manifest: &Manifest) -> Vec<(Cow<'_, [u8]>, &Entry)> {
         .entries
         .iter()
         .map(|entry| {
-            let variant = entry.flags.modifier.meaning().map_or(Variant::Sse, |(variant, _)| variant);
+            let variant = entry.modifier.meaning().map_or(Variant::Sse, |(variant, _)| variant);
             let path: Cow<'_, [u8]> = match variant {
                 Variant::Sse => entry.path.as_bytes().into(),
                 _ => [variant.prefix().as_bytes(), entry.path.as_bytes()].concat().into(),

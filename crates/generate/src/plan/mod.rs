@@ -315,13 +315,13 @@ fn mom(
 fn fullfiles(plan: &Plan, origins: &Origins) -> Vec<PlannedFullfile> {
     let mut fullfiles: BTreeMap<FileHash, Origin> = BTreeMap::new();
     for entry in plan.full.present().filter(|entry| entry.version == plan.version) {
-        fullfiles.entry(entry.hash).or_insert_with(|| origins.find(entry));
+        fullfiles.entry(entry.hash()).or_insert_with(|| origins.find(entry));
     }
     // The one file that no tree need have. Its directories are os-core's, at older versions, which clients prefer.
     let index = plan.bundles.iter().filter(|planned| planned.bundle == BundleName::index());
     for entry in index.flat_map(|planned| planned.manifest.present()) {
         if entry.is_file() && entry.version == plan.version {
-            fullfiles.entry(entry.hash).or_insert_with(|| origins.find(entry));
+            fullfiles.entry(entry.hash()).or_insert_with(|| origins.find(entry));
         }
     }
     fullfiles.into_iter().map(|(hash, origin)| PlannedFullfile { hash, origin }).collect()

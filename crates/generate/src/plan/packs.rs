@@ -66,9 +66,9 @@ impl Origins {
 
     /// Where the content of a manifest's entry is found.
     pub fn find(&self, entry: &Entry) -> Origin {
-        match self.nodes.get(&entry.hash) {
+        match self.nodes.get(&entry.hash()) {
             Some(&node) => Origin::Tree(node),
-            None if entry.hash == FileHash::of_file(b"", Owner::MANIFEST) => Origin::EmptyFile,
+            None if entry.hash() == FileHash::of_file(b"", Owner::MANIFEST) => Origin::EmptyFile,
             None => Origin::Fullfile(entry.version),
         }
     }
@@ -96,8 +96,8 @@ impl PackPlan {
     ) -> Option<Self> {
         let mut seen = HashSet::new();
         let items: Vec<PackItem> = entries
-            .filter(|entry| seen.insert(entry.hash))
-            .map(|entry| PackItem { hash: entry.hash, origin: origins.find(entry) })
+            .filter(|entry| seen.insert(entry.hash()))
+            .map(|entry| PackItem { hash: entry.hash(), origin: origins.find(entry) })
             .collect();
         (!items.is_empty()).then(|| Self { bundle: bundle.clone(), to: manifest.header.version, from, items })
     }
@@ -132,7 +132,7 @@ fn lacking<'a>(old: &Manifest, new: &'a Manifest) -> HashSet<&'a EntryPath> {
 }
 
 fn builds(manifest: &Manifest) -> Vec<(&EntryPath, Modifier, FileHash)> {
-    let mut builds: Vec<_> = manifest.present().map(|entry| (&entry.path, entry.flags.modifier, entry.hash)).collect();
+    let mut builds: Vec<_> = manifest.present().map(|entry| (&entry.path, entry.modifier, entry.hash())).collect();
     builds.sort_unstable();
     builds
 }

@@ -135,7 +135,7 @@ fn installed<'m>(release: &'m Previous, bundle: &BundleName) -> HashSet<(&'m Ent
         if seen.insert(name.clone())
             && let Some(manifest) = release.bundles.get(&name)
         {
-            entries.extend(manifest.present().map(|entry| (&entry.path, entry.hash)));
+            entries.extend(manifest.present().map(|entry| (&entry.path, entry.hash())));
             next.extend(manifest.header.includes.iter().cloned());
         }
     }
@@ -196,7 +196,7 @@ proptest! {
             let release = plan.release();
             for (name, manifest) in &release.bundles {
                 for entry in manifest.present() {
-                    prop_assert!(made.contains(&(entry.version, entry.hash)), "{} of {name} has no fullfile", entry.path);
+                    prop_assert!(made.contains(&(entry.version, entry.hash())), "{} of {name} has no fullfile", entry.path);
                 }
             }
             if let Some(previous) = &previous {
@@ -205,9 +205,9 @@ proptest! {
                     let pack = plan.packs.iter().find(|pack| pack.bundle == *name && pack.from.is_some());
                     let carried: HashSet<FileHash> =
                         pack.iter().flat_map(|pack| &pack.items).map(|item| item.hash).collect();
-                    let held: HashSet<_> = before.present().map(|entry| (&entry.path, entry.hash)).collect();
+                    let held: HashSet<_> = before.present().map(|entry| (&entry.path, entry.hash())).collect();
                     for entry in now.present() {
-                        let has = held.contains(&(&entry.path, entry.hash)) || carried.contains(&entry.hash);
+                        let has = held.contains(&(&entry.path, entry.hash())) || carried.contains(&entry.hash());
                         prop_assert!(has, "{} of {name} comes in no pack", entry.path);
                     }
                     // What left the bundle is told to clients, or was.

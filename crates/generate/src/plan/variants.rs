@@ -43,7 +43,7 @@ pub(super) fn entries(lines: Vec<Line>, version: Version) -> Result<Vec<Placed>,
         };
         let misc = match family.baseline {
             Some(misc) => misc,
-            None if family.builds.is_empty() => line.flags.misc,
+            None if family.builds.is_empty() => line.misc,
             None => return Err(NoBaseline(path.to_vec())),
         };
         let installed = match variant {
@@ -51,9 +51,9 @@ pub(super) fn entries(lines: Vec<Line>, version: Version) -> Result<Vec<Placed>,
             _ => Some(EntryPath::parse(path).map_err(|_| NoBaseline(path.to_vec()))?),
         };
         let mut placed = line.into_entry(installed);
-        placed.entry.flags.misc = misc;
+        placed.entry.misc = misc;
         if placed.entry.is_present() {
-            placed.entry.flags.modifier =
+            placed.entry.modifier =
                 Modifier::new(variant, family.builds).expect("a build is in the set of its own path");
         }
         if family.lost_build {
@@ -67,7 +67,7 @@ pub(super) fn entries(lines: Vec<Line>, version: Version) -> Result<Vec<Placed>,
 
 /// By version, then path, then as the builds lie in a tree: V3, V4, VA, baseline.
 pub(super) fn sort(entries: &mut [Placed]) {
-    let build = |entry: &Entry| match entry.flags.modifier.meaning() {
+    let build = |entry: &Entry| match entry.modifier.meaning() {
         Some((variant, _)) if variant != Variant::Sse => (false, variant),
         _ => (true, Variant::Sse),
     };
@@ -103,7 +103,7 @@ fn families(lines: &[Line]) -> BTreeMap<Vec<u8>, Family> {
     if !families.is_empty() {
         for line in lines.iter().filter(|line| line.is_present()) {
             if let Some(family) = families.get_mut(line.path.as_bytes()) {
-                family.baseline = Some(line.flags.misc);
+                family.baseline = Some(line.misc);
             }
         }
     }
@@ -113,6 +113,7 @@ fn families(lines: &[Line]) -> BTreeMap<Vec<u8>, Family> {
 impl Line {
     fn into_entry(self, installed: Option<EntryPath>) -> Placed {
         let path = installed.unwrap_or(self.path);
-        Placed { entry: Entry { flags: self.flags, hash: self.hash, version: self.version, path }, node: self.node }
+        let Self { state, modifier, misc, version, node, .. } = self;
+        Placed { entry: Entry { state, modifier, misc, version, path }, node }
     }
 }

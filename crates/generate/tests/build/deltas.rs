@@ -29,8 +29,8 @@ fn installed(release: Version, bundles: &BTreeSet<BundleName>, store: &Store) ->
     let mut files = HashMap::new();
     for entry in store.mom(release).unwrap().bundles().filter(|entry| bundles.contains(&entry.bundle)) {
         for entry in store.bundle_manifest(entry).unwrap().present().filter(|entry| entry.is_file()) {
-            let fullfile = store.read(&Resource::of(entry.version, Artifact::Fullfile(entry.hash))).unwrap();
-            files.insert(entry.hash, single_member(&fullfile, 1 << 30).unwrap().1);
+            let fullfile = store.read(&Resource::of(entry.version, Artifact::Fullfile(entry.hash()))).unwrap();
+            files.insert(entry.hash(), single_member(&fullfile, 1 << 30).unwrap().1);
         }
     }
     files
@@ -80,11 +80,11 @@ fn update_everything(store: &Store, reach: usize) {
                 let files = installed(from, &company(&entry.bundle), store);
                 let resource = pack(entry.version.number(), entry.bundle.as_str(), Some(before.version.number()));
                 let brought = apply(&resource, &files, store);
-                let had: BTreeSet<_> = store.bundle_manifest(before).unwrap().entries.into_iter().collect();
-                let had: BTreeSet<_> = had.iter().map(|entry| (&entry.path, entry.hash)).collect();
+                let before = store.bundle_manifest(before).unwrap();
+                let had: BTreeSet<_> = before.entries.iter().map(|entry| (&entry.path, entry.hash())).collect();
                 let manifest = store.bundle_manifest(entry).unwrap();
-                for entry in manifest.present().filter(|entry| !had.contains(&(&entry.path, entry.hash))) {
-                    assert!(brought.contains(&entry.hash), "{resource} from {from} lacks {}", entry.path);
+                for entry in manifest.present().filter(|entry| !had.contains(&(&entry.path, entry.hash()))) {
+                    assert!(brought.contains(&entry.hash()), "{resource} from {from} lacks {}", entry.path);
                 }
                 let Some(meta) = store.lookup(&resource).unwrap() else { continue };
                 let zero = store.lookup(&pack(entry.version.number(), entry.bundle.as_str(), None)).unwrap().unwrap();

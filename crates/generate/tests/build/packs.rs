@@ -22,7 +22,7 @@ fn a_pack_for_new_installations_holds_the_whole_bundle() {
     for entry in store.mom(version(10)).unwrap().bundles() {
         let manifest = store.bundle_manifest(entry).unwrap();
         let found = brought(&pack(10, entry.bundle.as_str(), None), &store);
-        let expected: HashSet<FileHash> = manifest.present().map(|entry| entry.hash).collect();
+        let expected: HashSet<FileHash> = manifest.present().map(|entry| entry.hash()).collect();
         assert_eq!(found.len(), expected.len(), "each hash once");
         assert_eq!(found.into_iter().collect::<HashSet<_>>(), expected);
     }

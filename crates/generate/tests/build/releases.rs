@@ -27,19 +27,19 @@ fn every_object_of_a_release_can_be_fetched_and_is_itself() {
     for entry in store.mom(version(20)).unwrap().bundles() {
         let manifest = store.bundle_manifest(entry).unwrap();
         for entry in manifest.present() {
-            let bytes = store.read(&Resource::of(entry.version, Artifact::Fullfile(entry.hash))).unwrap();
+            let bytes = store.read(&Resource::of(entry.version, Artifact::Fullfile(entry.hash()))).unwrap();
             let (header, content) = single_member(&bytes, 1 << 20).unwrap();
-            assert_eq!(header.name, entry.hash.to_hex(), "no slash, no folder");
-            assert_eq!(entry.flags.kind.file_kind(), Some(header.kind));
+            assert_eq!(header.name, entry.hash().to_hex(), "no slash, no folder");
+            assert_eq!(entry.kind(), Some(header.kind));
             assert!(!header.names_owner && !header.pax_target);
             let found = match header.kind {
                 FileKind::File => FileHash::of_file(&content, header.owner),
                 FileKind::Directory => FileHash::of_directory(header.owner),
                 FileKind::Link => FileHash::of_link(&header.target, header.owner),
             };
-            assert_eq!(found, entry.hash);
+            assert_eq!(found, entry.hash());
             assert_eq!(header.mtime, 1_600_000_000);
-            fullfiles.insert((entry.version, entry.hash));
+            fullfiles.insert((entry.version, entry.hash()));
         }
     }
     let index = store.index(version(20)).unwrap().to_map().unwrap();

@@ -33,7 +33,7 @@ fn store() -> (tempfile::TempDir, Store) {
 /// The objects of the bundle in a release.
 fn wanted(number: u32, store: &Store) -> BTreeSet<FileHash> {
     let manifest = store.manifest(version(number), &ManifestName::Bundle(bundle("editor"))).unwrap();
-    manifest.present().map(|entry| entry.hash).collect()
+    manifest.present().map(|entry| entry.hash()).collect()
 }
 
 /// How many bytes at the places of the new pack the old one has as well, in runs of 4 KiB.

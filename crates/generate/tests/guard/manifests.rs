@@ -1,7 +1,7 @@
 //! Rules that need nothing but the manifests of one release.
 
 use clearwell_format::flags::VariantSet;
-use clearwell_format::{Entry, EntryPath, FileHash, Header, Modifier, Owner, Variant};
+use clearwell_format::{Entry, EntryPath, FileHash, FileKind, Header, Modifier, Owner, State, Variant};
 use clearwell_generate::guard::{Rule, Severity, Verdict};
 
 use super::mix::{Mix, Object, bundle, path, version};
@@ -53,10 +53,8 @@ fn builds(template: &Entry, made: &[(Variant, FileHash)]) -> Vec<Entry> {
     let set = made.iter().fold(VariantSet::default(), |set, (variant, _)| set.with(*variant));
     made.iter()
         .map(|&(variant, hash)| {
-            let mut entry = template.clone();
-            entry.flags.modifier = Modifier::new(variant, set).unwrap();
-            entry.hash = hash;
-            entry
+            let state = State::Present { kind: template.kind().unwrap(), hash };
+            Entry { state, modifier: Modifier::new(variant, set).unwrap(), ..template.clone() }
         })
         .collect()
 }
@@ -111,7 +109,7 @@ fn builds_that_are_promised_and_not_listed() {
     let mut mix = Mix::signed();
     let mut release = mix.plan(10, &mix.system(10));
     let promise = Modifier::new(Variant::Sse, VariantSet::default().with(Variant::Avx2)).unwrap();
-    release.entry("editors", "/usr/bin/ed").flags.modifier = promise;
+    release.entry("editors", "/usr/bin/ed").modifier = promise;
     mix.make(release, |_| {});
     assert_refused(&mix, Rule::IncompleteVariants, &["/usr/bin/ed in bundle editors"]);
 }
@@ -120,7 +118,7 @@ fn builds_that_are_promised_and_not_listed() {
 fn an_unknown_modifier_hides_a_file() {
     let mut mix = Mix::signed();
     let mut release = mix.plan(10, &mix.system(10));
-    release.entry("editors", "/usr/bin/ed").flags.modifier = Modifier::parse(b'*');
+    release.entry("editors", "/usr/bin/ed").modifier = Modifier::parse(b'*');
     mix.make(release, |_| {});
     assert_refused(&mix, Rule::IncompleteVariants, &["/usr/bin/ed in bundle editors"]);
 }
@@ -474,7 +472,7 @@ fn entries_and_bundles_from_the_future() {
     let mut release = mix.plan(10, &mix.system(10));
     let entry = release.entry("editors", "/usr/bin/vi");
     entry.version = version(11);
-    let hash = entry.hash;
+    let hash = entry.hash();
     release.manifest("editors").entries.sort_by_key(|entry| (entry.version, entry.path.clone()));
     mix.put(version(11), clearwell_format::resource::Artifact::Fullfile(hash), Vec::new());
     mix.make(release, |_| {});
@@ -548,7 +546,8 @@ fn a_thousand_bundles_with_half_a_million_paths_are_checked_in_one_sweep() {
             .map(|text| Entry { path: text.parse::<EntryPath>().unwrap(), ..template.clone() })
             .collect();
         if number == 777 {
-            manifest.entries.last_mut().unwrap().hash = FileHash::of_file(b"another", Owner::MANIFEST);
+            let hash = FileHash::of_file(b"another", Owner::MANIFEST);
+            manifest.entries.last_mut().unwrap().state = State::Present { kind: FileKind::File, hash };
         }
         manifest.header.includes.extend(number.checked_sub(1).map(|other| bundle(&format!("b{other:04}"))));
         manifest.entries.sort_by(|a, b| a.path.cmp(&b.path));

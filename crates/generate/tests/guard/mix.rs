@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 use clearwell_format::archive::{Codec, TarWriter};
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{
-    BundleName, Entry, EntryPath, FileHash, FileKind, Flags, FormatNumber, Header, Manifest, ManifestName, Misc,
-    Modifier, Mom, MomEntry, Owner, Resource, Status, Version, flags::EntryKind, pointer,
+    BundleName, Entry, EntryPath, FileHash, FileKind, FormatNumber, Header, Manifest, ManifestName, Mom, MomEntry,
+    Owner, Resource, State, Version, pointer,
 };
 use clearwell_generate::guard::{Artifacts, Context, Finding, Listing, Past, PointerMove, Signing, Stored, check};
 use clearwell_sign::{GenerateOptions, KeyBits, PrivateKey, Signer, TrustAnchor, generate};
@@ -270,7 +270,7 @@ impl Mix {
             );
             for (at, object) in &of.objects {
                 let entry = manifests[name].entries.iter().find(|entry| entry.path == *at).unwrap();
-                let resource = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
+                let resource = Resource::of(entry.version, Artifact::Fullfile(entry.hash()));
                 if entry.version == this && !self.tree.contains_key(&resource) {
                     self.tree.insert(resource.clone(), fullfile(object));
                     made.push(resource);
@@ -426,21 +426,19 @@ fn manifest(format: FormatNumber, this: Version, old: Option<&Manifest>, of: &Bu
         .iter()
         .map(|(path, object)| {
             let hash = object.hash();
-            let same = old_entries.get(path).filter(|old| old.is_present() && old.hash == hash);
+            let same = old_entries.get(path).filter(|old| old.is_present() && old.hash() == hash);
             let version = same.map_or(this, |old| old.version);
-            Entry { flags: Flags::present(object.kind()), hash, version, path: path.clone() }
+            Entry::present(path.clone(), version, object.kind(), hash)
         })
         .collect();
     for (path, old) in old_entries.into_iter().filter(|(path, _)| !of.objects.contains_key(*path)) {
         let is_ghost = path.as_bytes().starts_with(b"/boot/");
-        let (status, version) = match old.flags.status {
-            Status::Ghosted => continue,
-            Status::Deleted => (Status::Deleted, old.version),
-            _ if is_ghost => (Status::Ghosted, this),
-            _ => (Status::Deleted, this),
-        };
-        let flags = Flags { kind: EntryKind::Absent, status, modifier: Modifier::NONE, misc: Misc::None };
-        entries.push(Entry { flags, hash: FileHash::ZERO, version, path: path.clone() });
+        entries.push(match old.state {
+            State::Ghosted(_) => continue,
+            State::Deleted(_) => Entry::deleted(path.clone(), old.version),
+            State::Present { .. } if is_ghost => Entry::ghosted(path.clone(), this),
+            State::Present { .. } => Entry::deleted(path.clone(), this),
+        });
     }
     entries.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));
     let header = Header {
@@ -463,7 +461,7 @@ fn zero_pack(release: &Release, name: &BundleName) -> Vec<u8> {
     let folder = Owner { permissions: 0o700, uid: 0, gid: 0 };
     tar.directory(b"delta/", folder, 0).unwrap();
     tar.directory(b"staged/", folder, 0).unwrap();
-    let named: BTreeSet<FileHash> = release.manifests[name].present().map(|entry| entry.hash).collect();
+    let named: BTreeSet<FileHash> = release.manifests[name].present().map(|entry| entry.hash()).collect();
     let objects = release.content.0[name].objects.values().map(|object| (object.hash(), object));
     let objects: BTreeMap<FileHash, &Object> = objects.filter(|(hash, _)| named.contains(hash)).collect();
     for (hash, object) in objects {

@@ -391,7 +391,7 @@ fn a_change_under_an_old_version_is_not_noticed() {
     let entry = release.entry("games", "/usr/bin/chess");
     assert_eq!(entry.path, path("/usr/bin/chess"));
     entry.version = version(10);
-    let hash = entry.hash;
+    let hash = entry.hash();
     let fullfile = mix.tree[&Resource::of(version(20), Artifact::Fullfile(hash))].clone();
     mix.put(version(10), Artifact::Fullfile(hash), fullfile);
     release.manifest("games").entries.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));

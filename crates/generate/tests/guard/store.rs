@@ -30,7 +30,7 @@ fn manifest_of(name: &str) -> ManifestName {
 #[test]
 fn a_fullfile_is_missing() {
     let mut mix = two_releases();
-    let hash = mix.releases[0].entry("games", "/usr/bin/chess").hash;
+    let hash = mix.releases[0].entry("games", "/usr/bin/chess").hash();
     let gone = remove(&mut mix, 10, Artifact::Fullfile(hash));
     assert_refused(&mix, Rule::MissingFullfile, &[&gone]);
     assert!(findings(&mix)[0].remedy.contains("--min-version 20"));
@@ -67,7 +67,7 @@ fn a_manifest_that_older_endpoints_need_is_missing() {
 #[test]
 fn what_is_not_allowable_stays_refused() {
     let mut mix = two_releases();
-    let hash = mix.releases[0].entry("games", "/usr/bin/chess").hash;
+    let hash = mix.releases[0].entry("games", "/usr/bin/chess").hash();
     remove(&mut mix, 10, Artifact::Fullfile(hash));
     let verdict = Verdict::new(findings(&mix), &Rule::ALL.iter().copied().collect());
     assert_eq!(verdict.refusals.len(), 1);

@@ -221,7 +221,7 @@ fn a_change_that_endpoints_would_not_notice() {
     let mut release = mix.plan(20, &content);
     let entry = release.entry("editors", "/usr/bin/ed");
     entry.version = version(10);
-    let hash = entry.hash;
+    let hash = entry.hash();
     release.manifest("editors").entries.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));
     let artifact = clearwell_format::resource::Artifact::Fullfile(hash);
     let fullfile = mix.tree[&clearwell_format::Resource::of(version(20), artifact.clone())].clone();

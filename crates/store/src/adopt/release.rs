@@ -232,7 +232,7 @@ impl ReleaseCheck {
                 continue;
             }
             if let Some(staged) = staged.get(&pack) {
-                let needed: BTreeSet<_> = manifest.present().map(|entry| entry.hash).collect();
+                let needed: BTreeSet<_> = manifest.present().map(|entry| entry.hash()).collect();
                 let missing = needed.difference(staged).count();
                 if missing > 0 {
                     self.problem(&pack.to_string(), ProblemKind::PackIncomplete { missing });

@@ -51,7 +51,7 @@ impl Uses {
         for (bundle, version) in self.releases.keys() {
             let Ok(manifest) = store.manifest(*version, &ManifestName::Bundle(bundle.clone())) else { continue };
             for entry in manifest.present() {
-                if let Some(manifests) = self.listed.get_mut(&(entry.hash, entry.version)) {
+                if let Some(manifests) = self.listed.get_mut(&(entry.hash(), entry.version)) {
                     manifests.insert((bundle.clone(), *version));
                 }
             }

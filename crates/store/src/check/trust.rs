@@ -72,14 +72,14 @@ fn installed(store: &Store) -> Vec<TrustAnchor> {
         };
         let files = PATHS.iter().filter_map(|path| manifest.present().find(|entry| entry.path.as_bytes() == *path));
         for entry in files {
-            if anchors.contains_key(&entry.hash) {
+            if anchors.contains_key(&entry.hash()) {
                 continue;
             }
-            let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
+            let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash()));
             let text = store.read(&fullfile).ok().and_then(|archive| single_member(&archive, LARGEST).ok());
             if let Some(anchor) = text.and_then(|(_, text)| TrustAnchor::from_pem(&text).ok()) {
                 newest_first.push(anchor.clone());
-                anchors.insert(entry.hash, anchor);
+                anchors.insert(entry.hash(), anchor);
             }
         }
     }

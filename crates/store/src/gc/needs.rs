@@ -65,7 +65,7 @@ impl Needs {
     ) -> Result<(), StoreError> {
         let manifest = store.bundle_manifest(entry)?;
         let going = manifest.present().filter(|entry| !self.kept.contains(&entry.version));
-        let mut found: Vec<(Version, FileHash)> = going.map(|entry| (entry.version, entry.hash)).collect();
+        let mut found: Vec<(Version, FileHash)> = going.map(|entry| (entry.version, entry.hash())).collect();
         drop(manifest);
         found.sort_unstable();
         let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);

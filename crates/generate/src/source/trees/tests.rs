@@ -93,7 +93,7 @@ fn plain_trees_become_a_system_that_can_update_itself() {
         assert!(os_core.iter().any(|listed| listed == path), "{path}");
     }
     let editors = plan.bundles.iter().find(|planned| planned.bundle.as_str() == "editors").unwrap();
-    let marks: Vec<Misc> = editors.manifest.entries.iter().map(|entry| entry.flags.misc).collect();
+    let marks: Vec<Misc> = editors.manifest.entries.iter().map(|entry| entry.misc).collect();
     assert_eq!(marks, [Misc::Exported, Misc::None, Misc::None]);
     assert!(editors.manifest.entries.iter().all(|entry| entry.is_present()));
 }
