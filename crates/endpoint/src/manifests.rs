@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clearwell_format::archive::{
-    ArchiveError, LARGEST_MOM, Member, PackRule, Shape, Slot, archive_limit, content_limit, read_shaped,
+    ArchiveError, LARGEST_MANIFEST, LARGEST_MOM, Member, PackRule, Shape, Slot, archive_limit, content_limit,
+    read_shaped,
 };
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, MomEntry, Owner, Resource, Version};
@@ -398,12 +399,9 @@ fn unpack(mut archive: Spool, name: &ManifestName, expected: Option<FileHash>) -
         }
     }
     let mut archived = Archived { text: Vec::new(), signature: None };
-    let read = each_member(&mut archive, name, |slot, member| {
-        let mut content = Vec::new();
-        member.body.take(member.header.size).read_to_end(&mut content).map_err(ArchiveError::Read)?;
-        if content.len() as u64 != member.header.size {
-            return Err(ArchiveError::Truncated);
-        }
+    let read = each_member(&mut archive, name, |slot, mut member| {
+        // The shape limits the size of each member.
+        let content = member.content(LARGEST_MANIFEST)?;
         match slot {
             Slot::Signature => archived.signature = Some(content),
             _ => archived.text = content,

@@ -25,16 +25,16 @@ impl Endpoint {
             return Err(Stop::Exit(ExitCode::VersionUnknown));
         };
         self.check_trust(run)?;
-        let resource = Resource::Pointer(Pointer::LatestVersion);
+        let pointer = Pointer::LatestVersion;
+        let resource = Resource::Pointer(pointer);
         let text = match run.fetcher.bytes(&resource, pointer::MAX_LENGTH as u64, true).await {
             Ok(text) => text,
             Err(failed) => return run.stop(fetch_problem(resource, failed), ExitCode::Server),
         };
-        if self.options.trust.is_some() {
-            let signature = Resource::Pointer(Pointer::LatestVersionSignature);
-            // Its length says how much memory the client takes for it.
-            run.fetcher.head(signature.clone().into()).await;
-            self.check_pointer(run, &resource, &text, signature).await?;
+        if let Some(signature) = pointer.signature().filter(|_| self.options.trust.is_some()) {
+            // The client asks for its length first, to allocate memory for it.
+            run.fetcher.head(Resource::Pointer(signature).into()).await;
+            self.check_pointer(run, pointer, &text, signature).await?;
         }
         match newest(&text) {
             Ok(Some(version)) if version > installed => Ok(()),
@@ -46,14 +46,14 @@ impl Endpoint {
 
     /// The newest version of the endpoint's format; `None` for the pointer "0".
     pub(crate) async fn latest(&self, run: &mut Run) -> Result<Option<Version>, Stop> {
-        let resource = Resource::Pointer(Pointer::Latest(self.state.format));
+        let pointer = Pointer::Latest(self.state.format);
+        let resource = Resource::Pointer(pointer);
         let text = match run.fetcher.bytes(&resource, POINTER_LIMIT, false).await {
             Ok(text) => text,
             Err(failed) => return run.stop(fetch_problem(resource, failed), ExitCode::Server),
         };
-        if self.options.trust.is_some() {
-            let signature = Resource::Pointer(Pointer::LatestSignature(self.state.format));
-            self.check_pointer(run, &resource, &text, signature).await?;
+        if let Some(signature) = pointer.signature() {
+            self.check_pointer(run, pointer, &text, signature).await?;
         }
         match newest(&text) {
             Ok(version) => Ok(version),
@@ -61,15 +61,10 @@ impl Endpoint {
         }
     }
 
-    async fn check_pointer(
-        &self,
-        run: &mut Run,
-        signed: &Resource,
-        text: &[u8],
-        signature: Resource,
-    ) -> Result<(), Stop> {
+    async fn check_pointer(&self, run: &mut Run, signed: Pointer, text: &[u8], signature: Pointer) -> Result<(), Stop> {
         let Some(trust) = &self.options.trust else { return Ok(()) };
-        let uncached = matches!(signature, Resource::Pointer(Pointer::LatestVersionSignature));
+        let uncached = signed == Pointer::LatestVersion;
+        let signature = Resource::Pointer(signature);
         let bytes = match run.fetcher.bytes(&signature, SIGNATURE_LIMIT, uncached).await {
             Ok(bytes) => bytes,
             Err(failed) => return run.stop(fetch_problem(signature, failed), ExitCode::Signature),
@@ -78,9 +73,10 @@ impl Endpoint {
         let now = self.now();
         match trust.verify(text, &bytes, Dates::Begun(now), now) {
             Ok(_) => Ok(()),
-            Err(error) => {
-                run.stop(Problem::Signature { resource: signed.clone(), reason: reason(&error) }, ExitCode::Signature)
-            }
+            Err(error) => run.stop(
+                Problem::Signature { resource: Resource::Pointer(signed), reason: reason(&error) },
+                ExitCode::Signature,
+            ),
         }
     }
 }

@@ -48,6 +48,14 @@ pub enum Pointer {
 }
 
 impl Pointer {
+    /// The format whose clients read it; `None` for the pointers of all formats.
+    pub const fn format(self) -> Option<FormatNumber> {
+        match self {
+            Self::Latest(format) | Self::LatestSignature(format) | Self::First(format) => Some(format),
+            Self::LatestVersion | Self::LatestVersionSignature | Self::Staging | Self::StagingSignature => None,
+        }
+    }
+
     /// The signature beside a pointer; `None` for `first`, which has none, and for signatures.
     pub const fn signature(self) -> Option<Self> {
         match self {

@@ -191,8 +191,7 @@ impl Fleet<'_> {
     }
 
     fn signer_of_latest(&self, format: FormatNumber) -> Option<Certificate> {
-        let text = self.pointers.get(&Pointer::Latest(format))?;
-        let signature = self.pointers.get(&Pointer::LatestSignature(format))?;
+        let (text, signature) = self.signed(Pointer::Latest(format))?;
         self.trusts().find_map(|trust| trust.verify(text, signature, Dates::Ignored, self.now).ok())
     }
 
@@ -205,11 +204,13 @@ impl Fleet<'_> {
         others.next().cloned().map(TrustAnchor::from)
     }
 
+    /// A pointer and its signature, if it has one.
+    fn signed(&self, pointer: Pointer) -> Option<(&[u8], &[u8])> {
+        Some((self.pointers.get(&pointer)?, self.pointers.get(&pointer.signature()?)?))
+    }
+
     fn check_update_fails(&self) -> Vec<u32> {
-        let signed = self.pointers.get(&Pointer::LatestVersion);
-        let Some((text, signature)) = signed.zip(self.pointers.get(&Pointer::LatestVersionSignature)) else {
-            return Vec::new();
-        };
+        let Some((text, signature)) = self.signed(Pointer::LatestVersion) else { return Vec::new() };
         let refuse = |carried: &Carried| match carried {
             Carried::Trust(trust) => trust.verify(text, signature, Dates::Begun(self.now), self.now).is_err(),
             Carried::Nothing => false,

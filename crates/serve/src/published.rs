@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use clearwell_format::FormatNumber;
 use clearwell_format::resource::Pointer;
 use clearwell_metrics::FormatState;
 use clearwell_store::PointerGeneration;
@@ -44,8 +43,8 @@ impl Published {
     /// True if a missing pointer may come with a later publication: nothing is published yet, or its format is newer than
     /// all published ones. The missing signature of a published text, as of an unsigned release, will not come.
     pub(crate) fn may_come(&self, pointer: Pointer) -> bool {
-        let newest = self.objects.keys().filter_map(|pointer| format_of(*pointer)).max();
-        match (format_of(pointer), newest) {
+        let newest = self.objects.keys().filter_map(|pointer| pointer.format()).max();
+        match (pointer.format(), newest) {
             (_, None) => self.objects.is_empty(),
             (None, Some(_)) => false,
             (Some(format), Some(newest)) => format > newest,
@@ -53,15 +52,10 @@ impl Published {
     }
 }
 
-const fn format_of(pointer: Pointer) -> Option<FormatNumber> {
-    match pointer {
-        Pointer::Latest(format) | Pointer::LatestSignature(format) | Pointer::First(format) => Some(format),
-        Pointer::LatestVersion | Pointer::LatestVersionSignature | Pointer::Staging | Pointer::StagingSignature => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use clearwell_format::FormatNumber;
+
     use std::sync::Arc;
 
     use super::*;

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use clearwell_delta::PatchError;
-use clearwell_format::archive::{ArchiveError, Member, Misfit, Shape, Slot, read_shaped};
+use clearwell_format::archive::{ArchiveError, Misfit, Shape, Slot, read_shaped};
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, FormatNumber, ManifestName, Owner, Version};
@@ -188,7 +188,7 @@ impl Inspector<'_> {
                     found.staged.insert(hash);
                 }
                 Slot::Delta(name) => {
-                    let delta = whole(&mut member)?;
+                    let delta = member.content(LARGEST)?;
                     found.unapplied += u64::from(!self.apply(name, &delta, limit)?);
                 }
                 Slot::Folder | Slot::Manifest | Slot::Signature => {}
@@ -254,15 +254,6 @@ fn format_file(file: &mut impl Read, expected: FormatNumber) -> Result<(), Conte
         Ok(found) if found == expected => Ok(()),
         _ => Err(ContentProblem::OtherFormat { expected }),
     }
-}
-
-fn whole(member: &mut Member<'_>) -> Result<Vec<u8>, ArchiveError> {
-    if member.header.size > LARGEST {
-        return Err(ArchiveError::TooLarge(member.header.size));
-    }
-    let mut bytes = Vec::new();
-    member.body.take(LARGEST).read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
-    if bytes.len() as u64 == member.header.size { Ok(bytes) } else { Err(ArchiveError::Truncated) }
 }
 
 fn whole_file(file: &mut impl Read) -> Result<Vec<u8>, ContentProblem> {

@@ -1,8 +1,8 @@
 //! Manifest archives: one member, or two for the MoM with its signature (content layout §5).
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
-use clearwell_format::archive::{ArchiveError, Misfit, Shape, Slot, read_shaped};
+use clearwell_format::archive::{ArchiveError, LARGEST_MANIFEST, Misfit, Shape, Slot, read_shaped};
 use clearwell_format::{FileHash, ManifestName, Owner};
 
 /// What the archive of a manifest holds.
@@ -16,14 +16,9 @@ pub(crate) struct ArchivedManifest {
 /// Reads the archive of a manifest.
 pub(crate) fn read(archive: &[u8], name: &ManifestName) -> Result<ArchivedManifest, ArchiveError> {
     let (mut manifest, mut signature) = (None, None);
-    read_shaped::<ArchiveError>(archive, Shape::manifest(name), |slot, member| {
-        let size = member.header.size;
-        // What is declared may not be there: memory is taken for what comes.
-        let mut bytes = Vec::new();
-        member.body.take(size).read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
-        if bytes.len() as u64 != size {
-            return Err(ArchiveError::Truncated);
-        }
+    read_shaped::<ArchiveError>(archive, Shape::manifest(name), |slot, mut member| {
+        // The shape limits the size of each member.
+        let bytes = member.content(LARGEST_MANIFEST)?;
         match slot {
             Slot::Signature => signature = Some(bytes),
             _ => manifest = Some((bytes, member.header.owner)),

@@ -195,7 +195,7 @@ fn packs(folder: &Path, version: Version, replay: &Replay, differences: &mut Vec
             differences.push(format!("{version}/{name} should not have been made"));
         }
         let manifest = replay.manifest(version.number(), pack.bundle.as_str());
-        let content: BTreeSet<FileHash> = manifest.present().map(|entry| entry.hash).collect();
+        let content: BTreeSet<FileHash> = manifest.present().map(|entry| entry.hash()).collect();
         for item in pack.items.iter().filter(|item| !content.contains(&item.hash)) {
             differences.push(format!("{version}/{name} holds {}, which is not in the bundle", item.hash));
         }

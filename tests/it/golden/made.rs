@@ -181,7 +181,7 @@ fn pointers(expected: &Path, store: &Store, differences: &mut Vec<String>) {
 }
 
 fn content(released: &Released, bundle: &BundleName) -> BTreeSet<FileHash> {
-    released.manifests.bundles[bundle].present().map(|entry| entry.hash).collect()
+    released.manifests.bundles[bundle].present().map(|entry| entry.hash()).collect()
 }
 
 /// The members of an archive, each with the hash of the object that it makes.

@@ -100,7 +100,7 @@ fn installed_with<'m>(
     let mut next = vec![bundle];
     while let Some(name) = next.pop() {
         if let Some(manifest) = manifests.get(name).filter(|_| seen.insert(name)) {
-            installed.extend(manifest.present().map(|entry| (&entry.path, entry.hash)));
+            installed.extend(manifest.present().map(|entry| (&entry.path, entry.hash())));
             next.extend(&manifest.header.includes);
         }
     }

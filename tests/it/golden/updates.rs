@@ -175,9 +175,9 @@ fn everything_at(release: Version, store: &Store) -> HashMap<FileHash, Vec<u8>> 
     for entry in store.mom(release).unwrap().bundles() {
         for entry in store.bundle_manifest(entry).unwrap().present() {
             if entry.is_file() && entry.modifier == clearwell_format::Modifier::NONE {
-                let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
+                let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash()));
                 if let Ok(fullfile) = store.read(&fullfile) {
-                    files.insert(entry.hash, single_member(&fullfile, 1 << 30).unwrap().1);
+                    files.insert(entry.hash(), single_member(&fullfile, 1 << 30).unwrap().1);
                 }
             }
         }
@@ -187,7 +187,7 @@ fn everything_at(release: Version, store: &Store) -> HashMap<FileHash, Vec<u8>> 
 
 fn manifest(bundle: &BundleName, version: Version, store: &Store) -> BTreeSet<FileHash> {
     let manifest = store.manifest(version, &ManifestName::Bundle(bundle.clone())).unwrap();
-    manifest.present().map(|entry| entry.hash).collect()
+    manifest.present().map(|entry| entry.hash()).collect()
 }
 
 /// Those of the reference exist, if smaller than the manifest itself, and all that exist are right.

@@ -60,12 +60,12 @@ pub(crate) fn explain(store: &Store, version: Version, path: &EntryPath, ui: &Ui
 }
 
 fn of_entry(store: &Store, version: Version, bundle: &MomEntry, entry: &Entry) -> Result<Explanation, CliError> {
-    let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash));
+    let fullfile = Resource::of(entry.version, Artifact::Fullfile(entry.hash()));
     let fullfile_bytes = if entry.is_present() { store.lookup(&fullfile)?.map(|meta| meta.size) } else { None };
     let mut updates = Vec::new();
     if store.has_release(bundle.version) {
         for pack in packs_of(&store.record(bundle.version)?) {
-            let (from, hash) = (pack.from, entry.hash.to_string());
+            let (from, hash) = (pack.from, entry.hash().to_string());
             let of_bundle = pack.bundle == bundle.bundle.as_str() && pack.to == bundle.version.number();
             let file = pack.files.into_iter().find(|file| of_bundle && file.hash == hash);
             updates.extend(file.map(|file| Update { from, bytes: file.bytes, way: file.delivery }));
@@ -76,7 +76,7 @@ fn of_entry(store: &Store, version: Version, bundle: &MomEntry, entry: &Entry) -
         bundle_version: bundle.version.number(),
         version: entry.version.number(),
         flags: String::from_utf8_lossy(&entry.flags()).into_owned(),
-        hash: entry.hash.to_string(),
+        hash: entry.hash().to_string(),
         why: why(store, version, bundle, entry)?,
         fullfile_bytes,
         updates,
@@ -102,7 +102,7 @@ fn why(store: &Store, release: Version, bundle: &MomEntry, entry: &Entry) -> Res
         None => format!("new in {since}"),
         Some(was) if !entry.is_present() => format!("removed in {since}; it was of {}", was.version),
         Some(was) if !was.is_present() => format!("back in {since}"),
-        Some(was) if was.hash != entry.hash => format!("changed in {since}; before, it was of {}", was.version),
+        Some(was) if was.hash() != entry.hash() => format!("changed in {since}; before, it was of {}", was.version),
         Some(was) if was.flags() != entry.flags() => format!("its flags changed in {since}"),
         Some(was) => format!("released again in {since}, the same as in {} (minversion or a new format)", was.version),
     })

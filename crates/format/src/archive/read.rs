@@ -40,6 +40,22 @@ pub struct Member<'a> {
 pub type MemberBody<'a> = &'a mut dyn Read;
 
 impl Member<'_> {
+    /// Reads the content into memory, if the header declares at most `limit` bytes. Memory grows with what is there, not with
+    /// what is declared.
+    ///
+    /// # Errors
+    /// [`ArchiveError::TooLarge`] above the limit, [`ArchiveError::Truncated`] if the archive ends before the declared size,
+    /// [`ArchiveError::Read`] if it cannot be read.
+    pub fn content(&mut self, limit: u64) -> Result<Vec<u8>, ArchiveError> {
+        let size = self.header.size;
+        if size > limit {
+            return Err(ArchiveError::TooLarge(size));
+        }
+        let mut content = Vec::new();
+        (&mut self.body).take(size).read_to_end(&mut content).map_err(ArchiveError::Read)?;
+        if content.len() as u64 == size { Ok(content) } else { Err(ArchiveError::Truncated) }
+    }
+
     /// Reads the content and returns the swupd hash of the object the member makes, feeding the content to `sink`.
     ///
     /// # Errors
@@ -135,17 +151,10 @@ pub fn read_members<'r, E: From<ArchiveError>>(
 pub fn single_member(bytes: &[u8], limit: u64) -> Result<(MemberHeader, Vec<u8>), ArchiveError> {
     let mut found = None;
     let mut count = 0;
-    read_members::<ArchiveError>(bytes, |member| {
+    read_members::<ArchiveError>(bytes, |mut member| {
         count += 1;
         if count == 1 {
-            if member.header.size > limit {
-                return Err(ArchiveError::TooLarge(member.header.size));
-            }
-            let mut content = Vec::new();
-            member.body.take(member.header.size).read_to_end(&mut content).map_err(ArchiveError::Read)?;
-            if content.len() as u64 != member.header.size {
-                return Err(ArchiveError::Truncated);
-            }
+            let content = member.content(limit)?;
             found = Some((member.header, content));
         }
         Ok(())

@@ -55,11 +55,10 @@ pub(crate) fn deltas(
 /// Takes what is wanted out of a pack, as far as it can be read.
 fn take(pack: File, wanted: &BTreeSet<FileHash>, spool: &Spool, known: &mut BTreeMap<DeltaName, Spooled>) {
     // Damage ends the reading; what was read before it is as good as ever.
-    let _ = read_members::<ArchiveError>(BufReader::with_capacity(64 << 10, pack), |member| {
+    let _ = read_members::<ArchiveError>(BufReader::with_capacity(64 << 10, pack), |mut member| {
         let Some(PackMember::Delta(name)) = PackMember::parse(&member.header.name) else { return Ok(()) };
         if wanted.contains(&name.to) && !known.contains_key(&name) && member.header.size <= MOST_BYTES {
-            let mut bytes = Vec::new();
-            member.body.read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
+            let bytes = member.content(MOST_BYTES)?;
             known.insert(name, spool.keep(&bytes).map_err(|error| ArchiveError::Write(io::Error::other(error)))?);
         }
         Ok(())

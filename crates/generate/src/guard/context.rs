@@ -137,9 +137,9 @@ impl PointerMove {
 
     /// True if `latest` of a format or its signature changes.
     pub(super) fn moves_latest(&self, format: FormatNumber) -> bool {
-        [Pointer::Latest(format), Pointer::LatestSignature(format)]
-            .iter()
-            .any(|pointer| self.before.get(pointer) != self.after.get(pointer))
+        let moves = |pointer: Pointer| self.before.get(&pointer) != self.after.get(&pointer);
+        let latest = Pointer::Latest(format);
+        moves(latest) || latest.signature().is_some_and(moves)
     }
 
     /// Why an endpoint refuses `latest` of a format in a set of pointers; `None` also where there is none, or none that is
@@ -150,8 +150,8 @@ impl PointerMove {
         trust: &Trust,
         now: i64,
     ) -> Option<VerifyError> {
-        let text = pointers.get(&Pointer::Latest(format))?;
-        let signature = pointers.get(&Pointer::LatestSignature(format))?;
+        let latest = Pointer::Latest(format);
+        let (text, signature) = (pointers.get(&latest)?, pointers.get(&latest.signature()?)?);
         // Clients pass over the end of certificates here.
         trust.verify(text, signature, Dates::Begun(now), now).err()
     }

@@ -21,17 +21,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     };
     let moved = pointers.after.iter().filter(|(pointer, text)| pointers.before.get(pointer) != Some(text));
     moved
-        .filter_map(|(&pointer, text)| {
-            let format = match pointer {
-                Pointer::Latest(format) | Pointer::First(format) => Some(format),
-                Pointer::LatestVersion | Pointer::Staging => None,
-                Pointer::LatestSignature(_) | Pointer::LatestVersionSignature | Pointer::StagingSignature => {
-                    return None;
-                }
-            };
-            Some(of_pointer(survey, pointers, pointer, format, text))
-        })
-        .flatten()
+        .filter(|(pointer, _)| !pointer.is_signature())
+        .flat_map(|(&pointer, text)| of_pointer(survey, pointers, pointer, pointer.format(), text))
         .chain(lost_signatures(pointers))
         .collect()
 }

@@ -9,12 +9,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::Read;
 
-use clearwell_format::archive::{ArchiveError, Shape, Slot, read_shaped, single_member};
+use clearwell_format::archive::{ArchiveError, LARGEST_MOM, Shape, Slot, read_shaped, single_member};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Entry, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
-use clearwell_sign::{Certificate, Dates, MAX_SIGNATURE_BYTES, Trust, TrustAnchor, VerifyError};
+use clearwell_sign::{Certificate, Dates, Trust, TrustAnchor, VerifyError};
 
 use super::Artifacts;
 use super::content::{self, CERTIFICATE};
@@ -179,12 +178,10 @@ pub(super) fn mom_signatures(artifacts: &dyn Artifacts, version: Version) -> [Op
 fn in_archive(artifacts: &dyn Artifacts, archive: &Resource) -> Option<Vec<u8>> {
     let mut found = None;
     let opened = artifacts.open(archive).ok()?;
-    read_shaped::<ArchiveError>(opened, Shape::manifest(&ManifestName::Mom), |slot, member| {
+    read_shaped::<ArchiveError>(opened, Shape::manifest(&ManifestName::Mom), |slot, mut member| {
         if slot == Slot::Signature {
-            let mut signature = Vec::new();
-            let limit = MAX_SIGNATURE_BYTES as u64 + 1;
-            member.body.take(limit).read_to_end(&mut signature).map_err(ArchiveError::Read)?;
-            found = Some(signature);
+            // The shape limits its size.
+            found = Some(member.content(LARGEST_MOM)?);
         }
         Ok(())
     })
