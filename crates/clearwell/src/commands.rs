@@ -1,4 +1,4 @@
-//! One file for each command: an `Args` struct whose comments are the help, and `run`.
+//! One file per command: an `Args` struct whose doc comments are the help, and `run`.
 
 pub(crate) mod adopt;
 pub(crate) mod build;
@@ -8,7 +8,6 @@ pub(crate) mod delta;
 pub(crate) mod deltas;
 pub(crate) mod demo;
 pub(crate) mod discard;
-mod explain;
 pub(crate) mod gc;
 pub(crate) mod init;
 pub(crate) mod publish;

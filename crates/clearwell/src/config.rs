@@ -26,8 +26,8 @@ use clearwell_store::{Store, regular};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use crate::cli::{MOST_JOBS, NO_MEMORY, base_url};
 use crate::error::CliError;
+use crate::values::{MOST_JOBS, NO_MEMORY, base_url};
 
 /// The file's name.
 pub(crate) const FILE_NAME: &str = "clearwell.toml";
@@ -85,7 +85,7 @@ pub(crate) struct StoreArgs {
 /// The option that names a configuration file.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ConfigArgs {
-    /// A configuration file. Default: clearwell.toml in this folder.
+    /// The configuration file. Default: clearwell.toml in this folder.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -120,7 +120,7 @@ impl MixConfig {
     pub(crate) fn store<'p>(&'p self, typed: Option<&'p Path>) -> Result<&'p Path, CliError> {
         typed
             .or(self.store.as_deref())
-            .ok_or_else(|| CliError::usage("no store given; use --store DIR, or run in the folder of a mix"))
+            .ok_or_else(|| CliError::usage("no store given; use --store DIR, or run in a mix folder"))
     }
 
     /// The number of threads: the one of the command line, or that of the file. `None` is one on each processor.
@@ -202,7 +202,7 @@ enum ConfigError {
     Toml(toml::de::Error),
     #[error("format: use a number from 1 to 65535")]
     Format,
-    #[error("jobs: use a number of threads up to {MOST_JOBS}, or 0 for one on each processor")]
+    #[error("jobs: use a number of threads up to {MOST_JOBS}, or 0 for one per processor")]
     Jobs,
     #[error("memory: {NO_MEMORY}")]
     Memory,

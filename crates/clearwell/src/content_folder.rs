@@ -1,18 +1,17 @@
-//! Folders that become content: their mode is released, so it must not depend on who makes them.
+//! Folders that become content: their mode is released, so it must not depend on the umask.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// Whatever the umask.
+/// The mode of folders in content.
 pub(crate) const MODE: u32 = 0o755;
 
-/// Makes `path` below `root`, and what is missing of the folders between, each with [`MODE`].
-/// `root` has to be there.
+/// Creates `path` below `root` with its missing parents, each with [`MODE`]. `root` must exist.
 ///
 /// # Errors
-/// The file system's own.
+/// If a folder cannot be created, or a file is in its place.
 pub(crate) fn make(root: &Path, path: &str) -> io::Result<()> {
     let mut folder = root.to_owned();
     for name in path.split('/') {

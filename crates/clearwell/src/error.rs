@@ -1,4 +1,4 @@
-//! Why a command failed, with the exit code that says so to scripts.
+//! Why a command failed, and its exit code.
 
 use std::error::Error;
 use std::fmt;
@@ -11,13 +11,13 @@ use clearwell_store::{StoreError, regular};
 
 use crate::exit::Exit;
 
-/// A failed command: what was being done, why it failed, and its exit code.
+/// A failed command: the operation, why it failed, and its exit code.
 #[derive(Debug)]
 pub(crate) struct CliError {
     exit: Exit,
-    /// With its causes. Names in it are as they were.
+    /// With its causes. Names in it are not escaped yet.
     message: String,
-    /// What is wrong one by one, where it is several things.
+    /// The individual problems, if there are several.
     lines: Vec<String>,
 }
 
@@ -29,39 +29,39 @@ impl CliError {
         Self::plain(exit, format!("{message}: {}", chain(&*source)))
     }
 
-    /// An error that is its own cause.
+    /// An error without a cause.
     pub(crate) fn plain(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), lines: Vec::new() }
     }
 
-    /// An error whose own message says everything.
+    /// An error of a library as it is.
     pub(crate) fn transparent(exit: Exit, error: impl Error + 'static) -> Self {
         let exit = if is_of_memory(&error) { Exit::Memory } else { exit };
         Self::plain(exit, chain(&error))
     }
 
-    /// Adds a line for each thing that is wrong.
+    /// Adds a line for each problem.
     pub(crate) fn with_lines(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         self.lines.extend(lines);
         self
     }
 
-    /// The command line asks for something that cannot be done.
+    /// A command line that cannot be used.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::plain(Exit::Usage, message)
     }
 
-    /// A configuration cannot be used.
+    /// A configuration that cannot be used.
     pub(crate) fn usage_from(message: impl fmt::Display, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::new(Exit::Usage, message, source)
     }
 
-    /// A file beside the store could not be read or written.
+    /// A file outside the store that could not be read or written.
     pub(crate) fn disk(message: impl fmt::Display, source: io::Error) -> Self {
         Self::new(Exit::Disk, message, source)
     }
 
-    /// A file that the command line names cannot be read: there is none of that name, or the disk refused.
+    /// A file named on the command line that cannot be read: it does not exist ([`Exit::Input`]), or the disk failed.
     pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
         let exit = match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => Exit::Input,
@@ -76,19 +76,18 @@ impl CliError {
         StoreError::Cancelled.into()
     }
 
-    /// stdout is closed or full.
+    /// stdout could not be written.
     pub(crate) fn output(source: io::Error) -> Self {
         Self::new(Exit::Disk, "failed to write the result to stdout", source)
     }
 
-    /// The code the process ends with.
+    /// The exit code of the process.
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }
 }
 
-/// As a terminal gets it: the message in one line, and one for each thing that is wrong.
-/// True if the system refused memory, whatever was being done.
+/// True if the system refused memory, whatever the operation.
 fn is_of_memory(error: &(dyn Error + 'static)) -> bool {
     let is_refusal = |error: &(dyn Error + 'static)| {
         error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory)
@@ -96,6 +95,7 @@ fn is_of_memory(error: &(dyn Error + 'static)) -> bool {
     is_refusal(error) || error.source().is_some_and(is_of_memory)
 }
 
+/// The message in one line, then one line for each problem; printable.
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Some parsers end their explanations with a line feed.

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use clearwell_store::Fault;
 
-/// Declares the codes once: the enum, the list of all, and what help says of each.
+/// Declares the codes once: the enum, the list of all, and their descriptions in help.
 macro_rules! exits {
     ($($(#[doc = $doc:literal])* $name:ident = $code:literal: $text:literal,)*) => {
-        /// How a command ended. The numbers are a contract with scripts: they never change their meaning.
+        /// How a command ended. The numbers are a contract with scripts: their meaning never changes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub(crate) enum Exit {
@@ -27,26 +27,24 @@ macro_rules! exits {
 }
 
 exits! {
-    /// Or the answer is yes.
     Done = 0: "done",
-    /// The command ran, and the answer is no.
     Findings = 1: "check failed: damage was found, or an endpoint would fail",
-    Usage = 2: "the command line or a configuration file cannot be understood",
-    Input = 3: "an input is missing or cannot be used as it is: a tree, a workspace, a bundle, a file",
-    Version = 4: "a version or format is unknown, exists already, or does not follow the one before",
+    Usage = 2: "the command line or a configuration file is invalid",
+    Input = 3: "an input is missing or cannot be used: a tree, a workspace, a bundle, a file",
+    Version = 4: "a version or format is unknown, exists already, or does not follow the previous one",
     Guard = 5: "the publish guard refused: endpoints would be harmed",
-    Locked = 6: "another command writes to the store",
-    Store = 7: "the store is missing, damaged, or of a newer layout",
+    Locked = 6: "another command is writing to the store",
+    Store = 7: "the store is missing, damaged, or has a newer layout",
     Signing = 8: "a key, a certificate or a signing command cannot be used",
-    Disk = 9: "the disk refused: no space, no permission, or failing",
-    Network = 10: "a network address cannot be used, or a server does not answer",
-    NothingToRelease = 11: "nothing changed since the version before, so there is nothing to release",
-    Repaired = 12: "damage was found, and all of it repaired",
-    Memory = 13: "the system refused memory or a thread: a limit is too low, or too much is done at once",
+    Disk = 9: "a disk operation failed: no space, no permission, or an I/O error",
+    Network = 10: "a network address cannot be used, or a server does not respond",
+    NothingToRelease = 11: "nothing changed since the previous version, so there is nothing to release",
+    Repaired = 12: "damage was found and repaired completely",
+    Memory = 13: "the system refused memory or a thread: raise the limit, or use fewer jobs",
     Internal = 70: "internal error (bug); please report it",
-    /// As a shell says it: 128 and the number of the signal.
-    Interrupted = 130: "ended by Ctrl-C; what was finished stays, and the message says how to go on",
-    Terminated = 143: "ended by SIGTERM, likewise",
+    /// As in shells: 128 plus the number of the signal.
+    Interrupted = 130: "interrupted by Ctrl-C; the message says what was kept and how to continue",
+    Terminated = 143: "terminated by SIGTERM; likewise",
 }
 
 impl From<Exit> for ExitCode {
@@ -55,7 +53,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The one place where the errors of libraries become codes.
+/// The only place where errors of libraries become codes.
 impl From<Fault> for Exit {
     fn from(fault: Fault) -> Self {
         match fault {
@@ -86,7 +84,7 @@ pub(crate) fn listed() -> String {
 mod tests {
     use super::*;
 
-    /// Scripts rely on these numbers, and operators on the table.
+    /// docs/command-line.md lists the same codes and descriptions.
     #[test]
     fn the_documented_table_is_the_list() {
         let documented: Vec<(u8, &str)> = include_str!("../../../docs/command-line.md")

@@ -1,4 +1,4 @@
-//! What a command makes before it can know that it will succeed: after a refusal it is gone again.
+//! Files, folders and stores that a command creates before it is known to succeed: a failure removes them again.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -10,10 +10,9 @@ use clearwell_store::Store;
 use crate::content_folder;
 use crate::error::CliError;
 
-/// Files, folders and stores that a command made. Those that are not [kept](Self::keep) are removed when it is dropped.
+/// Files, folders and stores that a command created. Unless they are [kept](Self::keep), dropping this removes them.
 ///
-/// Only what was not there before is removed: of folders those that are empty again, of stores those without a release
-/// or a draft.
+/// Only new ones are removed: folders if they are empty again, stores if they have neither a release nor a draft.
 #[derive(Debug, Default)]
 pub(crate) struct Fresh {
     made: Vec<Made>,
@@ -27,20 +26,20 @@ enum Made {
 }
 
 impl Fresh {
-    /// Makes a folder, with those above it that are missing.
+    /// Creates a folder and its missing parents.
     pub(crate) fn folder(&mut self, path: &Path) -> Result<(), CliError> {
         let missing = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
         for folder in missing.collect::<Vec<_>>().into_iter().rev() {
             match fs::create_dir(folder) {
                 Ok(()) => self.made.push(Made::Folder(folder.to_owned())),
                 Err(_) if folder.is_dir() => {}
-                Err(error) => return Err(CliError::disk(format!("failed to make {}", path.display()), error)),
+                Err(error) => return Err(CliError::disk(format!("failed to create {}", path.display()), error)),
             }
         }
         Ok(())
     }
 
-    /// Makes a folder that becomes content, as [`Fresh::folder`] does, with the mode of content.
+    /// Creates a folder that becomes content, and its missing parents, with the mode of content.
     pub(crate) fn content_folder(&mut self, path: &Path) -> Result<(), CliError> {
         let before = self.made.len();
         self.folder(path)?;
@@ -54,7 +53,7 @@ impl Fresh {
         Ok(())
     }
 
-    /// Writes a new file.
+    /// Creates a file.
     pub(crate) fn file(&mut self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), CliError> {
         let mut write = || -> io::Result<()> {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
@@ -65,7 +64,7 @@ impl Fresh {
         write().map_err(|error| CliError::disk(format!("failed to write {}", path.display()), error))
     }
 
-    /// Makes an empty store in a new or empty folder.
+    /// Creates an empty store in a new or empty folder.
     pub(crate) fn create_store(&mut self, path: &Path) -> Result<Store, CliError> {
         if !path.exists() {
             self.folder(path)?;
@@ -75,7 +74,7 @@ impl Fresh {
         Ok(store)
     }
 
-    /// Everything stays.
+    /// Keeps everything.
     pub(crate) fn keep(mut self) {
         self.made.clear();
     }
@@ -83,7 +82,7 @@ impl Fresh {
 
 impl Drop for Fresh {
     fn drop(&mut self) {
-        // The command has an error to tell already; what cannot be removed stays.
+        // The command already reports an error; what cannot be removed stays.
         while let Some(made) = self.made.pop() {
             match made {
                 Made::Folder(path) => drop(fs::remove_dir(path)),
@@ -99,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_made_is_gone_again_and_nothing_else() {
+    fn a_failure_removes_what_was_created_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("before"), "").unwrap();
         let make = |fresh: &mut Fresh| {
@@ -122,7 +121,7 @@ mod tests {
         make(&mut fresh);
         fs::write(dir.path().join("a/mine"), "").unwrap();
         drop(fresh);
-        assert_eq!(names(), ["a", "before"], "a folder that others use stays");
+        assert_eq!(names(), ["a", "before"], "a folder with other files stays");
         assert!(!dir.path().join("a/b").exists());
 
         let mut fresh = Fresh::default();

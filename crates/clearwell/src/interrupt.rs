@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM during long work.
 //!
-//! The first asks the work to end at its next safe point, which can be a file away; the second ends the process at once,
-//! as `kill -9` may at any time. Servers have signals of their own.
+//! The first signal asks the work to stop at its next safe point, which can be a file away; the second ends the process
+//! immediately, which is as safe as `kill -9`. `serve` handles its signals itself.
 
 use std::thread;
 
@@ -13,14 +13,15 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
-/// Runs work that asks `Progress::go_on` of `ui`. If a signal ends it, the error says `left`: what stays, and how to go on.
+/// Runs work that calls `Progress::go_on` of `ui`. If a signal stops it, the error says `left`: what was kept, and how to
+/// continue.
 ///
 /// # Errors
-/// The work's; [`Exit::Interrupted`] or [`Exit::Terminated`] if it ended for a signal.
+/// The work's; [`Exit::Interrupted`] or [`Exit::Terminated`] if a signal stopped it.
 pub(crate) fn interruptible<R>(ui: &Ui, left: &str, work: impl FnOnce() -> Result<R, CliError>) -> Result<R, CliError> {
     let failed = |error: std::io::Error| CliError::new(Exit::Memory, "failed to listen for signals", error);
     let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
-    // Before the work begins, so that no signal is missed.
+    // Before the work starts, so that no signal is missed.
     let mut signals = {
         let _context = runtime.enter();
         Signals {
@@ -37,11 +38,11 @@ pub(crate) fn interruptible<R>(ui: &Ui, left: &str, work: impl FnOnce() -> Resul
                     exit = signals.next() => exit,
                 };
                 ui.stop();
-                ui.note("stopping as soon as what is being made is finished; a second Ctrl-C ends at once");
+                ui.note("stopping after the current step; press Ctrl-C again to stop immediately");
                 tokio::select! {
                     _ = is_done => Some(first),
                     second = signals.next() => {
-                        ui.note(&format!("ended at once: {left}"));
+                        ui.note(&format!("stopped immediately: {left}"));
                         std::process::exit(second as i32)
                     }
                 }

@@ -100,7 +100,7 @@ fn end_without_memory(size: usize) -> ! {
     line.add(b" bytes; raise the limit (ulimit -v, MemoryMax= of the unit), or let fewer workers run\n");
     print(2, line.text());
     if JSON.load(Ordering::Relaxed) {
-        print(1, b"{\"error\":\"out of memory\",\"exit\":13}\n");
+        print(1, b"{\"schema-version\":1,\"error\":\"out of memory\",\"exit\":13}\n");
     }
     #[expect(unsafe_code, reason = "what std runs at an exit may need memory")]
     // SAFETY: it does not return, and nothing of the process is used any more.

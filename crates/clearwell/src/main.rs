@@ -1,12 +1,13 @@
-//! The one binary: arguments, progress, exit codes.
+//! The binary: arguments, progress, exit codes.
 //!
-//! Results go to stdout, progress and logs to stderr; with `--json` the result is one JSON document. What a command
-//! does lies in the libraries; what it means for a script is [`exit`].
+//! Results go to stdout, progress and logs to stderr; with `--json` the result is one JSON document ([`document`]). The
+//! libraries do the work; [`exit`] maps their errors to exit codes.
 
 mod cli;
 mod commands;
 mod config;
 mod content_folder;
+mod document;
 mod error;
 mod exit;
 mod fresh;
@@ -19,6 +20,7 @@ mod progress;
 mod sample;
 mod signing;
 mod ui;
+mod values;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -28,6 +30,7 @@ use clap::{CommandFactory as _, Parser as _};
 use clearwell_format::printable;
 
 use crate::cli::Cli;
+use crate::document::Failure;
 use crate::exit::Exit;
 use crate::ui::Ui;
 
@@ -47,10 +50,10 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-/// Help where it was asked for, or what is wrong with the command line; scripts that asked for JSON get it.
+/// Prints the requested help, or why the command line is invalid, as JSON too if it has `--json`.
 fn refuse(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        // Nothing is left to be told if the terminal is gone.
+        // A closed stdout is not an error.
         let _ = error.print();
         return Exit::Done.into();
     }
@@ -62,13 +65,13 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
     if std::env::args_os().any(|argument| argument == "--json") {
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        let document = serde_json::json!({ "error": printable(first), "exit": Exit::Usage as u8 });
-        let _ = ui::print(format!("{document}\n").as_bytes());
+        let failure = Failure { error: &printable(first), exit: Exit::Usage as u8 };
+        let _ = ui::print(format!("{}\n", document::line(&failure).unwrap_or_default()).as_bytes());
     }
     Exit::Usage.into()
 }
 
-/// What is wrong with the command line, without colours, and with arguments that begin no line.
+/// Why the command line is invalid, without colours, and with escaped arguments.
 fn printable_refusal() -> Option<String> {
     let arguments = std::env::args_os().map(|argument| printable(&argument.to_string_lossy()).into_owned());
     let plain = Cli::command().styles(Styles::plain());
@@ -76,9 +79,9 @@ fn printable_refusal() -> Option<String> {
     Some(error.render().ansi().to_string())
 }
 
-/// Text of several lines of which a terminal acts on nothing; values of the environment may be in it.
+/// Lines of text without control characters; values of environment variables may be in them.
 fn printable_lines(text: &str) -> String {
-    // Arguments are printable by now: what they escape is not escaped again.
+    // Arguments are escaped already, and are not escaped twice.
     let line = |line: &str| line.split('\\').map(printable).collect::<Vec<_>>().join("\\");
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }

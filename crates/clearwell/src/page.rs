@@ -1,22 +1,22 @@
-//! A result for a person: lines that hold names of others.
+//! A result as lines of text. Names in it may come from anywhere: they cannot begin a line or move the cursor.
 
 use std::fmt;
 
 use clearwell_format::printable;
 
-/// Lines of text. Each `writeln!` adds one, whatever is in the names that it prints.
+/// Lines of text. Each `writeln!` adds exactly one line, whatever its arguments contain.
 #[derive(Debug, Default)]
 pub(crate) struct Page(String);
 
 impl Page {
-    /// A page of one line.
+    /// A page with one line.
     pub(crate) fn of(line: impl fmt::Display) -> Self {
         let mut page = Self::default();
         let _ = writeln!(page, "{line}");
         page
     }
 
-    /// What `writeln!` calls: the arguments are one line.
+    /// Called by `writeln!`: the arguments are one line.
     pub(crate) fn write_fmt(&mut self, line: fmt::Arguments<'_>) -> fmt::Result {
         let line = line.to_string();
         self.0.push_str(&printable(line.strip_suffix('\n').unwrap_or(&line)));
@@ -29,7 +29,7 @@ impl Page {
         self.0.push('\n');
     }
 
-    /// Adds the lines of another.
+    /// Adds the lines of another page.
     pub(crate) fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);
     }

@@ -1,8 +1,8 @@
 //! Progress as bars on a terminal, or as lines.
 //!
 //! ```text
-//! scan                  0.41 s  1204 files, 45.0 MiB       one line for each phase, when it has ended
-//! make               [=====>      ] 12.0 MiB/45.0 MiB …    a bar while it runs, if the terminal can
+//! scan                  0.41 s  1204 files, 45.00 MiB      one line for each phase, when it has finished
+//! make               [=====>      ] 12.00 MiB/45.00 MiB …  a bar while it runs, on a terminal with a movable cursor
 //! ```
 
 use std::collections::BTreeMap;
@@ -14,9 +14,9 @@ use clearwell_format::printable;
 use clearwell_generate::progress::{Event, Phase};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::ui::{bytes_text, count};
+use crate::ui::{bytes_text, count, seconds_text};
 
-/// One line for each phase that ended.
+/// One line for each finished phase.
 #[derive(Default)]
 pub(crate) struct Lines {
     running: Mutex<BTreeMap<Phase, (String, Instant)>>,
@@ -39,7 +39,7 @@ impl Lines {
     }
 }
 
-/// One bar for each phase that runs, below the lines of those that ended.
+/// One bar for each running phase, below the lines of the finished ones.
 #[derive(Default)]
 pub(crate) struct Bars {
     screen: MultiProgress,
@@ -50,36 +50,36 @@ struct Running {
     name: String,
     begun: Instant,
     bar: ProgressBar,
-    look: Look,
+    measure: Measure,
 }
 
 /// What a bar measures.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum Measure {
     Bytes,
-    Things,
-    /// Nothing that has an end: it turns, and says how long it has.
-    Spinner,
+    Items,
+    /// Neither has a known total: the bar spins and shows the elapsed time.
+    Unknown,
 }
 
-impl Look {
+impl Measure {
     const fn of(total: u64, total_bytes: u64) -> Self {
         match (total, total_bytes) {
             (_, 1..) => Self::Bytes,
-            (1.., _) => Self::Things,
-            _ => Self::Spinner,
+            (1.., _) => Self::Items,
+            _ => Self::Unknown,
         }
     }
 
-    /// On a narrow terminal the bar itself gives way.
+    /// A narrow terminal gets no bar, only numbers.
     const fn template(self, columns: u16) -> &'static str {
         match (self, columns) {
             (Self::Bytes, WIDE..) => "{prefix:18} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}",
             (Self::Bytes, _) => "{prefix} {percent}% {eta}",
-            (Self::Things, WIDE..) => "{prefix:18} [{wide_bar}] {pos}/{len} {eta}",
-            (Self::Things, _) => "{prefix} {pos}/{len}",
-            (Self::Spinner, WIDE..) => "{prefix:18} {spinner} {elapsed} {msg}",
-            (Self::Spinner, _) => "{prefix} {spinner} {elapsed}",
+            (Self::Items, WIDE..) => "{prefix:18} [{wide_bar}] {pos}/{len} {eta}",
+            (Self::Items, _) => "{prefix} {pos}/{len}",
+            (Self::Unknown, WIDE..) => "{prefix:18} {spinner} {elapsed} {msg}",
+            (Self::Unknown, _) => "{prefix} {spinner} {elapsed}",
         }
     }
 }
@@ -94,11 +94,11 @@ impl Bars {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Started { phase, object, total, total_bytes } => {
-                let look = Look::of(*total, *total_bytes);
+                let measure = Measure::of(*total, *total_bytes);
                 let name = name(*phase, object.as_deref());
-                // Its looks first: it is drawn as soon as it is added.
+                // The style first: the bar is drawn as soon as it is added.
                 let bar = ProgressBar::hidden().with_prefix(name.clone());
-                let mut started = Running { name, begun: Instant::now(), bar, look };
+                let mut started = Running { name, begun: Instant::now(), bar, measure };
                 started.style();
                 started.bar = self.screen.add(started.bar);
                 started.bar.enable_steady_tick(TICK);
@@ -107,9 +107,9 @@ impl Bars {
             }
             Event::Advanced { phase, done, total, bytes, total_bytes } => {
                 if let Some(running) = running.get_mut(phase) {
-                    let look = Look::of(*total, *total_bytes);
-                    if look != running.look {
-                        running.look = look;
+                    let measure = Measure::of(*total, *total_bytes);
+                    if measure != running.measure {
+                        running.measure = measure;
                         running.style();
                     }
                     running.show(*phase, *done, *total, *bytes, *total_bytes);
@@ -125,7 +125,7 @@ impl Bars {
         }
     }
 
-    /// Takes the bars away: what follows is not progress.
+    /// Removes the bars: what follows is not progress.
     pub(crate) fn close(&self) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *running).into_values().for_each(|running| running.bar.finish_and_clear());
@@ -134,16 +134,16 @@ impl Bars {
 
 impl Running {
     fn style(&self) {
-        if let Ok(style) = ProgressStyle::with_template(self.look.template(columns())) {
+        if let Ok(style) = ProgressStyle::with_template(self.measure.template(columns())) {
             self.bar.set_style(style.progress_chars("=> "));
         }
     }
 
     fn show(&self, phase: Phase, done: u64, total: u64, bytes: u64, total_bytes: u64) {
-        let (position, length) = match self.look {
-            Look::Bytes => (bytes, total_bytes),
-            Look::Things => (done, total),
-            Look::Spinner => {
+        let (position, length) = match self.measure {
+            Measure::Bytes => (bytes, total_bytes),
+            Measure::Items => (done, total),
+            Measure::Unknown => {
                 self.bar.set_message(counts(phase, done, bytes));
                 return;
             }
@@ -153,15 +153,15 @@ impl Running {
     }
 }
 
-/// The line of a phase that ended.
+/// The line of a finished phase.
 fn line(name: &str, begun: Instant, phase: Phase, done: u64, bytes: u64) -> String {
-    let seconds = begun.elapsed().as_secs_f64();
-    format!("{name:18} {seconds:7.2} s  {}", counts(phase, done, bytes)).trim_end().to_owned()
+    let time = seconds_text(begun.elapsed());
+    format!("{name:18} {time:>9}  {}", counts(phase, done, bytes)).trim_end().to_owned()
 }
 
-/// `12 files, 4.0 MiB`, as far as there is any.
+/// `12 files, 4.00 MiB`; zeros are left out.
 fn counts(phase: Phase, done: u64, bytes: u64) -> String {
-    let done = (done > 0).then(|| count(done, things(phase)));
+    let done = (done > 0).then(|| count(done, item(phase)));
     let bytes = (bytes > 0).then(|| bytes_text(bytes));
     done.into_iter().chain(bytes).collect::<Vec<_>>().join(", ")
 }
@@ -174,8 +174,8 @@ fn name(phase: Phase, object: Option<&str>) -> String {
     }
 }
 
-/// What a phase counts: one of them.
-const fn things(phase: Phase) -> &'static str {
+/// What a phase counts, in the singular.
+const fn item(phase: Phase) -> &'static str {
     match phase {
         Phase::Scan | Phase::Read | Phase::Store | Phase::Remove => "file",
         Phase::Plan | Phase::Manifests => "manifest",
@@ -194,6 +194,6 @@ fn columns() -> u16 {
     rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col)
 }
 
-/// From this width on there is room for a bar.
+/// Narrower terminals have no room for a bar.
 const WIDE: u16 = 60;
 const TICK: Duration = Duration::from_millis(100);

@@ -25,7 +25,7 @@ pub(crate) fn versions() -> [Version; 3] {
 /// Writes the bundle trees of `version` below `dir`, as `clearwell build --trees` reads them.
 ///
 /// # Errors
-/// The file system's own.
+/// If a file cannot be written.
 pub(crate) fn write_trees(dir: &Path, version: Version) -> io::Result<()> {
     let step = version.number() / 10;
     fs::create_dir_all(dir)?;
@@ -42,7 +42,7 @@ pub(crate) fn write_trees(dir: &Path, version: Version) -> io::Result<()> {
 
 fn definitions(step: u32) -> String {
     let mut text = String::from(
-        "# Who owns the files on endpoints: whoever runs the demo need not be root.\nowner = \"root\"\n\n\
+        "# The owner of all files on endpoints; the demo need not run as root.\nowner = \"root\"\n\n\
          [bundles.os-core]\ntitle = \"The base system\"\n\n\
          [bundles.libs]\ntitle = \"Shared libraries\"\n\n\
          [bundles.editor]\ntitle = \"A text editor\"\nincludes = [\"libs\"]\nalso-add = [\"docs\"]\n\n\

@@ -1,4 +1,4 @@
-//! The options of every command that signs.
+//! Options of commands that sign or check signatures.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::exit::Exit;
 /// The certificate that signatures are checked with.
 #[derive(Debug, Default, Clone, Args)]
 pub(crate) struct TrustArgs {
-    /// The certificate that endpoints trust, PEM; a file of that name with .alt at its end is tried second. Default:
+    /// The certificate that endpoints trust, PEM; as in swupd, a file with the same name plus .alt is tried second. Default:
     /// that of clearwell.toml.
     #[arg(long = "cert", alias = "certificate", env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
     certificate: Option<PathBuf>,
@@ -39,16 +39,16 @@ impl TrustArgs {
     }
 }
 
-/// The warning of commands that were given no certificate.
+/// The warning without a certificate.
 pub(crate) const UNCHECKED: &str =
-    "signatures are not checked; give the certificate that endpoints trust with --cert or in clearwell.toml";
+    "signatures are not checked; give the certificate that endpoints trust, with --cert or in clearwell.toml";
 
-/// Reads a certificate that endpoints trust, and the one beside it that they try second, as `swupd -C` does.
+/// Reads a certificate that endpoints trust, and the `.alt` file next to it that they try second, as `swupd -C` does.
 fn trust(path: &Path) -> Result<Trust, CliError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".alt");
-    let beside = Path::new(&beside);
-    let alternative = beside.exists().then(|| anchor(beside)).transpose()?;
+    let mut second = path.as_os_str().to_owned();
+    second.push(".alt");
+    let second = Path::new(&second);
+    let alternative = second.exists().then(|| anchor(second)).transpose()?;
     Ok(Trust { main: anchor(path)?, alternative })
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn anchor(path: &Path) -> Result<TrustAnchor, CliError> {
     TrustAnchor::from_pem(&read(path)?).map_err(|error| CliError::signing(path, error))
 }
 
-/// Reads a certificate that is to sign some day.
+/// Reads the next signing certificate.
 ///
 /// # Errors
 /// [`Exit::Signing`] if it cannot be used, or endpoints would refuse it.
@@ -79,25 +79,25 @@ pub(crate) fn usable_anchor(path: &Path) -> Result<TrustAnchor, CliError> {
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Signing")]
 pub(crate) struct SigningArgs {
-    /// The certificate that endpoints trust, PEM.
+    /// The signing certificate, which endpoints trust, PEM. Default: that of clearwell.toml, or of the workspace.
     #[arg(long = "cert", alias = "certificate", env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
     pub(crate) certificate: Option<PathBuf>,
-    /// Its private key, PEM.
+    /// Its private key, PEM. Default: that of clearwell.toml, or private.pem next to the certificate.
     #[arg(long, env = "CLEARWELL_KEY", value_name = "PEM")]
     pub(crate) key: Option<PathBuf>,
-    /// A file whose first line opens the key; CLEARWELL_KEY_PASSPHRASE does the same.
+    /// A file whose first line is the passphrase of the key. CLEARWELL_KEY_PASSPHRASE may contain the passphrase itself.
     #[arg(long, env = "CLEARWELL_KEY_PASSPHRASE_FILE", value_name = "FILE")]
     pub(crate) key_passphrase_file: Option<PathBuf>,
-    /// A program that signs in place of a key: bytes on stdin, detached PKCS#7 DER on stdout. Split at spaces.
+    /// A program that signs instead of a key: bytes on stdin, detached PKCS#7 in DER on stdout. Split at spaces.
     #[arg(long, env = "CLEARWELL_SIGNING_COMMAND", value_name = "COMMAND")]
     pub(crate) signing_command: Option<String>,
-    /// Sign nothing. Stock endpoints then need --nosigcheck.
+    /// Do not sign. Stock endpoints then need --nosigcheck.
     #[arg(long)]
     pub(crate) no_signing: bool,
 }
 
 impl SigningArgs {
-    /// The signer these options, the configuration and the workspace's certificate ask for; `None` with `--no-signing`.
+    /// The signer of these options, the configuration or the workspace; `None` with `--no-signing`.
     ///
     /// # Errors
     /// [`Exit::Usage`] if there is no certificate, [`Exit::Signing`] if certificate or key cannot be used.
@@ -110,7 +110,7 @@ impl SigningArgs {
                 return Err(CliError::usage("--no-signing excludes --key and --signing-command"));
             }
             (false, Some(_), Some(_)) => {
-                return Err(CliError::usage("--key and --signing-command exclude each other: one of them signs"));
+                return Err(CliError::usage("--key and --signing-command exclude each other; give one of them"));
             }
             (true, None, None) => return Ok(None),
             _ => {}
@@ -118,7 +118,7 @@ impl SigningArgs {
         let certificate =
             first(&[self.certificate.as_deref(), config.certificate.as_deref(), workspace]).ok_or_else(|| {
                 CliError::usage(
-                    "no certificate to sign with: give --cert, make one with \"clearwell init\", or say --no-signing",
+                    "no signing certificate given; use --cert, create one with \"clearwell init\", or use --no-signing",
                 )
             })?;
         let anchor = anchor(certificate)?;
@@ -152,7 +152,7 @@ impl SigningArgs {
         Some(SigningCommand::new(program, args))
     }
 
-    /// Where OpenSSL finds the passphrase. Without one it must not ask the terminal.
+    /// The passphrase argument of OpenSSL. Without a passphrase, OpenSSL must not ask for one on the terminal.
     fn openssl_passphrase(&self, config: &MixConfig) -> OsString {
         if std::env::var_os("CLEARWELL_KEY_PASSPHRASE").is_some() {
             return "env:CLEARWELL_KEY_PASSPHRASE".into();
@@ -167,7 +167,7 @@ impl SigningArgs {
         }
     }
 
-    /// The key of a certificate.
+    /// The private key of a certificate.
     ///
     /// # Errors
     /// [`Exit::Signing`] if it cannot be used.
@@ -178,9 +178,9 @@ impl SigningArgs {
     }
 
     fn key_path(&self, certificate: &Path, config: &MixConfig) -> PathBuf {
-        // Mixer keeps the key beside the certificate under this name (mixer workspace §7).
-        let beside = certificate.with_file_name("private.pem");
-        first(&[self.key.as_deref(), config.key.as_deref()]).unwrap_or(&beside).to_path_buf()
+        // Mixer keeps the key next to the certificate under this name (mixer workspace §7).
+        let default = certificate.with_file_name("private.pem");
+        first(&[self.key.as_deref(), config.key.as_deref()]).unwrap_or(&default).to_path_buf()
     }
 
     fn passphrase(&self, config: &MixConfig) -> Result<Option<String>, CliError> {
@@ -197,7 +197,7 @@ impl SigningArgs {
 
 pub(crate) use clearwell_store::clock::unix_seconds as unix_now;
 
-/// A file that signing or verifying needs: a certificate, a key, a passphrase.
+/// Reads a certificate, a key or a passphrase.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     regular::read_named(path, PEM_BYTES)
         .map_err(|error| CliError::new(Exit::Signing, format!("failed to read {}", path.display()), error))
@@ -210,7 +210,7 @@ impl CliError {
     }
 }
 
-/// Certificates of all authorities of a system take a quarter of it.
+/// Four times the size of a system's file with all authorities.
 const PEM_BYTES: u64 = 1 << 20;
 
 fn first<'p>(paths: &[Option<&'p Path>]) -> Option<&'p Path> {

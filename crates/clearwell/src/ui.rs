@@ -1,22 +1,24 @@
-//! What a person or a script sees: results on stdout, progress and errors on stderr.
+//! Output: results on stdout, progress, warnings and errors on stderr.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use clearwell_format::printable;
-use clearwell_format::printable::printable_json;
 use clearwell_generate::progress::{Event, Progress};
+use indicatif::HumanBytes;
 use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::cli::{Global, ProgressStyle};
+use crate::document::{self, Failure};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::page::Page;
 use crate::progress::{Bars, Lines};
 
-/// The terminal, or what stands in its place.
+/// stdout and stderr, in the styles that the options choose.
 pub(crate) struct Ui {
     json: bool,
     colours: bool,
@@ -45,35 +47,32 @@ impl Ui {
         Self { json: global.json, colours, display, is_stopped: AtomicBool::new(false), stopped: Notify::new() }
     }
 
-    /// Asks long work to end.
+    /// Asks long work to stop.
     pub(crate) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
         self.stopped.notify_one();
     }
 
-    /// Waits until long work is asked to end.
+    /// Waits until long work is asked to stop.
     pub(crate) async fn stopped(&self) {
         self.stopped.notified().await;
     }
 
-    /// Prints a result: `value` as JSON where that is asked for, else `page`.
+    /// Prints a result: `value`, a JSON object, with `--json`, else `page`.
     pub(crate) fn result(&self, value: &impl Serialize, page: &Page) -> Result<(), CliError> {
         self.close();
         match self.json {
-            true => {
-                let document = serde_json::to_string_pretty(value).map_err(|error| CliError::output(error.into()))?;
-                print(format!("{}\n", printable_json(&document)).as_bytes())
-            }
+            true => print(format!("{}\n", document::indented(value)?).as_bytes()),
             false => print(format!("{}\n", page.as_str().trim_end()).as_bytes()),
         }
     }
 
-    /// Tells a person something beside the result.
+    /// Prints a remark.
     pub(crate) fn note(&self, text: &str) {
         self.line(&printable(text));
     }
 
-    /// Warns a person.
+    /// Prints a warning.
     pub(crate) fn warn(&self, text: &str) {
         match self.display {
             Display::Json => self.event(Event::Warning { text: text.to_owned() }),
@@ -81,12 +80,12 @@ impl Ui {
         }
     }
 
-    /// True if a person sits at the terminal who can be asked.
+    /// True if questions can be asked on a terminal.
     pub(crate) fn is_interactive(&self) -> bool {
         !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// Asks a person, and returns the line that is typed; `None` if it is empty.
+    /// Asks a question and returns the typed line; `None` if it is empty.
     pub(crate) fn ask(&self, question: &str) -> Option<String> {
         let _ = write!(io::stderr(), "{question}");
         let mut answer = String::new();
@@ -94,11 +93,11 @@ impl Ui {
         Some(answer.trim().to_owned()).filter(|answer| !answer.is_empty())
     }
 
-    /// Says why a command failed and returns its exit code. In JSON it is the same text.
+    /// Prints why a command failed and returns its exit code. The JSON document has the same text.
     pub(crate) fn fail(&self, error: &CliError) -> Exit {
         if self.json {
-            let document = serde_json::json!({ "error": error.to_string(), "exit": error.exit() as u8 });
-            let _ = writeln!(io::stdout(), "{document}");
+            let failure = Failure { error: &error.to_string(), exit: error.exit() as u8 };
+            let _ = writeln!(io::stdout(), "{}", document::line(&failure).unwrap_or_default());
         }
         self.close();
         self.line(&format!("{} {error}", self.coloured("error:", RED)));
@@ -109,14 +108,14 @@ impl Ui {
         if self.colours { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
     }
 
-    /// Progress is over.
+    /// Removes the bars.
     fn close(&self) {
         if let Display::Bars(bars) = &self.display {
             bars.close();
         }
     }
 
-    /// Prints what has nothing of others in it any more. stderr may be closed; nothing is lost with it.
+    /// Prints a line that is already printable. stderr may be closed: that is not an error.
     fn line(&self, text: &str) {
         match &self.display {
             Display::Bars(bars) => bars.line(text),
@@ -140,8 +139,8 @@ impl Progress for Ui {
             Display::Bars(bars) => bars.event(&event),
             Display::Lines(lines) => lines.event(&event),
             Display::Json => {
-                if let Ok(line) = serde_json::to_string(&event) {
-                    let _ = writeln!(io::stderr(), "{}", printable_json(&line));
+                if let Some(line) = document::line(&event) {
+                    let _ = writeln!(io::stderr(), "{line}");
                 }
             }
             Display::None => {}
@@ -149,9 +148,9 @@ impl Progress for Ui {
     }
 }
 
-/// Sets what help, warnings and errors take as the answer to whether a terminal has colours: `TERM=dumb` says no.
+/// Turns off colours of help, warnings and errors on terminals with `TERM=dumb`.
 ///
-/// anstream would colour it all the same where the variable `CI` is set, because logs of such services show colours.
+/// anstream would use them where the variable `CI` is set, because logs of such services show colours.
 pub(crate) fn choose_colours() {
     let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") && !forced {
@@ -159,12 +158,12 @@ pub(crate) fn choose_colours() {
     }
 }
 
-/// True if stderr is a terminal that takes colours, and nobody asked for none (NO_COLOR).
+/// True if stderr is a terminal with colours, and NO_COLOR is not set.
 pub(crate) fn takes_colours() -> bool {
     io::stderr().is_terminal() && AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
-/// True if stderr is a terminal on which the cursor moves.
+/// True if stderr is a terminal with a movable cursor.
 fn draws_bars() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
@@ -173,7 +172,7 @@ const YELLOW: &str = "\u{1b}[1;33m";
 const RED: &str = "\u{1b}[1;31m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// Writes to stdout at once. A reader that has seen enough and closed it, such as `head`, is no failure.
+/// Writes to stdout and flushes. A reader that has closed it, such as `head`, is not an error.
 pub(crate) fn print(bytes: &[u8]) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -182,24 +181,25 @@ pub(crate) fn print(bytes: &[u8]) -> Result<(), CliError> {
     }
 }
 
-/// Things for people: `1 file`, `2 files`.
+/// A count with its noun: `1 file`, `2 files`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{plural}")
 }
 
-/// Bytes for people: `1.5 MiB`.
+/// A list: `10, 20, 30`.
+pub(crate) fn list(items: impl IntoIterator<Item: ToString>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// A size as the bars show it: `1.50 MiB`. Text, so that it can be aligned.
 pub(crate) fn bytes_text(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    let mut unit = "B";
-    for larger in ["KiB", "MiB", "GiB", "TiB"] {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = larger;
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+    HumanBytes(bytes).to_string()
+}
+
+/// A duration: `0.41 s`. Not `HumanDuration`, which has whole seconds: most phases take less than one.
+pub(crate) fn seconds_text(duration: Duration) -> String {
+    format!("{:.2} s", duration.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_not_many() {
+    fn counts_have_plural_forms() {
         assert_eq!(
             (count(0, "file"), count(1, "file"), count(2, "file")),
             ("0 files".into(), "1 file".into(), "2 files".into())
@@ -215,10 +215,10 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_readable() {
-        assert_eq!(bytes_text(0), "0 B");
-        assert_eq!(bytes_text(1023), "1023 B");
-        assert_eq!(bytes_text(1536), "1.5 KiB");
-        assert_eq!(bytes_text(3 << 30), "3.0 GiB");
+    fn sizes_and_durations_have_units() {
+        assert_eq!((bytes_text(0), bytes_text(1023)), ("0 B".into(), "1023 B".into()));
+        assert_eq!((bytes_text(1536), bytes_text(3 << 30)), ("1.50 KiB".into(), "3.00 GiB".into()));
+        assert_eq!(seconds_text(Duration::from_millis(1234)), "1.23 s");
+        assert_eq!((list([10, 20]), list(Vec::<u32>::new())), ("10, 20".into(), String::new()));
     }
 }

@@ -12,14 +12,15 @@ use crate::problem::Problem;
 
 /// The account of one operation.
 #[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Report {
     /// How the stock client would have ended.
     pub exit_code: ExitCode,
     /// Installed before; `None` for a new installation.
-    #[serde(serialize_with = "shown_option")]
+    #[serde(serialize_with = "number_option")]
     pub from: Option<Version>,
     /// Installed after.
-    #[serde(serialize_with = "shown_option")]
+    #[serde(serialize_with = "number_option")]
     pub to: Option<Version>,
     /// What went over the wire.
     pub traffic: Traffic,
@@ -34,6 +35,7 @@ pub struct Report {
     /// Deltas of manifests that gave the right manifest.
     pub delta_manifests_applied: u64,
     /// What no pack held: the files that a client fetches one by one.
+    #[serde(rename = "fetched-individually")]
     pub fetched_one_by_one: Vec<SingleFile>,
     /// Archives that name users or groups: clients that know those under other numbers refuse what is in them
     /// (content layout §3). Harmless while the name is root.
@@ -93,7 +95,7 @@ pub struct SingleFile {
     #[serde(serialize_with = "shown")]
     pub hash: FileHash,
     /// The folder of the fullfile.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "number")]
     pub version: Version,
     /// The bundle that lists the path.
     #[serde(serialize_with = "shown")]
@@ -187,9 +189,9 @@ impl Serialize for Traffic {
         }
         let mut gets: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for ((kind, status), count) in &self.gets {
-            gets.entry(kind.as_str()).or_default().insert(status.to_string(), *count);
+            gets.entry(kind.name()).or_default().insert(status.to_string(), *count);
         }
-        let bytes = self.bytes.iter().map(|(kind, bytes)| (kind.as_str(), *bytes)).collect();
+        let bytes = self.bytes.iter().map(|(kind, bytes)| (kind.name(), *bytes)).collect();
         Shown { gets, heads: &self.heads, bytes, retries: self.retries }.serialize(serializer)
     }
 }
@@ -204,13 +206,12 @@ fn shown_list<T: fmt::Display, S: Serializer>(values: &[T], serializer: S) -> Re
     serializer.collect_seq(values.iter().map(ToString::to_string))
 }
 
-/// Serializes as its text, or as null.
-pub(crate) fn shown_option<T: fmt::Display, S: Serializer>(
-    value: &Option<T>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => serializer.collect_str(value),
-        None => serializer.serialize_none(),
-    }
+/// Serializes as a number.
+fn number<S: Serializer>(version: &Version, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u32(version.number())
+}
+
+/// Serializes as a number, or as null.
+fn number_option<S: Serializer>(version: &Option<Version>, serializer: S) -> Result<S::Ok, S::Error> {
+    version.map(Version::number).serialize(serializer)
 }

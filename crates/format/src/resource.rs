@@ -296,6 +296,16 @@ impl ResourceKind {
             Self::Note => "note",
         }
     }
+
+    /// The same in kebab-case, as JSON results and people have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeltaManifest => "delta-manifest",
+            Self::ZeroPack => "zero-pack",
+            Self::DeltaPack => "delta-pack",
+            other => other.as_str(),
+        }
+    }
 }
 
 impl fmt::Display for Resource {

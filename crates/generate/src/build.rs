@@ -225,7 +225,7 @@ impl<'a> Run<'a> {
         for kind in ResourceKind::ALL {
             let counts = record.counts(kind);
             let counts = MadeCounts { number: counts.number, bytes: counts.bytes, reused: counts.number };
-            self.outcome.made.extend((counts.number > 0).then_some((kind.as_str(), counts)));
+            self.outcome.made.extend((counts.number > 0).then_some((kind.name(), counts)));
         }
         self.conclude(&release, publication, writer)
     }

@@ -14,27 +14,27 @@ use crate::fresh::Fresh;
 use crate::interrupt::interruptible;
 use crate::page::Page;
 use crate::signing::{TrustArgs, UNCHECKED};
-use crate::ui::{Ui, bytes_text, count};
+use crate::ui::{Ui, bytes_text, count, list};
 
-/// Take over a www tree that mixer made.
+/// Import the releases of a www tree made by mixer.
 ///
-/// Every hash and signature is checked; what is damaged is left out and listed. The tree itself is never changed, and the
-/// store is made if it is missing. Run it again to take over what has come since. Without a certificate signatures are
-/// not checked.
+/// Checks every hash and signature; damaged files are left out and listed. The tree is not changed. A missing store is
+/// created. Run the command again to import newer releases. Without a certificate, signatures are not checked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Adopt {
-    /// The tree: the folder with version/ and a numbered folder for each release.
+    /// The www tree: the folder with version/ and one numbered folder per release.
     www: PathBuf,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
     trust: TrustArgs,
-    /// Take files over as second names of the same file. Saves room, but whoever writes to the tree damages the store.
+    /// Import files as hard links. Saves space, but programs that write to the tree then damage the store.
     #[arg(long)]
     hard_link: bool,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Shown {
     adopted: Vec<u32>,
     extended: Vec<u32>,
@@ -48,6 +48,7 @@ struct Shown {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct ShownPointer {
     path: String,
     version: u32,
@@ -55,6 +56,7 @@ struct ShownPointer {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct ShownProblem {
     severity: &'static str,
     path: PathBuf,
@@ -79,7 +81,7 @@ impl Adopt {
         let transfer = if self.hard_link { Transfer::HardLink } else { Transfer::Copy };
         let options = AdoptOptions { transfer, trust };
         let mut writer = store.writer(&format!("adopt {}", self.www.display()))?;
-        let left = "releases that were adopted stay; the same command goes on with the others";
+        let left = "adopted releases are kept; run the same command again for the others";
         let report = interruptible(ui, left, || Ok(adopt(&self.www, &mut writer, &options, ui)?))?;
         drop(writer);
         if !report.adopted.is_empty() {
@@ -110,7 +112,7 @@ fn shown(report: &AdoptReport) -> Shown {
                 version: adopted.version.number(),
                 signature: match adopted.signature {
                     SignatureState::Sound => "sound",
-                    SignatureState::Unchecked => "not checked",
+                    SignatureState::Unchecked => "unchecked",
                     SignatureState::None => "none",
                 },
             })
@@ -140,8 +142,7 @@ fn text(shown: &Shown) -> Page {
         ("REFUSED", &shown.refused),
     ] {
         if !versions.is_empty() {
-            let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
-            let _ = writeln!(text, "{what:10} {}", versions.join(", "));
+            let _ = writeln!(text, "{what:10} {}", list(versions));
         }
     }
     let _ = writeln!(text, "stored     {}, {}", count(shown.artifacts, "artifact"), bytes_text(shown.bytes));
@@ -149,9 +150,9 @@ fn text(shown: &Shown) -> Page {
         let _ = writeln!(text, "pointers   generation {generation}");
     }
     for ShownPointer { path, version, signature } in &shown.pointers {
-        let _ = writeln!(text, "  {path} names {version}; signature: {signature}");
+        let _ = writeln!(text, "  {path}: {version}, signature {signature}");
     }
-    let _ = writeln!(text, "problems   {}", shown.problems.len());
+    let _ = writeln!(text, "found      {}", count(shown.problems.len() as u64, "problem"));
     for problem in &shown.problems {
         let _ = writeln!(text, "  {:8} {}", problem.severity, problem.problem);
     }

@@ -1,12 +1,13 @@
 //! `clearwell build`.
 
 mod numbers;
+mod source;
+mod summary;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::ValueEnum;
 use clearwell_format::{BundleName, FormatNumber, Version};
@@ -19,103 +20,107 @@ use clearwell_generate::inputs::{AttributePolicy, Inputs, Release};
 use clearwell_generate::progress::{Merged, Phase};
 use clearwell_generate::rotation::carried;
 use clearwell_generate::source::SourceError;
-use clearwell_generate::source::mix::Workspace;
-use clearwell_generate::source::trees::{OsContent, Trees};
+use clearwell_generate::source::trees::OsContent;
 use clearwell_generate::tree::known::KnownHashes;
 use clearwell_serve::config::ByteSize;
 use clearwell_sign::Signer;
-use clearwell_store::{OtherKeys, PhaseTime, SourceRecord, Store, StoreError};
+use clearwell_store::{OtherKeys, PhaseTime, Store, StoreError};
 
-use crate::cli::{base_url, is_of_environment, jobs, memory};
 use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
 use crate::interrupt::interruptible;
-use crate::page::Page;
 use crate::signing::{self, SigningArgs, unix_now};
-use crate::ui::{Ui, bytes_text};
+use crate::ui::Ui;
+use crate::values::{base_url, jobs, memory, timestamp, version_or_none, whole_number};
+
+use self::source::Source;
+use self::summary::summary;
+pub(crate) use self::summary::conclusion;
 
 /// Build a release and publish it.
 ///
-/// Makes everything a release has: manifests, fullfiles, packs for new installations, packs and manifest deltas for
-/// endpoints on earlier releases, signatures. What is not said here comes from clearwell.toml, then from the mixer
-/// workspace, then from the store, which is made if it is missing.
+/// Makes manifests, fullfiles, zero packs, delta packs and manifest deltas from earlier releases, and signatures. Options
+/// that are not given come from clearwell.toml, then from the mixer workspace, then from the store. A missing store is
+/// created.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Build {
-    /// A mixer workspace: builder.conf, mixer.state, update/image/….
+    /// Build from a mixer workspace: builder.conf, mixer.state, update/image/….
     #[arg(long, env = "CLEARWELL_MIX", value_name = "DIR")]
     pub(crate) mix: Option<PathBuf>,
-    /// Bundle trees: a folder for each bundle, and bundles.toml.
+    /// Build from bundle trees: one folder per bundle, and bundles.toml.
     #[arg(long, env = "CLEARWELL_TREES", value_name = "DIR")]
     pub(crate) trees: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// The version to build. Default: that of the workspace, or ten above the last release.
+    /// The version to build. Default: that of the workspace, or the last release plus 10.
     #[arg(long, value_name = "N")]
     pub(crate) version: Option<Version>,
-    /// The version before; 0 for none, which a store takes only for its first release. Default: that of the workspace,
-    /// or the last release.
-    #[arg(long, value_name = "N")]
+    /// The previous version, on which the release builds; 0 for none, which only the first release of a store may have.
+    /// Default: that of the workspace, or the last release.
+    #[arg(long, value_name = "N", value_parser = version_or_none)]
     pub(crate) previous: Option<u32>,
-    /// The format of the release. Default: that of the workspace, or of the last release, or 30.
+    /// The format of the release. Default: that of the workspace, or of the previous release, or 30.
     #[arg(long, value_name = "F")]
     pub(crate) format: Option<FormatNumber>,
-    /// Release everything older than this version again.
+    /// Minversion: bundles and files last released before this version are released again.
     #[arg(long, value_name = "N")]
     pub(crate) min_version: Option<Version>,
-    /// One half of a format bump: `old` is the last release in the old format, `new` the first in the new one. The
-    /// second half has the version, the format and the content that the first one leads to.
+    /// Build one half of a format bump: `old` is the last release in the old format, `new` the first in the new format.
+    /// The second half takes version, format and content from the first.
     #[arg(long, value_name = "HALF")]
     pub(crate) format_bump: Option<Half>,
-    /// With `--format-bump old`: the format that the second half will have. Default: what the content of the workspace
-    /// says, or one above.
+    /// With `--format-bump old`: the format of the second half. Default: the format in the content of the workspace, or
+    /// the next number.
     #[arg(long, value_name = "F", requires = "format_bump")]
     pub(crate) next_format: Option<FormatNumber>,
-    /// From how many earlier releases endpoints get packs made for them. Default 3.
-    #[arg(long, value_name = "K")]
+    /// Number of earlier releases to make delta packs and manifest deltas from. Default: 3.
+    #[arg(long, value_name = "K", value_parser = whole_number::<usize>)]
     pub(crate) deltas: Option<usize>,
-    /// Stop before the pointers move; `clearwell publish` moves them.
+    /// Build without publishing: endpoints do not see the release until `clearwell publish`.
     #[arg(long)]
     pub(crate) stage: bool,
-    /// Afterwards prepare the mixer workspace for the next version.
+    /// After the build, prepare the mixer workspace for the next version.
     #[arg(long, requires = "mix")]
     pub(crate) increment: bool,
-    /// Release also if nothing changed but the version.
+    /// Release even if nothing but the version changed.
     #[arg(long)]
     pub(crate) empty: bool,
-    /// Read every file again, also those that did not change since the last build by all that the disk says.
+    /// Read and hash every file, even if its size, times and inode have not changed since the last build.
     #[arg(long)]
     pub(crate) paranoid: bool,
-    /// What to do about file capabilities and other extended attributes, which endpoints do not get: `warn`, `refuse` or
-    /// `ignore`. Default warn.
+    /// What to do about file capabilities and other extended attributes, which swupd content cannot carry: `warn`,
+    /// `refuse` or `ignore`. Default: warn.
     #[arg(long, env = "CLEARWELL_XATTRS", value_name = "POLICY")]
     pub(crate) xattrs: Option<AttributePolicy>,
-    /// Make no fullfiles. Endpoints cannot repair themselves then.
+    /// Do not make fullfiles. Endpoints then cannot repair files.
     #[arg(long)]
     pub(crate) skip_fullfiles: bool,
-    /// Make no packs for new installations.
+    /// Do not make zero packs. New installations then fetch every file individually.
     #[arg(long)]
     pub(crate) skip_packs: bool,
-    /// Seconds since the epoch for the manifests. Default: those of an interrupted build that is continued, or the clock.
-    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "UNIX", value_parser = clap::value_parser!(i64).range(0..=253_402_300_799))]
+    /// Timestamp of the manifests, in seconds since the epoch. Default: that of the interrupted build that is continued,
+    /// or the current time.
+    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "UNIX", value_parser = timestamp)]
     pub(crate) timestamp: Option<i64>,
-    /// The certificate that signs next, PEM; written into os-core beside the first when building from trees.
+    /// The next signing certificate, PEM. When building from trees, os-core carries it in addition to the current one.
     #[arg(long = "next-cert", alias = "next-certificate", env = "CLEARWELL_NEXT_CERTIFICATE", value_name = "PEM")]
     pub(crate) next_certificate: Option<PathBuf>,
-    /// Where endpoints will fetch content from; written into os-core when building from trees.
+    /// URL from which endpoints fetch content. When building from trees, os-core carries it.
     #[arg(long, env = "CLEARWELL_CONTENT_URL", value_name = "URL", value_parser = base_url)]
     pub(crate) content_url: Option<String>,
-    /// Where endpoints will fetch pointers from; written into os-core when building from trees.
+    /// URL from which endpoints fetch pointers. When building from trees, os-core carries it.
     #[arg(long, env = "CLEARWELL_VERSION_URL", value_name = "URL", value_parser = base_url)]
     pub(crate) version_url: Option<String>,
-    /// Time against bytes: `small` for releases, `balanced`, or `fast` for test mixes. Default small.
+    /// Compression effort: `small` for releases, `balanced`, or `fast` for test mixes. Default: small.
     #[arg(long, env = "CLEARWELL_PROFILE", value_name = "PROFILE")]
     pub(crate) profile: Option<Profile>,
-    /// Threads; 0 for one on each processor. The result does not depend on it.
+    /// Number of threads; 0 for one per processor. The result does not depend on it.
     #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<usize>,
-    /// Memory that grows with files, such as 2GiB. Default: half of what the machine or its control group has.
+    /// Memory for data that grows with file sizes, such as 2GiB. Default: half of the memory of the machine or control
+    /// group.
     #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE", value_parser = memory)]
     pub(crate) memory: Option<ByteSize>,
     #[command(flatten)]
@@ -128,7 +133,7 @@ pub(crate) struct Build {
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Publish guard")]
 pub(crate) struct Allowed {
-    /// Overrule a rule of the publish guard; it is kept in the release record. May be repeated.
+    /// Overrule a rule of the publish guard; the release record says so. May be repeated.
     #[arg(long = "allow", value_name = "RULE", value_parser = parse_rule)]
     allow: Vec<Rule>,
 }
@@ -146,9 +151,9 @@ fn parse_rule(name: &str) -> Result<Rule, InvalidRule> {
 /// The halves of a format bump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Half {
-    /// Old format, content of the new one.
+    /// The last release in the old format.
     Old,
-    /// New format, everything released again.
+    /// The first release in the new format: everything is released again.
     New,
 }
 
@@ -164,7 +169,7 @@ impl From<Half> for FormatBump {
 impl Build {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let config = self.store.config.load()?;
-        let left = "nothing was released; the same command goes on with what was finished";
+        let left = "nothing was released; run the same command again to continue";
         let outcome = interruptible(ui, left, || self.release(&config, ui))?;
         ui.result(&outcome, &summary(&outcome))?;
         Ok(Exit::Done)
@@ -180,11 +185,11 @@ impl Build {
         let release = self.numbers(config, &source, &store)?;
         let mut options = self.options(config, &source)?;
         let mut next = self.increment.then(|| numbers::next_version(release.version)).transpose()?;
-        // The scan uses the global pool; a second call in one process (the demo) finds it made.
+        // The scan uses the global pool; the demo builds several times in one process and finds it started.
         if let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(options.workers.get()).build_global()
             && error.source().is_some()
         {
-            return Err(CliError::new(Exit::Memory, "failed to start threads; let fewer workers run", error));
+            return Err(CliError::new(Exit::Memory, "failed to start threads; use fewer with --jobs", error));
         }
         let bump = self.bump();
         let begun = Instant::now();
@@ -234,14 +239,14 @@ impl Build {
                 let released = inputs.release.version;
                 CliError::new(
                     Exit::Disk,
-                    format!("{released} is released, but not written down in the workspace"),
+                    format!("{released} is released, but the workspace could not be updated"),
                     error,
                 )
             })?;
         }
         outcome.warnings.extend(no_url);
         if bump == Some(FormatBump::New) && !self.stage {
-            outcome.warnings.extend(Self::not_led_across(writer.store())?);
+            outcome.warnings.extend(Self::endpoints_left_behind(writer.store())?);
         }
         for text in &outcome.warnings {
             ui.warn(text);
@@ -294,8 +299,8 @@ impl Build {
         Ok(options)
     }
 
-    /// What a system that is built from trees says about itself. Both halves of a format bump say what the second is
-    /// (manifest §5.12).
+    /// Version files, certificates and URLs of a system that is built from trees. Both halves of a format bump have the
+    /// version and format of the second (manifest §5.12).
     fn os_content(
         &self,
         config: &MixConfig,
@@ -316,7 +321,7 @@ impl Build {
             Some(FormatBump::New) => {
                 if let Some(first) = FirstHalf::to_follow(store)? {
                     content.stamp = first.version_stamp(store)?;
-                    // Whoever signs it: endpoints on the first half never get what the second has of its own.
+                    // Not the signer's: endpoints on the first half never get files that only the second half has.
                     if let Some(files) = carried(store, first.version)? {
                         (content.certificate, content.next_certificate) = (Some(files.main), files.alternative);
                     }
@@ -329,7 +334,7 @@ impl Build {
         Ok(content)
     }
 
-    /// The certificate that signs next, unless it signs already.
+    /// The next signing certificate, unless it signs already.
     fn next_certificate(&self, config: &MixConfig, signer: &Signer) -> Result<Option<Vec<u8>>, CliError> {
         let Some(path) = self.next_certificate.as_deref().or(config.next_certificate.as_deref()) else {
             return Ok(None);
@@ -338,7 +343,7 @@ impl Build {
         Ok((next.first() != signer.certificate()).then(|| next.pem().into_bytes()))
     }
 
-    /// What the release record keeps of the command line.
+    /// The options that the release record keeps.
     fn typed(&self) -> BTreeMap<String, String> {
         let mut typed = BTreeMap::new();
         let mut keep = |option: &str, value: Option<String>| {
@@ -356,78 +361,12 @@ impl Build {
     }
 }
 
-/// What is built from.
-enum Source {
-    Mix(Box<Workspace>),
-    Trees(Trees),
-}
-
-impl Source {
-    fn open(build: &Build, config: &MixConfig) -> Result<Self, CliError> {
-        let (mix, trees) = match (build.mix.as_deref(), build.trees.as_deref()) {
-            (None, None) => (config.mix.as_deref(), config.trees.as_deref()),
-            (Some(mix), Some(_)) if is_of_environment("CLEARWELL_MIX", mix) => (None, build.trees.as_deref()),
-            (Some(_), Some(trees)) if is_of_environment("CLEARWELL_TREES", trees) => (build.mix.as_deref(), None),
-            (Some(_), Some(_)) => {
-                return Err(CliError::usage("--mix and --trees exclude each other: a release has one source"));
-            }
-            named => named,
-        };
-        match (mix, trees) {
-            (Some(dir), None) => Ok(Self::Mix(Box::new(Workspace::open(dir, None)?))),
-            (None, Some(dir)) => Ok(Self::Trees(Trees::open(dir)?)),
-            (Some(_), Some(_)) => Err(CliError::usage("the configuration names both mix and trees: name one of them")),
-            (None, None) => {
-                Err(CliError::usage("what to build? give --mix DIR (a mixer workspace) or --trees DIR (bundle trees)"))
-            }
-        }
-    }
-
-    fn certificate(&self) -> Option<&Path> {
-        match self {
-            Self::Mix(workspace) => Some(&workspace.conf.certificate),
-            Self::Trees(_) => None,
-        }
-    }
-
-    /// The warning for content that does not tell endpoints where to fetch from.
-    fn lacks_content_url(&self, inputs: &Inputs) -> Result<Option<String>, CliError> {
-        let mut url = String::new();
-        if let Some(node) = inputs.tree.find(CONTENT_URL).map(|place| inputs.tree.node(place)) {
-            node.open()
-                .map_err(io::Error::from)
-                .and_then(|file| file.take(4096).read_to_string(&mut url))
-                .map_err(|error| CliError::reading(&node.location(), error))?;
-        }
-        if base_url(url.trim()).is_ok() {
-            return Ok(None);
-        }
-        let what = match url.trim() {
-            "" => "the release does not tell endpoints where to fetch content".to_owned(),
-            other => format!("the release tells endpoints to fetch content from \"{other}\", which is not a URL"),
-        };
-        let remedy = match self {
-            Self::Mix(_) => "set CONTENTURL and VERSIONURL in builder.conf, and build the bundles again",
-            Self::Trees(_) => "set content-url in clearwell.toml, or give --content-url",
-        };
-        Ok(Some(format!("{what}: each swupd command needs -u URL; {remedy}")))
-    }
-
-    fn record(&self) -> SourceRecord {
-        let (kind, path) = match self {
-            Self::Mix(workspace) => ("mix", workspace.dir()),
-            Self::Trees(trees) => ("trees", trees.dir()),
-        };
-        SourceRecord { kind: kind.to_owned(), path: path.display().to_string(), other: OtherKeys::new() }
-    }
-}
-
 impl From<BuildError> for CliError {
     fn from(error: BuildError) -> Self {
         let exit = error.fault().into();
         if let BuildError::Refused { findings, .. } = &error {
             let lines = findings.iter().map(ToString::to_string);
-            return Self::plain(exit, format!("{error}, nothing was published:")).with_lines(lines);
+            return Self::plain(exit, format!("{error}; nothing was published:")).with_lines(lines);
         }
         Self::transparent(exit, error)
     }
@@ -443,16 +382,16 @@ impl From<SourceError> for CliError {
     }
 }
 
-/// What was read of the source.
+/// The scanned source.
 struct Scanned {
     inputs: Inputs,
-    /// Where the content leads endpoints.
+    /// The format and version that the content announces to endpoints.
     said: Option<Destination>,
-    /// Bundles that leave the mix with this release.
+    /// Bundles that the mix drops with this release.
     leaving: Vec<BundleName>,
 }
 
-/// The inputs at the time at which an unfinished build of the very same began, or else at that of `release`.
+/// Scans with the timestamp of an unfinished build of the same inputs, else with that of `release`.
 fn unfinished_or_new(
     store: &Store,
     release: &Release,
@@ -468,57 +407,3 @@ fn unfinished_or_new(
     }
     scan(release.timestamp)
 }
-
-/// What a build did, for a person.
-pub(crate) fn summary(outcome: &BuildOutcome) -> Page {
-    let conclusion = conclusion(outcome.generation);
-    let mut text = Page::of(format_args!("release {} (format {}), {conclusion}", outcome.version, outcome.format));
-    for (kind, made) in &outcome.made {
-        let reused = if made.reused > 0 {
-            format!(", {} of them from an interrupted build", made.reused)
-        } else {
-            String::new()
-        };
-        let _ = writeln!(text, "  {kind:16} {:>8}  {:>10}{reused}", made.number, bytes_text(made.bytes));
-    }
-    text.gap();
-    let _ = writeln!(text, "  {:32} {:>10} {:>10}  to update", "bundle", "version", "to install");
-    for bundle in &outcome.bundles {
-        let install = bundle.zero_pack_bytes.map_or_else(|| "-".to_owned(), bytes_text);
-        let updates: Vec<String> =
-            bundle.update_bytes.iter().map(|(from, bytes)| format!("{from}: {}", bytes_text(*bytes))).collect();
-        let _ = writeln!(text, "  {:32} {:>10} {install:>10}  {}", bundle.bundle, bundle.version, updates.join(", "));
-    }
-    text.append(&times(outcome));
-    text
-}
-
-/// Where the time went, for a person: phases of a tenth of a second or more, and the slowest files.
-fn times(outcome: &BuildOutcome) -> Page {
-    let seconds = |milliseconds: u64| Duration::from_millis(milliseconds).as_secs_f64();
-    let phases = outcome.phases.iter().filter(|phase| phase.milliseconds >= 100);
-    let phases: Vec<String> =
-        phases.map(|phase| format!("{} {:.1} s", phase.phase, seconds(phase.milliseconds))).collect();
-    let slowest = outcome.slowest.iter().filter(|slow| slow.milliseconds >= 1000);
-    let slowest: Vec<String> =
-        slowest.map(|slow| format!("{} {:.1} s", slow.object, seconds(slow.milliseconds))).collect();
-    let mut text = Page::default();
-    for (name, list) in [("time", phases), ("slowest", slowest)] {
-        if !list.is_empty() {
-            text.gap();
-            let _ = writeln!(text, "  {name:8} {}", list.join(", "));
-        }
-    }
-    text
-}
-
-/// Whether endpoints see the release.
-pub(crate) fn conclusion(generation: Option<u64>) -> String {
-    match generation {
-        Some(generation) => format!("endpoints see it (pointer generation {generation})"),
-        None => "staged: \"clearwell publish\" shows it to endpoints".to_owned(),
-    }
-}
-
-/// Where stock clients look for the URL of the content (client behaviour §2).
-const CONTENT_URL: &[u8] = b"/usr/share/defaults/swupd/contenturl";

@@ -7,51 +7,50 @@ use std::path::{Path, PathBuf};
 use clearwell_generate::deltas::DeltaOptions;
 use clearwell_generate::progress::{Merged, Phase, Progress};
 use clearwell_generate::remake::remake_packs;
-use clearwell_serve::config::{ByteRate, InvalidByteSize};
 use clearwell_sign::Trust;
 use clearwell_store::check::repair::{RepairOptions, RepairReport, Repaired, repair, restamp};
 use clearwell_store::check::{CheckOptions, CheckReport, Finding, Severity, check};
 use clearwell_store::{Store, StoreError, Writer};
 use serde::Serialize;
 
-use crate::cli::jobs;
 use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::interruptible;
 use crate::page::Page;
 use crate::signing::{TrustArgs, unix_now};
-use crate::ui::{Ui, bytes_text, count};
+use crate::ui::{Ui, bytes_text, count, list};
+use crate::values::{jobs, rate};
 
-/// Check every byte of a store against its index, and everything that the bytes promise to endpoints.
+/// Check every byte of a store against its index, and the content of every file.
 ///
-/// Fullfiles are unpacked, packs and deltas applied in memory, manifests, signatures, certificates and pointers verified.
+/// Unpacks fullfiles, applies packs and deltas in memory, and verifies manifests, signatures, certificates and pointers.
 /// Signatures are checked with --cert, else with the certificates that the releases install, else with that of
-/// clearwell.toml. A server, a build and a collection may run beside. With --repair, what is damaged is made again from the store itself;
-/// damaged bytes are moved to meta/damaged, never deleted.
+/// clearwell.toml. Servers, builds and gc may run at the same time. With --repair, damaged files are restored from other
+/// files of the store; the damaged bytes are moved to meta/damaged, never deleted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     #[command(flatten)]
     store: StoreArgs,
-    /// Threads; 0 for one on each processor.
+    /// Number of threads; 0 for one per processor.
     #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs)]
     jobs: Option<usize>,
-    /// Bytes per second to read from disk at most, such as 50MiB/s. Default: no limit.
+    /// Read at most this number of bytes per second from disk, such as 50MiB/s. Default: no limit.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<NonZeroU64>,
-    /// Go on where an interrupted check stopped.
+    /// Continue an interrupted check.
     #[arg(long)]
     resume: bool,
-    /// Compare bytes with the index only; do not look into fullfiles, packs and deltas.
+    /// Only compare bytes with the index; do not unpack fullfiles, packs and deltas.
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
     trust: TrustArgs,
-    /// Make again what can be made again.
+    /// Restore damaged files.
     #[arg(long)]
     repair: bool,
-    /// With --repair: where the released bytes of a fullfile or pack cannot be made again, take others that unpack to the
-    /// same. Its SHA-256 and ETag change, and the record says so.
+    /// With --repair: if the released bytes of a fullfile or pack cannot be restored, replace them by others that unpack to
+    /// the same content. The SHA-256 and ETag of the file change, and the release record says so.
     #[arg(long, requires = "repair")]
     equivalent: bool,
 }
@@ -72,6 +71,7 @@ struct Shown {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct ShownFinding {
     severity: &'static str,
     kind: &'static str,
@@ -83,20 +83,22 @@ struct ShownFinding {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct ShownRepair {
     repaired: Vec<ShownRepaired>,
-    aside: Vec<PathBuf>,
-    left: Vec<PathBuf>,
+    moved_aside: Vec<PathBuf>,
+    not_repaired: Vec<PathBuf>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct ShownRepaired {
     path: PathBuf,
     how: &'static str,
 }
 
-/// What a repair did, and what it could not do.
-struct Mended {
+/// What a repair restored, and what it could not.
+struct Outcome {
     report: RepairReport,
     left: Vec<PathBuf>,
 }
@@ -104,8 +106,8 @@ struct Mended {
 impl Check {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let left = match self.repair {
-            true => "what was repaired stays; the same command goes on with the rest",
-            false => "nothing was changed; check --resume passes over what was found sound",
+            true => "repaired files are kept; run the same command again for the rest",
+            false => "nothing was changed; check --resume skips what was already checked",
         };
         interruptible(ui, left, || self.check(ui))
     }
@@ -117,15 +119,15 @@ impl Check {
         let mut report = check(&store, &options, ui)?;
         let repaired = match self.repair {
             true => {
-                // Checks and packs that are made on the way are parts of it.
+                // The checks and builds of packs during the repair count as parts of it.
                 let repairing = Merged::begin(ui, Phase::Repair);
-                let mended = self.repair(&store, &options, &mut report, &repairing)?;
+                let outcome = self.repair(&store, &options, &mut report, &repairing)?;
                 repairing.finish();
-                Some(mended)
+                Some(outcome)
             }
             false => None,
         };
-        let left = repaired.as_ref().map(|mended| mended.left.len());
+        let left = repaired.as_ref().map(|outcome| outcome.left.len());
         let exit = match (report.is_sound(), left) {
             (true, _) if restamped => Exit::Repaired,
             (true, _) => Exit::Done,
@@ -137,14 +139,14 @@ impl Check {
         Ok(exit)
     }
 
-    /// The store; with --repair also one whose layout stamp is lost, which is then true.
+    /// Opens the store. With --repair, restores a lost layout stamp, and says so.
     fn open(&self, path: &Path, ui: &Ui) -> Result<(Store, bool), CliError> {
         match Store::open(path) {
             Err(error @ (StoreError::NotAStore { .. } | StoreError::LayoutUnreadable { .. })) if self.repair => {
                 if !restamp(path)? {
                     return Err(error.into());
                 }
-                ui.warn("the layout stamp was lost and is written again");
+                ui.warn("meta/layout was missing or unreadable and was written again");
                 Ok((Store::open(path)?, true))
             }
             other => Ok((other?, false)),
@@ -158,7 +160,7 @@ impl Check {
         options.resume = self.resume;
         options.contents = !self.quick;
         let anchors = |trust: &Option<Trust>| -> Vec<_> { trust.iter().flat_map(Trust::anchors).cloned().collect() };
-        // Read once: it may be a pipe.
+        // Read once: the file may be a pipe.
         let typed = self.trust.typed()?;
         options.anchors = anchors(&typed);
         options.fallback_anchors = match typed {
@@ -168,16 +170,16 @@ impl Check {
         Ok(options)
     }
 
-    /// Repairs what was found. With an index or a record back there is more to be seen, so that is looked for again.
+    /// Repairs the findings. A restored index or record can reveal more damage, so the check is repeated after it.
     fn repair(
         &self,
         store: &Store,
         options: &CheckOptions,
         report: &mut CheckReport,
         progress: &dyn Progress,
-    ) -> Result<Mended, CliError> {
+    ) -> Result<Outcome, CliError> {
         let mut writer = store.writer("check --repair")?;
-        let mut whole = self.mend(&mut writer, options, &report.findings, progress)?;
+        let mut whole = self.repair_rounds(&mut writer, options, &report.findings, progress)?;
         let mut left = whole.left(&report.findings).into_iter().map(|finding| finding.path.clone()).collect();
         let mut hidden = report.findings.iter().any(Finding::hides_others);
         for _ in 0..MOST_ROUNDS {
@@ -186,18 +188,18 @@ impl Check {
             }
             let seen: BTreeSet<PathBuf> = report.findings.iter().map(|finding| finding.path.clone()).collect();
             let next = check(store, options, progress)?;
-            let again = self.mend(&mut writer, options, &next.findings, progress)?;
+            let again = self.repair_rounds(&mut writer, options, &next.findings, progress)?;
             left = again.left(&next.findings).into_iter().map(|finding| finding.path.clone()).collect();
             hidden = next.findings.iter().any(|finding| finding.hides_others() && !seen.contains(&finding.path));
             whole.repaired.extend(again.repaired);
             whole.aside.extend(again.aside);
             report.findings.extend(next.findings.into_iter().filter(|finding| !seen.contains(&finding.path)));
         }
-        Ok(Mended { report: whole, left })
+        Ok(Outcome { report: whole, left })
     }
 
-    /// Repairs until nothing more can be: a fullfile that came back may be what a pack is made of, and the reverse.
-    fn mend(
+    /// Repairs until nothing more can be repaired: packs are made from restored fullfiles, and fullfiles from packs.
+    fn repair_rounds(
         &self,
         writer: &mut Writer,
         options: &CheckOptions,
@@ -225,7 +227,7 @@ impl Check {
     }
 }
 
-fn shown(report: &CheckReport, mended: Option<&Mended>) -> Shown {
+fn shown(report: &CheckReport, outcome: Option<&Outcome>) -> Shown {
     Shown {
         versions: report.versions,
         artifacts: report.artifacts,
@@ -235,15 +237,15 @@ fn shown(report: &CheckReport, mended: Option<&Mended>) -> Shown {
         deltas_without_base: report.unapplied,
         damage: report.findings.iter().filter(|finding| finding.severity() == Severity::Damage).count(),
         findings: report.findings.iter().map(shown_finding).collect(),
-        repair: mended.map(|mended| ShownRepair {
-            repaired: mended
+        repair: outcome.map(|outcome| ShownRepair {
+            repaired: outcome
                 .report
                 .repaired
                 .iter()
                 .map(|repaired| ShownRepaired { path: repaired.path.clone(), how: repaired.how.word() })
                 .collect(),
-            aside: mended.report.aside.clone(),
-            left: mended.left.clone(),
+            moved_aside: outcome.report.aside.clone(),
+            not_repaired: outcome.left.clone(),
         }),
     }
 }
@@ -272,21 +274,21 @@ fn text(shown: &Shown) -> Page {
         count(shown.signatures, "signature")
     ));
     if shown.resumed > 0 {
-        let _ = writeln!(text, "resumed    {} checked before", count(shown.resumed, "artifact"));
+        let _ = writeln!(text, "skipped    {}, checked before", count(shown.resumed, "artifact"));
     }
     if shown.deltas_without_base > 0 {
         let _ =
-            writeln!(text, "not tried  {}: the base is not in the store", count(shown.deltas_without_base, "delta"));
+            writeln!(text, "untested   {}: the base is not in the store", count(shown.deltas_without_base, "delta"));
     }
     for finding in &shown.findings {
         let _ = writeln!(text, "{:7}  {}: {}", finding.severity, finding.path.display(), finding.problem);
         if !finding.versions.is_empty() {
-            let versions: Vec<String> = finding.versions.iter().map(ToString::to_string).collect();
-            let bundles = match finding.bundles.is_empty() {
-                true => String::new(),
-                false => format!(", bundles {}", finding.bundles.join(", ")),
+            let bundles = match &finding.bundles[..] {
+                [] => String::new(),
+                [bundle] => format!(" with bundle {bundle}"),
+                bundles => format!(" with bundles {}", list(bundles)),
             };
-            let _ = writeln!(text, "         noticed by endpoints on or updating to {}{bundles}", versions.join(", "));
+            let _ = writeln!(text, "         affects endpoints on or updating to {}{bundles}", list(&finding.versions));
         }
         let _ = writeln!(text, "         {}", finding.remedy);
     }
@@ -294,31 +296,24 @@ fn text(shown: &Shown) -> Page {
         for repaired in &repair.repaired {
             let _ = writeln!(text, "repaired {} ({})", repaired.path.display(), repaired.how);
         }
-        for path in &repair.aside {
-            let _ = writeln!(text, "aside    {}", path.display());
+        for path in &repair.moved_aside {
+            let _ = writeln!(text, "moved    {}", path.display());
         }
-        for path in &repair.left {
-            let _ = writeln!(text, "LEFT     {}", path.display());
+        for path in &repair.not_repaired {
+            let _ = writeln!(text, "NOT REPAIRED  {}", path.display());
         }
     }
     let _ = writeln!(
         text,
         "{}",
         match (shown.damage, &shown.repair) {
-            (0, _) => "the store is sound",
-            (_, Some(repair)) if repair.left.is_empty() => "the store was damaged and is repaired",
-            _ => "the store is DAMAGED",
+            (0, _) => "the store is undamaged",
+            (_, Some(repair)) if repair.not_repaired.is_empty() => "the store was damaged and is repaired",
+            _ => "check FAILED: the store is damaged",
         }
     );
     text
 }
 
-/// The value of `--rate`.
-fn rate(text: &str) -> Result<NonZeroU64, String> {
-    let rate: ByteRate = text.parse().map_err(|error: InvalidByteSize| error.to_string())?;
-    NonZeroU64::new(rate.bytes_per_second())
-        .ok_or_else(|| "use a rate above 0, or leave it out for no limit".to_owned())
-}
-
-/// Each round puts back what the one before made possible.
+/// Each round restores what the previous one made possible.
 const MOST_ROUNDS: usize = 4;

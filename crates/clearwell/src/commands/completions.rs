@@ -12,7 +12,7 @@ use crate::ui::print;
 /// For example: clearwell completions bash > /etc/bash_completion.d/clearwell
 #[derive(Debug, clap::Args)]
 pub(crate) struct Completions {
-    /// The shell.
+    /// The shell to complete for.
     shell: clap_complete::Shell,
 }
 

@@ -15,13 +15,13 @@ use clearwell_serve::config::ByteSize;
 use clearwell_store::regular;
 use serde::Serialize;
 
-use crate::cli::{jobs, memory};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::page::Page;
 use crate::ui::{Ui, bytes_text};
+use crate::values::{jobs, memory};
 
-/// Make, apply or show one swupd binary delta.
+/// Make, apply or show a binary delta of swupd.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Delta {
     #[command(subcommand)]
@@ -30,31 +30,33 @@ pub(crate) struct Delta {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Write the delta that turns OLD into NEW. Exit 1 if a full download is better; DELTA then says just that.
+    /// Write the delta from OLD to NEW.
+    ///
+    /// Exit code 1 if a full download is better; DELTA then contains only the marker that says so.
     Diff {
         /// The file that endpoints have.
         old: PathBuf,
-        /// The file they shall have; its mode and owner go into the delta.
+        /// The file that they update to; the delta contains its mode and owner.
         new: PathBuf,
-        /// Where the delta goes.
+        /// The delta to write.
         delta: PathBuf,
-        /// Threads; 0 for one on each processor. The result does not depend on it.
+        /// Number of threads; 0 for one per processor. The result does not depend on it.
         #[arg(long, value_name = "N", value_parser = jobs, default_value_t = 0)]
         jobs: usize,
-        /// Memory that may be used.
+        /// Memory to use, such as 2GiB. Default: six times the size of OLD, plus 64MiB.
         #[arg(long, value_name = "SIZE", value_parser = memory)]
         memory: Option<ByteSize>,
     },
-    /// Write NEW from OLD and a delta, with the mode and owner that the delta names. NEW must not exist.
+    /// Write NEW from OLD and DELTA, with the mode and owner in the delta. NEW must not exist.
     Patch {
         /// The file the delta was made from.
         old: PathBuf,
-        /// Where the result goes.
+        /// The file to write.
         new: PathBuf,
         /// The delta.
         delta: PathBuf,
     },
-    /// Say what a delta holds.
+    /// Show the header of a delta.
     Show {
         /// The delta.
         delta: PathBuf,
@@ -78,6 +80,7 @@ impl Delta {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Sizes {
     old_bytes: usize,
     new_bytes: usize,
@@ -90,7 +93,7 @@ fn make(old: &Path, new: &Path, delta: &Path, options: &DiffOptions, ui: &Ui) ->
     let meta = NewFile { mode: meta.mode(), uid: meta.uid(), gid: meta.gid() };
     let (old_bytes, new_bytes) = (read(old)?, read(new)?);
     let made = diff(&old_bytes, &new_bytes, meta, options).map_err(|error| {
-        CliError::new(Exit::Input, format!("no delta from {} to {}", old.display(), new.display()), error)
+        CliError::new(Exit::Input, format!("failed to make a delta from {} to {}", old.display(), new.display()), error)
     })?;
     let reason = match &made {
         Made::FullDownload(reason) => Some(why_full(*reason)),
@@ -99,7 +102,10 @@ fn make(old: &Path, new: &Path, delta: &Path, options: &DiffOptions, ui: &Ui) ->
     let bytes = made.into_file();
     fs::write(delta, &bytes).map_err(|error| CliError::disk(format!("failed to write {}", delta.display()), error))?;
     let text = match &reason {
-        None => format!("{} for {}", bytes_text(bytes.len() as u64), bytes_text(new_bytes.len() as u64)),
+        None => {
+            let (bytes, whole) = (bytes_text(bytes.len() as u64), bytes_text(new_bytes.len() as u64));
+            format!("wrote a delta of {bytes} for a file of {whole}")
+        }
         Some(reason) => format!("a full download is better: {reason}"),
     };
     let exit = if reason.is_some() { Exit::Findings } else { Exit::Done };
@@ -132,10 +138,12 @@ fn apply(old: &Path, new: &Path, delta: &Path, ui: &Ui) -> Result<Exit, CliError
         Err(error) => return Err(CliError::new(Exit::Input, format!("{} cannot be applied", delta.display()), error)),
     };
     if let Err(error) = write_patched(new, &patched) {
-        if error.kind() != io::ErrorKind::AlreadyExists {
-            // Half a file must not be taken for a result.
-            let _ = fs::remove_file(new);
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            let text = format!("{} exists; remove it, or choose another name", new.display());
+            return Err(CliError::plain(Exit::Disk, text));
         }
+        // An incomplete file must not be taken for a result.
+        let _ = fs::remove_file(new);
         return Err(CliError::disk(format!("failed to write {}", new.display()), error));
     }
     let sizes = Sizes {
@@ -151,13 +159,14 @@ fn apply(old: &Path, new: &Path, delta: &Path, ui: &Ui) -> Result<Exit, CliError
 fn write_patched(path: &Path, patched: &Patched) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(&patched.bytes)?;
-    // The owner first: a change of owner takes away set-user-id.
+    // The owner first: changing the owner clears set-user-id.
     fchown(&file, Some(patched.meta.uid), Some(patched.meta.gid))?;
     file.set_permissions(fs::Permissions::from_mode(patched.meta.mode & 0o7777))?;
     file.sync_all()
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Shown {
     version: String,
     old_bytes: u64,
@@ -169,6 +178,7 @@ struct Shown {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct ShownBlock {
     block: String,
     encoding: &'static str,

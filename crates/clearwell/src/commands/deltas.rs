@@ -5,37 +5,38 @@ use clearwell_format::Version;
 use clearwell_generate::deltas::{Added, DeltaOptions, Sources, add_deltas};
 use clearwell_serve::config::ByteSize;
 
-use crate::cli::{jobs, memory};
 use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::interrupt::interruptible;
 use crate::names::require_release;
 use crate::page::Page;
-use crate::ui::{Ui, bytes_text};
+use crate::ui::{Ui, bytes_text, count, list};
+use crate::values::{jobs, memory, whole_number};
 
-/// Add packs and manifest deltas for endpoints on earlier releases.
+/// Add delta packs and manifest deltas from earlier releases.
 ///
-/// `build` makes them for the last few releases; this adds more at any later time. What was released stays as it is, and
-/// pointers do not move. Everything that is needed comes out of the store.
+/// `build` makes them from the last few releases; this command adds more later. Released files and pointers do not change.
+/// All input comes from the store.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("sources").required(true).args(["from", "previous"]))]
+#[command(group = ArgGroup::new("sources").required(true).args(["from", "last"]))]
 pub(crate) struct Deltas {
     #[command(flatten)]
     store: StoreArgs,
     /// The release that endpoints update to.
     #[arg(long, value_name = "N")]
     to: Version,
-    /// The releases that endpoints come from.
-    #[arg(long, value_name = "A,…", value_delimiter = ',')]
+    /// The releases that endpoints update from.
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
     from: Vec<Version>,
-    /// The last K releases before it, as far as they have its format.
-    #[arg(long, value_name = "K")]
-    previous: Option<usize>,
-    /// Threads; 0 for one on each processor. The result does not depend on it.
+    /// Update from the last K releases before it, as far as they have its format.
+    #[arg(long, alias = "previous", value_name = "K", value_parser = whole_number::<usize>)]
+    last: Option<usize>,
+    /// Number of threads; 0 for one per processor. The result does not depend on it.
     #[arg(long, env = "CLEARWELL_JOBS", value_name = "N", value_parser = jobs)]
     jobs: Option<usize>,
-    /// Memory that grows with files, such as 2GiB. Default: half of what the machine or its control group has.
+    /// Memory for data that grows with file sizes, such as 2GiB. Default: half of the memory of the machine or control
+    /// group.
     #[arg(long, env = "CLEARWELL_MEMORY", value_name = "SIZE", value_parser = memory)]
     memory: Option<ByteSize>,
 }
@@ -48,12 +49,12 @@ impl Deltas {
         for version in self.from.iter().chain([&self.to]) {
             require_release(&store, *version)?;
         }
-        let sources = match self.previous {
+        let sources = match self.last {
             Some(number) => Sources::Last(number),
             None => Sources::Releases(self.from),
         };
         let mut writer = store.writer(&format!("deltas to {}", self.to))?;
-        let left = "packs that were finished stay; the same command makes the others";
+        let left = "finished packs are kept; run the same command again for the others";
         let added = interruptible(ui, left, || Ok(add_deltas(&mut writer, self.to, &sources, &options, ui)?))?;
         for warning in &added.warnings {
             ui.warn(warning);
@@ -64,25 +65,27 @@ impl Deltas {
 }
 
 fn text(added: &Added) -> Page {
-    let from: Vec<String> = added.from.iter().map(ToString::to_string).collect();
-    let mut text = Page::of(format_args!(
-        "to {} from {}: {} packs made, {} were there; {} manifest deltas made",
-        added.to,
-        if from.is_empty() { "nothing".to_owned() } else { from.join(", ") },
-        added.packs.len(),
-        added.packs_there,
-        added.delta_manifests,
-    ));
+    let mut text = match added.from.is_empty() {
+        true => Page::of(format_args!("no earlier release to update to {} from", added.to)),
+        false => Page::of(format_args!(
+            "updates to {} from {}: made {} and {}; {} existed already",
+            added.to,
+            list(&added.from),
+            count(added.packs.len() as u64, "delta pack"),
+            count(added.delta_manifests, "manifest delta"),
+            count(added.packs_there, "delta pack"),
+        )),
+    };
     for pack in &added.packs {
         let _ = writeln!(
             text,
-            "  {:32} {:>8} -> {:<8} {:>10}  {} deltas, {} whole",
+            "  {:32} {:>8} -> {:<8} {:>10}  {}, {}",
             pack.bundle,
             pack.from,
             pack.to,
             bytes_text(pack.bytes),
-            pack.deltas,
-            pack.whole,
+            count(pack.deltas, "delta"),
+            count(pack.whole, "whole file"),
         );
     }
     text

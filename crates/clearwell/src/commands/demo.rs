@@ -27,22 +27,23 @@ use crate::ui::{Ui, bytes_text, count};
 
 /// Release three versions of a sample system, serve them, and print what to try.
 ///
-/// Needs nothing but this program. The server starts first and runs while the versions are published; then an endpoint
-/// in Rust installs the first version and updates to the last, over HTTP. Ends with Ctrl-C.
+/// Needs only this program. Starts a server, publishes three versions while it runs, then installs the first version and
+/// updates to the last over HTTP, as an endpoint does. Runs until Ctrl-C.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
-    /// Where everything goes; by default a temporary folder that is removed at the end.
+    /// The folder for everything. Default: a temporary folder that is removed at the end.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Where the server listens.
+    /// Address of the server.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: Listen,
-    /// Stop after the endpoint is done. The kernel picks the port then.
+    /// Stop after the update, instead of serving until Ctrl-C. The server then uses any free port.
     #[arg(long)]
     once: bool,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Shown {
     url: String,
     dir: PathBuf,
@@ -55,7 +56,7 @@ impl Demo {
         let temporary;
         let dir = match &self.dir {
             Some(dir) => std::path::absolute(dir)
-                .map_err(|error| CliError::disk(format!("no such place: {}", dir.display()), error))?,
+                .map_err(|error| CliError::disk(format!("{} is not a usable folder", dir.display()), error))?,
             None => {
                 temporary =
                     tempfile::tempdir().map_err(|error| CliError::disk("failed to make a temporary folder", error))?;
@@ -70,10 +71,10 @@ impl Demo {
         runtime()?.block_on(async {
             let running = Server::bind(self.server(&certificate)?, store).await?;
             let address =
-                running.addr().ok_or_else(|| CliError::usage("a demo needs an address without TLS: give --listen"))?;
+                running.addr().ok_or_else(|| CliError::usage("the demo needs an address without TLS; use --listen"))?;
             fresh.keep();
             let url = format!("http://{address}");
-            let left = "the demo was not built";
+            let left = "the demo was stopped before it was built";
             tokio::task::block_in_place(|| interruptible(ui, left, || release_all(&dir, &certificate, &url, ui)))?;
             let (install, update) = tour(&url, &certificate, &dir).await?;
             let is_clean = install.is_clean() && update.is_clean();
@@ -144,7 +145,7 @@ fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> Page {
     let (store, certificate) = (store.display(), certificate.display());
     let mut page = Page::default();
     page.gap();
-    let _ = writeln!(page, "Three versions are released and served at {url}");
+    let _ = writeln!(page, "Three versions are published and served at {url}");
     for (what, report) in [("install version 10:", install), ("update to version 30:", update)] {
         let _ = writeln!(
             page,
@@ -153,7 +154,7 @@ fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> Page {
             bytes_text(report.traffic.total_bytes()),
             count(report.packs_used, "pack"),
             count(report.fetched_one_by_one.len() as u64, "file"),
-            if report.is_clean() { "clean" } else { "NOT clean" },
+            if report.is_clean() { "ok" } else { "FAILED" },
         );
     }
     page.gap();
@@ -165,12 +166,12 @@ fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> Page {
     page.gap();
     let _ = writeln!(page, "With a stock swupd, as root:");
     for action in ["os-install -V 10 -B editor", "update"] {
-        let place = "--path /tmp/demo-root --statedir /tmp/demo-state";
-        let _ = writeln!(page, "  swupd {action} {place} -u {url} -F 30 \\");
+        let root = "--path /tmp/demo-root --statedir /tmp/demo-state";
+        let _ = writeln!(page, "  swupd {action} {root} -u {url} -F 30 \\");
         let _ = writeln!(page, "      -C {certificate} --allow-insecure-http --no-scripts --no-boot-update");
     }
     page.gap();
-    let _ = writeln!(page, "Ctrl-C ends the demo.");
+    let _ = writeln!(page, "Press Ctrl-C to end the demo.");
     page
 }
 

@@ -8,24 +8,26 @@ use crate::config::StoreArgs;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::page::Page;
-use crate::ui::{Ui, bytes_text};
+use crate::ui::{Ui, bytes_text, count};
 
-/// Drop a staged release that was never published, so that its version is free again.
+/// Drop a staged release that was never published.
 ///
-/// Also drops what an interrupted build of the version left. A release that endpoints may have, or that others were built
-/// on, is refused. It is not needed before building again: a build replaces a staged release of its version.
+/// Its version can then be used again. Also drops the remains of an interrupted build of the version. Refuses a release that
+/// endpoints may have or that other releases were built on. Not needed before building again: a build replaces a staged
+/// release of its version.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Discard {
-    /// The release.
+    /// The release to drop.
     version: Version,
     #[command(flatten)]
     store: StoreArgs,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Shown {
     version: u32,
-    /// `release`, or `draft` for what an interrupted build left.
+    /// `release`, or `draft` for the remains of an interrupted build.
     discarded: &'static str,
     artifacts: u64,
     bytes: u64,
@@ -45,14 +47,14 @@ impl Discard {
                     bytes: counts.bytes,
                 },
                 format!(
-                    "discarded release {version}: {} artifacts, {}; no endpoint had it",
-                    counts.number,
+                    "discarded release {version}, which was never published: {}, {}",
+                    count(counts.number, "artifact"),
                     bytes_text(counts.bytes)
                 ),
             ),
             Discarded::Draft => (
                 Shown { version: version.number(), discarded: "draft", artifacts: 0, bytes: 0 },
-                format!("discarded what an interrupted build of {version} had left"),
+                format!("discarded the remains of an interrupted build of {version}"),
             ),
         };
         ui.result(&shown, &Page::of(text))?;

@@ -14,41 +14,46 @@ use crate::interrupt::interruptible;
 use crate::names::{require_format, require_release};
 use crate::page::Page;
 use crate::ui::{Ui, bytes_text, count};
+use crate::values::{time, whole_number};
 
-/// Remove releases that no endpoint needs any more.
+/// Remove releases that endpoints no longer need.
 ///
-/// A release is kept if any rule holds it. Always kept: what pointers name, or named within the grace time, staged
-/// releases, and the releases by which endpoints cross from one format into the next. Of a release that goes, files that
-/// kept releases point at stay, and the manifests with which an endpoint that still sits on it begins its update. Safe
-/// beside a server; waits for no build: while one runs, it is refused.
+/// A release is kept if any rule keeps it. Always kept: releases that pointers name, or named within the grace time; staged
+/// releases; and the releases through which endpoints cross from one format into the next. Of a removed release, files that
+/// kept releases refer to stay, and the manifests that an endpoint still on it needs to start its update. Safe while a
+/// server runs; refused while a build runs.
+///
+/// The result of each changed release is one of: "removed", nothing is left of it; "remnant", it is no longer a release, but
+/// files and manifests that are still needed are left; "trimmed", the release is kept, and only delta packs from removed
+/// releases are gone.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["keep", "keep_format", "keep_days"]))]
 pub(crate) struct Gc {
     #[command(flatten)]
     store: StoreArgs,
     /// Keep the newest K releases of each format.
-    #[arg(long, value_name = "K", default_value = None)]
+    #[arg(long, value_name = "K", value_parser = whole_number::<usize>)]
     keep: Option<usize>,
     /// Keep all releases of these formats.
     #[arg(long, value_name = "F,…", value_delimiter = ',')]
     keep_format: Vec<FormatNumber>,
-    /// Keep releases made so many days ago at most, by the timestamp of their manifests.
-    #[arg(long, value_name = "DAYS")]
+    /// Keep releases of the last DAYS days, by the timestamp of their manifests.
+    #[arg(long, value_name = "DAYS", value_parser = whole_number::<u64>)]
     keep_days: Option<u64>,
-    /// Keep these releases, whatever else.
+    /// Keep these releases.
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     pin: Vec<Version>,
-    /// How long a release is kept after pointers left it, such as 90m, 12h or 2d: an endpoint may be in the middle of its
-    /// update to it.
-    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = parse_time)]
+    /// Grace time: how long a release is kept after the pointers have moved on, such as 90m, 12h or 2d, because an endpoint
+    /// may still be updating to it.
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = time)]
     grace: Duration,
-    /// Remove the manifests of releases that go, too. Endpoints that still sit on them can then no longer update.
+    /// Also remove the manifests of removed releases. Endpoints still on these releases can then no longer update.
     #[arg(long)]
     drop_manifests: bool,
-    /// How long servers have to notice what goes before it does; they look once a second.
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = parse_time)]
+    /// How long to wait between telling servers and removing files; servers look once per second.
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time)]
     settle: Duration,
-    /// Say what would go, with bytes, and change nothing.
+    /// Show what would be removed, with sizes, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -68,6 +73,7 @@ struct Shown {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct ShownKept {
     version: u32,
     reasons: Vec<&'static str>,
@@ -77,7 +83,7 @@ struct ShownKept {
 #[serde(rename_all = "kebab-case")]
 struct ShownChange {
     version: u32,
-    fate: &'static str,
+    outcome: &'static str,
     artifacts: u64,
     bytes: u64,
     artifacts_left: u64,
@@ -94,12 +100,12 @@ impl Gc {
             shown(&plan(&store, &retention, ui)?, true)
         } else {
             let mut writer = store.writer("gc")?;
-            let left = "all releases that are left are whole; the next collection ends what was begun";
+            let left = "all remaining releases are complete; the next gc finishes the removal";
             let report = interruptible(ui, left, || Ok(collect(&mut writer, &retention, self.settle, ui)?))?;
             Shown { strays: report.strays, generation: Some(report.generation), ..shown(&report.plan, false) }
         };
-        if self.drop_manifests && shown.changes.iter().any(|change| change.fate != Fate::Trimmed.word()) {
-            ui.warn("endpoints on a release that is gone can no longer update: swupd begins with its manifests");
+        if self.drop_manifests && shown.changes.iter().any(|change| change.outcome != outcome(Fate::Trimmed)) {
+            ui.warn("endpoints on a removed release can no longer update, because swupd starts with its manifests");
         }
         ui.result(&shown, &text(&shown))?;
         Ok(Exit::Done)
@@ -135,7 +141,7 @@ fn shown(plan: &GcPlan, dry_run: bool) -> Shown {
             .iter()
             .map(|change| ShownChange {
                 version: change.version.number(),
-                fate: change.fate.word(),
+                outcome: outcome(change.fate),
                 artifacts: change.removed.number,
                 bytes: change.removed.bytes,
                 artifacts_left: change.left.number,
@@ -154,6 +160,14 @@ fn shown(plan: &GcPlan, dry_run: bool) -> Shown {
     }
 }
 
+const fn outcome(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Gone => "removed",
+        Fate::Remnant => "remnant",
+        Fate::Trimmed => "trimmed",
+    }
+}
+
 fn text(shown: &Shown) -> Page {
     let mut text = Page::default();
     for kept in &shown.kept {
@@ -162,8 +176,8 @@ fn text(shown: &Shown) -> Page {
     for change in &shown.changes {
         let _ = writeln!(
             text,
-            "{:8} {:>8}  removed: {}, {}; kept: {}, {}",
-            change.fate,
+            "{:8} {:>8}  removed {}, {}; left {}, {}",
+            change.outcome,
             change.version,
             count(change.artifacts, "artifact"),
             bytes_text(change.bytes),
@@ -175,37 +189,13 @@ fn text(shown: &Shown) -> Page {
         let _ = writeln!(text, "pointer  {pointer}");
     }
     if shown.strays > 0 {
-        let _ = writeln!(text, "strays   {} of an interrupted collection removed", count(shown.strays, "file"));
+        let _ = writeln!(text, "strays   removed {} of an interrupted gc", count(shown.strays, "file"));
     }
     let (artifacts, bytes) = (count(shown.artifacts, "artifact"), bytes_text(shown.bytes));
     let _ = match (shown.dry_run, shown.artifacts) {
         (_, 0) => writeln!(text, "nothing to remove"),
-        (true, _) => writeln!(text, "{artifacts}, {bytes} would be removed; nothing was changed"),
-        (false, _) => writeln!(text, "{artifacts}, {bytes} removed"),
+        (true, _) => writeln!(text, "would remove {artifacts}, {bytes}; nothing was changed"),
+        (false, _) => writeln!(text, "removed {artifacts}, {bytes}"),
     };
     text
-}
-
-/// Reads `90m`, `12h`, `2d`, or seconds.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let units = [("d", 24 * 3600), ("h", 3600), ("m", 60), ("s", 1)];
-    let unit = units.into_iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
-    let (number, seconds) = unit.unwrap_or((text, 1));
-    let number: u64 = number.parse().map_err(|_| "use a number with s, m, h or d, such as 12h".to_owned())?;
-    Ok(Duration::from_secs(number.saturating_mul(seconds)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units() {
-        for (text, seconds) in [("0", 0), ("90", 90), ("90m", 5400), ("12h", 43_200), ("2d", 172_800), ("5s", 5)] {
-            assert_eq!(parse_time(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for bad in ["", "d", "-1h", "1w", "1.5h"] {
-            assert!(parse_time(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -5,41 +5,42 @@ use std::path::{Path, PathBuf};
 use clearwell_sign::{Certificate, DEFAULT_VALIDITY_DAYS, GenerateOptions, generate};
 use serde::Serialize;
 
-use crate::cli::base_url;
 use crate::config::FILE_NAME;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::fresh::Fresh;
 use crate::page::Page;
 use crate::signing::{self, unix_now};
-use crate::ui::Ui;
+use crate::ui::{Ui, count};
+use crate::values::{base_url, whole_number};
 
-/// Make a new mix: configuration, signing key and certificate, an empty store, and a first bundle to fill.
+/// Create a mix: configuration, signing key and certificate, an empty store, and a first bundle to fill.
 ///
-/// Nothing that exists is overwritten, and a refusal leaves nothing behind. Keep private.pem safe: endpoints trust what it
-/// signs, and only that.
+/// Existing files are not overwritten, and a failure leaves nothing behind. Keep private.pem secret: endpoints trust
+/// everything that it signs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Init {
-    /// The new mix's folder; made if it is missing.
+    /// The folder of the mix; created if it is missing.
     dir: PathBuf,
-    /// Where endpoints will fetch content from. Default: asked for on a terminal, else a comment in clearwell.toml.
+    /// URL from which endpoints fetch content. Default: asked for on a terminal, else left as a comment in clearwell.toml.
     #[arg(long, env = "CLEARWELL_CONTENT_URL", value_name = "URL", value_parser = base_url)]
     content_url: Option<String>,
-    /// Where endpoints will fetch pointers from. Default: content-url.
+    /// URL from which endpoints fetch pointers. Default: that of --content-url.
     #[arg(long, env = "CLEARWELL_VERSION_URL", value_name = "URL", value_parser = base_url)]
     version_url: Option<String>,
-    /// Who signs: the organisation in the certificate.
+    /// Name of the organisation in the certificate.
     #[arg(long, default_value = "Clearwell mix")]
     organisation: String,
-    /// How long the certificate is valid. Endpoints refuse everything once it has expired.
-    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_VALIDITY_DAYS)]
+    /// Validity of the certificate, in days. Endpoints refuse every command once it has expired.
+    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_VALIDITY_DAYS, value_parser = whole_number::<u32>)]
     validity_days: u32,
-    /// Encrypt the key with the first line of this file.
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
+    /// Encrypt the key; the first line of this file is the passphrase.
+    #[arg(long, alias = "passphrase-file", value_name = "FILE")]
+    key_passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Made {
     config: PathBuf,
     certificate: PathBuf,
@@ -63,12 +64,12 @@ impl Init {
         for taken in [&made.config, &made.certificate, &made.key, &made.store, &made.trees] {
             if taken.symlink_metadata().is_ok() {
                 return Err(CliError::usage(format!(
-                    "{} exists: init makes a new mix; choose another folder",
+                    "{} exists; choose another folder for the new mix",
                     taken.display()
                 )));
             }
         }
-        let passphrase = self.passphrase_file.as_deref().map(first_line).transpose()?;
+        let passphrase = self.key_passphrase_file.as_deref().map(first_line).transpose()?;
         if self.content_url.is_none() {
             self.content_url = ask_for_url(ui);
         }
@@ -81,14 +82,20 @@ impl Init {
         fresh.file(&made.config, self.config().as_bytes(), 0o644)?;
         fresh.keep();
         let dir = self.dir.display();
-        let mut text = Page::of(format_args!("made {dir}"));
-        let _ = writeln!(text, "  {FILE_NAME}        what \"clearwell build\" uses");
-        let _ = writeln!(text, "  Swupd_Root.pem, private.pem   valid for {} days", self.validity_days);
-        let _ = writeln!(text, "  trees/os-core/        put the files of the base system here");
-        let _ = writeln!(text, "  store/                releases");
+        let mut text = Page::of(format_args!("created a mix in {dir}"));
+        let days = count(self.validity_days.into(), "day");
+        for (name, what) in [
+            (FILE_NAME, "configuration"),
+            ("Swupd_Root.pem", &format!("signing certificate, valid for {days}; endpoints trust it")),
+            ("private.pem", "signing key; keep it secret"),
+            ("trees/os-core/", "put the files of the base system here"),
+            ("store/", "releases"),
+        ] {
+            let _ = writeln!(text, "  {name:16}  {what}");
+        }
         text.gap();
-        let next = "clearwell build --version 10 && clearwell serve --store store";
-        let _ = writeln!(text, "next: fill trees/, then  cd {dir} && {next}");
+        let _ = writeln!(text, "next: fill trees/, then run");
+        let _ = writeln!(text, "  cd {dir} && clearwell build && clearwell serve");
         ui.result(&made, &text)?;
         Ok(Exit::Done)
     }
@@ -97,16 +104,16 @@ impl Init {
     fn config(&self) -> String {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let mut text = String::from(
-            "# What clearwell uses in this folder. All keys: config/clearwell.toml of the source.\n\
+            "# Configuration of clearwell in this folder. All keys: config/clearwell.toml of the source.\n\
              store = \"store\"\ntrees = \"trees\"\ncertificate = \"Swupd_Root.pem\"\nkey = \"private.pem\"\n",
         );
-        if let Some(file) = &self.passphrase_file {
+        if let Some(file) = &self.key_passphrase_file {
             let absolute = std::path::absolute(file).unwrap_or_else(|_| file.clone());
             text.push_str(&format!("key-passphrase-file = {}\n", quoted(&absolute.display().to_string())));
         }
         text.push_str(
-            "\n# Where endpoints fetch content from; becomes part of os-core. Without it each swupd command needs -u URL.\n\
-             # Pointers are fetched from there as well, unless version-url says otherwise.\n",
+            "\n# URL from which endpoints fetch content; becomes part of os-core. Without it each swupd command needs -u URL.\n\
+             # Endpoints fetch pointers from version-url, or from content-url if it is not set.\n",
         );
         for (key, url) in [("content-url", &self.content_url), ("version-url", &self.version_url)] {
             text.push_str(&match url {
@@ -118,13 +125,13 @@ impl Init {
     }
 }
 
-/// Asks the person at the terminal, if there is one, until the answer is a URL or empty.
+/// Asks on the terminal, if there is one, until the answer is a URL or empty.
 fn ask_for_url(ui: &Ui) -> Option<String> {
     if !ui.is_interactive() {
         return None;
     }
     loop {
-        let answer = ui.ask("Where will endpoints fetch content from? (https://…, or empty to decide later) ")?;
+        let answer = ui.ask("URL from which endpoints will fetch content (https://…, or empty to decide later): ")?;
         match base_url(&answer) {
             Ok(url) => return Some(url),
             Err(problem) => ui.warn(&problem),
@@ -132,7 +139,7 @@ fn ask_for_url(ui: &Ui) -> Option<String> {
     }
 }
 
-/// Makes a key (0600) and its certificate in new files.
+/// Creates a key (0600) and its certificate.
 pub(crate) fn make_key(
     organisation: &str,
     validity_days: u32,
@@ -144,7 +151,7 @@ pub(crate) fn make_key(
     let options =
         GenerateOptions { validity_days, passphrase: passphrase.map(Into::into), ..GenerateOptions::new(organisation) };
     let generated = generate(&options, unix_now())
-        .map_err(|error| CliError::new(Exit::Signing, "no certificate was made", error))?;
+        .map_err(|error| CliError::new(Exit::Signing, "failed to make a certificate", error))?;
     fresh.file(key, generated.key_pem.as_bytes(), 0o600)?;
     fresh.file(certificate, generated.certificate_pem.as_bytes(), 0o644)?;
     Certificate::from_pem(generated.certificate_pem.as_bytes()).map_err(|error| CliError::signing(certificate, error))
@@ -154,7 +161,7 @@ fn first_line(path: &Path) -> Result<String, CliError> {
     let text = String::from_utf8_lossy(&signing::read(path)?).into_owned();
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(line.to_owned()),
-        _ => Err(CliError::usage(format!("the first line of {} is empty: write the passphrase there", path.display()))),
+        _ => Err(CliError::usage(format!("the first line of {} is empty; write the passphrase there", path.display()))),
     }
 }
 
@@ -165,11 +172,11 @@ fn bundles() -> String {
 }
 
 const OWNER: &str = "\
-# All files belong to root on endpoints, whoever they belong to here. Without this line they belong to whom they do here.
+# Owner of all files on endpoints. Without this line, files keep the owners that they have here.
 ";
 
 const BUNDLES: &str = "\
-# One table for each folder here that is a bundle. Every bundle includes os-core by itself.
+# One table for each bundle: a folder here. Every bundle includes os-core automatically.
 [bundles.os-core]
 title = \"The base system\"
 

@@ -12,19 +12,19 @@ use crate::page::Page;
 use crate::signing::{SigningArgs, unix_now};
 use crate::ui::Ui;
 
-/// Move the pointers to a staged release, so that endpoints see it.
+/// Publish a staged release: the pointers move to it, and endpoints see it.
 ///
-/// With a release that the pointers name already, their signatures are renewed.
+/// If the pointers name the release already, they are signed again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Publish {
-    /// The release.
+    /// The release to publish.
     version: Version,
     #[command(flatten)]
     store: StoreArgs,
-    /// Publish a release that was retracted.
+    /// Publish a retracted release again.
     #[arg(long)]
     again: bool,
-    /// Move version/formatstaging/latest alone, which clients with `-F staging` take.
+    /// Move only version/formatstaging/latest, which clients with `-F staging` follow.
     #[arg(long)]
     staging: bool,
     #[command(flatten)]
@@ -48,7 +48,10 @@ impl Publish {
         for text in &published.overruled {
             ui.warn(&format!("allowed: {text}"));
         }
-        let text = format!("published {}: {}", published.version, conclusion(Some(published.generation)));
+        let text = match self.staging {
+            true => format!("release {} published on the staging channel only", published.version),
+            false => format!("release {} {}", published.version, conclusion(Some(published.generation))),
+        };
         ui.result(&published, &Page::of(text))?;
         Ok(Exit::Done)
     }

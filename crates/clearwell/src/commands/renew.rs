@@ -12,19 +12,20 @@ use crate::fresh::Fresh;
 use crate::page::Page;
 use crate::signing::{SigningArgs, anchor, unix_now};
 use crate::ui::Ui;
+use crate::values::whole_number;
 
-/// Give the signing certificate a later end: same key, same name, same serial number.
+/// Renew the signing certificate: a later end of validity, the same key, name and serial number.
 ///
-/// Endpoints that trust the one take what the other signs, old releases and new ones, so no endpoint is stranded: sign with
-/// the new file from then on, which is also what releases carry. Endpoints refuse to start once the certificate that they
-/// have has ended, so renew and release in time. docs/rotation.md has the steps, also for changing the key.
+/// Endpoints that trust either of the two accept signatures of both, on old and new releases, so all endpoints can update.
+/// Sign with the new file from then on; new releases carry it. Endpoints refuse every command once their certificate has
+/// expired, so renew and release in time. docs/rotation.md explains the steps, also for a new key.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Renew {
-    /// The file to write; the certificate itself is left as it is.
+    /// The file to write; the old certificate is not changed.
     #[arg(value_name = "PEM")]
     out: PathBuf,
-    /// Days from now until the new end.
-    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_VALIDITY_DAYS)]
+    /// Validity of the renewed certificate, in days from now.
+    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_VALIDITY_DAYS, value_parser = whole_number::<u32>)]
     validity_days: u32,
     #[command(flatten)]
     config: ConfigArgs,
@@ -33,6 +34,7 @@ pub(crate) struct Renew {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Renewed {
     certificate: PathBuf,
     valid_until: i64,
@@ -42,7 +44,7 @@ impl Renew {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let config = self.config.load()?;
         let path = self.signing.certificate.as_deref().or(config.certificate.as_deref());
-        let path = path.ok_or_else(|| CliError::usage("no certificate to renew: give --cert, and its --key"))?;
+        let path = path.ok_or_else(|| CliError::usage("no certificate given; use --cert and --key, or run in a mix folder"))?;
         let old = anchor(path)?;
         let key = self.signing.private_key(path, &config)?;
         let pem =
@@ -54,7 +56,7 @@ impl Renew {
         fresh.keep();
         let valid_until = certificate.not_after();
         let text = format!(
-            "made {}, valid until {}: sign with it, and with the same key, in place of {}",
+            "wrote {}, valid until {}; sign with it and the same key instead of {}",
             self.out.display(),
             Utc(valid_until),
             path.display()

@@ -13,19 +13,19 @@ use crate::page::Page;
 use crate::signing::{SigningArgs, unix_now};
 use crate::ui::Ui;
 
-/// Retract a release: the pointers move back to the one before, and the release is marked.
+/// Retract a published release: the pointers move back to an earlier one.
 ///
-/// Endpoints that have not updated yet no longer hear of it. Those that have updated stay on it, as swupd never goes
-/// back: for them, release a higher version with the old content, built on the one that was retracted (--min-version
-/// releases every file again). Content stays until gc. A staged release has nothing to retract: discard drops it.
+/// Endpoints that have not updated yet no longer see the release. Those that have updated stay on it, because swupd never
+/// goes back: for them, build a higher version on the retracted one (with --min-version, every file is released again). The
+/// content stays until gc. To drop a staged release, use discard.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Retract {
-    /// The release.
+    /// The release to retract.
     version: Version,
     #[command(flatten)]
     store: StoreArgs,
-    /// The release to move the pointers back to: an earlier one of its format that was published and not retracted.
-    /// Default: the newest of these.
+    /// The release to move the pointers back to: an earlier published one of the same format that is not retracted. Default:
+    /// the newest of these.
     #[arg(long, value_name = "N")]
     to: Option<Version>,
     #[command(flatten)]
@@ -45,7 +45,7 @@ impl Retract {
         let options = RetractOptions { to: self.to, allowed: self.allowed.rules(), now: unix_now() };
         let retracted = retract(self.version, &options, &mut writer, signer.as_ref())?;
         let mut text = Page::of(match retracted.pointers_at {
-            Some(version) => format!("retracted {}: pointers name {version}", retracted.version),
+            Some(version) => format!("retracted {}: the pointers name {version}", retracted.version),
             None => format!("retracted {}: no pointer names it", retracted.version),
         });
         text.append(&match FirstHalf::pending(&store)?.filter(|first| first.version == self.version) {
@@ -59,10 +59,11 @@ impl Retract {
 
 fn advice(retracted: &clearwell_generate::retract::Retracted, version: Version) -> Page {
     let next = retracted.next_version;
-    let why = "stay on it until there is a higher release";
-    let mut page = Page::of(format_args!("endpoints that took {version} {why}: put the trees right, then"));
+    let mut page = Page::of(format_args!(
+        "endpoints already on {version} stay on it until a higher version is published; correct the content, then run"
+    ));
     let _ = writeln!(page, "  clearwell build --version {next} --previous {version}");
-    let _ = writeln!(page, "or, if files of {version} must not stay in use,");
+    let _ = writeln!(page, "or, to replace every file of {version},");
     let _ = writeln!(page, "  clearwell build --version {next} --previous {version} --min-version {next}");
     page
 }
@@ -70,8 +71,8 @@ fn advice(retracted: &clearwell_generate::retract::Retracted, version: Version) 
 fn advice_on_first_half(first: &FirstHalf) -> Page {
     let FirstHalf { version, next_version, next_format, .. } = first;
     let mut page = Page::of(format_args!(
-        "endpoints that took {version} take themselves for {next_version} and look for updates in format {next_format}: \
-         carry them on with"
+        "endpoints already on {version} report version {next_version} and look for updates in format {next_format}; build \
+         the second half for them with"
     ));
     let _ = writeln!(page, "  clearwell build --format-bump new");
     page

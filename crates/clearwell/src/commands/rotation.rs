@@ -10,20 +10,20 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::page::Page;
 use crate::signing::{anchor, unix_now};
-use crate::ui::Ui;
+use crate::ui::{Ui, list};
 
-/// Show where the fleet stands while the signing key changes.
+/// Show the progress of a change of the signing key.
 ///
-/// For each release that endpoints may be on: which certificates it makes them trust, who signed it, and whether they can
-/// verify what the pointers name now. Says the next step. Ends with 0 if no release is stranded, with 1 otherwise.
-/// docs/rotation.md has the steps.
+/// For each release that endpoints may be on: the certificates that it makes them trust, its signer, and whether they can
+/// verify the release that the pointers name. Prints the next step. Exit code 0 if all endpoints can update, else 1.
+/// docs/rotation.md explains the steps.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RotationCommand {
     #[command(flatten)]
     store: StoreArgs,
-    /// The certificate that is to sign next, PEM. Default: that of clearwell.toml, else one that the newest release
-    /// carries and that does not sign.
-    #[arg(long = "next-cert", visible_alias = "cert", env = "CLEARWELL_NEXT_CERTIFICATE", value_name = "PEM")]
+    /// The next signing certificate, PEM. Default: that of clearwell.toml, else the one that the newest release carries in
+    /// addition to the signer's.
+    #[arg(long = "next-cert", aliases = ["next-certificate", "cert"], env = "CLEARWELL_NEXT_CERTIFICATE", value_name = "PEM")]
     next_certificate: Option<PathBuf>,
 }
 
@@ -40,19 +40,19 @@ impl RotationCommand {
 fn text(report: &Rotation) -> Page {
     let mut text = Page::default();
     let _ =
-        writeln!(text, "{:>10} {:>6}  {:10} {:6}  endpoints that update now", "release", "format", "trusts", "signer");
+        writeln!(text, "{:>10} {:>6}  {:10} {:6}  endpoints", "release", "format", "trusts", "signer");
     for release in &report.releases {
         let trusts = if release.trusts.is_empty() { "-".to_owned() } else { release.trusts.join(" ") };
         let signer = release.signed_by.as_deref().unwrap_or("-");
         let endpoints = match &release.endpoints {
-            Standing::Newest => "are on the newest release".to_owned(),
-            Standing::Update { to } => format!("get {to}"),
-            Standing::Unknown => "trust what they were given; this release carries no certificate".to_owned(),
-            Standing::Stranded { reason, .. } => format!("ARE STRANDED: {reason}"),
+            Standing::Newest => "on the newest release".to_owned(),
+            Standing::Update { to } => format!("can update to {to}"),
+            Standing::Unknown => "unknown: the release carries no certificate".to_owned(),
+            Standing::Stranded { reason, .. } => format!("CANNOT UPDATE: {reason}"),
         };
         let _ = writeln!(text, "{:>10} {:>6}  {trusts:10} {signer:6}  {endpoints}", release.version, release.format);
         if let Standing::Stranded { remedy, .. } = &release.endpoints {
-            let _ = writeln!(text, "{:38}help: {remedy}", "");
+            let _ = writeln!(text, "{:38}remedy: {remedy}", "");
         }
     }
     text.gap();
@@ -74,10 +74,9 @@ fn text(report: &Rotation) -> Page {
         );
     }
     if !report.check_update_fails.is_empty() {
-        let releases: Vec<String> = report.check_update_fails.iter().map(u32::to_string).collect();
         text.gap();
-        let _ =
-            writeln!(text, "\"swupd check-update\" fails on {}: it asks for latest_version only", releases.join(", "));
+        let releases = list(&report.check_update_fails);
+        let _ = writeln!(text, "\"swupd check-update\" fails on {releases}, because it reads only latest_version");
     }
     text.gap();
     let _ = writeln!(text, "next: {}", report.step);

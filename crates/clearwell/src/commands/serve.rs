@@ -18,29 +18,29 @@ use crate::ui::Ui;
 
 /// Serve a store to endpoints.
 ///
-/// Prints its addresses once it accepts connections. SIGTERM and SIGINT drain: /readyz turns, requests that run are
-/// finished, then the command ends with 0. SIGHUP reads the configuration and the certificates again.
+/// Prints its addresses once it accepts connections. SIGTERM and SIGINT drain the server: /readyz reports "not ready",
+/// running requests finish, then the command ends with exit code 0. SIGHUP reloads the configuration and certificates.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
-    /// The store. Default: that of clearwell.toml in this folder, whose certificate is then the signing-certificate too.
+    /// The store. Default: that of clearwell.toml in this folder; its certificate is then the default of --signing-cert.
     #[arg(long, env = "CLEARWELL_STORE", value_name = "DIR")]
     store: Option<PathBuf>,
-    /// A configuration file; config/serve.toml of the source shows every key. Options win over it.
+    /// The configuration file of the server; config/serve.toml of the source shows all keys. Options override it.
     #[arg(long, env = "CLEARWELL_SERVE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Say whether the configuration can be used with this store on this machine, and end.
+    /// Check that the configuration can be used with this store on this machine, and exit.
     #[arg(long)]
     check_config: bool,
     #[command(flatten)]
     settings: Settings,
 }
 
-/// How often files are looked at for changes.
+/// How often watched files are checked for changes.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Serve {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
-        // Before it is read: what is written meanwhile shows.
+        // Before the file is read, so that a later change is seen.
         let config_time = self.config.as_deref().and_then(changed);
         let mix = match &self.store {
             Some(_) => MixConfig::default(),
@@ -50,17 +50,17 @@ impl Serve {
         let store = Store::open(mix.store(self.store.as_deref())?)?;
         if self.check_config {
             Server::check(&config, store)?;
-            ui.result(&Checked { usable: true }, &Page::of("the configuration can be used"))?;
+            ui.result(&Checked { usable: true }, &Page::of("the configuration is usable"))?;
             return Ok(Exit::Done);
         }
-        // Requests have threads of their own; this one has the admin address, signals and files.
+        // Requests run on separate threads; this one serves the admin address, signals and watched files.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| CliError::new(Exit::Memory, "failed to start the runtime", error))?;
         let ended = runtime.block_on(async {
             let watch_files = config.watch_files;
-            // Before anybody can know that the server runs: without a listener the signal would end it.
+            // Before the addresses are printed: without a handler SIGHUP would end the process.
             let hangup = listen_for(SignalKind::hangup())?;
             let running = Server::bind(config, store).await?;
             announce(&running, ui)?;
@@ -73,13 +73,13 @@ impl Serve {
             running.drain().await;
             Ok(Exit::Done)
         });
-        // Reading that still waits for a disk must not hold up the end.
+        // Reads that still wait for a disk must not delay the exit.
         runtime.shutdown_background();
         ended
     }
 
-    /// Takes over changes until it is dropped: at SIGHUP, and when files change if they are watched. `watched` is when the
-    /// configuration was last changed before it was read.
+    /// Applies changes until it is dropped: on SIGHUP, and when watched files change. `watched` is the time of the
+    /// configuration file before it was read; `None` if files are not watched.
     async fn follow(
         &self,
         reloader: &Reloader,
@@ -98,7 +98,7 @@ impl Serve {
                 _ = ticks.tick(), if watched.is_some() => {
                     let now = times();
                     if now != seen {
-                        // Certificate and key are two files: what is still being written settles first.
+                        // Certificate and key are two files: wait until neither is being written any more.
                         (seen, settled) = (now, false);
                         continue;
                     }
@@ -116,13 +116,13 @@ impl Serve {
                 }
             };
             if let Err(error) = reloaded {
-                tracing::error!(error = error.to_string(), "the new configuration is refused; the old one stays");
+                tracing::error!(error = error.to_string(), "the new configuration is refused; the old one stays in use");
             }
             seen = times();
         }
     }
 
-    /// The file, the options over it, and what `clearwell.toml` has where both say nothing.
+    /// Options, then the file, then `clearwell.toml`.
     fn config(&self, mix: &MixConfig) -> Result<ServeConfig, CliError> {
         let (text, name) = match &self.config {
             None => (String::new(), String::from("the options")),
@@ -147,11 +147,13 @@ fn changed(path: &Path) -> Option<SystemTime> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Checked {
     usable: bool,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Addresses {
     listen: Option<String>,
     listen_tls: Option<String>,
@@ -159,7 +161,8 @@ struct Addresses {
     all: Vec<String>,
 }
 
-/// Prints where the server listens: with port 0 the kernel chose. The first of each kind has a name, and all have URLs.
+/// Prints the addresses of the server; with port 0 the kernel chose the port. JSON has the first address of each kind by
+/// name, and the URLs of all.
 pub(crate) fn announce(running: &Running, ui: &Ui) -> Result<(), CliError> {
     let addresses = Addresses {
         listen: running.addr().map(|address| address.to_string()),
@@ -170,7 +173,7 @@ pub(crate) fn announce(running: &Running, ui: &Ui) -> Result<(), CliError> {
     let mut page = Page::default();
     for found in running.listening() {
         let _ = match found.listener {
-            "admin" => writeln!(page, "metrics and health at {}/metrics", found.url()),
+            "admin" => writeln!(page, "metrics {}/metrics", found.url()),
             _ => writeln!(page, "serving {}", found.url()),
         };
     }
@@ -191,7 +194,7 @@ fn listen_for(kind: SignalKind) -> Result<Signal, CliError> {
     signal(kind).map_err(|error| CliError::new(Exit::Internal, "failed to listen for signals", error))
 }
 
-/// The runtime of commands that talk to a network.
+/// The runtime of commands that use the network.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -205,7 +208,7 @@ impl From<ServeError> for CliError {
     }
 }
 
-/// Keys of the configuration as they stood on the command line or in the environment.
+/// Keys of the configuration from the command line and the environment.
 #[derive(Debug, Default, Clone)]
 struct Settings(Vec<(&'static str, String)>);
 
@@ -213,9 +216,13 @@ impl Args for Settings {
     fn augment_args(command: Command) -> Command {
         KEYS.iter().fold(command, |command, key| {
             let variable = format!("CLEARWELL_SERVE_{}", key.name.replace('-', "_").to_uppercase());
+            // Options say "cert", as for all commands, where keys of files say "certificate".
+            let option = key.name.replace("certificate", "cert");
+            let hidden = (option != key.name).then_some(key.name);
             command.arg(
                 Arg::new(key.name)
-                    .long(key.name)
+                    .long(option)
+                    .aliases(hidden)
                     .value_name(key.value)
                     .help(key.help)
                     .env(variable)

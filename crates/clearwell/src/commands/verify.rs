@@ -20,25 +20,26 @@ use crate::names::{require_format, require_release, unknown};
 use crate::page::Page;
 use crate::signing::{self, TrustArgs, UNCHECKED};
 use crate::ui::{Ui, bytes_text, count};
+use crate::values::{positive_number, rate_or_none, whole_number};
 
-/// Do what an endpoint does, and say whether it succeeds.
+/// Install and update as an endpoint does, and report whether it succeeds.
 ///
 /// Installs every bundle in a scratch root, updates from earlier releases, checks signatures and compares every hash, as
-/// swupd would; says what a client would have had to fetch individually. Works on a store, a server, or any www tree; by
-/// default on the store of clearwell.toml. Ends with 0, with 1 if an endpoint would fail, with 10 if the server does not
-/// answer.
+/// swupd does; lists the files that no pack contains and that clients must fetch individually. Works on a store, a server or
+/// a www tree; by default on the store of clearwell.toml. Exit code 0: success; 1: an endpoint would fail; 10: the server
+/// does not respond.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("from-where").args(["store", "url", "www"]))]
 pub(crate) struct Verify {
     #[command(flatten)]
     store: StoreArgs,
-    /// A server: the base of the content tree. Without a value: content-url of clearwell.toml, and its version-url.
+    /// Verify a server: the base URL of its content. Without a value: content-url and version-url of clearwell.toml.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     url: Option<String>,
-    /// A www tree.
+    /// Verify a www tree.
     #[arg(long, value_name = "DIR")]
     www: Option<PathBuf>,
-    /// The base of version/ where it differs from --url.
+    /// The base URL of version/, if it differs from --url.
     #[arg(long, value_name = "URL", requires = "url")]
     version_url: Option<String>,
     /// The releases to verify. Default: the newest.
@@ -47,40 +48,41 @@ pub(crate) struct Verify {
     /// Earlier releases to update from.
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     from: Vec<Version>,
-    /// The bundles. Default: all.
+    /// The bundles to install. Default: all.
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     bundles: Vec<BundleName>,
-    /// The format of the pointers. Default: for a store the newest one, else 30.
+    /// The format whose pointer to follow. Default: the newest of a store, else 30.
     #[arg(long, value_name = "F")]
     format: Option<FormatNumber>,
     #[command(flatten)]
     trust: TrustArgs,
-    /// Check no signatures, as swupd does with this option.
+    /// Do not check signatures, as swupd with this option.
     #[arg(long, conflicts_with = "certificate")]
     nosigcheck: bool,
-    /// Authorities for TLS, PEM. Default: those of the system.
+    /// Certificates of TLS authorities to trust, PEM. Default: those of the system.
     #[arg(long, value_name = "PEM", requires = "url")]
     ca: Option<PathBuf>,
-    /// A client certificate with its key, PEM.
+    /// A TLS client certificate with its key, PEM.
     #[arg(long, value_name = "PEM", requires = "url")]
     client_cert: Option<PathBuf>,
-    /// Do not fetch every fullfile.
+    /// Do not fetch and check all fullfiles.
     #[arg(long)]
     skip_fullfiles: bool,
-    /// Where scratch roots are made. Default: the system's folder for temporary files.
+    /// The folder for scratch roots. Default: the system's folder for temporary files.
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Wait between retries.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
+    /// Time to wait before a failed request is repeated.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = whole_number::<u64>)]
     retry_seconds: u64,
-    /// Give up a request after this time without a connection or a byte. Stock swupd waits 30 and 120 seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Give up a request after this time without a connection or a byte. Stock swupd waits 30 seconds for the connection and
+    /// 120 for a byte.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = positive_number)]
     timeout_seconds: u64,
-    /// Give up a download with fewer bytes per second than this, over --timeout-seconds. Stock swupd takes any.
-    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
-    lowest_rate: u64,
-    /// Give up after this time in all.
-    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Give up a download that is slower than this over --timeout-seconds; 0 for no limit, as stock swupd.
+    #[arg(long, alias = "lowest-rate", value_name = "RATE", default_value = "4KiB/s", value_parser = rate_or_none)]
+    min_rate: u64,
+    /// Give up after this total time.
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = positive_number)]
     limit_seconds: u64,
 }
 
@@ -89,7 +91,7 @@ impl Verify {
         let config = self.store.config.load()?;
         let (source, newest_format) = self.source(&config)?;
         if let Some(scratch) = self.scratch.as_deref().filter(|scratch| !scratch.is_dir()) {
-            let text = format!("there is no folder {}; give --scratch one that exists", scratch.display());
+            let text = format!("there is no folder {}; use an existing folder for --scratch", scratch.display());
             return Err(CliError::plain(Exit::Input, text));
         }
         let format = self.format.or(newest_format).unwrap_or(FormatNumber::new(30).expect("not zero"));
@@ -108,7 +110,7 @@ impl Verify {
             time_limit: Some(Duration::from_secs(self.limit_seconds)),
             endpoint,
         };
-        let report = interruptible(ui, "nothing was changed and nothing stays", || {
+        let report = interruptible(ui, "nothing was changed", || {
             runtime()?.block_on(async {
                 tokio::select! {
                     report = verify(source, &options, ui) => Ok(report?),
@@ -158,7 +160,7 @@ impl Verify {
         let url = match of_config {
             Some(config) => config.content_url.as_deref().ok_or_else(|| {
                 CliError::usage(
-                    "--url without a value takes content-url of clearwell.toml, and there is none: give it one",
+                    "--url without a value uses content-url of clearwell.toml, which is not set; give the URL",
                 )
             })?,
             None => url,
@@ -170,14 +172,14 @@ impl Verify {
         }
         http.connect_timeout = Duration::from_secs(self.timeout_seconds);
         http.idle_timeout = Duration::from_secs(self.timeout_seconds);
-        http.lowest_rate = self.lowest_rate;
+        http.lowest_rate = self.min_rate;
         http.ca_pem = self.ca.as_deref().map(signing::read).transpose()?;
         http.client_pem = self.client_cert.as_deref().map(signing::read).transpose()?;
         Ok(HttpSource::new(&http)?)
     }
 }
 
-/// Why nothing could be verified: what the first request met.
+/// Why nothing could be verified: the result of the first request.
 fn no_answer(report: &VerifyReport) -> String {
     let first =
         report.problems().first().map_or_else(|| "no request was answered".to_owned(), |(_, first)| first.to_string());
@@ -205,14 +207,14 @@ fn text(report: &VerifyReport) -> Page {
     }
     let left = report.fetched_one_by_one().count().saturating_sub(SHOWN);
     if left > 0 {
-        let _ = writeln!(text, "  and {left} more; --json lists all");
+        let _ = writeln!(text, "  and {left} more; --json lists them all");
     }
     for outcome in report.checks.iter().filter(|outcome| !outcome.report.not_updated.is_empty()) {
         let paths = &outcome.report.not_updated;
         let named: Vec<String> = paths.iter().take(SHOWN).map(ToString::to_string).collect();
-        let more = if paths.len() > SHOWN { ", … --json lists all" } else { "" };
-        let (check, count, named) = (&outcome.check, paths.len(), named.join(", "));
-        let _ = writeln!(text, "  WARNING {check}: updates do not touch {count} paths: {named}{more}");
+        let more = if paths.len() > SHOWN { ", …; --json lists them all" } else { "" };
+        let (check, paths, named) = (&outcome.check, count(paths.len() as u64, "path"), named.join(", "));
+        let _ = writeln!(text, "  WARNING in {check}: updates do not change {paths}: {named}{more}");
     }
     for (check, problem) in report.problems() {
         let _ = writeln!(text, "  PROBLEM in {check}: {problem}");
@@ -225,5 +227,5 @@ fn text(report: &VerifyReport) -> Page {
     text
 }
 
-/// How many files or paths of a kind a person is shown.
+/// Number of files or paths of a kind in the text; JSON has them all.
 const SHOWN: usize = 20;

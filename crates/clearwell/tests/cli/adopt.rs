@@ -25,7 +25,7 @@ fn a_mixers_tree_is_adopted_and_built_upon() {
     let ended = workspace.build(&["--json"]).expect(7);
     assert_eq!(ended.json()["exit"], 7);
     let ended = ended.says(&["builds on version 20", "clearwell adopt", "update/www", "--store store"]);
-    assert!(ended.error().contains("take its releases over first"));
+    assert!(ended.error().contains("adopt its releases first"));
     assert!(!workspace.mix.path("store").exists());
 
     let adopt = ["adopt", "mix/update/www", "--store", "store", "--cert", "Swupd_Root.pem", "--json"];

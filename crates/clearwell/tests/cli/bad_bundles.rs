@@ -78,7 +78,7 @@ fn paths_that_updates_do_not_touch_are_listed() {
     mix.build(&[]).expect(0).says(&listed);
     let ended = mix.run(&["verify", "--store", "store", "--cert", "Swupd_Root.pem"]).expect(0);
     assert!(
-        ended.stdout.contains("WARNING install 10: updates do not touch 1 paths: /etc/libs.conf"),
+        ended.stdout.contains("WARNING in install 10: updates do not change 1 path: /etc/libs.conf"),
         "{}",
         ended.stdout
     );

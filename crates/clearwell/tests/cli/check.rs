@@ -26,7 +26,7 @@ fn a_sound_store_is_sound() {
     // Two MoMs with two signatures each, and two pointers.
     assert_eq!(shown["signatures"], 6);
     let text = mix.run(&["check", "--store", "store", "--quick", "--jobs", "1"]).expect(0).stdout;
-    assert!(text.contains("the store is sound") && text.contains("2 versions"), "{text}");
+    assert!(text.contains("the store is undamaged") && text.contains("2 versions"), "{text}");
     assert!(!mix.path("store/meta/check").exists(), "the journal is gone at the end");
 }
 
@@ -45,7 +45,7 @@ fn findings_say_what_where_and_who_would_notice() {
         (&serde_json::json!([20]), &serde_json::json!(["os-core"]))
     );
     let text = mix.run(&["check", "--store", "store"]).expect(1).stdout;
-    for part in ["pack-os-core-from-0.tar", "SHA-256", "noticed by endpoints", "os-core", "--repair", "DAMAGED"] {
+    for part in ["pack-os-core-from-0.tar", "SHA-256", "affects endpoints", "os-core", "--repair", "check FAILED"] {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
     let quick = check(&mix, &["--quick"], 1);
@@ -63,10 +63,10 @@ fn repair_puts_back_the_released_bytes_and_keeps_the_damaged_ones() {
     clearwell_testkit::cut_off(&harmed[1]);
     // Not both of the MoM's: the archive comes back from the plain file and the signature beside it.
     let shown = check(&mix, &["--repair"], 12);
-    assert_eq!(shown["repair"]["left"], serde_json::json!([]));
+    assert_eq!(shown["repair"]["not-repaired"], serde_json::json!([]));
     assert_eq!(shown["repair"]["repaired"].as_array().unwrap().len(), 2);
     assert_eq!(shown["repair"]["repaired"][0]["how"], "same-bytes");
-    for aside in shown["repair"]["aside"].as_array().unwrap() {
+    for aside in shown["repair"]["moved-aside"].as_array().unwrap() {
         assert!(mix.path("store").join(aside.as_str().unwrap()).exists(), "{aside}");
     }
     before.assert_same(&mix.kept());
@@ -90,9 +90,9 @@ fn what_cannot_be_repaired_is_left_and_said() {
         fs::write(entry.unwrap().path(), "").unwrap();
     }
     let shown = check(&mix, &["--repair"], 1);
-    assert!(!shown["repair"]["left"].as_array().unwrap().is_empty());
+    assert!(!shown["repair"]["not-repaired"].as_array().unwrap().is_empty());
     let text = mix.run(&["check", "--store", "store", "--repair"]).expect(1).stdout;
-    assert!(text.contains("LEFT") && text.contains("restore it from a backup"), "{text}");
+    assert!(text.contains("NOT REPAIRED") && text.contains("restore it from a backup"), "{text}");
     // The release before is as good as ever.
     mix.run(&["verify", "--store", "store", "--version", "10", "--cert", "Swupd_Root.pem", "--retry-seconds", "0"])
         .expect(0);

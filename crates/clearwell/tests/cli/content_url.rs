@@ -4,7 +4,7 @@ use crate::mix::Mix;
 use crate::run::{Ended, run};
 use crate::workspace::Workspace;
 
-const MISSING: &str = "does not tell endpoints where to fetch content";
+const MISSING: &str = "the release has no content URL";
 
 #[track_caller]
 fn warns(ended: Ended, says: &[&str]) {

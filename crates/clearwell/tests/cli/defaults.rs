@@ -26,7 +26,7 @@ fn trees_go_on_where_the_store_is() {
     );
     assert_eq!(numbers(&mix, &["--config", "more.toml", "--version", "50", "--previous", "20"]), (50, 20, 29));
     let made = mix.run(&["releases", "show", "50", "--store", "store", "--json"]).expect(0).json();
-    assert!(made["record"]["artifacts"].get("delta_pack").is_none(), "deltas = 0 makes none");
+    assert!(made["record"]["artifacts"].get("delta-pack").is_none(), "deltas = 0 makes none");
 }
 
 #[test]

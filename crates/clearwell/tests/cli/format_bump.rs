@@ -111,7 +111,7 @@ fn what_is_not_the_second_half_is_refused_after_the_first() {
     let mix = Mix::changed();
     mix.refuses(&["build", "--format-bump", "new"], 4, &["first half", "has not been built", "--format-bump old"]);
     mix.refuses(&["build", "--format-bump", "old", "--next-format", "30"], 2, &["--next-format 30 is not above 30"]);
-    mix.refuses(&["build", "--format-bump", "old", "--format", "31"], 2, &["is in format 30", "--next-format"]);
+    mix.refuses(&["build", "--format-bump", "old", "--format", "31"], 2, &["stays in format 30", "--next-format"]);
     mix.build(&["--format-bump", "old"]).expect(0);
     mix.change("thirty");
     // An endpoint on the first half finds no update now, so it cannot be verified by what is installed.
@@ -127,7 +127,7 @@ fn what_is_not_the_second_half_is_refused_after_the_first() {
     for (args, code, says) in [
         (&["--format", "32"][..], 4, "--format says 32"),
         (&["--format", "30"], 4, "look for updates in format 31"),
-        (&["--version", "40"], 4, "take themselves for 30"),
+        (&["--version", "40"], 4, "report version 30"),
         (&["--min-version", "20"], 2, "leave out --min-version"),
         (&["--next-format", "31"], 2, "--next-format belongs to --format-bump old"),
         // Endpoints on 20 would never get the new content.
@@ -139,11 +139,11 @@ fn what_is_not_the_second_half_is_refused_after_the_first() {
     mix.build(&["--format-bump", "new", "--format", "31", "--version", "30", "--previous", "20"]).expect(0);
     mix.verify("10,20");
     mix.change("forty");
-    mix.refuses(&["build", "--format-bump", "new"], 4, &["release 30, the second half of 20, is published"]);
-    mix.refuses(&["build", "--format", "30"], 4, &["--format says format 30", "release 30 before it is in format 31"]);
+    mix.refuses(&["build", "--format-bump", "new"], 4, &["release 30, the second half of 20, is already published"]);
+    mix.refuses(&["build", "--format", "30"], 4, &["--format asks for format 30", "the previous release 30 has format 31"]);
     mix.refuses(&["build", "--format", "32"], 5, &["format-boundary"]);
     mix.put("clearwell.toml", fs::read_to_string(mix.path("clearwell.toml")).unwrap() + "format = 30\n");
-    mix.refuses(&["build"], 4, &["the configuration file says format 30"]);
+    mix.refuses(&["build"], 4, &["the configuration file asks for format 30"]);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn halves_may_be_staged() {
     mix.build(&["--format-bump", "old", "--stage"]).expect(0);
     mix.build(&["--version", "30"])
         .expect(5)
-        .says(&["release 20 is the first half", "discard it, as it is not published"]);
+        .says(&["release 20 is the first half", "drop the first half with discard"]);
     mix.build(&["--format-bump", "new", "--stage"]).expect(0);
     let verify = |version: &str, from: &str| {
         mix.run(&["verify", "--store", "store", "--version", version, "--from", from, "--retry-seconds", "0"])
@@ -215,7 +215,7 @@ fn halves_may_be_staged() {
 fn a_second_half_before_its_first_tells_who_stays() {
     let mix = with_legacy();
     mix.build(&["--format-bump", "old", "--stage"]).expect(0);
-    let told = "endpoints of format 30 do not come to format 31: release 20, the first half, is staged";
+    let told = "endpoints in format 30 cannot reach format 31: release 20, the first half, is staged";
     mix.build(&["--format-bump", "new"]).expect(0).says(&[told, "clearwell publish 20"]);
     mix.run(&["publish", "20"]).expect(0);
     mix.verify("10,20");
@@ -327,11 +327,11 @@ fn the_content_of_a_workspace_has_to_lead_to_the_new_format() {
         workspace.build(args).expect(code).says(says);
         before.assert_same(&workspace.mix.kept());
     };
-    refused(&["--format-bump", "old", "--next-format", "32"], 3, &["content of 20 says format 31", "format 32"]);
+    refused(&["--format-bump", "old", "--next-format", "32"], 3, &["content of 20 names format 31", "format 32"]);
     image(&workspace, 20, 30, "30");
-    refused(&["--format-bump", "old"], 3, &["content of 20 says format 30", "version of the second half"]);
+    refused(&["--format-bump", "old"], 3, &["content of 20 names format 30", "version of the second half"]);
     image(&workspace, 20, 20, "31");
-    refused(&["--format-bump", "old"], 3, &["says format 31 and version 20"]);
+    refused(&["--format-bump", "old"], 3, &["names format 31 and version 20"]);
     // A version that exists cannot be the second half.
     image(&workspace, 20, 30, "31");
     image(&workspace, 30, 30, "30");
@@ -347,7 +347,7 @@ fn a_gap_between_the_halves_is_what_the_content_says() {
     assert_eq!(numbers(workspace.build(&["--format-bump", "old", "--increment", "--json"])), (20, 10, 30));
     assert_eq!(workspace.text("mix/mixversion"), "35");
     workspace.mix.put("mix/mixversion", "40");
-    workspace.build(&["--format-bump", "new"]).expect(4).says(&["mixversion says 40", "take themselves for 35"]);
+    workspace.build(&["--format-bump", "new"]).expect(4).says(&["mixversion says 40", "report version 35"]);
     workspace.mix.put("mix/mixversion", "35");
     assert_eq!(numbers(workspace.build(&["--format-bump", "new", "--json"])), (35, 10, 33));
     workspace.mix.verify("10,20");

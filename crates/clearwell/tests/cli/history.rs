@@ -65,7 +65,7 @@ fn the_version_built_last_is_the_default_as_for_mixer() {
 
 #[test]
 fn a_workspace_that_says_nothing_or_something_else_is_refused() {
-    let two_ways = ["--previous 10", "--allow second-history", "a store of its own"];
+    let two_ways = ["--previous 10", "--allow second-history", "a new store"];
     for (said, code, says) in [
         // mixer goes on and loses the history.
         ((None, None), 4, &two_ways[..]),
@@ -101,16 +101,16 @@ fn a_workspace_that_was_left_behind_is_refused() {
     workspace.mix.put("mix/mixversion", "30");
     workspace.build(&[]).expect(4).says(&[
         "mixer.state names 10",
-        "last release is 20",
+        "last release in the store is 20",
         "--previous 20",
         "--previous 10",
     ]);
-    // What was taken back is what endpoints may have.
+    // Endpoints may be on a retracted release.
     workspace
         .mix
         .run(&["retract", "20", "--store", "store", "--certificate", "Swupd_Root.pem", "--key", "private.pem"])
         .expect(0);
-    workspace.build(&[]).expect(4).says(&["mixer.state names 10", "last release is 20", "--previous 20"]);
+    workspace.build(&[]).expect(4).says(&["mixer.state names 10", "last release in the store is 20", "--previous 20"]);
     let outcome = workspace.build(&["--previous", "20", "--json"]).expect(0).json();
     assert_eq!(outcome["previous"], 20);
     workspace.mix.verify("10,20");
@@ -119,7 +119,7 @@ fn a_workspace_that_was_left_behind_is_refused() {
 #[test]
 fn another_history_needs_the_explicit_word() {
     let mix = Mix::changed();
-    let two_ways = ["second-history", "--previous 10", "a store of its own"];
+    let two_ways = ["second-history", "--previous 10", "a new store"];
     mix.refuses(&["build", "--previous", "0"], 5, &two_ways);
     mix.refuses(&["build", "--previous", "0", "--version", "20", "--stage"], 5, &two_ways);
     mix.build(&["--previous", "0", "--allow", "second-history"]).expect(0).says(&["allowed: second-history"]);
@@ -170,7 +170,7 @@ fn a_workspace_is_not_incremented_past_the_last_version() {
     for version in [2_147_483_647, 2_147_483_638] {
         let workspace = Workspace::new(version, 0);
         workspace.image(version, "one");
-        workspace.build(&["--increment"]).expect(4).says(&["no version is left", &version.to_string()]);
+        workspace.build(&["--increment"]).expect(4).says(&["no version 10 above", &version.to_string()]);
         assert!(!workspace.mix.path("store").exists(), "nothing is released");
         assert_eq!(workspace.text("mix/mixversion"), version.to_string());
         workspace.build(&[]).expect(0);

@@ -15,7 +15,7 @@ fn a_new_mix_is_complete_and_never_overwritten() {
     let mode = |file: &str| fs::metadata(mix.join(file)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("private.pem"), 0o600);
     assert_eq!(mode("Swupd_Root.pem"), 0o644);
-    let days = (made["valid_until"].as_i64().unwrap() - unix_now()) / 86_400;
+    let days = (made["valid-until"].as_i64().unwrap() - unix_now()) / 86_400;
     assert!((3650..=3653).contains(&days), "{days}");
 
     let files = || -> Vec<_> {
@@ -101,7 +101,7 @@ fn the_demo_runs_whole_and_heeds_no_configuration() {
     assert!(shown["url"].as_str().unwrap().starts_with("http://127.0.0.1:"));
     for part in ["install", "update"] {
         assert_eq!(shown[part]["problems"], serde_json::json!([]), "{part}");
-        assert_eq!(shown[part]["fetched_one_by_one"], serde_json::json!([]), "{part}");
+        assert_eq!(shown[part]["fetched-individually"], serde_json::json!([]), "{part}");
     }
     let verify = ["verify", "--store", "demo/store", "--cert", "demo/Swupd_Root.pem", "--from", "10,20"];
     mix.run(&verify).expect(0);
@@ -113,7 +113,7 @@ fn the_demo_runs_whole_and_heeds_no_configuration() {
         clearwell(mix.dir(), &["demo", "--once", "--progress", "none"]).env("TMPDIR", &temporary).output().unwrap();
     assert!(status.status.success());
     let text = String::from_utf8(status.stdout).unwrap();
-    assert!(text.contains("Three versions are released") && text.contains("clearwell releases diff 10 20"), "{text}");
+    assert!(text.contains("Three versions are published") && text.contains("clearwell releases diff 10 20"), "{text}");
     assert_eq!(temporary.read_dir().unwrap().count(), 0, "a demo without --dir leaves nothing behind");
     mix.run(&["demo", "--once", "--dir", "demo"]).expect(9).says(&["demo"]);
 }

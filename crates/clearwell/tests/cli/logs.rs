@@ -116,7 +116,7 @@ fn every_address_is_said_with_its_real_port() {
         .map(|((_, tls), address)| format!("http{}://{address}", if *tls { "s" } else { "" }))
         .collect();
     assert_eq!(server.printed["all"], serde_json::json!(urls));
-    let first = [server.address("listen"), server.address("listen_tls"), server.address("admin")];
+    let first = [server.address("listen"), server.address("listen-tls"), server.address("admin")];
     assert_eq!(first, [addresses[0], addresses[3], addresses[4]]);
 }
 
@@ -124,7 +124,7 @@ fn every_address_is_said_with_its_real_port() {
 fn handshakes_that_fail_are_said_and_cannot_flood_the_log() {
     let mix = Mix::released();
     let server = Logged::start(&mix, &[&TLS[..], &ADDRESSES].concat());
-    let tls = server.address("listen_tls");
+    let tls = server.address("listen-tls");
     let mut clients = Vec::new();
     for _ in 0..30 {
         let mut stream = TcpStream::connect(&tls).unwrap();

@@ -98,12 +98,12 @@ impl Mix {
 
     /// The releases as `clearwell releases --json` lists them.
     pub(crate) fn releases(&self) -> Value {
-        self.run(&["releases", "--store", "store", "--json"]).expect(0).json()
+        self.run(&["releases", "--store", "store", "--json"]).expect(0).json()["releases"].take()
     }
 
     /// The version that endpoints see.
     pub(crate) fn newest(&self) -> Option<u64> {
-        let points = |line: &Value| line["pointed_at_by"].as_array().unwrap().contains(&"latest_version".into());
+        let points = |line: &Value| line["pointers"].as_array().unwrap().contains(&"latest_version".into());
         self.releases()
             .as_array()
             .unwrap()

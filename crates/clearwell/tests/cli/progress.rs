@@ -246,7 +246,7 @@ fn init_asks_at_a_terminal_for_the_url() {
     ] {
         let (code, shown) = on_terminal(80, typed, with(&mix, &["init", name], &[]));
         assert_eq!(code, Some(0), "{shown}");
-        assert!(shown.contains("Where will endpoints fetch content from?"), "{shown}");
+        assert!(shown.contains("URL from which endpoints will fetch content"), "{shown}");
         let config = std::fs::read_to_string(mix.path(name).join("clearwell.toml")).unwrap();
         assert!(config.contains(expected), "{config}");
     }

@@ -39,8 +39,8 @@ fn releases_are_listed_shown_and_compared() {
     mix.put("trees/games/usr/bin/game", "game\n");
     mix.build(&[]).expect(0);
     let lines = mix.releases();
-    assert_eq!(lines[0]["pointed_at_by"], json!([]));
-    assert_eq!(lines[1]["pointed_at_by"], json!(["format30/latest", "latest_version"]));
+    assert_eq!(lines[0]["pointers"], json!([]));
+    assert_eq!(lines[1]["pointers"], json!(["format30/latest", "latest_version"]));
     assert_eq!((&lines[1]["bundles"], &lines[1]["previous"]), (&json!(4), &json!(10)));
     let ask = |args: &[&str]| mix.run(&[&["releases", "--store", "store"], args].concat());
     assert!(ask(&[]).expect(0).stdout.contains("format30/latest"));
@@ -51,12 +51,12 @@ fn releases_are_listed_shown_and_compared() {
     assert!(text.contains("release 20, format 30") && text.contains("editor") && text.contains("trees"), "{text}");
 
     let diff = ask(&["diff", "10", "20", "--json"]).expect(0).json();
-    assert_eq!(diff["bundles_added"], json!(["games"]));
+    assert_eq!(diff["bundles-added"], json!(["games"]));
     let editor = diff["bundles"].as_array().unwrap().iter().find(|bundle| bundle["bundle"] == "editor").unwrap();
     assert_eq!(editor["added"], json!(["/usr/share/editor", "/usr/share/editor/new"]));
     assert_eq!(editor["removed"], json!(["/usr/bin/edit"]));
     assert!(ask(&["diff", "20", "10"]).expect(0).stdout.contains("- bundle games"));
-    assert!(ask(&["diff", "20", "20"]).expect(0).stdout.contains("hold the same"));
+    assert!(ask(&["diff", "20", "20"]).expect(0).stdout.contains("have the same content"));
 
     for (args, says) in [(&["show", "99"][..], "no release 99"), (&["diff", "10", "99"], "no release 99")] {
         mix.refuses(&[&["releases", "--store", "store"], args].concat(), 4, &[says]);
@@ -83,14 +83,14 @@ fn a_path_is_explained() {
     let explain = |args: &[&str]| mix.run(&[&["releases", "explain", "--store", "store"], args].concat());
     let text = explain(&["20", "/usr/share/text"]).expect(0).stdout;
     for part in
-        ["/usr/share/text in os-core 20", "changed in this release; before, it was of 10", "20/files/", "from 10"]
+        ["/usr/share/text in os-core 20", "last changed in 20; previously 10", "20/files/", "from 10"]
     {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
     let text = explain(&["20", "/usr/bin/edit"]).expect(0).stdout;
-    assert!(text.contains("in editor 10") && text.contains("the store begins with 10"), "{text}");
+    assert!(text.contains("in editor 10") && text.contains("released in 10, the first release"), "{text}");
     let document = explain(&["20", "/usr/share/text", "--json"]).expect(0).json();
-    assert_eq!((&document[0]["version"], &document[0]["updates"][0]["from"]), (&20.into(), &10.into()));
+    assert_eq!((&document["entries"][0]["version"], &document["entries"][0]["updates"][0]["from"]), (&20.into(), &10.into()));
     explain(&["20", "/nowhere"]).expect(3).says(&["/nowhere", "no bundle of release 20"]);
     explain(&["20", "nowhere"]).expect(2);
 }

@@ -27,8 +27,8 @@ fn a_dry_run_says_what_goes_and_changes_nothing() {
     let shown = mix.run(&args).expect(0).json();
     assert_eq!(shown["dry-run"], true);
     assert_eq!(shown["kept"], serde_json::json!([{ "version": 30, "reasons": ["pointer", "last"] }]));
-    let fates: Vec<_> = shown["changes"].as_array().unwrap().iter().map(|change| &change["fate"]).collect();
-    assert_eq!(fates, ["remnant", "remnant", "trimmed"]);
+    let outcomes: Vec<_> = shown["changes"].as_array().unwrap().iter().map(|change| &change["outcome"]).collect();
+    assert_eq!(outcomes, ["remnant", "remnant", "trimmed"]);
     assert!(shown["bytes"].as_u64() > Some(1000));
     before.assert_same(&mix.kept());
     mix.run(&["gc", "--store", "store", "--keep", "1", "--dry-run"]).expect(0).says(&[]);

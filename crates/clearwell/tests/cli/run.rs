@@ -187,7 +187,7 @@ impl Server {
         }
         let addresses: Value = serde_json::from_str(&text).unwrap();
         let address = |key: &str| addresses[key].as_str().unwrap().to_owned();
-        let listen_tls = addresses["listen_tls"].as_str().map(str::to_owned);
+        let listen_tls = addresses["listen-tls"].as_str().map(str::to_owned);
         Self { running, listen: address("listen"), listen_tls, admin: address("admin") }
     }
 

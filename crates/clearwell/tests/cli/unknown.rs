@@ -108,7 +108,7 @@ fn unknown_names_are_refused_everywhere() {
         (2, "verify --url nosuch", &["nosuch", "http://"]),
         (2, "verify --url ftp://nosuch", &["ftp://nosuch", "http://"]),
         (2, "verify --bundles a/b", &["a/b", "--bundles"]),
-        (2, "releases explain 20 nosuch", &["nosuch"]),
+        (2, "releases explain 20 nosuch", &["nosuch", "paths start with /"]),
         (2, "serve --listen nosuch", &["listen", "nosuch"]),
         (2, "serve --access-log nosuch", &["access-log", "nosuch"]),
         (2, "serve --client-certificates nosuch", &["client-certificates", "nosuch"]),

@@ -64,7 +64,7 @@ async fn a_sound_store_is_clean() {
     assert!(report.checks[4].report.checked > 20);
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["checks"][1]["check"], "install 20");
-    assert_eq!(json["checks"][1]["report"]["exit_code"], 0);
+    assert_eq!(json["checks"][1]["report"]["exit-code"], 0);
 }
 
 #[tokio::test]

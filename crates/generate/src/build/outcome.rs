@@ -129,7 +129,7 @@ const SLOWEST: usize = 5;
 pub(super) fn count(made: &[Made]) -> BTreeMap<&'static str, MadeCounts> {
     let mut counts: BTreeMap<_, MadeCounts> = BTreeMap::new();
     for made in made {
-        let counts = counts.entry(made.artifact.kind().as_str()).or_default();
+        let counts = counts.entry(made.artifact.kind().name()).or_default();
         counts.number += 1;
         counts.bytes += made.meta.size;
         counts.reused += u64::from(made.reused);

@@ -287,6 +287,6 @@ fn finished_work_is_used_again_and_damaged_work_is_not() {
     let outcome = mix.build(10, None, &store);
     let fullfiles = outcome.made["fullfile"];
     assert_eq!(fullfiles.reused, fullfiles.number - damaged);
-    assert_eq!(outcome.made["zero_pack"].reused, 2);
+    assert_eq!(outcome.made["zero-pack"].reused, 2);
     assert!(snapshot(&root) == snapshot(clean.root()));
 }

@@ -67,7 +67,7 @@ fn manifests_are_there_plain_in_archives_and_signed() {
     let record = store.record(version(10)).unwrap();
     assert_eq!(record.bundles.len(), 3);
     assert_eq!(outcome.made["fullfile"].number, record.artifacts["fullfile"].number);
-    assert_eq!(outcome.made["zero_pack"].number, 3);
+    assert_eq!(outcome.made["zero-pack"].number, 3);
     assert_eq!((outcome.version, outcome.previous, outcome.signed), (10, 0, true));
     assert!(outcome.bundles.iter().all(|bundle| bundle.zero_pack_bytes.is_some()));
 }

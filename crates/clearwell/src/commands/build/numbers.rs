@@ -1,7 +1,9 @@
-//! The numbers of a release: what is typed, then what `clearwell.toml`, the workspace and the store say.
+//! Version, previous version and format of a release: from the options, else from `clearwell.toml`, the workspace and the
+//! store.
 //!
-//! A build continues the history of its store. A workspace that would begin another, and a release that would leave a
-//! format bump half done, are refused here, before a tree is read. The guard holds every release against the same rules.
+//! A build continues the history of its store. A workspace that would begin another history, and a release that would
+//! leave a format bump unfinished, are refused here, before a tree is read. The guard checks every release by the same
+//! rules.
 
 use std::path::Path;
 
@@ -12,7 +14,8 @@ use clearwell_generate::inputs::{Release, following};
 use clearwell_generate::source::mix::{PreviousVersion, Workspace};
 use clearwell_store::{ReleaseState, Store};
 
-use super::{Build, Source};
+use super::Build;
+use super::source::Source;
 use crate::config::MixConfig;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -60,8 +63,7 @@ impl Build {
                 return Err(lost_record(lost, store));
             }
             match source {
-                // The build itself tells whether this version is there to be continued; its own release is not the one
-                // before.
+                // A staged release of this version is built again; it is not its own previous release.
                 _ if store.has_release(version) => {
                     if previous == Some(version) {
                         previous = store.record(version)?.previous;
@@ -88,8 +90,8 @@ impl Build {
         let format = match (self.bump(), self.format, of_before) {
             (Some(_), Some(typed), Some(format)) if typed != format => {
                 return Err(CliError::usage(format!(
-                    "the first half of a format bump is in format {format}, that of the release before: leave out \
-                     --format, and name the new format with --next-format"
+                    "the first half of a format bump stays in format {format} of the previous release; leave out --format, \
+                     and give the new format with --next-format"
                 )));
             }
             (Some(_), _, Some(format)) => format,
@@ -99,21 +101,21 @@ impl Build {
         };
         if let Some((previous, newer)) = before.filter(|(_, before)| *before > format) {
             let said = match (self.format, of_config) {
-                (Some(_), _) => "--format says",
-                (None, Some(_)) => "the configuration file says",
-                (None, None) => "the workspace says",
+                (Some(_), _) => "--format asks for",
+                (None, Some(_)) => "the configuration file asks for",
+                (None, None) => "the workspace asks for",
             };
             return Err(CliError::plain(
                 Exit::Version,
                 format!(
-                    "{said} format {format}, and release {previous} before it is in format {newer}: make it {newer}"
+                    "{said} format {format}, but the previous release {previous} has format {newer}; use format {newer}"
                 ),
             ));
         }
         Ok((version, previous, format))
     }
 
-    /// Endpoints on a first half look for its second.
+    /// Refuses another release between the two halves of a format bump: endpoints on the first half look for the second.
     fn check_bump_is_finished(&self, version: Version, store: &Store) -> Result<(), CliError> {
         let Some(first) = FirstHalf::pending(store)?.filter(|first| first.version < version) else {
             return Ok(());
@@ -122,12 +124,12 @@ impl Build {
             return Ok(());
         }
         let is_staged = store.state(first.version)? == ReleaseState::Staged;
-        let drop = if is_staged { ", or discard it, as it is not published" } else { "" };
+        let drop = if is_staged { ", or drop the first half with discard" } else { "" };
         Err(CliError::plain(
             Exit::Guard,
             format!(
-                "release {} is the first half of a format bump: endpoints that take it look for version {} in format \
-                 {}; release that first, with --format-bump new{drop}; --allow {} leaves them behind",
+                "release {} is the first half of a format bump; endpoints on it look for version {} in format {}: release \
+                 that first with --format-bump new{drop}; --allow {} leaves these endpoints behind",
                 first.version,
                 first.next_version,
                 first.next_format,
@@ -136,8 +138,8 @@ impl Build {
         ))
     }
 
-    /// What a second half that is published means for endpoints whose pointer does not name the first.
-    pub(super) fn not_led_across(store: &Store) -> Result<Option<String>, CliError> {
+    /// The warning after publishing a second half whose first half no pointer names.
+    pub(super) fn endpoints_left_behind(store: &Store) -> Result<Option<String>, CliError> {
         let Some(first) = FirstHalf::to_follow(store)? else { return Ok(None) };
         let latest = store.latest(first.format)?;
         if latest.is_none_or(|latest| latest >= first.version) {
@@ -145,8 +147,8 @@ impl Build {
         }
         let again = if store.state(first.version)? == ReleaseState::Retracted { " --again" } else { "" };
         Ok(Some(format!(
-            "endpoints of format {} do not come to format {}: release {}, the first half, is {}; \"clearwell publish {}{again}\" \
-             leads them",
+            "endpoints in format {} cannot reach format {}: release {}, the first half, is {}; publish it with \"clearwell \
+             publish {}{again}\"",
             first.format,
             first.next_format,
             first.version,
@@ -161,10 +163,10 @@ impl Build {
         store: &Store,
     ) -> Result<(Version, Option<Version>, FormatNumber), CliError> {
         if self.next_format.is_some() {
-            return Err(CliError::usage("--next-format belongs to --format-bump old; the second half has that format"));
+            return Err(CliError::usage("--next-format belongs to --format-bump old; the first half decides the format of the second"));
         }
         if self.min_version.is_some() {
-            return Err(CliError::usage("--format-bump new releases everything again: leave out --min-version"));
+            return Err(CliError::usage("--format-bump new releases everything again; leave out --min-version"));
         }
         let refuse = |message: String| Err(CliError::plain(Exit::Version, message));
         let Some(first) = FirstHalf::to_follow(store)? else {
@@ -173,8 +175,8 @@ impl Build {
         let FirstHalf { version, next_version, next_format, .. } = first;
         if store.latest(next_format)?.is_some_and(|latest| latest >= next_version) {
             return refuse(format!(
-                "release {next_version}, the second half of {version}, is published: begin another format bump with \
-                 --format-bump old"
+                "release {next_version}, the second half of {version}, is already published; begin another format bump \
+                 with --format-bump old"
             ));
         }
         let (said, by) = match (self.version, source) {
@@ -183,13 +185,14 @@ impl Build {
         };
         if let Some(said) = said.filter(|said| *said != next_version) {
             return refuse(format!(
-                "{by} says {said}, and endpoints on release {version} take themselves for {next_version}: release that"
+                "{by} says {said}, but endpoints on release {version} report version {next_version}; build version \
+                 {next_version}"
             ));
         }
         if let Some(typed) = self.format.filter(|typed| *typed != next_format) {
             return refuse(format!(
-                "--format says {typed}, and endpoints on release {version} look for updates in format {next_format}: \
-                 release that"
+                "--format says {typed}, but endpoints on release {version} look for updates in format {next_format}; \
+                 leave out --format"
             ));
         }
         let previous = match self.previous {
@@ -199,20 +202,20 @@ impl Build {
         Ok((next_version, previous, next_format))
     }
 
-    /// The format that the second half will have where the content does not say it.
+    /// The format of the second half if the content does not name it.
     pub(super) fn next_format(&self, release: &Release) -> Result<FormatNumber, CliError> {
         let above = release.format.number().checked_add(1).and_then(FormatNumber::new);
         match self.next_format.or(above) {
             Some(next) if next > release.format => Ok(next),
             Some(next) => Err(CliError::usage(format!(
-                "--next-format {next} is not above {}, the format of the first half",
+                "--next-format {next} is not above {}, the format of the first half; use a higher number",
                 release.format
             ))),
-            None => Err(CliError::usage("no format is left above this one")),
+            None => Err(CliError::usage("format 65535 is the highest; no format bump is possible")),
         }
     }
 
-    /// Where the content of a first half leads: to a format and a version that can be released after it.
+    /// The format and version of the second half, as the content of the first half announces them.
     pub(super) fn destination(
         &self,
         release: &Release,
@@ -230,8 +233,8 @@ impl Build {
                     return Err(CliError::plain(
                         Exit::Input,
                         format!(
-                            "the content of {} says format {} and version {version}, so its endpoints would not go on \
-                             in format {}: build the bundles with the format and the version of the second half",
+                            "the content of {} names format {} and version {version}, so its endpoints would not continue \
+                             in format {}; build the bundles with format and version of the second half",
                             release.version, said.format, next.0
                         ),
                     ));
@@ -242,7 +245,7 @@ impl Build {
             return Err(CliError::plain(
                 Exit::Version,
                 format!(
-                    "version {}, which endpoints on {} would look for, exists: choose a higher one",
+                    "version {}, which endpoints on {} would look for, exists already; use a higher version",
                     next.1, release.version
                 ),
             ));
@@ -253,7 +256,7 @@ impl Build {
 
 /// The version after this one.
 pub(super) fn next_version(version: Version) -> Result<Version, CliError> {
-    following(version).ok_or_else(|| CliError::plain(Exit::Version, format!("no version is left ten above {version}")))
+    following(version).ok_or_else(|| CliError::plain(Exit::Version, format!("no version 10 above {version} is possible; 2147483647 is the highest")))
 }
 
 /// A second half without a first.
@@ -265,13 +268,13 @@ pub(super) fn no_first_half() -> String {
 fn typed_version(number: u32) -> Result<Option<Version>, CliError> {
     match (number, Version::new(number)) {
         (0, _) => Ok(None),
-        (_, None) => Err(CliError::usage(format!("--previous {number} is not a version"))),
+        (_, None) => Err(CliError::usage(format!("--previous {number} is not a version; use 0 to 2147483647"))),
         (_, version) => Ok(version),
     }
 }
 
-/// A workspace whose history the store does not have would begin another one. `has` tells what the store has, and
-/// nothing is there before its first release.
+/// Refuses a workspace whose history is not in the store: the build would begin another one. `has` says which releases the
+/// store has; `is_first` is true before its first release.
 pub(super) fn check_adopted(
     workspace: &Workspace,
     version: Version,
@@ -283,7 +286,7 @@ pub(super) fn check_adopted(
     let missing = match previous {
         Some(previous) if *previous >= version => {
             let message = format!(
-                "{} names {previous} as the version before, and {version} is not above it: choose a higher one, in \
+                "{} names {previous} as the previous version, and {version} is not above it; use a higher version, in \
                  mixversion or with --version",
                 file.display()
             );
@@ -298,8 +301,8 @@ pub(super) fn check_adopted(
         Some(missing) => Err(CliError::plain(
             Exit::Store,
             format!(
-                "the workspace builds on version {missing}, which {} does not have: take its releases over first, with \
-                 \"clearwell adopt {} --store {}\"; or name the release to build on with --previous, 0 for none",
+                "the workspace builds on version {missing}, which {} does not have; adopt its releases first with \
+                 \"clearwell adopt {} --store {}\", or name the previous version with --previous, 0 for none",
                 store.display(),
                 workspace.www().display(),
                 store.display()
@@ -308,7 +311,8 @@ pub(super) fn check_adopted(
     }
 }
 
-/// A workspace that was left behind by its store would go back to an earlier release, or begin another history.
+/// Refuses a workspace that is older than its store: the build would go back to an earlier release, or begin another
+/// history.
 fn check_newest(workspace: &Workspace, version: Version, last: Option<Version>) -> Result<(), CliError> {
     let PreviousVersion { version: previous, file } = &workspace.previous;
     let Some(last) = last.filter(|last| *previous < Some(*last) && *last < version) else {
@@ -317,12 +321,12 @@ fn check_newest(workspace: &Workspace, version: Version, last: Option<Version>) 
     let file = file.display();
     let message = match previous {
         Some(previous) => format!(
-            "{file} names {previous} as the version before, and the store's last release is {last}: build on that one \
-             with --previous {last}, or on the older one with --previous {previous}"
+            "{file} names {previous} as the previous version, but the last release in the store is {last}; build on that \
+             one with --previous {last}, or on the older one with --previous {previous}"
         ),
         None => format!(
-            "{file} names no version before, and the store's last release is {last}: build on that one with --previous \
-             {last}, or begin another history in a store of its own (in this one: --previous 0 --allow {})",
+            "{file} names no previous version, but the last release in the store is {last}; build on that one with \
+             --previous {last}, or begin another history in a new store (in this one: --previous 0 --allow {})",
             Rule::SecondHistory
         ),
     };
@@ -333,15 +337,15 @@ fn lost_record(lost: Version, store: &Store) -> CliError {
     CliError::plain(
         Exit::Store,
         format!(
-            "the pointers name release {lost}, but its record {} is missing: restore it from a backup, or name the \
-             release to build on with --previous",
+            "the pointers name release {lost}, but its record {} is missing; restore it from a backup, or name the \
+             previous version with --previous",
             store.layout().record(lost).display()
         ),
     )
 }
 
-/// The release to build on: what pointers name, or one above it that was taken back. Endpoints may be on that one, and
-/// only a release built on it tells them what to delete.
+/// The release to build on: the one that pointers name, or a retracted one above it. Endpoints may be on the retracted
+/// one, and only a release built on it tells them what to delete.
 fn last_released(store: &Store, newest: Option<Version>) -> Result<Option<Version>, CliError> {
     for version in store.releases()?.into_iter().rev().take_while(|version| Some(*version) > newest) {
         if newest.is_some() && store.record(version)?.retracted.is_some() {

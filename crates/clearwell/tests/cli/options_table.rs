@@ -1,0 +1,122 @@
+//! Options are a contract: docs/command-line.md lists each with the commands that have it, and so does `--help`.
+//!
+//! A new option, a second name for the same thing, or one name for two things shows as a difference here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::run::run;
+
+/// Every command that has options of its own, as typed.
+pub(crate) const COMMANDS: [&str; 23] = [
+    "demo",
+    "init",
+    "build",
+    "deltas",
+    "publish",
+    "discard",
+    "adopt",
+    "serve",
+    "verify",
+    "check",
+    "gc",
+    "retract",
+    "rotation",
+    "renew",
+    "releases",
+    "releases show",
+    "releases explain",
+    "releases diff",
+    "delta",
+    "delta diff",
+    "delta patch",
+    "delta show",
+    "completions",
+];
+
+/// Options of every command, in a section of their own in the table's text.
+const GLOBAL: [&str; 6] = ["--help", "--version", "--json", "--progress", "--log", "--log-style"];
+
+/// Option with value, as in `--jobs <N>`, to the commands that have it.
+type Table = BTreeMap<String, BTreeSet<String>>;
+
+fn of_help() -> Table {
+    let dir = tempfile::tempdir().unwrap();
+    let mut table = Table::new();
+    for command in COMMANDS {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let help = run(dir.path(), &words).expect(0).stdout;
+        for line in help.lines().filter(|line| line.starts_with("      --") || line.starts_with("  -")) {
+            let option = line.trim_start().trim_start_matches("-h, ").trim_start_matches("-V, ");
+            // Help of one-line options continues behind two spaces.
+            let option = option.split("  ").next().unwrap_or_default().trim_end().trim_end_matches("...");
+            let name = option.split(' ').next().unwrap_or_default();
+            let is_of_server = command == "serve" && !["--store", "--config", "--check-config"].contains(&name);
+            let is_global = GLOBAL.contains(&name) && (name != "--version" || !option.contains('<'));
+            if !is_of_server && !is_global {
+                table.entry(option.to_owned()).or_default().insert(command.to_owned());
+            }
+        }
+    }
+    table
+}
+
+fn documented() -> Table {
+    let text = include_str!("../../../../docs/command-line.md");
+    let section = text.split("\n## Options\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let mut table = Table::new();
+    for row in section.lines().filter(|row| row.starts_with("| `--")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let commands = cells[1].split(", ").map(|command| command.trim_matches('`').to_owned());
+        let before = table.insert(cells[0].trim_matches('`').to_owned(), commands.collect());
+        assert_eq!(before, None, "{row} is there twice");
+    }
+    table
+}
+
+#[test]
+fn the_documented_table_has_every_option_of_every_command() {
+    let (found, documented) = (of_help(), documented());
+    for (option, commands) in &found {
+        assert_eq!(documented.get(option), Some(commands), "{option} in docs/command-line.md");
+    }
+    let gone: Vec<_> = documented.keys().filter(|option| !found.contains_key(*option)).collect();
+    assert!(gone.is_empty(), "docs/command-line.md has options that no command has: {gone:?}");
+}
+
+#[test]
+fn an_option_has_the_same_value_in_every_command() {
+    let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for option in of_help().into_keys() {
+        let name = option.split(['=', ' ']).next().unwrap_or_default().trim_end_matches('[').to_owned();
+        values.entry(name).or_default().insert(option);
+    }
+    // One release to build, or several to verify.
+    values.remove("--version");
+    let twice: Vec<_> = values.into_iter().filter(|(_, spellings)| spellings.len() > 1).collect();
+    assert!(twice.is_empty(), "options with values of two kinds: {twice:?}");
+}
+
+#[test]
+fn earlier_spellings_are_accepted_and_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    for (command, earlier, value) in [
+        ("build", "--certificate", "x.pem"),
+        ("build", "--next-certificate", "x.pem"),
+        ("check", "--certificate", "x.pem"),
+        ("rotation", "--next-certificate", "x.pem"),
+        ("rotation", "--cert", "x.pem"),
+        ("deltas --to 20", "--previous", "1"),
+        ("init mix", "--passphrase-file", "none"),
+        ("verify", "--lowest-rate", "1"),
+        ("serve", "--tls-certificate", "x.pem"),
+        ("serve", "--client-certificates", "none"),
+        ("serve", "--signing-certificate", "x.pem"),
+    ] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let ended = run(dir.path(), &[&words[..], &[earlier, value]].concat());
+        assert!(!ended.stderr.contains("unexpected argument"), "{command} {earlier}: {}", ended.stderr);
+        let help = run(dir.path(), &[words[0], "--help"]).expect(0).stdout;
+        let shown = help.lines().any(|line| line.trim_start().split(' ').next() == Some(earlier));
+        assert!(!shown, "{command} --help shows {earlier}");
+    }
+}
