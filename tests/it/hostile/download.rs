@@ -53,7 +53,7 @@ impl Certificate {
 
     /// Options of `serve` that use it.
     pub(crate) const OPTIONS: [&'static str; 6] =
-        ["--listen-tls", "127.0.0.1:0", "--tls-certificate", "tls.pem", "--tls-key", "tls.key"];
+        ["--listen-tls", "127.0.0.1:0", "--tls-cert", "tls.pem", "--tls-key", "tls.key"];
 
     fn connect(&self, address: &str, alpn: &[u8]) -> Stream {
         let mut roots = RootCertStore::empty();

@@ -67,13 +67,13 @@ fn no_command_hangs_or_reads_endlessly_on_what_is_not_a_file() {
                 "serve",
                 "--store=store",
                 "--listen-tls=127.0.0.1:0",
-                "--tls-certificate=odd",
+                "--tls-cert=odd",
                 "--tls-key=odd",
                 "--check-config",
             ],
             2,
         ),
-        (&["serve", "--store=store", "--signing-certificate=odd", "--check-config"], 2),
+        (&["serve", "--store=store", "--signing-cert=odd", "--check-config"], 2),
         (&["delta", "show", "odd"], 3),
     ];
     with_each_kind(&mix.path("odd"), |kind| {

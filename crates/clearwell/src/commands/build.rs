@@ -36,8 +36,8 @@ use crate::ui::Ui;
 use crate::values::{base_url, jobs, memory, timestamp, version_or_none, whole_number};
 
 use self::source::Source;
-use self::summary::summary;
 pub(crate) use self::summary::conclusion;
+use self::summary::summary;
 
 /// Build a release and publish it.
 ///

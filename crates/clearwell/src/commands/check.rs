@@ -26,7 +26,7 @@ use crate::values::{jobs, rate};
 ///
 /// Unpacks fullfiles, applies packs and deltas in memory, and verifies manifests, signatures, certificates and pointers.
 /// Signatures are checked with --cert, else with the certificates that the releases install, else with that of
-/// clearwell.toml. Servers, builds and gc may run at the same time. With --repair, damaged files are restored from other
+/// clearwell.toml. Servers, builds and gc may run concurrently. With --repair, damaged files are restored from other
 /// files of the store; the damaged bytes are moved to meta/damaged, never deleted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {

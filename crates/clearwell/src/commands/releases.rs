@@ -147,7 +147,7 @@ impl State {
 fn show_all(store: &Store, ui: &Ui) -> Result<(), CliError> {
     let pointers = store.pointers()?;
     let mut lines = Vec::new();
-    for version in store.releases()? {
+    for (version, state) in store.states()? {
         let record = store.record(version)?;
         let total = record.total();
         let named_by = named_by(&pointers, version);
@@ -157,7 +157,7 @@ fn show_all(store: &Store, ui: &Ui) -> Result<(), CliError> {
             previous: record.previous.map(Version::number),
             timestamp: record.timestamp,
             date: date(record.timestamp, "%Y-%m-%dT%H:%M:%SZ"),
-            state: State::of(store.state(version)?, !named_by.is_empty()),
+            state: State::of(state, !named_by.is_empty()),
             bundles: record.bundles.len(),
             changed: record.bundles.iter().filter(|bundle| bundle.changed).count(),
             files: record.files,
@@ -212,4 +212,3 @@ fn named_by(pointers: &PointerGeneration, version: Version) -> Vec<String> {
     }
     names
 }
-

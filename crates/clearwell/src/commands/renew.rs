@@ -44,7 +44,8 @@ impl Renew {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
         let config = self.config.load()?;
         let path = self.signing.certificate.as_deref().or(config.certificate.as_deref());
-        let path = path.ok_or_else(|| CliError::usage("no certificate given; use --cert and --key, or run in a mix folder"))?;
+        let path =
+            path.ok_or_else(|| CliError::usage("no certificate given; use --cert and --key, or run in a mix folder"))?;
         let old = anchor(path)?;
         let key = self.signing.private_key(path, &config)?;
         let pem =

@@ -39,8 +39,7 @@ impl RotationCommand {
 
 fn text(report: &Rotation) -> Page {
     let mut text = Page::default();
-    let _ =
-        writeln!(text, "{:>10} {:>6}  {:10} {:6}  endpoints", "release", "format", "trusts", "signer");
+    let _ = writeln!(text, "{:>10} {:>6}  {:10} {:6}  endpoints", "release", "format", "trusts", "signer");
     for release in &report.releases {
         let trusts = if release.trusts.is_empty() { "-".to_owned() } else { release.trusts.join(" ") };
         let signer = release.signed_by.as_deref().unwrap_or("-");

@@ -116,7 +116,10 @@ impl Serve {
                 }
             };
             if let Err(error) = reloaded {
-                tracing::error!(error = error.to_string(), "the new configuration is refused; the old one stays in use");
+                tracing::error!(
+                    error = error.to_string(),
+                    "the new configuration is refused; the old one stays in use"
+                );
             }
             seen = times();
         }

@@ -1,4 +1,4 @@
-//! Taking over what mixer published, and going on from there.
+//! Adopting what mixer published, and building on it.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn a_mixers_tree_is_adopted_and_built_upon() {
     };
     let before = tree();
 
-    // A store that has none of it is not built upon by guess: the first step is named.
+    // Without the history in the store, the build is refused and names the first step.
     let ended = workspace.build(&["--json"]).expect(7);
     assert_eq!(ended.json()["exit"], 7);
     let ended = ended.says(&["builds on version 20", "clearwell adopt", "update/www", "--store store"]);
@@ -44,7 +44,7 @@ fn a_mixers_tree_is_adopted_and_built_upon() {
 }
 
 #[test]
-fn what_is_damaged_is_listed_and_left_out() {
+fn damaged_files_are_listed_and_left_out() {
     let workspace = Workspace::new(30, 20);
     let www = clearwell_testkit::sample_www(&workspace.mix.path("www"));
     clearwell_testkit::flip_byte(&www.path(20, "pack-editor-from-0.tar"));
@@ -58,7 +58,7 @@ fn what_is_damaged_is_listed_and_left_out() {
     assert!(problem.contains("pack-editor-from-0.tar"), "{problem}");
     assert!(adopt("two", &["--hard-link"]).expect(1).stdout.contains("pack-editor-from-0.tar"));
 
-    // Without a usable list of bundles there is no release.
+    // Without a usable MoM, the version is not a release.
     for file in ["Manifest.MoM", "Manifest.MoM.tar"] {
         clearwell_testkit::flip_byte(&www.path(20, file));
     }
@@ -67,7 +67,7 @@ fn what_is_damaged_is_listed_and_left_out() {
 }
 
 #[test]
-fn what_is_no_tree_is_refused() {
+fn a_folder_that_is_not_a_www_tree_is_refused() {
     let workspace = Workspace::new(30, 20);
     workspace.mix.put("empty/file", "");
     for www in ["none", "empty/file", "empty"] {

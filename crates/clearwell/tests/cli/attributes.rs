@@ -1,4 +1,4 @@
-//! Extended attributes, which swupd content cannot hold.
+//! Extended attributes, which swupd content cannot contain.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::mix::Mix;
 /// A capability set of version 2: `cap_net_raw=ep`.
 const NET_RAW: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
-/// False, and said so, if the machine does not let the test set it.
+/// Returns false, with a message, if the machine does not let the test set it.
 fn set(path: &Path, name: &str, value: &[u8]) -> bool {
     match lsetxattr(path, name, value, XattrFlags::empty()) {
         Ok(()) => true,
@@ -24,7 +24,7 @@ fn set(path: &Path, name: &str, value: &[u8]) -> bool {
 }
 
 #[test]
-fn lost_attributes_are_told_refused_or_ignored() {
+fn extended_attributes_are_warned_about_refused_or_ignored() {
     let mix = Mix::on_disk();
     mix.build(&[]).expect(0);
     mix.change("changed");
@@ -41,7 +41,7 @@ fn lost_attributes_are_told_refused_or_ignored() {
     mix.build(&["--config", "strict.toml", "--xattrs", "warn"]).expect(0).says(&[told]);
     mix.put("bad.toml", format!("{config}xattrs = \"keep\"\n"));
     mix.refuses(&["build", "--config", "bad.toml"], 2, &["xattrs", "use warn, refuse or ignore"]);
-    // The file is known by now and not read again; its attributes are looked at all the same.
+    // The file is known now and not read again; its attributes are still read.
     mix.change("again");
     mix.build(&[]).expect(0).says(&[told]);
     mix.change("and again");
@@ -51,7 +51,7 @@ fn lost_attributes_are_told_refused_or_ignored() {
 }
 
 #[test]
-fn file_capabilities_are_told_by_name() {
+fn warnings_name_file_capabilities() {
     let mix = Mix::on_disk();
     for number in 0..12 {
         mix.put(format!("trees/os-core/usr/bin/ping-{number:02}"), "ping");

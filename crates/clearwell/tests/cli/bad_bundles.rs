@@ -5,7 +5,7 @@ use std::fs;
 use crate::mix::{BUNDLES, Mix};
 
 #[test]
-fn definitions_that_cannot_be_meant_are_refused() {
+fn contradictory_definitions_are_refused() {
     let mix = Mix::changed();
     for (text, says) in [
         (
@@ -89,7 +89,7 @@ fn paths_that_updates_do_not_touch_are_listed() {
 }
 
 #[test]
-fn what_would_harm_endpoints_is_refused_with_every_finding() {
+fn a_harmful_release_is_refused_with_every_finding() {
     let mix = Mix::new();
     for folder in ["one", "two"] {
         mix.put(format!("trees/libs/usr/share/{folder}/file"), folder);
@@ -104,14 +104,14 @@ fn what_would_harm_endpoints_is_refused_with_every_finding() {
     let findings = ended.stderr.lines().filter(|line| line.trim_start().starts_with("directory-replaced: ")).count();
     assert_eq!(findings, 2, "{}", ended.stderr);
 
-    // The maintainer may know better; that is kept.
+    // The maintainer overrules the rule; the record says so.
     mix.build(&["--allow", "directory-replaced"]).expect(0).says(&["warning: allowed: directory-replaced"]);
     let shown = mix.run(&["releases", "show", "20", "--store", "store", "--json"]).expect(0).json();
     assert_eq!(shown["record"]["allowed-rules"], serde_json::json!(["directory-replaced"]));
 }
 
 #[test]
-fn a_bundle_that_is_gone_is_told() {
+fn a_removed_bundle_is_reported() {
     let mix = Mix::changed();
     mix.put("trees/bundles.toml", "owner = \"root\"\n");
     fs::remove_dir_all(mix.path("trees/editor")).unwrap();

@@ -85,7 +85,7 @@ fn certificates_that_endpoints_refuse_sign_nothing() {
 }
 
 #[test]
-fn a_certificate_that_ends_soon_is_told_at_each_signing() {
+fn every_signing_warns_of_a_certificate_that_expires_soon() {
     let mix = Mix::new();
     other_pair(&mix, "soon", 60, 0);
     let pair = ["--cert", "soon.pem", "--key", "soon.key"];
@@ -94,7 +94,7 @@ fn a_certificate_that_ends_soon_is_told_at_each_signing() {
         mix.run(&[command, &pair].concat()).expect(0).says(&says);
     }
     mix.run(&["verify", "--store", "store", "--cert", "soon.pem"]).expect(0);
-    // One that does not is not worth a word.
+    // A certificate that does not expire soon causes no warning.
     let mix = Mix::new();
     let ended = mix.build(&["--content-url", "https://updates.example.org"]).expect(0);
     assert!(!ended.stderr.contains("warning"), "{}", ended.stderr);
@@ -129,7 +129,7 @@ fn a_signing_command_stands_in_for_the_key() {
         format!("openssl smime -sign -binary -outform DER -md sha256 -signer {pair} -inkey {key}")
     };
     both_refuse(&mix, &["--signing-command", &command("other.pem", "other.key")], &["signature", "certificate"]);
-    // As an argument and as a key of the configuration, without any key at hand.
+    // As an argument and as a key of the configuration, without any key.
     let words = command("Swupd_Root.pem", "kept.pem");
     std::fs::rename(mix.path("private.pem"), mix.path("kept.pem")).unwrap();
     mix.build(&["--signing-command", &words]).expect(0);

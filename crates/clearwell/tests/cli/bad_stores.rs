@@ -19,7 +19,7 @@ const WRITERS: [&[&str]; 4] =
     [&["build"], &["publish", "10"], &["retract", "10"], &["gc", "--store", "store", "--keep", "1"]];
 
 #[test]
-fn what_is_no_store_is_refused() {
+fn a_folder_that_is_not_a_store_is_refused() {
     let mix = Mix::new();
     mix.put("other/file", "precious");
     for command in READERS.into_iter().chain([&["publish", "10"][..]]) {
@@ -33,7 +33,7 @@ fn what_is_no_store_is_refused() {
 }
 
 #[test]
-fn a_store_that_lost_its_stamp_is_not_begun_anew() {
+fn a_store_without_its_stamp_is_not_created_again() {
     let mix = Mix::changed();
     fs::remove_file(mix.path("store/meta/layout")).unwrap();
     let before = mix.kept();
@@ -42,7 +42,7 @@ fn a_store_that_lost_its_stamp_is_not_begun_anew() {
 }
 
 #[test]
-fn a_file_is_no_store() {
+fn a_file_is_not_a_store() {
     let mix = Mix::new();
     mix.put("file", "precious");
     mix.build(&["--store", "file"]).expect(7).says(&["file is not a store"]);
@@ -176,7 +176,7 @@ fn damaged_pointers_are_put_right_by_publishing_again() {
             }
             _ => fs::remove_dir_all(mix.path("store/content").join(&target)).unwrap(),
         }
-        // A check has an answer of its own.
+        // `check` reports it as a finding.
         for command in READERS.into_iter().filter(|command| command[0] != "check") {
             mix.run(command).expect(7).says(&["content/", "are damaged", "publish a release again"]);
         }
@@ -187,7 +187,7 @@ fn damaged_pointers_are_put_right_by_publishing_again() {
     }
 }
 
-/// What disks and people do to a file.
+/// Damage to a file, by disks or by users.
 const DAMAGES: [fn(&Path); 4] = [
     clearwell_testkit::cut_off,
     clearwell_testkit::flip_byte,

@@ -15,10 +15,10 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use crate::mix::Mix;
-use crate::run::{Ended, clearwell, undisturbed};
+use crate::run::{Ended, clearwell, isolated};
 
 #[test]
-fn names_that_no_manifest_holds_stop_the_build() {
+fn names_that_manifests_cannot_contain_stop_the_build() {
     let mix = Mix::changed();
     for (name, shown) in [("a\tb", "a\\tb"), ("a\nb", "a\\nb")] {
         for path in [format!("trees/editor/usr/{name}"), format!("trees/editor/usr/{name}/file")] {
@@ -37,7 +37,7 @@ fn names_that_no_manifest_holds_stop_the_build() {
 }
 
 #[test]
-fn names_that_clients_do_not_take_are_left_out_and_told() {
+fn names_that_clients_reject_are_left_out_with_a_warning() {
     let mix = Mix::changed();
     for name in [";", "&", "|", "*", "`", "<", ">", "\\", "\"", "'", "\u{7}"] {
         mix.put(format!("trees/libs/usr/share/a{name}b"), "x");
@@ -49,7 +49,7 @@ fn names_that_clients_do_not_take_are_left_out_and_told() {
     fs::write(mix.path("trees/libs/usr/share/good").join(OsStr::from_bytes(b"latin1-\xe9")), "x").unwrap();
     let ended = mix.build(&["--json"]).expect(0);
     let warnings = ended.json()["warnings"].as_array().unwrap().len();
-    assert!(warnings >= 22, "each is told: {}", ended.stderr);
+    assert!(warnings >= 22, "each is reported: {}", ended.stderr);
     let ended = ended.says(&["/usr/share/a;b", "/usr/share/folder*", "left out"]);
     assert!(!ended.stderr.contains("good/"), "{}", ended.stderr);
     let diff = mix.run(&["releases", "diff", "10", "20", "--store", "store"]).expect(0).stdout;
@@ -58,7 +58,7 @@ fn names_that_clients_do_not_take_are_left_out_and_told() {
 }
 
 #[test]
-fn fifos_and_devices_are_left_out_and_told_and_sockets_refused() {
+fn fifos_and_devices_are_left_out_with_a_warning_and_sockets_refused() {
     let mix = Mix::changed();
     let at = |name: &str| mix.path("trees/editor/usr").join(name);
     let socket = UnixListener::bind(at("socket")).unwrap();
@@ -82,7 +82,7 @@ fn fifos_and_devices_are_left_out_and_told_and_sockets_refused() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn an_unreadable_file_is_named() {
     let mix = Mix::on_disk();
     mix.build(&[]).expect(0);
     mix.change("changed");
@@ -90,15 +90,15 @@ fn what_cannot_be_read_is_named() {
     mix.put("trees/editor/usr/share/closed", "closed");
     let is_root = rustix::process::geteuid().is_root();
     if is_root {
-        give_to_nobody(mix.dir());
-        // The binary may lie where nobody else may go.
+        give_to_another_user(mix.dir());
+        // The binary may be in a folder that other users cannot enter.
         fs::copy(env!("CARGO_BIN_EXE_clearwell"), mix.path("clearwell")).unwrap();
         fs::set_permissions(mix.path("clearwell"), fs::Permissions::from_mode(0o755)).unwrap();
     }
     let build = || {
         let mut command = clearwell(mix.dir(), &["build"]);
         if is_root {
-            command = undisturbed(mix.path("clearwell"), mix.dir());
+            command = isolated(mix.path("clearwell"), mix.dir());
             command.args(["build"]).uid(NOBODY).gid(NOBODY);
         }
         Ended::of(&mut command)
@@ -133,7 +133,7 @@ fn what_cannot_be_read_is_named() {
 #[test]
 fn a_file_that_changes_while_it_is_hashed_is_named() {
     let mix = Mix::changed();
-    // Sparse: it takes time to hash and no room.
+    // Sparse: it takes time to hash, but no space.
     let path = mix.path("trees/editor/usr/share/growing");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut file = File::create(&path).unwrap();
@@ -162,7 +162,7 @@ fn a_file_that_changes_while_it_is_hashed_is_named() {
 }
 
 #[test]
-fn what_is_no_folder_of_trees_is_refused() {
+fn a_folder_without_bundle_trees_is_refused() {
     let mix = Mix::changed();
     mix.put("file", "");
     mix.refuses(&["build", "--trees", "none"], 3, &["none"]);
@@ -171,7 +171,7 @@ fn what_is_no_folder_of_trees_is_refused() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() {
+fn all_problems_are_reported_together() {
     let mix = Mix::changed();
     let bundles = fs::read_to_string(mix.path("trees/bundles.toml")).unwrap();
     mix.put(
@@ -182,7 +182,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     mix.put("trees/editor/usr/share/a\tb", "");
     mix.put("trees/editor/usr/share/c\nd/e", "");
     mix.put("trees/libs/usr/bin/edit", "another editor\n");
-    mix.put("trees/libs/usr/share/clear", "where the release has files of its own");
+    mix.put("trees/libs/usr/share/clear", "where the release has other files");
     let _sockets = ["editor/usr/z", "os-core/usr/a"].map(|at| UnixListener::bind(mix.path("trees").join(at)).unwrap());
     let told: Vec<Vec<String>> = ["1", "7"]
         .map(|jobs| {
@@ -190,7 +190,7 @@ fn everything_that_is_wrong_is_told_at_once() {
             ended.error().lines().skip(1).map(str::to_owned).collect()
         })
         .to_vec();
-    assert_eq!(told[0], told[1], "whatever the number of workers");
+    assert_eq!(told[0], told[1], "with any number of workers");
     let expected = [
         "bundles.toml cannot be used: line 1: unknown key \"colour\"",
         "\"a b\" is not a bundle name",
@@ -221,11 +221,11 @@ fn a_long_list_of_problems_is_cut_and_counted() {
 
 const NOBODY: u32 = 65534;
 
-fn give_to_nobody(path: &Path) {
+fn give_to_another_user(path: &Path) {
     lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     if path.is_dir() && !path.is_symlink() {
         for entry in fs::read_dir(path).unwrap() {
-            give_to_nobody(&entry.unwrap().path());
+            give_to_another_user(&entry.unwrap().path());
         }
     }
 }

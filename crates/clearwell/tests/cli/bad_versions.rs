@@ -20,7 +20,7 @@ fn versions_only_go_up() {
         3,
         &["version 15", "name the version that was released last"],
     );
-    // Behind what endpoints already have.
+    // Below a release that endpoints already have.
     mix.build(&["--version", "30"]).expect(0);
     mix.verify("10,20");
 }

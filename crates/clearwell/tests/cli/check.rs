@@ -1,4 +1,4 @@
-//! `check`: what it finds, what it puts right, and its exit codes.
+//! `check`: its findings, repairs and exit codes.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn check(mix: &Mix, args: &[&str], code: i32) -> Value {
 }
 
 #[test]
-fn a_sound_store_is_sound() {
+fn an_undamaged_store_has_no_findings() {
     let mix = released();
     let shown = check(&mix, &[], 0);
     assert_eq!((&shown["damage"], shown["findings"].as_array().unwrap().len()), (&0.into(), 0));
@@ -31,7 +31,7 @@ fn a_sound_store_is_sound() {
 }
 
 #[test]
-fn findings_say_what_where_and_who_would_notice() {
+fn findings_name_the_damage_the_file_and_the_affected_releases() {
     let mix = released();
     let pack = mix.path("store/content/20/pack-os-core-from-0.tar");
     clearwell_testkit::flip_byte(&pack);
@@ -49,11 +49,11 @@ fn findings_say_what_where_and_who_would_notice() {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
     let quick = check(&mix, &["--quick"], 1);
-    assert_eq!(quick["findings"][0]["kind"], "digest", "bytes are compared all the same");
+    assert_eq!(quick["findings"][0]["kind"], "digest", "bytes are still compared");
 }
 
 #[test]
-fn repair_puts_back_the_released_bytes_and_keeps_the_damaged_ones() {
+fn repair_restores_the_released_bytes_and_keeps_the_damaged_ones() {
     let mix = released();
     let before = mix.kept();
     let fullfile = fs::read_dir(mix.path("store/content/10/files")).unwrap().next().unwrap().unwrap().path();
@@ -61,7 +61,7 @@ fn repair_puts_back_the_released_bytes_and_keeps_the_damaged_ones() {
         [fullfile, mix.path("store/content/20/Manifest.MoM.tar"), mix.path("store/content/20/Manifest.MoM.sig")];
     clearwell_testkit::flip_byte(&harmed[0]);
     clearwell_testkit::cut_off(&harmed[1]);
-    // Not both of the MoM's: the archive comes back from the plain file and the signature beside it.
+    // Not both of the MoM's: the archive is restored from the plain file and the signature next to it.
     let shown = check(&mix, &["--repair"], 12);
     assert_eq!(shown["repair"]["not-repaired"], serde_json::json!([]));
     assert_eq!(shown["repair"]["repaired"].as_array().unwrap().len(), 2);
@@ -77,9 +77,9 @@ fn repair_puts_back_the_released_bytes_and_keeps_the_damaged_ones() {
 }
 
 #[test]
-fn what_cannot_be_repaired_is_left_and_said() {
+fn unrepairable_damage_is_reported() {
     let mix = released();
-    // The file that changes in each release is in no pack for new installations but its own: both are lost.
+    // The file that changes in each release is only in the zero pack of its release: both are lost.
     for entry in fs::read_dir(mix.path("store/content/20")).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() && path.file_name().unwrap().to_string_lossy().starts_with("pack-") {
@@ -93,7 +93,7 @@ fn what_cannot_be_repaired_is_left_and_said() {
     assert!(!shown["repair"]["not-repaired"].as_array().unwrap().is_empty());
     let text = mix.run(&["check", "--store", "store", "--repair"]).expect(1).stdout;
     assert!(text.contains("NOT REPAIRED") && text.contains("restore it from a backup"), "{text}");
-    // The release before is as good as ever.
+    // The previous release is still complete.
     mix.run(&["verify", "--store", "store", "--version", "10", "--cert", "Swupd_Root.pem", "--retry-seconds", "0"])
         .expect(0);
 }
@@ -101,7 +101,7 @@ fn what_cannot_be_repaired_is_left_and_said() {
 #[test]
 fn an_interrupted_check_is_resumed() {
     let mix = released();
-    // As a check leaves it that was killed after the first release.
+    // As left by a check that was killed after the first release.
     let index = fs::read(mix.path("store/meta/index/10")).unwrap();
     let digest: String = index[index.len() - 32..].iter().map(|byte| format!("{byte:02x}")).collect();
     mix.put("store/meta/check", format!("clearwell-check 1 contents\n10 {digest} 0\n20 {}", &digest[..7]));
@@ -110,11 +110,11 @@ fn an_interrupted_check_is_resumed() {
     mix.put("store/meta/check", format!("clearwell-check 1 bytes\n10 {digest} 0\n"));
     assert_eq!(check(&mix, &["--resume"], 0)["resumed"], 0, "what was only compared was not looked into");
     mix.put("store/meta/check", format!("clearwell-check 1 contents\n10 {digest} 0\n"));
-    assert_eq!(check(&mix, &[], 0)["resumed"], 0, "nobody asked to resume");
+    assert_eq!(check(&mix, &[], 0)["resumed"], 0, "without --resume");
 }
 
 #[test]
-fn another_certificate_is_told() {
+fn another_certificate_is_reported() {
     let mix = released();
     mix.run(&["init", "other"]).expect(0);
     let shown = check(&mix, &["--cert", "other/Swupd_Root.pem"], 1);
@@ -124,7 +124,7 @@ fn another_certificate_is_told() {
 }
 
 #[test]
-fn content_can_be_read_by_everyone_whatever_the_umask() {
+fn content_is_world_readable_under_any_umask() {
     use std::os::unix::fs::PermissionsExt as _;
     let mix = Mix::new();
     let script = r#"umask 077; exec "$0" build --version 10"#;

@@ -9,7 +9,7 @@ use crate::run::{Running, clearwell, run};
 const COMMANDS: [&str; 12] = [
     "check",
     "check --quick --jobs 1",
-    "deltas --to 20 --previous 1",
+    "deltas --to 20 --last 1",
     "gc --keep 1 --dry-run",
     "releases",
     "releases show 20",
@@ -38,16 +38,16 @@ fn every_command_takes_the_store_of_the_configuration() {
         assert!(!ended.stderr.contains("not checked"), "{command}: {}", ended.stderr);
         let error = run(elsewhere.path(), &words).expect(2).error();
         assert!(error.starts_with("no store given; use --store DIR"), "{command}: {error}");
-        // serve has a configuration file of its own.
+        // serve has a separate configuration file.
         if words[0] != "serve" {
             let named = [&words[..], &["--config", config.to_str().unwrap()]].concat();
             run(elsewhere.path(), &named).expect(0);
         }
-        // What is typed counts more, and so does the environment.
+        // Options and the environment override it.
         let other = ["--store", "nosuch"];
         mix.run(&[&words[..], &other].concat()).expect(7).says(&["nosuch is not a store"]);
         mix.run_with("CLEARWELL_STORE", "nosuch", &words).expect(7);
-        // A configuration that cannot be read is told by all, unless nothing of it is needed.
+        // All commands report an unreadable configuration, unless they need nothing of it.
         if words[0] != "serve" {
             mix.put("bad.toml", "stor = \"store\"\n");
             mix.run(&[&words[..], &["--config", "bad.toml"]].concat()).expect(2).says(&["bad.toml", "stor"]);
@@ -96,13 +96,13 @@ fn the_certificate_of_the_configuration_is_what_signatures_are_checked_with() {
     mix.run(&[&verify[..], &["--cert", "Swupd_Root.pem"]].concat()).expect(0);
     mix.run(&[&verify[..], &["--nosigcheck"]].concat()).expect(0).says(&["signatures are not checked"]);
     mix.run_with("CLEARWELL_CERTIFICATE", "Swupd_Root.pem", &verify).expect(0);
-    // A check goes by what the releases install, as endpoints do.
+    // `check` uses the certificates that the releases install, as endpoints do.
     mix.run(&["check", "--config", "other.toml"]).expect(0);
     mix.run(&["check", "--cert", "other/Swupd_Root.pem"]).expect(1);
 }
 
 #[test]
-fn a_check_takes_the_certificate_of_the_configuration_where_releases_install_none() {
+fn check_uses_the_configured_certificate_where_releases_install_none() {
     let mix = Mix::new();
     mix.build(&["--no-signing", "--version", "10"]).expect(0);
     mix.run(&["init", "other"]).expect(0);
@@ -134,19 +134,19 @@ fn the_certificate_has_one_option_and_the_old_one_still_works() {
 }
 
 #[test]
-fn sizes_and_rates_are_taken_in_their_usual_forms() {
+fn sizes_and_rates_are_accepted_in_their_usual_forms() {
     let mix = released();
     for size in ["50MB", "2gb", "1.5GiB", "64 mib", "3000000"] {
-        mix.run(&["deltas", "--to", "20", "--previous", "1", "--memory", size]).expect(0);
+        mix.run(&["deltas", "--to", "20", "--last", "1", "--memory", size]).expect(0);
         mix.put("sized.toml", format!("store = \"store\"\nmemory = \"{size}\"\n"));
-        mix.run(&["deltas", "--to", "20", "--previous", "1", "--config", "sized.toml"]).expect(0);
+        mix.run(&["deltas", "--to", "20", "--last", "1", "--config", "sized.toml"]).expect(0);
     }
     for rate in ["1.5GiB", "1.5GiB/s", "2gb/s", "1000000000"] {
         mix.run(&["check", "--rate", rate]).expect(0);
         mix.run(&["serve", "--check-config", "--min-rate", rate]).expect(0);
     }
     for bad in ["", "much", "-1", "0", "99999999999GiB", "1.5", "50 M B", "0x10"] {
-        for command in ["build", "deltas --to 20 --previous 1", "delta diff old new out"] {
+        for command in ["build", "deltas --to 20 --last 1", "delta diff old new out"] {
             let option = format!("--memory={bad}");
             let words: Vec<&str> = command.split(' ').chain([option.as_str()]).collect();
             mix.refuses(&words, 2, &["--memory", bad]);

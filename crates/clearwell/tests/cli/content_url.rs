@@ -1,4 +1,4 @@
-//! Where endpoints fetch from: `init` writes it, `build` says where it is missing.
+//! The content URL: `init` writes it, `build` warns if it is missing.
 
 use crate::mix::Mix;
 use crate::run::{Ended, run};

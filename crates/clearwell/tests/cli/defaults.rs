@@ -1,4 +1,4 @@
-//! What a build does where nothing is said.
+//! Defaults of a build.
 
 use crate::mix::Mix;
 
@@ -11,7 +11,7 @@ fn numbers(mix: &Mix, args: &[&str]) -> (u64, u64, u64) {
 }
 
 #[test]
-fn trees_go_on_where_the_store_is() {
+fn a_build_from_trees_continues_the_store() {
     let mix = Mix::new();
     mix.build(&["--format", "29"]).expect(0);
     assert_eq!(mix.newest(), Some(10));
@@ -19,7 +19,7 @@ fn trees_go_on_where_the_store_is() {
     let outcome = mix.build(&["--json"]).expect(0).json();
     assert_eq!((&outcome["version"], &outcome["previous"], &outcome["format"]), (&20.into(), &10.into(), &29.into()));
     assert_eq!(numbers(&mix, &["--version", "45"]), (45, 20, 29));
-    // Options win over the file, the file over the store.
+    // Options override the file, and the file the store.
     mix.put(
         "more.toml",
         "store = \"store\"\ntrees = \"trees\"\ncertificate = \"Swupd_Root.pem\"\nformat = 29\ndeltas = 0\n",
@@ -39,7 +39,7 @@ fn the_first_release_is_ten_of_format_thirty() {
 }
 
 #[test]
-fn the_environment_counts_less_than_the_command_line() {
+fn the_command_line_overrides_the_environment() {
     let mix = Mix::released();
     mix.run_with("CLEARWELL_STORE", "other", &["build"]).expect(0);
     assert!(mix.path("other/meta/layout").exists(), "but more than the file");
@@ -50,7 +50,7 @@ fn the_environment_counts_less_than_the_command_line() {
 }
 
 #[test]
-fn unsigned_releases_are_an_explicit_wish() {
+fn unsigned_releases_need_an_explicit_option() {
     let mix = Mix::new();
     let unsigned = ["build", "--trees", "trees", "--store", "store", "--config", "/dev/null"];
     mix.run(&unsigned).expect(2).says(&["no certificate", "--cert", "clearwell init", "--no-signing"]);
@@ -64,7 +64,7 @@ fn unsigned_releases_are_an_explicit_wish() {
 }
 
 #[test]
-fn nothing_new_is_no_release_unless_it_is_wanted() {
+fn unchanged_trees_are_released_only_with_empty() {
     let mix = Mix::released();
     mix.refuses(&["build"], 11, &["nothing", "10"]);
     mix.refuses(&["build", "--paranoid"], 11, &["nothing"]);
@@ -83,7 +83,7 @@ fn nothing_new_is_no_release_unless_it_is_wanted() {
 fn a_file_is_read_again_only_if_it_may_have_changed() {
     let mix = Mix::released();
     assert!(mix.path("store/meta/cache/hashes").exists());
-    // Files of the last seconds are not entered, so what follows at once is always seen.
+    // Files of the last seconds are not remembered, so an immediate change is always seen.
     for text in ["one", "two", "six"] {
         mix.change(text);
         mix.build(&[]).expect(0);

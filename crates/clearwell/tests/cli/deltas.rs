@@ -8,14 +8,14 @@ use serde_json::json;
 use crate::mix::Mix;
 
 #[test]
-fn packs_are_added_to_what_is_released() {
+fn packs_are_added_to_existing_releases() {
     fn deltas<'a>(to: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         [&["deltas", "--store", "store", "--to", to], more].concat()
     }
     let mix = Mix::changed();
     mix.build(&["--deltas", "0"]).expect(0);
     let before = mix.kept().only(|path| path.starts_with("content/10/") || path.starts_with("content/20/"));
-    let added = mix.run(&[&deltas("20", &["--previous", "1"])[..], &["--json"]].concat()).expect(0).json();
+    let added = mix.run(&[&deltas("20", &["--last", "1"])[..], &["--json"]].concat()).expect(0).json();
     assert_eq!((&added["to"], &added["from"]), (&json!(20), &json!([10])));
     assert_eq!(added["packs"].as_array().unwrap().len(), 1, "only os-core changed");
     let after = mix.kept().only(|path| path.starts_with("content/10/") || path.starts_with("content/20/"));
@@ -25,17 +25,17 @@ fn packs_are_added_to_what_is_released() {
     mix.run(&deltas("20", &["--from", "10"])).expect(0);
     after.assert_same(&mix.kept().only(|path| path.starts_with("content/10/") || path.starts_with("content/20/")));
 
-    mix.refuses(&deltas("99", &["--previous", "1"]), 4, &["99"]);
+    mix.refuses(&deltas("99", &["--last", "1"]), 4, &["99"]);
     mix.refuses(&deltas("20", &["--from", "15"]), 4, &["15"]);
     mix.refuses(&deltas("10", &["--from", "20"]), 4, &["20"]);
     mix.refuses(&deltas("20", &[]), 2, &["--from"]);
     let lock = fs::OpenOptions::new().write(true).open(mix.path("store/meta/lock")).unwrap();
     lock.lock().unwrap();
-    mix.refuses(&deltas("20", &["--previous", "1"]), 6, &["locked", "wait for it to end"]);
+    mix.refuses(&deltas("20", &["--last", "1"]), 6, &["locked", "wait for it to end"]);
 }
 
 #[test]
-fn a_single_delta_there_and_back() {
+fn a_delta_is_made_shown_and_applied() {
     let mix = Mix::new();
     let text = |word: &str| (0..3000).map(|line| format!("line {line} of {word}\n")).collect::<String>();
     mix.put("old", text("the old"));

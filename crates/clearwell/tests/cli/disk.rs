@@ -1,9 +1,9 @@
-//! No room: on a small file system where one may be mounted, and by a limit on the size of files.
+//! A full disk: on a small file system, where one can be mounted, and by a limit on file sizes.
 
 use std::process::Command;
 
 use crate::mix::Mix;
-use crate::run::{Ended, shell, undisturbed};
+use crate::run::{Ended, isolated, shell};
 
 /// A file that does not compress.
 fn noise(length: usize) -> Vec<u8> {
@@ -23,7 +23,7 @@ fn script(mix: &Mix, wrapper: &[&str], script: &str) -> Ended {
     let mut command = match wrapper {
         [] => shell,
         [program, args @ ..] => {
-            let mut command = undisturbed(program, mix.dir());
+            let mut command = isolated(program, mix.dir());
             command.args(args).arg(shell.get_program()).args(shell.get_args());
             command
         }
@@ -78,7 +78,7 @@ fn a_full_disk_stops_the_build_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_disk_that_refuses_is_told_with_the_file() {
+fn a_disk_error_names_the_file() {
     let mix = Mix::released();
     mix.put("trees/editor/usr/share/noise", noise(600_000));
     let before = mix.kept();

@@ -22,7 +22,7 @@ fn with_legacy() -> Mix {
 }
 
 /// With the first half, 20, as well.
-fn half_way() -> Mix {
+fn with_first_half() -> Mix {
     let mix = with_legacy();
     mix.build(&["--format-bump", "old", "--timestamp", "1700001000"]).expect(0);
     mix
@@ -49,7 +49,7 @@ fn endpoints_cross_from_trees() {
     let time = |seconds: &'static str| ["--timestamp", seconds, "--json"];
     let old = mix.build(&[&["--format-bump", "old"][..], &time("1700001000")].concat());
     assert_eq!(numbers(old), (20, 10, 30));
-    // Version, format and the release before are those that the first half leads to; its time stamp is kept.
+    // Version, format and the release before are those that the first half announces; its timestamp is kept.
     let new = mix.build(&[&["--format-bump", "new"][..], &time("1700002000")].concat());
     assert_eq!(numbers(new), (30, 10, 31));
     assert_eq!(bundles(&mix, 20), ["editor", "legacy", "libs", "os-core"]);
@@ -68,7 +68,7 @@ fn endpoints_cross_from_trees() {
         assert!(!stock.root().join("usr/bin/legacy").exists());
     }
 
-    // What left stays out, though the trees still have it, and so do the packs of the new format.
+    // A dropped bundle stays out, though the trees still have it; so do its packs in the new format.
     mix.change("forty");
     let next = mix.build(&time("1700003000"));
     let says = "bundle legacy is deprecated and not in the release before: left out";
@@ -87,13 +87,13 @@ fn endpoints_cross_from_trees() {
 }
 
 #[test]
-fn a_bundle_that_left_comes_back_only_when_it_is_asked_for() {
-    let mix = half_way();
+fn a_dropped_bundle_returns_only_on_request() {
+    let mix = with_first_half();
     mix.build(&["--format-bump", "new"]).expect(0);
     mix.put("trees/bundles.toml", format!("{DEPRECATED}[bundles.young]\nstatus = \"Deprecated\"\n"));
     mix.put("trees/young/usr/bin/young", "new, and not for long\n");
     mix.build(&[]).expect(0);
-    // One that was never released leaves with the next bump, as for mixer.
+    // A bundle that was never released is dropped by the next bump, as with mixer.
     assert_eq!(bundles(&mix, 40), ["editor", "libs", "os-core", "young"]);
     mix.put("trees/bundles.toml", DEPRECATED.replace("Deprecated", "Active"));
     fs::remove_dir_all(mix.path("trees/young")).unwrap();
@@ -107,7 +107,7 @@ fn a_bundle_that_left_comes_back_only_when_it_is_asked_for() {
 }
 
 #[test]
-fn what_is_not_the_second_half_is_refused_after_the_first() {
+fn only_the_second_half_may_follow_the_first() {
     let mix = Mix::changed();
     mix.refuses(&["build", "--format-bump", "new"], 4, &["first half", "has not been built", "--format-bump old"]);
     mix.refuses(&["build", "--format-bump", "old", "--next-format", "30"], 2, &["--next-format 30 is not above 30"]);
@@ -140,7 +140,11 @@ fn what_is_not_the_second_half_is_refused_after_the_first() {
     mix.verify("10,20");
     mix.change("forty");
     mix.refuses(&["build", "--format-bump", "new"], 4, &["release 30, the second half of 20, is already published"]);
-    mix.refuses(&["build", "--format", "30"], 4, &["--format asks for format 30", "the previous release 30 has format 31"]);
+    mix.refuses(
+        &["build", "--format", "30"],
+        4,
+        &["--format asks for format 30", "the previous release 30 has format 31"],
+    );
     mix.refuses(&["build", "--format", "32"], 5, &["format-boundary"]);
     mix.put("clearwell.toml", fs::read_to_string(mix.path("clearwell.toml")).unwrap() + "format = 30\n");
     mix.refuses(&["build"], 4, &["the configuration file asks for format 30"]);
@@ -148,7 +152,7 @@ fn what_is_not_the_second_half_is_refused_after_the_first() {
 
 #[test]
 fn content_of_another_second_half_never_arrives() {
-    let mix = half_way();
+    let mix = with_first_half();
     mix.put("trees/editor/usr/bin/edit", "another editor\n");
     mix.put("trees/libs/usr/lib/new", "new\n");
     let differs = ["format-boundary", "/usr/bin/edit and 1 more are not as in release 20", "same trees"];
@@ -177,7 +181,7 @@ fn content_of_another_second_half_never_arrives() {
 
 #[test]
 fn a_second_half_of_another_version_is_never_found() {
-    let mix = half_way();
+    let mix = with_first_half();
     // Past the command's own check, as if the first half had been made elsewhere.
     let args = ["--format", "31", "--version", "40", "--min-version", "40", "--allow", "format-boundary"];
     mix.build(&args).expect(0).says(&["release 20 leads endpoints to version 30 in format 31, not here"]);
@@ -212,7 +216,7 @@ fn halves_may_be_staged() {
 }
 
 #[test]
-fn a_second_half_before_its_first_tells_who_stays() {
+fn a_second_half_published_before_its_first_warns() {
     let mix = with_legacy();
     mix.build(&["--format-bump", "old", "--stage"]).expect(0);
     let told = "endpoints in format 30 cannot reach format 31: release 20, the first half, is staged";
@@ -222,8 +226,8 @@ fn a_second_half_before_its_first_tells_who_stays() {
 }
 
 #[test]
-fn a_first_half_that_was_taken_back_says_how_to_go_on() {
-    let mix = half_way();
+fn retracting_a_first_half_explains_the_next_step() {
+    let mix = with_first_half();
     let told = mix.run(&["retract", "20"]).expect(0).stdout;
     assert!(told.contains("clearwell build --format-bump new") && told.contains("format 31"), "{told}");
     let refused = mix.build(&["--version", "30"]).expect(5).says(&["--format-bump new", "--allow format-boundary"]);
@@ -279,7 +283,7 @@ fn endpoints_cross_from_a_workspace() {
         let workspace = workspace_with_legacy();
         let build = |args: &[&str]| workspace.build(&[args, increment, &["--json"]].concat());
         assert_eq!(numbers(build(&["--format-bump", "old"])), (20, 10, 30));
-        // As mixer leaves it: the first half has left no trace but the version.
+        // As mixer leaves it: the first half is recorded only by its version.
         let all = ["[os-core]", "[legacy]", "[editor]"].map(str::to_owned).to_vec();
         let version = if increment.is_empty() { "20" } else { "30" };
         let expected = (state(30, 10), version.into(), "10".into(), all, "editor\nlegacy\nos-core".into());
@@ -302,7 +306,7 @@ fn endpoints_cross_from_a_workspace() {
             stock.diagnose().expect(0);
         }
 
-        // Bundles that were built anew bring it back into groups.ini; it stays out of the release.
+        // Bundles that were built again add it to groups.ini again; it stays out of the release.
         image(&workspace, 40, 40, "31");
         workspace.mix.put("mix/mixversion", "40");
         workspace.mix.put("mix/update/groups.ini", GROUPS);
@@ -320,7 +324,7 @@ fn endpoints_cross_from_a_workspace() {
 }
 
 #[test]
-fn the_content_of_a_workspace_has_to_lead_to_the_new_format() {
+fn the_content_of_a_workspace_must_announce_the_new_format() {
     let workspace = workspace_with_legacy();
     let refused = |args: &[&str], code: i32, says: &[&str]| {
         let before = workspace.mix.kept();
@@ -340,7 +344,7 @@ fn the_content_of_a_workspace_has_to_lead_to_the_new_format() {
 }
 
 #[test]
-fn a_gap_between_the_halves_is_what_the_content_says() {
+fn the_content_decides_the_gap_between_the_halves() {
     let workspace = workspace_with_legacy();
     image(&workspace, 20, 35, "33");
     image(&workspace, 35, 35, "33");
@@ -354,7 +358,7 @@ fn a_gap_between_the_halves_is_what_the_content_says() {
 }
 
 #[test]
-fn a_workspace_that_cannot_be_written_is_told_after_the_release() {
+fn an_unwritable_workspace_is_reported_after_the_release() {
     let workspace = Workspace::new(10, 0);
     workspace.image(10, "one");
     fs::create_dir(workspace.mix.path("mix/mixversion.clearwell-new")).unwrap();

@@ -51,7 +51,7 @@ fn each_shell_gets_completions() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_named() {
+fn an_invalid_command_line_is_named() {
     let dir = tempfile::tempdir().unwrap();
     for (args, named) in [
         (&["bild"][..], "bild"),

@@ -1,4 +1,4 @@
-//! Releases continue the history of their store: nothing begins another one by a default, or by a file of a workspace.
+//! Releases continue the history of their store: neither a default nor a file of a workspace starts another one.
 
 use std::fs;
 
@@ -64,10 +64,10 @@ fn the_version_built_last_is_the_default_as_for_mixer() {
 }
 
 #[test]
-fn a_workspace_that_says_nothing_or_something_else_is_refused() {
+fn a_workspace_without_the_previous_version_is_refused() {
     let two_ways = ["--previous 10", "--allow second-history", "a new store"];
     for (said, code, says) in [
-        // mixer goes on and loses the history.
+        // mixer continues and loses the history.
         ((None, None), 4, &two_ways[..]),
         ((None, Some("0\n")), 4, &two_ways),
         ((Some(state(30, 0)), Some("10")), 4, &["mixer.state names no version before", "--previous 10"]),
@@ -83,17 +83,17 @@ fn a_workspace_that_says_nothing_or_something_else_is_refused() {
         before.assert_same(&workspace.mix.kept());
         workspace.build(&["--previous", "10"]).expect(if code == 3 { 3 } else { 0 });
     }
-    // Its releases are known by its public tree alone.
+    // Its releases are known only by its public tree.
     let workspace = second(false);
     say(&workspace, &(Some(state(30, 0)), None));
     workspace.build(&[]).expect(7).says(&["builds on version 10", "clearwell adopt", "--previous, 0 for none"]);
     assert!(!workspace.mix.path("store").exists());
     let outcome = workspace.build(&["--previous", "0", "--json"]).expect(0).json();
-    assert_eq!(outcome["previous"], 0, "a store of its own may begin anew");
+    assert_eq!(outcome["previous"], 0, "a new store may start another history");
 }
 
 #[test]
-fn a_workspace_that_was_left_behind_is_refused() {
+fn a_workspace_older_than_its_store_is_refused() {
     let workspace = second(true);
     say(&workspace, &(Some(state(30, 10)), None));
     workspace.build(&[]).expect(0);
@@ -117,7 +117,7 @@ fn a_workspace_that_was_left_behind_is_refused() {
 }
 
 #[test]
-fn another_history_needs_the_explicit_word() {
+fn another_history_needs_an_explicit_option() {
     let mix = Mix::changed();
     let two_ways = ["second-history", "--previous 10", "a new store"];
     mix.refuses(&["build", "--previous", "0"], 5, &two_ways);
@@ -128,7 +128,7 @@ fn another_history_needs_the_explicit_word() {
     assert_eq!(shown["record"]["previous"], Value::Null);
     mix.verify("10");
     mix.run(&["publish", "20"]).expect(0);
-    // From trees a build goes on where the pointers are.
+    // A build from trees continues at the pointers.
     mix.change("thirty");
     assert_eq!(mix.build(&["--json"]).expect(0).json()["previous"], 20);
 }
@@ -143,7 +143,7 @@ fn the_first_release_is_published_again_below_others() {
 }
 
 #[test]
-fn what_is_only_staged_is_a_history_as_well() {
+fn staged_releases_are_history_too() {
     let mix = Mix::new();
     mix.build(&["--stage"]).expect(0);
     mix.change("twenty");
@@ -155,7 +155,7 @@ fn what_is_only_staged_is_a_history_as_well() {
 }
 
 #[test]
-fn pointers_that_are_lost_begin_no_history() {
+fn lost_pointers_do_not_start_a_new_history() {
     let mix = Mix::changed();
     let link = mix.path("store/content/version");
     fs::remove_file(&link).unwrap();

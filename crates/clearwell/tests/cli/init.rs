@@ -37,7 +37,7 @@ fn a_new_mix_is_complete_and_never_overwritten() {
     }
     assert!(files() == before);
 
-    // What was made is used without another word, and a stock-like endpoint is content with it.
+    // The new mix is used without options, and an endpoint can install the release.
     fs::write(mix.join("trees/os-core/usr/bin/hello"), "hello\n").unwrap();
     run(&mix, &["build"]).expect(0);
     run(&mix, &["verify", "--store", "store", "--cert", "Swupd_Root.pem"]).expect(0);
@@ -48,7 +48,7 @@ fn an_encrypted_key_signs_with_its_passphrase_only() {
     let mix = Mix::released();
     mix.change("signed with an encrypted key");
     mix.put("passphrase", "correct horse\nsecond line\n");
-    mix.run(&["init", "keys", "--passphrase-file", "passphrase"]).expect(0);
+    mix.run(&["init", "keys", "--key-passphrase-file", "passphrase"]).expect(0);
     let key = fs::read_to_string(mix.path("keys/private.pem")).unwrap();
     assert!(key.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"), "{}", key.lines().next().unwrap());
     let pair = ["--cert", "keys/Swupd_Root.pem", "--key", "keys/private.pem"];
@@ -75,15 +75,15 @@ fn an_encrypted_key_signs_with_its_passphrase_only() {
 }
 
 #[test]
-fn bad_wishes_make_no_mix() {
+fn invalid_options_create_no_mix() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("empty"), "\n").unwrap();
     for (args, code, says) in [
         (&["--validity-days", "0"][..], 8, "1 to 36500 days"),
         (&["--validity-days", "36501"], 8, "1 to 36500 days"),
         (&["--organisation", ""], 8, "1 to 64"),
-        (&["--passphrase-file", "empty"], 2, "empty"),
-        (&["--passphrase-file", "none"], 8, "none"),
+        (&["--key-passphrase-file", "empty"], 2, "empty"),
+        (&["--key-passphrase-file", "none"], 8, "none"),
     ] {
         run(dir.path(), &[&["init", "mix"], args].concat()).expect(code).says(&[says]);
         assert!(!dir.path().join("mix").exists());
@@ -93,7 +93,7 @@ fn bad_wishes_make_no_mix() {
 }
 
 #[test]
-fn the_demo_runs_whole_and_heeds_no_configuration() {
+fn the_demo_runs_completely_and_ignores_configuration() {
     // In the folder of another mix, whose configuration names another key.
     let mix = Mix::new();
     let ended = mix.run(&["demo", "--once", "--json", "--dir", "demo"]).expect(0);

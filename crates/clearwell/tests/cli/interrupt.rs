@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: work ends at a safe point, says what stays, and goes on the next time.
+//! Ctrl-C and SIGTERM: work stops at a safe point, says what was kept, and continues the next time.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
@@ -63,7 +63,7 @@ fn begins(phase: &'static str) -> impl Fn(&str) -> bool {
     }
 }
 
-/// The costliest things are made, and some of the small files.
+/// The most expensive artifacts are made, and some of the small files.
 fn is_making(line: &str) -> bool {
     let event: Value = serde_json::from_str(line).unwrap_or_default();
     event["event"] == "advanced" && event["phase"] == "make" && event["done"].as_u64() > Some(100)
@@ -81,7 +81,7 @@ fn large() -> Mix {
 const BUILD: [&str; 5] = ["build", "--progress", "json", "--jobs", "1"];
 
 #[test]
-fn an_interrupted_build_goes_on_by_itself() {
+fn an_interrupted_build_is_continued_automatically() {
     let mix = large();
     let mut build = Watched::start(clearwell(mix.dir(), &BUILD));
     build.wait_for(is_making);
@@ -126,9 +126,9 @@ fn another_timestamp_or_other_trees_start_over() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn a_second_signal_stops_immediately() {
     let mix = Mix::new();
-    // One thing that takes long, whatever the machine.
+    // One file that takes long on any machine.
     let noise: Vec<u8> = (0..12_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     mix.put("trees/libs/usr/share/noise", noise.repeat(8));
     let mut build = Watched::start(clearwell(mix.dir(), &BUILD));

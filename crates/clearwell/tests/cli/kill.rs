@@ -1,4 +1,4 @@
-//! `kill -9` at any moment: the last release is served on, and the next build finishes.
+//! `kill -9` at any moment: the last release stays complete, and the next build finishes.
 
 use std::thread;
 use std::time::Instant;
@@ -24,7 +24,7 @@ fn change(mix: &Mix, version: u32) {
 }
 
 #[test]
-fn a_killed_build_harms_no_release_and_is_finished_by_the_next() {
+fn a_killed_build_damages_no_release_and_the_next_finishes_it() {
     const MOMENTS: u32 = 26;
     let mix = mix();
     let timestamp = ["--timestamp", "1700000000", "--deltas", "1"];
@@ -32,7 +32,7 @@ fn a_killed_build_harms_no_release_and_is_finished_by_the_next() {
     mix.build(&[&["--store", "trial"][..], &timestamp].concat()).expect(0);
     let mut whole = begun.elapsed();
 
-    // No store yet: whatever of it is there, the next build makes a whole one.
+    // The store is incomplete; the next build completes it.
     for moment in 1..=4 {
         let store = format!("store-{moment}");
         let build = Running::start(clearwell(mix.dir(), &["build", "--store", &store]));
@@ -52,7 +52,7 @@ fn a_killed_build_harms_no_release_and_is_finished_by_the_next() {
         thread::sleep(whole * moment / MOMENTS);
         let ended = build.kill();
         if ended.success() {
-            // It was quicker than the trial, on a machine that has less to do by now.
+            // It was faster than the trial run.
             whole = whole * 2 / 3;
         } else {
             interrupted += 1;
@@ -66,7 +66,7 @@ fn a_killed_build_harms_no_release_and_is_finished_by_the_next() {
         let fetch =
             ["verify", "--url", &url, "--cert", "Swupd_Root.pem", "--bundles", "os-core,libs", "--retry-seconds", "0"];
         mix.run(&[&fetch[..], &["--skip-fullfiles"]].concat()).expect(0);
-        // Every other interrupted build is continued, the rest give way to the next version.
+        // Every second interrupted build is continued; the others are replaced by the next version.
         if ended.success() || moment % 2 == 1 {
             if newest != u64::from(version) {
                 mix.build(&[&["--version", &number][..], &timestamp].concat()).expect(0);
@@ -86,7 +86,7 @@ fn a_killed_build_harms_no_release_and_is_finished_by_the_next() {
     let left: Vec<_> = mix.path("store/meta/staging").read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(left.is_empty(), "scratch is cleaned: {left:?}");
 
-    // What interrupted builds made is what an undisturbed one makes.
+    // What interrupted builds made is what an isolated one makes.
     let trial = crate::mix::Kept::of(&mix.path("trial")).only(|path| path.starts_with("content/10/"));
     let store = mix.kept().only(|path| path.starts_with("content/10/"));
     trial.assert_same(&store);
@@ -154,7 +154,7 @@ fn commands_on_a_store_are_killed_and_finish_the_next_time() {
             }
             assert!([Some(20), Some(30)].contains(&mix.newest()));
             let verify = ["verify", "--store", "store", "--cert", "Swupd_Root.pem", "--retry-seconds", "0"];
-            // Only the signature beside is damaged before a repair, and endpoints do without.
+            // Before the repair only the detached signature is damaged, which endpoints do not need.
             let seen = mix.run(&[&verify[..], &["--skip-fullfiles"]].concat());
             assert!(
                 seen.code == Some(0) || command.ends.contains(&12),

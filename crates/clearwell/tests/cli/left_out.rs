@@ -1,4 +1,4 @@
-//! What lies in a folder of trees and is no bundle, and what only looks like one.
+//! Folders and files among bundle trees that are not bundles, and bundles that do not look like one.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ fn bundles(mix: &Mix) -> Vec<String> {
 }
 
 #[test]
-fn what_is_no_bundle_is_left_out_and_told() {
+fn other_folders_are_left_out_with_a_warning() {
     let mix = Mix::new();
     for path in ["lost+found/#12", ".git/HEAD", ".snapshots/1/os-core/x", ".gitignore", "README.md", "Makefile"] {
         mix.put(format!("trees/{path}"), "x");
@@ -37,14 +37,14 @@ fn what_is_no_bundle_is_left_out_and_told() {
 }
 
 #[test]
-fn what_is_described_is_a_bundle() {
+fn a_described_folder_is_a_bundle() {
     let mix = Mix::new();
     mix.put("trees/lost+found/usr/share/found", "x");
     mix.put("trees/bundles.toml", format!("{BUNDLES}[bundles.\"lost+found\"]\n"));
     mix.build(&[]).expect(0);
     let found = bundles(&mix);
     assert!(found.contains(&"lost+found".to_owned()), "{found:?}");
-    // Endpoints overlook such a name, which is for the guard to say.
+    // Endpoints ignore such a name; the guard reports it.
     mix.put("trees/.hidden/usr/share/hidden", "x");
     mix.put("trees/bundles.toml", format!("{BUNDLES}[bundles.\".hidden\"]\n"));
     mix.refuses(&["build"], 5, &[".hidden", "give it another name"]);
@@ -66,21 +66,21 @@ fn a_link_to_a_folder_is_a_bundle_and_one_to_nothing_an_error() {
 }
 
 #[test]
-fn a_store_among_the_trees_is_no_bundle() {
+fn a_store_among_the_trees_is_not_a_bundle() {
     let mix = Mix::released();
     mix.refuses(&["build", "--store", "trees/other"], 3, &["trees/other is a Clearwell store", "move it out"]);
     assert!(!mix.path("trees/other").exists());
 }
 
 #[test]
-fn what_was_left_out_is_told_also_where_nothing_is_to_release() {
+fn left_out_files_are_reported_even_if_nothing_is_released() {
     let mix = Mix::released();
     mix.put("trees/.new/usr/bin/new", "new");
     mix.refuses(&["build"], 11, &["warning: left out of", ".new (endpoints overlook"]);
 }
 
 #[test]
-fn an_export_that_nothing_undoes_is_told() {
+fn an_export_that_nothing_removes_is_reported() {
     let mix = Mix::new();
     mix.put("trees/bundles.toml", format!("{BUNDLES}un-export = [\"/usr/bin/edit\", \"/usr/bin/edti\"]\n"));
     let ended = mix.build(&[]).expect(0).says(&["warning: bundle editor un-exports /usr/bin/edti"]);
@@ -88,7 +88,7 @@ fn an_export_that_nothing_undoes_is_told() {
 }
 
 #[test]
-fn names_in_other_case_are_mistakes() {
+fn names_in_the_wrong_case_are_refused() {
     let mix = Mix::new();
     fs::rename(mix.path("trees/bundles.toml"), mix.path("trees/Bundles.toml")).unwrap();
     mix.refuses(&["build"], 3, &["trees/Bundles.toml is not read", "rename it to bundles.toml"]);

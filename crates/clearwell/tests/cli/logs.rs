@@ -55,9 +55,8 @@ impl<'m> Logged<'m> {
     }
 }
 
-/// The mix's own certificate does for TLS: nobody looks whom it is for.
-const TLS: [&str; 6] =
-    ["--listen-tls", "127.0.0.1:0", "--tls-certificate", "Swupd_Root.pem", "--tls-key", "private.pem"];
+/// The mix's certificate is used for TLS: the clients do not check the name in it.
+const TLS: [&str; 6] = ["--listen-tls", "127.0.0.1:0", "--tls-cert", "Swupd_Root.pem", "--tls-key", "private.pem"];
 const ADDRESSES: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
 
 #[test]
@@ -90,7 +89,7 @@ fn values_of_requests_are_plain() {
 }
 
 #[test]
-fn every_address_is_said_with_its_real_port() {
+fn every_address_is_logged_with_its_real_port() {
     let mix = Mix::released();
     let socket = format!("unix:{}", mix.path("http.sock").display());
     let third = format!("{} proxy-protocol", clearwell_testkit::ipv6_loopback());
@@ -121,7 +120,7 @@ fn every_address_is_said_with_its_real_port() {
 }
 
 #[test]
-fn handshakes_that_fail_are_said_and_cannot_flood_the_log() {
+fn failed_handshakes_are_logged_and_cannot_flood_the_log() {
     let mix = Mix::released();
     let server = Logged::start(&mix, &[&TLS[..], &ADDRESSES].concat());
     let tls = server.address("listen-tls");
@@ -130,7 +129,7 @@ fn handshakes_that_fail_are_said_and_cannot_flood_the_log() {
         let mut stream = TcpStream::connect(&tls).unwrap();
         clients.push(stream.local_addr().unwrap().to_string());
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-        // Whatever the server says before it closes.
+        // Anything the server sends before it closes.
         let _ = stream.read_to_end(&mut Vec::new());
     }
     wait_for(|| server.has_metric("clearwell_http_connections_ended_early_total{reason=\"handshake\"} 30"));
@@ -144,7 +143,7 @@ fn handshakes_that_fail_are_said_and_cannot_flood_the_log() {
 }
 
 #[test]
-fn what_a_reload_cannot_use_is_counted_by_kind_and_said_with_its_cause() {
+fn refused_reloads_are_counted_by_kind_and_logged_with_their_cause() {
     let mix = Mix::released();
     for name in ["Swupd_Root.pem", "private.pem"] {
         fs::copy(mix.path(name), mix.path(format!("tls-{name}"))).unwrap();

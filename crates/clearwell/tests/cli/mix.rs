@@ -1,4 +1,4 @@
-//! A mix in a folder of its own, and what of it must not change.
+//! A mix in a temporary folder, and the parts of it that must not change.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -30,7 +30,7 @@ impl Mix {
     }
 
     fn below(folder: &Path) -> io::Result<Self> {
-        // Content has the modes that files usually have, whoever runs the tests.
+        // Content has the modes that files usually have, for any user who runs the tests.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let mix = Self { dir: tempfile::tempdir_in(folder)? };
         mix.put("clearwell.toml", CONFIG);
@@ -121,14 +121,14 @@ impl Mix {
     }
 
     /// The command fails with this code and one error that says all of `says`; JSON says the same; nothing that was
-    /// released or published has changed, and an endpoint is content with it.
+    /// released or published has changed, and an endpoint can install it.
     #[track_caller]
     pub(crate) fn refuses(&self, args: &[&str], code: i32, says: &[&str]) -> Ended {
         let before = self.kept();
         let ended = self.run(&[args, &["--json"]].concat()).expect(code).says(says);
         let document = ended.json();
         assert_eq!(document["exit"], code);
-        // Of a command line that cannot be understood, JSON has the first line.
+        // Of an invalid command line, JSON has the first line.
         let error = ended.error();
         let error = if document["exit"] == 2 && error.contains("try '--help'") {
             error.lines().next().unwrap()
@@ -196,6 +196,6 @@ fn collect(place: &Path, store: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
 
 const CONFIG: &str = "store = \"store\"\ntrees = \"trees\"\ncertificate = \"Swupd_Root.pem\"\nkey = \"private.pem\"\n";
 
-/// Files belong to root whoever runs the tests.
+/// Files belong to root for any user who runs the tests.
 pub(crate) const BUNDLES: &str =
     "owner = \"root\"\n[bundles.os-core]\n[bundles.libs]\n[bundles.editor]\nincludes = [\"libs\"]\n";

@@ -1,4 +1,4 @@
-//! Modes of directories: content, whoever builds, and whatever the umask.
+//! Modes of directories: the same content for any user and any umask.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -31,7 +31,7 @@ fn hash(permissions: u32) -> String {
 }
 
 #[test]
-fn what_init_makes_is_the_same_under_every_umask() {
+fn init_makes_the_same_files_under_every_umask() {
     for umask in ["000", "002", "027", "077"] {
         let dir = tempfile::tempdir().unwrap();
         run_under(umask, dir.path(), &["init", "mix"]).expect(0);
@@ -59,7 +59,7 @@ fn the_demo_is_the_same_under_a_narrow_umask() {
 }
 
 #[test]
-fn directories_that_a_build_adds_yield_to_those_of_bundles() {
+fn directories_of_bundles_override_added_ones() {
     let mix = Mix::new();
     mix.put("trees/editor/usr/share/clear/note", "of the editor\n");
     // os-core needs the directory for its version files, and does not have it in its tree.
@@ -70,8 +70,8 @@ fn directories_that_a_build_adds_yield_to_those_of_bundles() {
     assert_eq!(*found("/usr/share/clear"), hash(0o775));
     assert_eq!(*found("/usr/share/clear/bundles"), hash(0o755));
     mix.verify("");
-    // What two bundles have themselves has to be the same in both.
-    // A umask of 002 is no disagreement, and the stricter mode is what was released before.
+    // Directories that two bundles contain must have the same mode in both.
+    // A umask of 002 is not a conflict: the stricter mode was released before.
     set_mode(mix.path("trees/editor/usr/bin"), 0o775);
     mix.build(&[]).expect(11).says(&["/usr/bin: some bundles let the group write there", "released without"]);
     set_mode(mix.path("trees/editor/usr/bin"), 0o750);
@@ -83,7 +83,7 @@ fn directories_that_a_build_adds_yield_to_those_of_bundles() {
 }
 
 #[test]
-fn a_system_that_others_cannot_use_is_refused() {
+fn a_system_that_users_cannot_enter_is_refused() {
     let mix = Mix::changed();
     set_mode(mix.path("trees/os-core/usr/bin"), 0o700);
     set_mode(mix.path("trees/editor/usr/bin"), 0o700);

@@ -1,4 +1,4 @@
-//! Releases whose manifests an older generator wrote: taken over, served, and built upon.
+//! Releases whose manifests an older generator wrote: adopted, served, and built upon.
 
 use std::fs;
 
@@ -40,7 +40,7 @@ fn manifests_of_older_generators_are_adopted_and_built_upon() {
     let adopt = ["adopt", "mix/update/www", "--store", "store", "--cert", "Swupd_Root.pem", "--json"];
     let report = mix.run(&adopt).expect(0).json();
     assert_eq!((&report["adopted"], &report["refused"]), (&json!([10, 20]), &json!([])));
-    // What later releases will not carry is told, and harms nobody.
+    // Properties that later releases lose are reported; they are harmless.
     let problems = report["problems"].as_array().unwrap();
     assert_eq!(problems.len(), 4, "{problems:?}");
     for problem in problems {

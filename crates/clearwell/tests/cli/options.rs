@@ -75,7 +75,7 @@ fn keys<'t>(text: &'t str, mark: &str) -> Vec<&'t str> {
 }
 
 #[test]
-fn what_is_typed_counts_more_than_the_environment() {
+fn options_override_the_environment() {
     let mix = Mix::new();
     mix.put("clearwell.toml", "store = \"store\"\ncertificate = \"Swupd_Root.pem\"\n");
     let first = ["build", "--trees", "trees", "--version", "10"];

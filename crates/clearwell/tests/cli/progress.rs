@@ -23,7 +23,7 @@ fn mix() -> Mix {
 /// Commands that take long, with the phases that each goes through.
 const LONG: [(&str, &[&str]); 6] = [
     ("check", &["read", "manifests"]),
-    ("deltas --to 20 --previous 1", &["deltas 20", "packs 20", "prepare 20", "release 20"]),
+    ("deltas --to 20 --last 1", &["deltas 20", "packs 20", "prepare 20", "release 20"]),
     ("verify --from 10", &["pointers", "install 20", "signature 20", "bundles 20", "fullfiles 20", "update 10 to 20"]),
     ("adopt www --store other", &["read", "store"]),
     (
@@ -111,7 +111,7 @@ fn events_are_json_and_counts_never_go_back() {
     }
 }
 
-/// A terminal: the side of the person, and the name of the side of programs.
+/// A pseudo-terminal: its controlling side, and the name of the side for programs.
 fn terminal(columns: u16) -> (File, PathBuf) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -123,16 +123,16 @@ fn terminal(columns: u16) -> (File, PathBuf) {
     (File::from(person), PathBuf::from(name.to_str().unwrap()))
 }
 
-/// Runs on a terminal of so many columns, on which `typed` is typed; returns the exit code and all that is shown.
+/// Runs on a terminal with this number of columns and types `typed`; returns the exit code and all output.
 fn on_terminal(columns: u16, typed: &str, mut command: Command) -> (Option<i32>, String) {
     let (mut person, name) = terminal(columns);
     let open = || File::options().read(true).write(true).open(&name).unwrap();
     let mut child = command.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();
-    // It holds what the child has: reading would never end.
+    // It has the child's descriptors open: reading would never end.
     drop(command);
     person.write_all(typed.as_bytes()).unwrap();
     let (mut shown, mut buffer) = (Vec::new(), [0; 4096]);
-    // Linux ends a terminal whose last user is gone with an error.
+    // Linux reports a terminal without users as an error.
     while let Ok(count @ 1..) = person.read(&mut buffer) {
         shown.extend_from_slice(&buffer[..count]);
     }

@@ -65,7 +65,7 @@ fn releases_are_listed_shown_and_compared() {
 }
 
 #[test]
-fn nobody_need_read_the_result() {
+fn a_closed_stdout_is_not_an_error() {
     let mix = Mix::released();
     let mut child = crate::run::clearwell(mix.dir(), &["releases", "--store", "store"])
         .stdout(std::process::Stdio::piped())
@@ -82,15 +82,16 @@ fn a_path_is_explained() {
     mix.build(&[]).expect(0);
     let explain = |args: &[&str]| mix.run(&[&["releases", "explain", "--store", "store"], args].concat());
     let text = explain(&["20", "/usr/share/text"]).expect(0).stdout;
-    for part in
-        ["/usr/share/text in os-core 20", "last changed in 20; previously 10", "20/files/", "from 10"]
-    {
+    for part in ["/usr/share/text in os-core 20", "last changed in 20; previously 10", "20/files/", "from 10"] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
     let text = explain(&["20", "/usr/bin/edit"]).expect(0).stdout;
     assert!(text.contains("in editor 10") && text.contains("released in 10, the first release"), "{text}");
     let document = explain(&["20", "/usr/share/text", "--json"]).expect(0).json();
-    assert_eq!((&document["entries"][0]["version"], &document["entries"][0]["updates"][0]["from"]), (&20.into(), &10.into()));
+    assert_eq!(
+        (&document["entries"][0]["version"], &document["entries"][0]["updates"][0]["from"]),
+        (&20.into(), &10.into())
+    );
     explain(&["20", "/nowhere"]).expect(3).says(&["/nowhere", "no bundle of release 20"]);
     explain(&["20", "nowhere"]).expect(2);
 }

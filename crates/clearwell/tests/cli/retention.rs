@@ -1,4 +1,4 @@
-//! `gc` and `retract`: what goes, what pointers say, and who may still update.
+//! `gc` and `retract`: what is removed, what pointers name, and which endpoints can still update.
 
 use crate::mix::Mix;
 
@@ -20,7 +20,7 @@ fn verify(mix: &Mix, from: &str) {
 }
 
 #[test]
-fn a_dry_run_says_what_goes_and_changes_nothing() {
+fn a_dry_run_lists_removals_and_changes_nothing() {
     let mix = three();
     let before = mix.kept();
     let args = [&["gc", "--store", "store", "--keep", "1", "--dry-run", "--json"], &NOW[..]].concat();
@@ -40,7 +40,7 @@ fn a_dry_run_says_what_goes_and_changes_nothing() {
 }
 
 #[test]
-fn collected_releases_are_gone_and_the_mix_goes_on() {
+fn releases_are_removed_and_the_mix_continues() {
     let mix = three();
     mix.run(&[&["gc", "--store", "store", "--keep", "2"], &NOW[..]].concat()).expect(0);
     let releases: Vec<u64> =
@@ -63,7 +63,7 @@ fn collected_releases_are_gone_and_the_mix_goes_on() {
 }
 
 #[test]
-fn a_release_that_is_retracted_is_followed_by_one_built_on_it() {
+fn the_release_after_a_retracted_one_is_built_on_it() {
     let mix = three();
     let shown = mix.run(&["retract", "30", "--json"]).expect(0).json();
     assert_eq!((&shown["pointers-at"], &shown["signed"]), (&20.into(), &true.into()));
@@ -71,7 +71,7 @@ fn a_release_that_is_retracted_is_followed_by_one_built_on_it() {
     assert!(mix.releases()[2]["retracted"].is_i64());
     verify(&mix, "10");
     mix.run(&["check", "--store", "store"]).expect(0);
-    // Once more is no harm.
+    // Retracting again is harmless.
     mix.run(&["retract", "30"]).expect(0);
     mix.refuses(&["publish", "30"], 4, &["30 was retracted", "release a higher version", "--again"]);
     mix.refuses(&["retract", "20", "--to", "30"], 4, &["release 30 is not before 20"]);
@@ -85,7 +85,7 @@ fn a_release_that_is_retracted_is_followed_by_one_built_on_it() {
 }
 
 #[test]
-fn a_release_without_one_before_cannot_be_retracted() {
+fn the_first_release_cannot_be_retracted() {
     let mix = Mix::released();
     mix.refuses(
         &["retract", "10"],
@@ -96,7 +96,7 @@ fn a_release_without_one_before_cannot_be_retracted() {
 }
 
 #[test]
-fn a_release_that_was_retracted_can_be_published_again() {
+fn a_retracted_release_can_be_published_again() {
     let mix = three();
     mix.run(&["retract", "30"]).expect(0);
     mix.run(&["publish", "30", "--again"]).expect(0);

@@ -1,4 +1,4 @@
-//! Changing the signing key, as docs/rotation.md has it: with stock clients at the other end, where swupd is there.
+//! Changing the signing key, as docs/rotation.md explains it, verified by stock clients where swupd is installed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::mix::Mix;
 
 const ANCHOR: &str = "usr/share/clear/update-ca/Swupd_Root.pem";
 
-/// A key and a certificate of the name that mixer and the testkit's have: all the same, as it is in the field.
+/// A key and a certificate with the name that mixer and the testkit use: the names are equal, as in practice.
 fn pair(mix: &Mix, name: &str, days: u32) {
     let options =
         GenerateOptions { bits: KeyBits::Rsa2048, validity_days: days, ..GenerateOptions::new("Clearwell tests") };
@@ -34,7 +34,7 @@ fn rotation(mix: &Mix, code: i32) -> Value {
     mix.run(&["rotation", "--store", "store", "--next-cert", "next.pem", "--json"]).expect(code).json()
 }
 
-/// The stock client with a root, a state folder and, as on a real endpoint, the certificate of its own content.
+/// The stock client with a root, a state folder and, as on a real endpoint, the certificate in its content.
 struct Client<'m> {
     mix: &'m Mix,
     root: PathBuf,
@@ -95,7 +95,7 @@ fn endpoint(mix: &Mix, from: &str, files: &[(&str, &str)], code: i32) {
 const ONLY_OLD: [(&str, &str); 1] = [("Swupd_Root.pem", "Swupd_Root.pem")];
 const BOTH: [(&str, &str); 2] = [("Swupd_Root.pem", "Swupd_Root.pem"), ("Swupd_Root.pem.alt", "next.pem")];
 
-/// The key changes in the format: who slept through the release that carries both is left behind, and told how to go on.
+/// The key changes within the format: endpoints that missed the release with both certificates are left behind, with a remedy.
 #[test]
 fn a_key_changes_within_a_format() {
     let mix = Mix::released();
@@ -110,7 +110,7 @@ fn a_key_changes_within_a_format() {
     assert!(report["step"].as_str().unwrap().starts_with("endpoints on 10 would be stranded"), "{report}");
     mix.verify("10");
 
-    // As long as the store keeps 10, the guard says whom the new key strands.
+    // While the store has 10, the guard names the endpoints that the new key leaves behind.
     mix.change("30");
     let build = [&["build", "--version", "30"][..], &NEW].concat();
     let says = ["signer-unknown", "endpoints on 10 ", "swupd update --nosigcheck-latest -V 20", "docs/rotation.md"];
@@ -143,7 +143,7 @@ fn a_key_changes_within_a_format() {
     assert_eq!(asleep.version(), "40");
 }
 
-/// A retraction signs the pointers anew: with a key that endpoints do not trust it would strand them.
+/// A retraction signs the pointers again: with a key that endpoints do not trust, they could not update.
 #[test]
 fn a_retraction_is_signed_with_a_key_that_endpoints_trust() {
     let mix = Mix::released();
@@ -155,7 +155,7 @@ fn a_retraction_is_signed_with_a_key_that_endpoints_trust() {
     mix.run(&retract).expect(0);
     assert_eq!(rotation(&mix, 0)["stranded"], serde_json::json!([]));
 
-    // Who is on the release that is retracted stays there, whoever signed the one before.
+    // Endpoints on the retracted release stay there, with any signer of the previous one.
     let mix = Mix::released();
     pair(&mix, "next", 3652);
     release(&mix, "20", &OLD);
@@ -165,7 +165,7 @@ fn a_retraction_is_signed_with_a_key_that_endpoints_trust() {
     assert_eq!(rotation(&mix, 1)["stranded"], serde_json::json!([10]));
 }
 
-/// The old releases are dropped once nobody is on them: then nothing has to be allowed.
+/// The old releases are removed once no endpoint is on them: then no rule has to be allowed.
 #[test]
 fn a_key_changes_once_the_old_releases_are_gone() {
     let mix = Mix::released();
@@ -178,7 +178,7 @@ fn a_key_changes_once_the_old_releases_are_gone() {
     assert!(report["step"].as_str().unwrap().starts_with("the change is complete"), "{report}");
 }
 
-/// The key changes with the format: the pointers of the old format stay, and lead every sleeper over.
+/// The key changes with the format: the pointers of the old format stay, so that endpoints can cross later.
 #[test]
 fn a_key_changes_with_the_format() {
     let mix = Mix::released();
@@ -207,7 +207,7 @@ fn a_key_changes_with_the_format() {
     }
 }
 
-/// A later end for the same key: nobody notices, and who slept does not either.
+/// A later end of validity for the same key: all endpoints can update, even those that missed releases.
 #[test]
 fn a_certificate_is_renewed() {
     let mix = Mix::new();
@@ -227,7 +227,7 @@ fn a_certificate_is_renewed() {
     asleep.swupd("update", &[], 0);
     asleep.swupd("diagnose", &[], 0);
     assert_eq!(asleep.version(), "30");
-    // One whose certificate has ended gets the renewed one by hand, and goes on.
+    // An endpoint with an expired certificate gets the renewed one manually, and updates.
     release(&mix, "40", &renewed);
     let stopped = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     fs::write(asleep.root.join(ANCHOR), stopped).unwrap();
@@ -238,7 +238,7 @@ fn a_certificate_is_renewed() {
 }
 
 #[test]
-fn what_cannot_sign_next_is_refused_at_once() {
+fn an_unusable_next_certificate_is_refused_immediately() {
     let mix = Mix::changed();
     mix.put("next.pem", "no certificate");
     mix.refuses(&["build", "--version", "20", "--next-cert", "next.pem"], 8, &["next.pem", "no certificate found"]);

@@ -7,8 +7,8 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
 
-/// Variables of other programs that the binary, or a library in it, heeds.
-const HEEDED: [&str; 11] = [
+/// Variables of other programs that the binary, or a library in it, reads.
+const VARIABLES: [&str; 11] = [
     "SOURCE_DATE_EPOCH",
     "JOURNAL_STREAM",
     "NOTIFY_SOCKET",
@@ -22,27 +22,27 @@ const HEEDED: [&str; 11] = [
     "CLICOLOR_FORCE",
 ];
 
-/// The binary in `dir`, with nothing of the caller's environment that it would heed.
+/// The binary in `dir`, with nothing of the caller's environment that it would read.
 pub(crate) fn clearwell(dir: &Path, args: &[&str]) -> Command {
-    let mut command = undisturbed(env!("CARGO_BIN_EXE_clearwell"), dir);
+    let mut command = isolated(env!("CARGO_BIN_EXE_clearwell"), dir);
     command.args(args);
     command
 }
 
 /// A shell in `dir` that runs `script`, with the binary as `$0`; likewise.
 pub(crate) fn shell(dir: &Path, script: &str) -> Command {
-    let mut command = undisturbed("/bin/sh", dir);
+    let mut command = isolated("/bin/sh", dir);
     command.args(["-euc", script, env!("CARGO_BIN_EXE_clearwell")]);
     command
 }
 
 /// A program in `dir` that runs the binary; likewise.
-pub(crate) fn undisturbed(program: impl AsRef<OsStr>, dir: &Path) -> Command {
+pub(crate) fn isolated(program: impl AsRef<OsStr>, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        if name.starts_with("CLEARWELL_") || HEEDED.contains(&name.as_str()) {
+        if name.starts_with("CLEARWELL_") || VARIABLES.contains(&name.as_str()) {
             command.env_remove(name);
         }
     }
@@ -143,7 +143,7 @@ impl Running {
 
     /// Kills it as `kill -9` does.
     pub(crate) fn kill(mut self) -> ExitStatus {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         self.child.wait().unwrap()
     }

@@ -35,7 +35,7 @@ fn a_store_is_served_until_the_signal() {
     assert!(status == 200 && metrics.ends_with("# EOF\n"), "{metrics}");
     assert_eq!(get(&server.listen, "/metrics").0, 404, "not for clients");
 
-    // A release that is published meanwhile is served at once to those who come anew.
+    // A release that is published meanwhile is served immediately on new connections.
     mix.build(&[]).expect(0);
     mix.run(&["verify", "--url", &server.url(), "--cert", "Swupd_Root.pem", "--from", "10"]).expect(0);
     assert_eq!(get(&server.listen, "/version/format30/latest"), (200, "20".to_owned()));
@@ -56,7 +56,7 @@ fn an_empty_store_waits_for_its_first_release() {
 }
 
 #[test]
-fn options_win_over_the_environment_and_both_over_the_file() {
+fn options_override_the_environment_and_both_the_file() {
     let mix = Mix::released();
     let [in_file, in_environment] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
@@ -102,7 +102,7 @@ fn header(address: &str, path: &str) -> String {
 }
 
 #[test]
-fn a_configuration_is_taken_over_or_refused_while_the_server_runs() {
+fn a_running_server_applies_or_refuses_a_new_configuration() {
     let mix = Mix::released();
     let retry = |seconds: u32| format!("retry-after: {seconds}\r\n");
     mix.put("serve.toml", "retry-after-seconds = 11\nwatch-files = false\n");
@@ -170,7 +170,7 @@ fn a_socket_of_systemd_is_used() {
 }
 
 #[test]
-fn what_cannot_be_served_is_named() {
+fn an_unusable_configuration_is_named() {
     let mix = Mix::released();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
@@ -182,7 +182,7 @@ fn what_cannot_be_served_is_named() {
         (&["--listen", "127.0.0.1:0", "--memory-cache", "much"], 2, &["memory-cache"]),
         (&["--listen", "127.0.0.1:0", "--access-log", "some"], 2, &["access-log", "some"]),
         (&["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"], 2, &["tls-certificate", "listen-tls"]),
-        (&["--listen", "127.0.0.1:0", "--signing-certificate", "none.pem"], 2, &["signing-certificate", "none.pem"]),
+        (&["--listen", "127.0.0.1:0", "--signing-cert", "none.pem"], 2, &["signing-certificate", "none.pem"]),
         (&["--config", "none.toml"], 2, &["none.toml"]),
         (&["--listen", &taken, "--admin", "off"], 10, &["listen", &taken, "in use"]),
         (&["--listen", "127.0.0.1:0", "--admin", &taken], 10, &["admin", &taken]),

@@ -21,14 +21,14 @@ fn mix() -> Mix {
     mix
 }
 
-/// What a row stands on: a configuration that can be used.
+/// A usable configuration that a row changes.
 const PLAIN: &[&str] = &["--listen", "127.0.0.1:0", "--admin", "off"];
 const TLS: &[&str] = &[
     "--listen",
     "off",
     "--listen-tls",
     "127.0.0.1:0",
-    "--tls-certificate",
+    "--tls-cert",
     "tls.pem",
     "--tls-key",
     "tls.key",
@@ -36,11 +36,11 @@ const TLS: &[&str] = &[
     "off",
 ];
 
-/// Key, what it stands on, its value, the exit code, and what the error says.
+/// Key, base configuration, value, exit code, and parts of the error.
 type Row<'a> = (&'a str, &'a [&'a str], &'a str, i32, &'a [&'a str]);
 
 #[test]
-fn what_no_start_can_use_is_refused_by_a_check_with_the_same_words() {
+fn check_config_refuses_with_the_same_error_as_a_start() {
     let mix = mix();
     let absolute = |path: &str| mix.path(path).display().to_string();
     let long = format!("{}/{}", mix.dir().display(), "x".repeat(110));
@@ -88,20 +88,8 @@ fn what_no_start_can_use_is_refused_by_a_check_with_the_same_words() {
         ("client-certificates", TLS, "require", 2, &["client-ca"]),
         ("client-certificates", PLAIN, "require", 2, &["client-certificates", "listen-tls"]),
         ("client-certificates", PLAIN, "maybe", 2, &["maybe"]),
-        (
-            "client-ca",
-            &[TLS, &["--client-certificates", "request"]].concat(),
-            "none.pem",
-            2,
-            &["client-ca", "none.pem"],
-        ),
-        (
-            "client-ca",
-            &[TLS, &["--client-certificates", "require"]].concat(),
-            "junk.pem",
-            2,
-            &["client-ca", "junk.pem"],
-        ),
+        ("client-ca", &[TLS, &["--client-certs", "request"]].concat(), "none.pem", 2, &["client-ca", "none.pem"]),
+        ("client-ca", &[TLS, &["--client-certs", "require"]].concat(), "junk.pem", 2, &["client-ca", "junk.pem"]),
         ("signing-certificate", PLAIN, "none.pem", 2, &["signing-certificate", "none.pem"]),
         ("signing-certificate", PLAIN, "junk.pem", 2, &["signing-certificate", "junk.pem"]),
         ("memory-cache", PLAIN, "999999GiB", 2, &["memory-cache", "MiB"]),
@@ -139,8 +127,8 @@ fn what_no_start_can_use_is_refused_by_a_check_with_the_same_words() {
     ];
     let serve = ["serve", "--store", "store"];
     for (key, base, value, code, says) in table {
-        // A later option for the same key is an error of the command line; the row stands in its place.
-        let option = format!("--{key}");
+        // An option given twice is an error of the command line, so the row replaces that of the base.
+        let option = format!("--{}", key.replace("certificate", "cert"));
         let mut options: Vec<&str> = Vec::new();
         for pair in base.chunks(2).filter(|pair| pair[0] != option) {
             options.extend(pair);
@@ -175,7 +163,7 @@ fn a_takeover_and_an_address_are_two_sockets() {
 }
 
 #[test]
-fn a_check_makes_and_alters_nothing() {
+fn check_config_changes_nothing() {
     let mix = mix();
     let listed = |folder: &std::path::Path| {
         let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();

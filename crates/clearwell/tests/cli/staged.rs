@@ -53,7 +53,7 @@ fn a_staged_release_is_discarded() {
 }
 
 #[test]
-fn what_may_be_needed_is_not_discarded() {
+fn a_release_that_may_be_needed_is_not_discarded() {
     let mix = staged();
     mix.change("thirty");
     mix.build(&["--version", "30", "--previous", "20", "--stage"]).expect(0);
@@ -74,7 +74,7 @@ fn what_may_be_needed_is_not_discarded() {
 }
 
 #[test]
-fn pointers_go_back_to_what_endpoints_had() {
+fn pointers_move_back_to_published_releases() {
     let mix = staged();
     mix.change("thirty");
     mix.build(&["--version", "30", "--previous", "10"]).expect(0);
@@ -88,7 +88,7 @@ fn pointers_go_back_to_what_endpoints_had() {
     mix.verify("10");
 }
 
-/// Everything below a folder but what only saves time, and who wrote last.
+/// All files below a folder, except caches and the name of the last writer.
 fn all(mix: &Mix, folder: &str) -> Kept {
     Kept::of_all(&mix.path(folder)).only(|path| !path.starts_with("meta/cache") && path != "meta/lock")
 }

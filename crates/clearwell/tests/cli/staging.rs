@@ -1,4 +1,4 @@
-//! The staging channel: adopted, listed, served, and taken by the stock client.
+//! The staging channel: adopted, listed, served, and followed by the stock client.
 
 use std::fs;
 use std::process::Command;
@@ -43,7 +43,7 @@ fn an_adopted_channel_is_listed_and_served() {
 }
 
 #[test]
-fn the_channel_goes_back_with_a_retraction_and_crosses_formats_by_its_name() {
+fn the_channel_moves_back_with_a_retraction_and_crosses_formats() {
     let mix = Mix::changed();
     let at = || fs::read_to_string(mix.path("store/content/version/formatstaging/latest")).unwrap();
     mix.build(&["--version", "20"]).expect(0);
@@ -63,7 +63,7 @@ fn the_channel_goes_back_with_a_retraction_and_crosses_formats_by_its_name() {
 }
 
 #[test]
-fn the_stock_client_takes_the_channel_that_it_asks_for() {
+fn the_stock_client_follows_the_requested_channel() {
     let mix = tree();
     mix.run(&["adopt", "www", "--store", "store", "--cert", "Swupd_Root.pem"]).expect(0);
     let (content, certificate) = (mix.path("store/content"), mix.path("Swupd_Root.pem"));
@@ -79,7 +79,7 @@ fn the_stock_client_takes_the_channel_that_it_asks_for() {
     stock.update_in("staging").expect(0);
     assert!(has("changed"), "20 is in the staging channel");
 
-    // Whoever follows it is not left behind by a release after that, and needs no server of ours.
+    // Clients that follow it can update to later releases, from any web server.
     mix.change("newest");
     mix.build(&["--version", "30"]).expect(0);
     stock.ask(tree);

@@ -1,4 +1,4 @@
-//! The stock client in a scratch root, if this machine has one. It reads a store's content through `file://`, or asks a
+//! The stock client in a scratch root, if swupd is installed. It reads a store's content through `file://`, or asks a
 //! server.
 
 use std::fs;
@@ -21,7 +21,7 @@ impl Stock {
     /// An endpoint of `content` that trusts `certificate`; `None`, said loudly, without a `swupd` on PATH or without the
     /// right to use it.
     pub(crate) fn find(test: &str, content: &Path, certificate: &Path) -> Option<Self> {
-        let lost = format!("{test} is not held against the stock client");
+        let lost = format!("{test} is not compared with the stock client");
         program("swupd", &lost).filter(|_| root("swupd", &lost))?;
         let scratch = tempfile::tempdir().unwrap();
         for folder in ["root", "state"] {

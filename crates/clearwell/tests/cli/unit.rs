@@ -1,4 +1,4 @@
-//! The systemd unit that is shipped, beside the configuration that is shipped.
+//! The shipped systemd unit fits the shipped configuration.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! Names of what is not there, in every option and argument that names something: one error that says which and what
-//! there is, a code for its kind, and nothing left behind.
+//! Unknown names, in every option and argument that takes a name: one error that lists the known ones, an exit code for
+//! its kind, and nothing left behind.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn unknown_names_are_refused_everywhere() {
         (4, "publish 99", &["no release 99", "10 and 20"][..]),
         (4, "retract 99", &["no release 99", "10 and 20"]),
         (4, "retract 20 --to 15", &["no release 15", "10 and 20"]),
-        (4, "deltas --to 99 --previous 1", &["no release 99", "10 and 20"]),
+        (4, "deltas --to 99 --last 1", &["no release 99", "10 and 20"]),
         (4, "deltas --to 20 --from 10,15", &["no release 15", "10 and 20"]),
         (4, "gc --keep 1 --pin 15", &["no release 15", "10 and 20"]),
         (4, "gc --keep-format 77", &["no release of format 77", "only 30"]),
@@ -67,7 +67,7 @@ fn unknown_names_are_refused_everywhere() {
         // Stores.
         (7, "publish 20 --store nosuch", &["nosuch is not a store"]),
         (7, "retract 20 --store nosuch", &["nosuch is not a store"]),
-        (7, "deltas --to 20 --previous 1 --store nosuch", &["nosuch is not a store"]),
+        (7, "deltas --to 20 --last 1 --store nosuch", &["nosuch is not a store"]),
         (7, "gc --keep 1 --store nosuch", &["nosuch is not a store"]),
         (7, "releases --store nosuch", &["nosuch is not a store"]),
         (7, "releases show 20 --store nosuch", &["nosuch is not a store"]),
@@ -85,12 +85,12 @@ fn unknown_names_are_refused_everywhere() {
         (8, "check --cert nosuch", &["nosuch"]),
         (8, "verify --url http://127.0.0.1:1 --ca nosuch", &["nosuch"]),
         (8, "verify --url http://127.0.0.1:1 --client-cert nosuch", &["nosuch"]),
-        (8, "init other --passphrase-file nosuch", &["nosuch"]),
+        (8, "init other --key-passphrase-file nosuch", &["nosuch"]),
         // Configuration files.
         (2, "build --config nosuch", &["nosuch"]),
         (2, "publish 20 --config nosuch", &["nosuch"]),
         (2, "retract 20 --config nosuch", &["nosuch"]),
-        (2, "deltas --to 20 --previous 1 --config nosuch", &["nosuch"]),
+        (2, "deltas --to 20 --last 1 --config nosuch", &["nosuch"]),
         (2, "gc --keep 1 --config nosuch", &["nosuch"]),
         (2, "releases --config nosuch", &["nosuch"]),
         (2, "verify --config nosuch", &["nosuch"]),
@@ -140,7 +140,7 @@ fn unknown_names_are_refused_everywhere() {
 }
 
 #[test]
-fn of_many_names_the_nearest_are_shown() {
+fn of_many_names_the_most_similar_are_shown() {
     let mix = Mix::new();
     for number in 0..20 {
         mix.put(format!("trees/tool-{number}/usr/bin/tool-{number}"), "tool\n");
@@ -161,7 +161,7 @@ fn a_bundle_that_one_of_the_releases_has_is_known() {
     mix.run(&[&verify[..], &["20", "--from", "10"]].concat()).expect(0);
 }
 
-/// Everything in the folder but what commands may touch in a store: its cache and the text of its lock.
+/// All files in the folder, except the cache of the store and the text of its lock, which commands may write.
 fn paths(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![folder.to_owned()];

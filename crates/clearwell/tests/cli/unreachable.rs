@@ -1,14 +1,14 @@
-//! `verify` on servers that are not there, or that serve something else.
+//! `verify` on servers that do not exist, or that serve something else.
 //!
 //! | The server | Exit code |
 //! |---|---|
-//! | is not there: name, address, port | 10 |
+//! | does not exist: name, address, port | 10 |
 //! | speaks no TLS, or has a certificate that is not trusted | 10 |
-//! | stays silent, or hangs up without an answer | 10 |
-//! | answers the pointer with any status but 200: 301, 403, 404, 500, … | 10 |
-//! | goes away in the middle | 10 |
-//! | answers with other content: nothing, a web page, other signatures | 1 |
-//! | serves releases, but not the one that is named | 4 |
+//! | stays silent, or closes the connection without a response | 10 |
+//! | responds to the pointer with a status other than 200: 301, 403, 404, 500, … | 10 |
+//! | closes the connection in the middle | 10 |
+//! | responds with other content: nothing, a web page, other signatures | 1 |
+//! | has releases, but not the requested one | 4 |
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -41,7 +41,7 @@ fn server(act: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> String {
 /// A server that gives every request the same answer.
 fn answering(answer: &'static str) -> String {
     server(move |connection| {
-        // One answer for each head of a request; a client that is gone is no matter.
+        // One answer for each head of a request; a client that disconnects is ignored.
         let mut received = Vec::new();
         let mut buffer = [0; 1024];
         while let Ok(count @ 1..) = connection.read(&mut buffer) {
@@ -59,12 +59,12 @@ fn answering(answer: &'static str) -> String {
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_a_failure_of_the_network() {
+fn an_unresponsive_server_is_a_network_error() {
     let mix = Mix::new();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let plain = answering("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     for (what, url) in [
-        ("nobody listens", format!("http://{nobody}")),
+        ("no listener", format!("http://{unused}")),
         ("the name is unknown", "http://nosuch.invalid/update".to_owned()),
         ("no TLS", plain.replace("http:", "https:")),
         ("silence", server(|connection| drop(connection.read_to_end(&mut Vec::new())))),
@@ -89,9 +89,9 @@ fn a_server_that_does_not_answer_is_a_failure_of_the_network() {
     }
     let ended = verify(&mix, &answering("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"), &[]);
     ended.expect(10).says(&["status 302", "follow no redirect"]);
-    // The pointers elsewhere, and nobody there.
-    let more = ["--version-url", &format!("http://{nobody}")];
-    verify(&mix, &plain, &more).expect(10).says(&[&nobody.to_string()]);
+    // The pointers on another server, which does not exist.
+    let more = ["--version-url", &format!("http://{unused}")];
+    verify(&mix, &plain, &more).expect(10).says(&[&unused.to_string()]);
 }
 
 #[test]
@@ -136,12 +136,12 @@ fn a_server_of_ours_is_verified_with_the_certificate_of_the_mix() {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_a_failure_of_the_network() {
+fn an_untrusted_certificate_is_a_network_error() {
     let mix = Mix::released();
     let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     mix.put("tls.pem", pair.cert.pem());
     mix.put("tls.key", pair.signing_key.serialize_pem());
-    let tls = ["--listen-tls", "127.0.0.1:0", "--tls-certificate", "tls.pem", "--tls-key", "tls.key"];
+    let tls = ["--listen-tls", "127.0.0.1:0", "--tls-cert", "tls.pem", "--tls-key", "tls.key"];
     let served = Server::start(mix.dir(), "store", &tls);
     let url = format!("https://{}", served.listen_tls.as_ref().unwrap());
     verify(&mix, &url, &[]).expect(10).says(&["cannot connect", "certificate"]);

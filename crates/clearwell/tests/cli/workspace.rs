@@ -1,4 +1,4 @@
-//! Mixer workspaces: `build --mix` as it stands in for `mixer build update`.
+//! Mixer workspaces: `build --mix` as a replacement of `mixer build update`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::mix::Mix;
 
-/// A workspace in `mix/`, beside `store`, that signs as the testkit does.
+/// A workspace in `mix/`, next to `store`, that signs as the testkit does.
 pub(crate) struct Workspace {
     pub(crate) mix: Mix,
 }
@@ -97,7 +97,7 @@ fn a_workspace_is_released_and_incremented() {
     assert_eq!(workspace.text("mix/mixer.state"), state(30, 10), "without --increment the state stays");
     workspace.mix.verify("10");
 
-    // Released already, by a finished build: the same command says so, and what to do.
+    // Already released by a finished build: the same command says so, with the remedy.
     let before = workspace.mix.kept();
     workspace.image(20, "two, changed");
     workspace.build(&[]).expect(4).says(&["version 20 exists", "choose a higher one"]);
@@ -105,7 +105,7 @@ fn a_workspace_is_released_and_incremented() {
 }
 
 #[test]
-fn nothing_new_is_nothing_to_release() {
+fn an_unchanged_workspace_has_nothing_to_release() {
     let workspace = Workspace::new(10, 0);
     workspace.image(10, "one");
     workspace.build(&["--increment"]).expect(0);
@@ -118,7 +118,7 @@ fn nothing_new_is_nothing_to_release() {
 }
 
 #[test]
-fn a_broken_workspace_is_told_by_file_and_line() {
+fn an_invalid_workspace_is_reported_by_file_and_line() {
     let workspace = Workspace::new(10, 0);
     workspace.image(10, "one");
     workspace.build(&["--increment"]).expect(0);

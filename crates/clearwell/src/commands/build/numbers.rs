@@ -163,7 +163,9 @@ impl Build {
         store: &Store,
     ) -> Result<(Version, Option<Version>, FormatNumber), CliError> {
         if self.next_format.is_some() {
-            return Err(CliError::usage("--next-format belongs to --format-bump old; the first half decides the format of the second"));
+            return Err(CliError::usage(
+                "--next-format belongs to --format-bump old; the first half decides the format of the second",
+            ));
         }
         if self.min_version.is_some() {
             return Err(CliError::usage("--format-bump new releases everything again; leave out --min-version"));
@@ -256,7 +258,9 @@ impl Build {
 
 /// The version after this one.
 pub(super) fn next_version(version: Version) -> Result<Version, CliError> {
-    following(version).ok_or_else(|| CliError::plain(Exit::Version, format!("no version 10 above {version} is possible; 2147483647 is the highest")))
+    following(version).ok_or_else(|| {
+        CliError::plain(Exit::Version, format!("no version 10 above {version} is possible; 2147483647 is the highest"))
+    })
 }
 
 /// A second half without a first.

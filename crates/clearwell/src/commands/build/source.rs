@@ -35,11 +35,9 @@ impl Source {
             (Some(dir), None) => Ok(Self::Mix(Box::new(Workspace::open(dir, None)?))),
             (None, Some(dir)) => Ok(Self::Trees(Trees::open(dir)?)),
             (Some(_), Some(_)) => Err(CliError::usage("the configuration has both mix and trees; keep one of them")),
-            (None, None) => {
-                Err(CliError::usage(
+            (None, None) => Err(CliError::usage(
                 "no source given; use --mix DIR (a mixer workspace) or --trees DIR (bundle trees), or run in a mix folder",
-            ))
-            }
+            )),
         }
     }
 

@@ -12,11 +12,8 @@ pub(crate) fn summary(outcome: &BuildOutcome) -> Page {
     let conclusion = conclusion(outcome.generation);
     let mut text = Page::of(format_args!("release {} (format {}) {conclusion}", outcome.version, outcome.format));
     for (kind, made) in &outcome.made {
-        let reused = if made.reused > 0 {
-            format!("  ({} from an interrupted build)", made.reused)
-        } else {
-            String::new()
-        };
+        let reused =
+            if made.reused > 0 { format!("  ({} from an interrupted build)", made.reused) } else { String::new() };
         let _ = writeln!(text, "  {kind:16} {:>8}  {:>10}{reused}", made.number, bytes_text(made.bytes));
     }
     text.gap();
@@ -35,11 +32,9 @@ pub(crate) fn summary(outcome: &BuildOutcome) -> Page {
 fn times(outcome: &BuildOutcome) -> Page {
     let seconds = |milliseconds: u64| seconds_text(Duration::from_millis(milliseconds));
     let phases = outcome.phases.iter().filter(|phase| phase.milliseconds >= 100);
-    let phases: Vec<String> =
-        phases.map(|phase| format!("{} {}", phase.phase, seconds(phase.milliseconds))).collect();
+    let phases: Vec<String> = phases.map(|phase| format!("{} {}", phase.phase, seconds(phase.milliseconds))).collect();
     let slowest = outcome.slowest.iter().filter(|slow| slow.milliseconds >= 1000);
-    let slowest: Vec<String> =
-        slowest.map(|slow| format!("{} {}", slow.object, seconds(slow.milliseconds))).collect();
+    let slowest: Vec<String> = slowest.map(|slow| format!("{} {}", slow.object, seconds(slow.milliseconds))).collect();
     let mut text = Page::default();
     for (name, list) in [("time", phases), ("slowest", slowest)] {
         if !list.is_empty() {

@@ -55,8 +55,9 @@ pub(super) fn diff(store: &Store, from: Version, to: Version, ui: &Ui) -> Result
         }
     }
     for bundle in &difference.bundles {
-        let pack =
-            bundle.pack_bytes.map_or_else(|| "no delta pack".to_owned(), |bytes| format!("delta pack {}", bytes_text(bytes)));
+        let pack = bundle
+            .pack_bytes
+            .map_or_else(|| "no delta pack".to_owned(), |bytes| format!("delta pack {}", bytes_text(bytes)));
         let _ = writeln!(text, "bundle {} {} -> {}: {pack}", bundle.bundle, bundle.from, bundle.to);
         for (mark, paths) in [('+', &bundle.added), ('~', &bundle.changed), ('-', &bundle.removed)] {
             for path in paths {

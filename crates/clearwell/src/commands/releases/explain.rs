@@ -113,8 +113,12 @@ fn history(store: &Store, bundle: &MomEntry, entry: &Entry) -> Result<String, Cl
         Some(was) if !entry.is_present() => format!("deleted in {version}; previously {}", was.version),
         Some(was) if !was.is_present() => format!("added again in {version}"),
         Some(was) if was.hash() != entry.hash() => format!("last changed in {version}; previously {}", was.version),
-        Some(was) if was.flags() != entry.flags() => format!("flags last changed in {version}; previously {}", was.version),
-        Some(was) => format!("released again in {version} (minversion or format bump); unchanged since {}", was.version),
+        Some(was) if was.flags() != entry.flags() => {
+            format!("flags last changed in {version}; previously {}", was.version)
+        }
+        Some(was) => {
+            format!("released again in {version} (minversion or format bump); unchanged since {}", was.version)
+        }
     })
 }
 
