@@ -184,7 +184,7 @@ fn a_lost_stamp_is_written_again() {
     for harm in [fs::remove_file as fn(_) -> _, |path| fs::write(path, "x")] {
         harm(mix.path("store/meta/layout")).unwrap();
         mix.run(&["check", "--store", "store"]).expect(7);
-        mix.run(&["check", "--store", "store", "--repair"]).expect(12).says(&["layout stamp"]);
+        mix.run(&["check", "--store", "store", "--repair"]).expect(12).says(&["meta/layout was missing"]);
         mix.verify("10");
     }
     mix.put("empty/file", "");

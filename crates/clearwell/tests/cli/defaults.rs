@@ -53,7 +53,7 @@ fn the_command_line_overrides_the_environment() {
 fn unsigned_releases_need_an_explicit_option() {
     let mix = Mix::new();
     let unsigned = ["build", "--trees", "trees", "--store", "store", "--config", "/dev/null"];
-    mix.run(&unsigned).expect(2).says(&["no certificate", "--cert", "clearwell init", "--no-signing"]);
+    mix.run(&unsigned).expect(2).says(&["no signing certificate", "--cert", "clearwell init", "--no-signing"]);
     let outcome = mix.run(&[&unsigned[..], &["--no-signing", "--json"]].concat()).expect(0).json();
     assert_eq!(outcome["signed"], false);
     mix.run(&["verify", "--config", "/dev/null", "--store", "store"]).expect(0).says(&["signatures are not checked"]);

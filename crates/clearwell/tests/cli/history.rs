@@ -70,7 +70,7 @@ fn a_workspace_without_the_previous_version_is_refused() {
         // mixer continues and loses the history.
         ((None, None), 4, &two_ways[..]),
         ((None, Some("0\n")), 4, &two_ways),
-        ((Some(state(30, 0)), Some("10")), 4, &["mixer.state names no version before", "--previous 10"]),
+        ((Some(state(30, 0)), Some("10")), 4, &["mixer.state names no previous version", "--previous 10"]),
         ((None, Some("20")), 4, &["LAST_VER names 20", "20 is not above it", "mixversion"]),
         ((None, Some("30")), 4, &["LAST_VER names 30", "20 is not above it", "mixversion"]),
         ((Some(state(30, 15)), None), 7, &["builds on version 15", "clearwell adopt"]),
@@ -119,7 +119,7 @@ fn a_workspace_older_than_its_store_is_refused() {
 #[test]
 fn another_history_needs_an_explicit_option() {
     let mix = Mix::changed();
-    let two_ways = ["second-history", "--previous 10", "a new store"];
+    let two_ways = ["second-history", "--previous 10", "another history"];
     mix.refuses(&["build", "--previous", "0"], 5, &two_ways);
     mix.refuses(&["build", "--previous", "0", "--version", "20", "--stage"], 5, &two_ways);
     mix.build(&["--previous", "0", "--allow", "second-history"]).expect(0).says(&["allowed: second-history"]);

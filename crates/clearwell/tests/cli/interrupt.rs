@@ -138,7 +138,7 @@ fn a_second_signal_stops_immediately() {
     build.signal(Signal::INT);
     let (code, rest) = build.ended();
     assert_eq!(code, Some(130));
-    assert!(rest.contains("ended at once: nothing was released"), "{rest}");
+    assert!(rest.contains("stopped immediately: nothing was released"), "{rest}");
 }
 
 #[test]

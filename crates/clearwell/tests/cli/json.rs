@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::mix::Mix;
 use crate::run::Ended;
 
-/// Keys whose objects have data as keys: kinds of artifacts, versions, statuses, options of builds, names of files.
-const MAPS: [&str; 9] = ["made", "artifacts", "update-bytes", "gets", "heads", "bytes", "options", "index", "other"];
+/// Keys whose objects have data as keys: kinds of artifacts, versions, statuses, options of builds, artifacts.
+const MAPS: [&str; 7] = ["made", "artifacts", "update-bytes", "heads", "bytes", "options", "index"];
 
 /// The keys of a document, outside of maps.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {
@@ -18,7 +18,9 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
             for (key, value) in object {
                 found.insert(key.clone());
                 match value {
-                    // Of a map, the values are results again.
+                    // A map from kinds to maps from statuses.
+                    Value::Object(_) if key == "gets" => {}
+                    // The values of other maps are results again.
                     Value::Object(map) if MAPS.contains(&key.as_str()) => {
                         map.values().for_each(|value| keys(value, found));
                     }

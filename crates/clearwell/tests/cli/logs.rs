@@ -108,7 +108,7 @@ fn every_address_is_logged_with_its_real_port() {
         let address: SocketAddr = addresses[at].parse().unwrap();
         assert!(address.port() > 0 && TcpStream::connect(address).is_ok(), "{address}");
     }
-    assert_eq!(lines[2]["place"], third);
+    assert_eq!(lines[2]["configured"], third);
     let urls: Vec<String> = found
         .iter()
         .zip(&addresses)
@@ -152,7 +152,7 @@ fn refused_reloads_are_counted_by_kind_and_logged_with_their_cause() {
         listen-tls = \"127.0.0.1:0\"\n";
     mix.put("serve.toml", good);
     let server = Logged::start(&mix, &[&ADDRESSES[..], &["--config", "serve.toml"]].concat());
-    let refused = || server.said("the new configuration is refused; the old one stays");
+    let refused = || server.said("the new configuration is refused; the old one stays in use");
     let refused_are = |configurations: u32, certificates: u32| {
         let line = |kind: &str, count| format!("clearwell_http_reloads_refused_total{{kind=\"{kind}\"}} {count}");
         server.has_metric(&line("configuration", configurations))

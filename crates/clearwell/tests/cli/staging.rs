@@ -31,7 +31,7 @@ fn an_adopted_channel_is_listed_and_served() {
     assert!(report["pointers"].as_array().unwrap().contains(&staging), "{report}");
     assert_eq!(report["problems"], json!([]));
     let text = mix.run(&adopt).expect(0).stdout;
-    assert!(text.contains("version/formatstaging/latest names 20; signature: sound"), "{text}");
+    assert!(text.contains("version/formatstaging/latest: 20, signature sound"), "{text}");
     let releases = mix.run(&["releases", "--store", "store"]).expect(0).stdout;
     assert!(releases.contains("formatstaging/latest"), "{releases}");
 
