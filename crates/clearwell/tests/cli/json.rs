@@ -102,7 +102,8 @@ fn every_result_has_its_version_and_kebab_case_keys() {
     run(&mix, "demo --once --dir demo", 0);
     clearwell_testkit::sample_www(&mix.path("www"));
     run(&mix, "adopt www --store adopted", 0);
-    std::fs::remove_file(mix.path("www/20/Manifest.MoM")).unwrap();
+    let fullfile = mix.path("www/10/files").read_dir().unwrap().next().unwrap().unwrap().path();
+    clearwell_testkit::flip_byte(&fullfile);
     run(&mix, "adopt www --store other-adopted", 1);
     mix.put("old", "a line\n".repeat(200));
     mix.put("new", "a line\n".repeat(201));
