@@ -1,4 +1,4 @@
-//! Damage to files, as disks and people do it.
+//! Damage to files.
 
 use std::fs;
 use std::path::Path;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Everything is made in memory from a few [`TestObject`]s, with real hashes, real archives and real signatures, and
-//! nothing of the generator: what tests compare with must not come from what they test. Helpers panic where a test
+//! without the generator: what tests compare with must not come from what they test. Helpers panic where a test
 //! would unwrap.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]

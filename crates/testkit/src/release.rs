@@ -20,7 +20,7 @@ pub struct ReleaseBuilder<'p> {
     bundles: BTreeMap<BundleName, (Vec<BundleName>, Vec<TestObject>)>,
 }
 
-/// A release that was made, with everything that went into it.
+/// A release with its inputs.
 #[derive(Clone, Debug)]
 pub struct TestRelease {
     /// The release.

@@ -8,7 +8,7 @@ use clearwell_format::{FormatNumber, Version, pointer};
 use clearwell_sign::{GenerateOptions, Generated, KeyBits, PrivateKey, Signer, TrustAnchor, generate};
 use clearwell_store::PointerSet;
 
-/// A signer with a self-signed certificate that is valid now. Made once for each process: keys take their time.
+/// A signer with a self-signed certificate that is valid now. Made once per process: keys are slow to generate.
 pub fn signer() -> &'static Signer {
     static SIGNER: OnceLock<Signer> = OnceLock::new();
     SIGNER.get_or_init(|| {

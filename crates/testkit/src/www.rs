@@ -27,7 +27,7 @@ pub fn sample_www(root: &Path) -> Www {
 }
 
 impl Www {
-    /// Adds a release, and the folders and files that mixer makes beside.
+    /// Adds a release, and the other folders and files that mixer makes.
     pub fn add(&self, release: &TestRelease) {
         for (artifact, bytes) in &release.artifacts {
             self.write(&Resource::of(release.version, artifact.clone()), bytes);

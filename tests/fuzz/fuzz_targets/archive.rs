@@ -5,7 +5,7 @@ use std::io;
 
 use clearwell_format::archive::{self, ArchiveError};
 
-/// Takes a mebibyte in all, then fails.
+/// Accepts one mebibyte, then fails.
 struct Limit(usize);
 
 impl io::Write for Limit {

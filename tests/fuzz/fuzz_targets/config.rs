@@ -1,4 +1,4 @@
-//! The configuration of the server never panics its parser, and an error says something.
+//! The configuration of the server never panics its parser, and every error has a text.
 #![no_main]
 
 use clearwell_serve::ServeConfig;

@@ -1,4 +1,4 @@
-//! What a delta makes is what it was made for. The first two bytes say where the input is cut into old and new.
+//! Applying a delta gives the new file. The first two bytes say where the input is split into old and new.
 #![no_main]
 
 use clearwell_delta::{Delta, DiffOptions, NewFile, diff, patch};

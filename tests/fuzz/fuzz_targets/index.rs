@@ -1,10 +1,11 @@
-//! An index, but for its checksum: what is opened finds every artifact that it lists, and comes back byte for byte.
+//! An index without its checksum: an index that opens finds every artifact that it lists, and is written back byte for
+//! byte.
 #![no_main]
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// In memory, and one for each process.
+/// On a tmpfs, one per process.
 static FILE: LazyLock<PathBuf> =
     LazyLock::new(|| PathBuf::from(format!("/dev/shm/clearwell-fuzz-index-{}", std::process::id())));
 

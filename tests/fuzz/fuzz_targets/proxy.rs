@@ -1,4 +1,4 @@
-//! A PROXY protocol header means the same in whatever pieces it arrives.
+//! A PROXY protocol header means the same however it is split.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| clearwell_http::fuzzing::proxy(bytes));

@@ -1,4 +1,4 @@
-//! Parts of a range lie in the object. The first eight bytes are its size, below 2^63 as for every file.
+//! Parts of a range are inside the object. The first eight bytes are its size, below 2^63 as for every file.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

@@ -1,4 +1,4 @@
-//! What our encoder of xz makes, liblzma reads back.
+//! liblzma decodes the streams of our xz encoder to the same bytes.
 
 #![no_main]
 

@@ -5,6 +5,7 @@
 mod citation;
 mod files;
 mod links;
+mod map;
 mod pages;
 
 use files::text_files;
@@ -31,6 +32,11 @@ fn every_citation_resolves() {
 fn every_link_resolves() {
     let problems: Vec<String> = text_files().iter().filter(|file| file.is_markdown()).flat_map(links::broken).collect();
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+fn the_map_of_crates_has_the_dependencies_of_the_manifests() {
+    assert_eq!(map::documented(), map::declared());
 }
 
 #[test]

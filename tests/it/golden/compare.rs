@@ -197,7 +197,7 @@ fn packs(folder: &Path, version: Version, replay: &Replay, differences: &mut Vec
         let manifest = replay.manifest(version.number(), pack.bundle.as_str());
         let content: BTreeSet<FileHash> = manifest.present().map(|entry| entry.hash()).collect();
         for item in pack.items.iter().filter(|item| !content.contains(&item.hash)) {
-            differences.push(format!("{version}/{name} holds {}, which is not in the bundle", item.hash));
+            differences.push(format!("{version}/{name} contains {}, which is not in the bundle", item.hash));
         }
     }
 }

@@ -92,11 +92,12 @@ fn manifest(store: &Store, version: Version, name: &ManifestName, released: &Rel
     let members = members(&archive);
     let (header, hash) = &members[0];
     if members.len() != 1 || header.name != format!("Manifest.{name}").as_bytes() {
-        differences.push(format!("{version}/Manifest.{name}.tar holds {:?}", members));
+        differences.push(format!("{version}/Manifest.{name}.tar contains {:?}", members));
     }
     if *hash != FileHash::of_manifest(&planned) {
-        differences
-            .push(format!("{version}/Manifest.{name}.tar holds another manifest, or with another mode or owner"));
+        differences.push(format!(
+            "{version}/Manifest.{name}.tar contains another manifest, or one with another mode or owner"
+        ));
     }
 }
 
@@ -110,7 +111,7 @@ fn fullfiles(folder: &Path, store: &Store, version: Version, differences: &mut V
             continue;
         };
         if *hash != name {
-            differences.push(format!("{version}/{artifact} holds {hash}"));
+            differences.push(format!("{version}/{artifact} contains {hash}"));
         }
         ours.insert(format!("{name}.tar\t{}", columns(header)));
     }
