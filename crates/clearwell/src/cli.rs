@@ -42,7 +42,7 @@ pub(crate) struct Global {
     pub(crate) log: String,
 }
 
-/// Ways to show progress.
+/// Formats of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressStyle {
     /// Bars on a terminal, else lines.
@@ -57,7 +57,7 @@ pub(crate) enum ProgressStyle {
     None,
 }
 
-/// Ways to write logs.
+/// Formats of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogStyle {
     /// The journal when started by systemd, else text.

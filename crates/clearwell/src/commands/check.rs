@@ -8,7 +8,7 @@ use clearwell_generate::deltas::DeltaOptions;
 use clearwell_generate::progress::{Merged, Phase, Progress};
 use clearwell_generate::remake::remake_packs;
 use clearwell_sign::Trust;
-use clearwell_store::check::repair::{RepairOptions, RepairReport, Repaired, repair, restamp};
+use clearwell_store::check::repair::{How, RepairOptions, RepairReport, Repaired, repair, restamp};
 use clearwell_store::check::{CheckOptions, CheckReport, Finding, Severity, check};
 use clearwell_store::{Store, StoreError, Writer};
 use serde::Serialize;
@@ -95,6 +95,9 @@ struct ShownRepair {
 struct ShownRepaired {
     path: PathBuf,
     how: &'static str,
+    /// The same for a person.
+    #[serde(skip)]
+    text: &'static str,
 }
 
 /// What a repair restored, and what it could not.
@@ -242,11 +245,24 @@ fn shown(report: &CheckReport, outcome: Option<&Outcome>) -> Shown {
                 .report
                 .repaired
                 .iter()
-                .map(|repaired| ShownRepaired { path: repaired.path.clone(), how: repaired.how.word() })
+                .map(|repaired| ShownRepaired {
+                    path: repaired.path.clone(),
+                    how: repaired.how.word(),
+                    text: how_text(repaired.how),
+                })
                 .collect(),
             moved_aside: outcome.report.aside.clone(),
             not_repaired: outcome.left.clone(),
         }),
+    }
+}
+
+const fn how_text(how: How) -> &'static str {
+    match how {
+        How::SameBytes => "the released bytes",
+        How::Equivalent => "other bytes of the same content",
+        How::FromContent => "made from the content",
+        How::Added => "was missing in the release",
     }
 }
 
@@ -294,7 +310,7 @@ fn text(shown: &Shown) -> Page {
     }
     if let Some(repair) = &shown.repair {
         for repaired in &repair.repaired {
-            let _ = writeln!(text, "repaired {} ({})", repaired.path.display(), repaired.how);
+            let _ = writeln!(text, "repaired {} ({})", repaired.path.display(), repaired.text);
         }
         for path in &repair.moved_aside {
             let _ = writeln!(text, "moved    {}", path.display());

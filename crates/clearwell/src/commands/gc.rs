@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::ArgGroup;
 use clearwell_format::{FormatNumber, Version};
-use clearwell_store::gc::{Fate, GcPlan, Retention, collect, plan};
+use clearwell_store::gc::{Fate, GcPlan, Reason, Retention, collect, plan};
 use serde::Serialize;
 
 use crate::config::StoreArgs;
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::interrupt::interruptible;
 use crate::names::{require_format, require_release};
 use crate::page::Page;
-use crate::ui::{Ui, bytes_text, count};
+use crate::ui::{Ui, bytes_text, count, list};
 use crate::values::{time, whole_number};
 
 /// Remove releases that endpoints no longer need.
@@ -23,9 +23,9 @@ use crate::values::{time, whole_number};
 /// kept releases refer to stay, and the manifests that an endpoint still on it needs to start its update. Safe while a
 /// server runs; refused while a build runs.
 ///
-/// The result of each changed release is one of: "removed", nothing is left of it; "remnant", it is no longer a release, but
-/// files and manifests that are still needed are left; "trimmed", the release is kept, and only delta packs from removed
-/// releases are gone.
+/// Each changed release is one of: "removed", nothing is left of it; "remnant", the release is removed, but files and
+/// manifests of it that are still needed are left; "trimmed", the release is kept, only without delta packs from removed
+/// releases.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["keep", "keep_format", "keep_days"]))]
 pub(crate) struct Gc {
@@ -77,6 +77,9 @@ struct Shown {
 struct ShownKept {
     version: u32,
     reasons: Vec<&'static str>,
+    /// The reasons for a person.
+    #[serde(skip)]
+    because: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -134,6 +137,7 @@ fn shown(plan: &GcPlan, dry_run: bool) -> Shown {
             .map(|(version, reasons)| ShownKept {
                 version: version.number(),
                 reasons: reasons.iter().map(|reason| reason.word()).collect(),
+                because: reasons.iter().map(|reason| reason_text(*reason)).collect(),
             })
             .collect(),
         changes: plan
@@ -168,10 +172,23 @@ const fn outcome(fate: Fate) -> &'static str {
     }
 }
 
+const fn reason_text(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Pointer => "named by a pointer",
+        Reason::Grace => "within the grace time",
+        Reason::Boundary => "endpoints cross formats through it",
+        Reason::Staged => "staged",
+        Reason::Last => "--keep",
+        Reason::Format => "--keep-format",
+        Reason::Pinned => "--pin",
+        Reason::Recent => "--keep-days",
+    }
+}
+
 fn text(shown: &Shown) -> Page {
     let mut text = Page::default();
     for kept in &shown.kept {
-        let _ = writeln!(text, "keep     {:>8}  {}", kept.version, kept.reasons.join(", "));
+        let _ = writeln!(text, "keep     {:>8}  {}", kept.version, list(&kept.because));
     }
     for change in &shown.changes {
         let _ = writeln!(

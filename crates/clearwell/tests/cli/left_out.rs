@@ -55,7 +55,7 @@ fn a_link_to_a_folder_is_a_bundle_and_one_to_nothing_an_error() {
     let mix = Mix::new();
     fs::rename(mix.path("trees/editor"), mix.path("elsewhere")).unwrap();
     symlink("../elsewhere", mix.path("trees/editor")).unwrap();
-    // A link inside is content.
+    // A link inside a bundle becomes content.
     symlink("/", mix.path("elsewhere/usr/root")).unwrap();
     mix.build(&[]).expect(0);
     assert!(bundles(&mix).contains(&"editor".to_owned()));

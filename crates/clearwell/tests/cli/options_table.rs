@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::run::run;
 
-/// Every command that has options of its own, as typed.
+/// Every command, as typed.
 pub(crate) const COMMANDS: [&str; 23] = [
     "demo",
     "init",
@@ -33,7 +33,7 @@ pub(crate) const COMMANDS: [&str; 23] = [
     "completions",
 ];
 
-/// Options of every command, in a section of their own in the table's text.
+/// Options of every command; the documentation names them in one sentence.
 const GLOBAL: [&str; 6] = ["--help", "--version", "--json", "--progress", "--log", "--log-style"];
 
 /// Option with value, as in `--jobs <N>`, to the commands that have it.
