@@ -6,11 +6,11 @@
 //! | an artifact that its release does not have, such as a pack from a version that was never packed | absent: 404, and the client goes on with the next best at once |
 //! | anything of a version above all published releases | not yet: 503. Clients hear of versions from pointers and MoMs only, so another node is ahead of this one; and a release that is only staged may be built again with other bytes, which must not be cached as immutable |
 //! | anything of a version below the newest that is not a release | absent: versions only go up, and what was collected stays away |
-//! | anything of a version whose index cannot be used | not yet: 503, and the index is tried again once a second |
+//! | anything of a version whose index cannot be used | not yet: 503, and the index is retried each second |
 //! | a pointer of a format above all formats, or any before the first publication | not yet |
 //! | any other pointer | absent |
 //!
-//! The [`Origin`] is asked for a new generation once a second, and whenever a connection is bound to one.
+//! The [`Origin`] is asked for a new generation each second, and whenever a connection is bound to one.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,7 +59,7 @@ struct Current {
 /// Why an artifact is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unserved {
-    /// There is no such artifact, and there will not be: 404.
+    /// The artifact does not exist, and never will: 404.
     Absent,
     /// It may come, or it cannot be served now, which was logged or counted: 503.
     Unavailable,

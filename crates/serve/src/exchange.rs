@@ -1,5 +1,5 @@
 //! One request and its answer, from the header of the one to the last byte of the other: for metrics, for the access
-//! log, and for the watch over the connection.
+//! log, and for the activity of its connection.
 
 use std::io;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ pub(crate) struct Exchange {
     request: RequestGuard,
     connection: Arc<Connection>,
     line: Option<Box<(Line, Arc<AccessLog>)>>,
-    /// Of those who download large objects.
+    /// Of the download of a large object.
     downloads: Vec<Ticket>,
 }
 
@@ -57,12 +57,12 @@ impl Exchange {
         }
     }
 
-    /// Holds what is held while a large object is on its way.
+    /// Keeps the tickets of a download until it ends.
     pub(crate) fn downloads(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
         self.downloads.extend(tickets);
     }
 
-    /// So many more bytes of the body were handed over.
+    /// `bytes` more of the body were sent.
     pub(crate) fn sent(&mut self, path: BytePath, bytes: u64) {
         self.request.sent(path, bytes);
     }
@@ -74,7 +74,7 @@ impl Exchange {
     }
 }
 
-/// A line of which the end is not known yet.
+/// A line whose size and duration are not known yet.
 pub(crate) fn line(
     connection: &Connection,
     status: StatusCode,

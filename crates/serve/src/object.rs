@@ -58,7 +58,7 @@ impl ObjectMeta {
 pub(crate) struct Object {
     pub(crate) meta: ObjectMeta,
     pub(crate) kind: ResourceKind,
-    /// From which version to which it updates, if it does.
+    /// The versions that it updates from and to, if it does.
     pub(crate) leads: Option<(Version, Version)>,
     pub(crate) source: Source,
 }
@@ -202,7 +202,7 @@ pub(crate) enum Segment {
 #[derive(Clone, Debug)]
 pub(crate) struct FilePart {
     pub(crate) file: Arc<VerifiedFile>,
-    /// Which bytes of it.
+    /// The bytes of it, by position.
     pub(crate) part: Range<u64>,
 }
 

@@ -1,7 +1,7 @@
 //! The cache of objects by name: small ones in memory, large ones as open files.
 //!
 //! Always true: what is in here was compared with the index when it came in, or, if it is large, follows a check that is
-//! under way; so wrong bytes do not leave. What fails is refused for some seconds without a second read, and is reported
+//! under way; so wrong bytes are never sent. What fails is refused for some seconds without another read, and is reported
 //! once in that time.
 //!
 //! Names are paths below the base, as a request for the object usually has them: a lookup needs no parsing and no system

@@ -4,14 +4,14 @@
 //! request -> Scope -> Catalog::view -> PointerView -> the connection's pin binds it
 //! ```
 //!
-//! There is one channel so far, that at the root of the tree. Channels of a path and shares of a rollout choose another
-//! set here; the pin keeps what was chosen, whatever it is.
+//! There is one channel so far, at the root of the tree. A channel below a path, or a share of a rollout, is another scope
+//! with another set of pointers; the pin keeps the view that was chosen.
 
 use std::sync::Arc;
 
 use crate::published::Published;
 
-/// What a request says of itself as far as that decides which pointers it sees.
+/// The part of a request that decides which pointers it sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// A pointer at the root of the tree.

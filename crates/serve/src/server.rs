@@ -58,7 +58,7 @@ impl Server {
     /// served by separate threads.
     ///
     /// # Errors
-    /// If the store, a certificate, or an address cannot be used. Nothing is left running then.
+    /// If the store, a certificate, or an address cannot be used. Then nothing keeps running.
     pub async fn bind(config: ServeConfig, store: Store) -> Result<Running, ServeError> {
         Self::bind_over(config, Arc::new(LocalOrigin::new(store))).await
     }
@@ -153,8 +153,8 @@ impl Server {
     }
 }
 
-/// Sockets that others opened, and the server before, if one runs. It may take its time to answer, and the runtime of the
-/// caller has other things to do.
+/// Sockets from systemd and from the server that runs already, if there is one. It may answer slowly, so a blocking thread
+/// waits for it.
 async fn inherit(takeover: Option<PathBuf>) -> io::Result<(Inherited, Option<HandOver>)> {
     let asking = tokio::task::spawn_blocking(move || {
         let mut inherited = Inherited::from_systemd();
@@ -207,14 +207,14 @@ async fn refresh(shared: Arc<Shared>, mut phase: PhaseWatch) {
 pub struct Listening {
     /// The key of the configuration that names it: `listen`, `listen-tls` or `admin`.
     pub listener: &'static str,
-    /// As it is: address and port, or `unix:` and a path.
+    /// The actual one: address and port, or `unix:` and a path.
     pub address: String,
     /// With TLS.
     pub tls: bool,
 }
 
 impl Listening {
-    /// As a URL; that of a Unix socket as other servers write it.
+    /// As a URL. That of a Unix socket is `http://unix:` and its path, as in other servers.
     pub fn url(&self) -> String {
         format!("{}://{}", if self.tls { "https" } else { "http" }, self.address)
     }
@@ -229,7 +229,7 @@ pub struct Running {
     listening: Vec<Listening>,
     site: Arc<Site>,
     phase: watch::Sender<Phase>,
-    /// Each says in the end how many of its connections it had to abort.
+    /// Each sends the number of connections that it had to abort when it ends.
     workers: Vec<oneshot::Receiver<usize>>,
     helpers: Vec<JoinHandle<()>>,
     reloader: Reloader,
@@ -303,10 +303,10 @@ impl Running {
                     worker.await
                 }
             };
-            // A worker that is gone without a word has no connections either.
+            // A worker that panicked has no connections any more.
             aborted += ended.unwrap_or(0);
         }
-        // Lines of those who were the last.
+        // Lines of the last requests.
         let access = Arc::clone(&self.site.settings().access);
         let _ = tokio::task::spawn_blocking(move || access.flush()).await;
         tracing::info!(aborted, "drained");

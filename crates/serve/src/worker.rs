@@ -1,6 +1,6 @@
 //! A worker: a thread with its own runtime that accepts connections and serves them to their end.
 //!
-//! Always true: a connection never changes its worker, so workers share nothing with each request but what they read.
+//! Always true: a connection never changes its worker, so requests of two workers share only what they read.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,7 +36,7 @@ const ACCEPTED_AT_ONCE: usize = 32;
 /// Concurrent connections of a worker that are answered with 503 because the server is full; more are closed without
 /// an answer.
 const REFUSALS: usize = 64;
-/// Threads of a worker that may block on the disk or on another origin.
+/// Threads of a worker that may wait for the origin.
 const BLOCKING_THREADS: usize = 32;
 
 /// What all workers of a server share.
@@ -153,8 +153,8 @@ struct Entry {
     /// `None` until its task is spawned.
     task: Option<AbortHandle>,
     watch: Watch,
-    /// Asks the task to close the connection in the manner of its protocol. `None` while there is none: then the
-    /// connection is closed by ending the task.
+    /// Asks the task to close the connection as its protocol does. `None` for a connection that is closed by ending the
+    /// task.
     close: Option<Arc<Notify>>,
 }
 
@@ -231,8 +231,7 @@ impl Worker {
         }
     }
 
-    /// Closes connections on which no request is in flight. Those that speak a protocol in which a close is announced
-    /// finish what is in flight and then close.
+    /// Closes connections without a request in flight, and asks those that can announce a close to finish and close.
     fn close_idle(&self) {
         for (_, entry) in &*self.entries() {
             if entry.close.is_some() || entry.connection.activity.state().awaits_request() {

@@ -53,7 +53,7 @@ pub(super) fn answer(
     }
 }
 
-/// Prepares the answer and sends its header; `None` if there is no body, or the stream is reset.
+/// Prepares the answer and sends its header; `None` without a body, or if the stream is reset.
 async fn begin(shared: Arc<Shared>, request: Request<RecvStream>, mut respond: SendResponse<Chunk>) -> Option<Begun> {
     // Only the presence of a body matters; its bytes are discarded.
     let request = request.map(|body| Unread { is_end: body.is_end_stream() });

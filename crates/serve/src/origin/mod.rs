@@ -34,7 +34,7 @@ pub(crate) use local::LocalOrigin;
 
 /// What the server asks for content.
 ///
-/// All methods are called from several threads at a time. [`Origin::generation`] and [`Origin::lookup_cached`] are called
+/// All methods are called from several threads. [`Origin::generation`] and [`Origin::lookup_cached`] are called
 /// by threads that serve requests and must not wait for a disk or a network; the others run where blocking is allowed.
 pub trait Origin: fmt::Debug + Send + Sync + 'static {
     /// The number of the current generation of pointers, which grows with each publication. Asked often.
@@ -98,11 +98,11 @@ pub enum Opened {
 /// Why an origin has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum OriginError {
-    /// There is no such artifact, and there will not be: 404.
-    #[error("no release has it")]
+    /// The artifact does not exist, and never will: 404.
+    #[error("not part of a release")]
     Absent,
     /// It may come: 503.
-    #[error("it is not here yet")]
+    #[error("not here yet")]
     NotYet,
     /// It is there, and is not what it should be: 503.
     #[error(transparent)]

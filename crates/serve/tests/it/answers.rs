@@ -12,7 +12,7 @@ use http::StatusCode;
 use crate::fixture::{Fixture, InMemory, config};
 
 #[tokio::test]
-async fn every_artifact_comes_whole_and_may_be_kept_forever() {
+async fn every_artifact_is_whole_and_may_be_cached_forever() {
     let fixture = Fixture::new();
     let site = fixture.site();
     let client = InMemory::new(&site);
@@ -187,7 +187,7 @@ async fn conditions_on_artifacts() {
 }
 
 #[tokio::test]
-async fn get_and_head_and_nothing_else() {
+async fn methods_other_than_get_and_head_are_405() {
     let fixture = Fixture::new();
     let site = fixture.site();
     let client = InMemory::new(&site);

@@ -15,14 +15,14 @@ async fn absent_is_404_and_not_yet_is_503() {
     let client = InMemory::new(&site);
     let hash = "28cb7c6cad23920f344157f48ae353caca34e9a2f5cff934a4fdaaf7509f2062";
     for (path, status) in [
-        // Of a release: what it does not have, it will not have. Clients go on at once.
+        // What a release does not have, it will never have. Clients go on at once.
         ("/20/pack-os-core-from-15.tar", 404),
         ("/20/pack-nothing-from-0.tar", 404),
         ("/20/Manifest-os-core-delta-from-10", 404),
         ("/20/Manifest.nothing.tar", 404),
         ("/20/upstreamver", 404),
         (&format!("/20/files/{hash}.tar"), 404),
-        // No release, and below the newest: versions only go up.
+        // Not a release, and below the newest: versions only go up.
         ("/1/Manifest.MoM.tar", 404),
         ("/15/Manifest.MoM.tar", 404),
         ("/15/pack-os-core-from-0.tar", 404),
@@ -52,7 +52,7 @@ async fn absent_is_404_and_not_yet_is_503() {
 }
 
 #[tokio::test]
-async fn an_unsigned_release_has_no_signature_ever() {
+async fn the_signature_of_an_unsigned_release_is_404() {
     let fixture = Fixture::new();
     let mut set = pointers(clearwell_format::FormatNumber::new(31).unwrap(), fixture.newest().version);
     set.retain(|pointer, _| !pointer.to_string().ends_with(".sig"));
@@ -117,7 +117,7 @@ async fn artifacts_that_are_added_to_a_release_are_found() {
 }
 
 #[tokio::test]
-async fn damaged_objects_do_not_leave() {
+async fn damaged_objects_are_not_sent() {
     let fixture = Fixture::new();
     let (small, small_bytes) = fixture.small();
     let (large, large_bytes) = fixture.large();
@@ -181,7 +181,7 @@ async fn pointers_that_cannot_be_read_any_more_are_still_served() {
 }
 
 #[tokio::test]
-async fn the_tree_may_be_shown_below_a_path() {
+async fn the_tree_can_be_served_below_a_path() {
     let fixture = Fixture::new();
     let below = ServeConfig { base_path: "/update".parse().unwrap(), ..config() };
     let site = Site::open(below, fixture.store()).unwrap();

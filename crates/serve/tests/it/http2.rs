@@ -200,7 +200,7 @@ async fn headers_that_never_end() {
     let running = fixture.serve().await;
     let (mut client, _) = FrameClient::connect(&running).await;
     assert!(client.send(&[Frame::new(HEADERS, END_STREAM, 1, block("/20/format"))]).await);
-    // Empty ones cost a server nothing but time, unless it counts them.
+    // Empty frames cost only time, unless the server counts them.
     let flood = vec![Frame::new(CONTINUATION, 0, 1, Bytes::new()); 1000];
     for _ in 0..200 {
         if !client.send(&flood).await {

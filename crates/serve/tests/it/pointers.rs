@@ -59,7 +59,7 @@ async fn the_staging_pointer_is_a_pair_like_others() {
 }
 
 #[tokio::test]
-async fn a_connection_that_lives_long_sees_new_pairs() {
+async fn a_long_connection_sees_new_pairs() {
     let fixture = Fixture::new();
     let impatient = ServeConfig { pointer_hold_seconds: 0, ..config() };
     let site = Site::open(impatient, fixture.store()).unwrap();
