@@ -1,7 +1,7 @@
-//! What happens when the system gives no more: each limit ends in an error with an exit code, and in no signal.
+//! Limits of the system: reaching one gives an error with an exit code, never a signal.
 //!
-//! Memory that is refused ends the process at once, as there may be none left to go on with; nothing is lost by that which
-//! `kill -9` would not lose. A file that may not grow (`ulimit -f`) is an error of writing like any other.
+//! A failed allocation ends the process immediately, because there may be no memory left to continue; nothing is lost that
+//! `kill -9` would not lose. A file that may not grow (`ulimit -f`) is an ordinary write error.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +17,10 @@ static ALLOCATOR: Allocator = Allocator;
 /// Results are JSON; known when there may be no memory to ask for it.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Memory ran out, and some thread says so.
+/// Set once a thread reports that memory ran out.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
-/// Makes errors of signals that limits would cause. Programs that this one starts inherit that SIGXFSZ is ignored.
+/// Turns signals caused by limits into errors. Child processes inherit the ignored SIGXFSZ.
 pub(crate) fn heed() {
     #[expect(unsafe_code, reason = "neither std nor rustix can set what a signal does")]
     // SAFETY: this is called before any thread begins, and the handler does only what is allowed in one.
@@ -30,10 +30,10 @@ pub(crate) fn heed() {
     }
 }
 
-/// The C library aborts where it finds no memory for itself, as for what a thread leaves behind. Other aborts go on.
+/// The C library aborts when it cannot allocate memory for itself, as at the end of a thread. Other aborts proceed.
 extern "C" fn aborted(_: libc::c_int) {
     #[expect(unsafe_code, reason = "only the kernel can be asked from within a signal")]
-    // SAFETY: a new mapping of its own, which is never used.
+    // SAFETY: a new separate mapping, which is never used.
     let page = unsafe {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         libc::mmap(std::ptr::null_mut(), PROBED_BYTES, libc::PROT_NONE, flags, -1, 0)
@@ -43,16 +43,16 @@ extern "C" fn aborted(_: libc::c_int) {
     }
 }
 
-/// What the C library asks the system for at once.
+/// The size of one request of the C library to the system.
 const PROBED_BYTES: usize = 1 << 20;
 
-/// What is printed at the end is JSON.
+/// From now on the final error is printed as JSON.
 pub(crate) fn speak_json() {
     JSON.store(true, Ordering::Relaxed);
 }
 
 #[expect(unsafe_code, reason = "an allocator is unsafe to write")]
-// SAFETY: every call is passed on as it is, and what comes back too.
+// SAFETY: every call and its result are passed on unchanged.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
@@ -82,7 +82,7 @@ fn given(pointer: *mut u8, size: usize) -> *mut u8 {
     pointer
 }
 
-/// Says so in one line, without memory, and ends.
+/// Prints one line without allocating, and exits.
 #[cold]
 fn end_without_memory(size: usize) -> ! {
     if ENDING.swap(true, Ordering::Relaxed) {
@@ -103,7 +103,7 @@ fn end_without_memory(size: usize) -> ! {
         print(1, b"{\"schema-version\":1,\"error\":\"out of memory\",\"exit\":13}\n");
     }
     #[expect(unsafe_code, reason = "what std runs at an exit may need memory")]
-    // SAFETY: it does not return, and nothing of the process is used any more.
+    // SAFETY: it does not return, and the process uses nothing afterwards.
     unsafe {
         libc::_exit(Exit::Memory as i32)
     }

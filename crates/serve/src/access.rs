@@ -1,7 +1,7 @@
-//! The access log: some requests as lines, written by a thread of its own.
+//! The access log: requests as lines, all or a sample, written by a separate thread.
 //!
-//! Always true: a request never waits for its line. When the thread is behind, or cannot write, lines are lost and
-//! counted: those that were written and those that were lost are all.
+//! Always true: a request never waits for its line. If the thread is behind or cannot write, lines are lost and counted:
+//! written and lost lines together are all lines.
 
 mod file;
 mod line;
@@ -24,25 +24,25 @@ use crate::line_limit::LineLimit;
 
 pub(crate) use line::Line;
 
-/// Lines that wait to be written.
+/// Capacity of the queue of lines.
 const WAITING: usize = 4096;
-/// Between few lines the thread rests, so that a line does not cost its request a wake-up. What comes meanwhile has room
-/// up to 400,000 lines a second.
+/// With few lines the thread sleeps in between, so that a request does not pay for a wake-up. The queue has room for the
+/// lines of that time at up to 400,000 lines per second.
 const REST: Duration = Duration::from_millis(10);
-/// More lines at once are not few.
+/// With more lines in one batch the thread does not sleep.
 const FEW: usize = 256;
-/// How long the end of a server waits for lines that are not written yet.
+/// The longest wait for unwritten lines when the server ends.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// What the thread is sent.
+/// A message to the thread.
 #[derive(Debug)]
 enum Entry {
     Line(Box<Line>),
-    /// To be told once all before it is written.
+    /// Answered once all lines before it are written.
     Flush(SyncSender<()>),
 }
 
-/// Takes lines.
+/// Queues lines.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     which: config::AccessLog,
@@ -74,7 +74,7 @@ impl AccessLog {
         Ok(Self { which, sample, seen: AtomicU32::new(0), writer, metrics })
     }
 
-    /// True if a request that ends so is to be logged.
+    /// True if a request with this outcome is logged.
     pub(crate) fn takes(&self, class: StatusClass) -> bool {
         match self.which {
             config::AccessLog::Off => false,
@@ -86,7 +86,7 @@ impl AccessLog {
         }
     }
 
-    /// Writes a line, soon.
+    /// Queues a line.
     pub(crate) fn write(&self, line: Line) {
         let Some(writer) = &self.writer else { return };
         match writer.try_send(Entry::Line(Box::new(line))) {
@@ -101,7 +101,7 @@ impl AccessLog {
     pub(crate) fn flush(&self) {
         let Some(writer) = &self.writer else { return };
         let (flushed, wait) = sync_channel(1);
-        // As full as it can be, the thread is not resting, and has room soon.
+        // If the queue is full, the thread is not sleeping and makes room soon.
         for _ in 0..100 {
             match writer.try_send(Entry::Flush(flushed.clone())) {
                 Err(TrySendError::Full(_)) => std::thread::sleep(REST),
@@ -113,13 +113,13 @@ impl AccessLog {
     }
 }
 
-/// Where lines go.
+/// The destination of lines.
 enum Output {
     Process,
     File(LogFile, Form),
 }
 
-/// How lines of a file look.
+/// The format of lines in a file.
 #[derive(Clone, Copy)]
 enum Form {
     Json,
@@ -141,7 +141,7 @@ impl Output {
         }
     }
 
-    /// Writes until nobody sends any more. What waits is written together.
+    /// Writes until all senders are dropped. Queued lines are written in one batch.
     fn write_all(mut self, entries: &Receiver<Entry>, metrics: &Metrics) {
         let (mut lines, complaints) = (Vec::new(), LineLimit::default());
         while let Ok(first) = entries.recv() {
@@ -165,7 +165,7 @@ impl Output {
             }
             lines.clear();
             for flushed in flushes {
-                // Who has waited long enough does not hear it.
+                // The receiver may have timed out.
                 let _ = flushed.try_send(());
             }
             if count < FEW {
@@ -174,7 +174,7 @@ impl Output {
         }
     }
 
-    /// Puts a line behind others, or into the log of the process.
+    /// Appends a line to the batch, or writes it to the log of the process.
     fn take(&self, line: &Line, lines: &mut Vec<u8>) {
         let rendered = match self {
             Self::Process => {

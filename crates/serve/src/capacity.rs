@@ -1,4 +1,4 @@
-//! What the limits of the configuration need of the system, compared with what there is, before anything is promised.
+//! The resources that the limits of the configuration need, compared with those of the system before the start.
 
 use clearwell_store::memory;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -7,16 +7,16 @@ use crate::config::ServeConfig;
 use crate::error::ServeError;
 use crate::http2;
 
-/// Descriptors beside connections and kept files: logs, files being read.
+/// Descriptors in addition to connections and open files of the cache: logs, files being read.
 const OTHER_DESCRIPTORS: u64 = 256;
-/// Of a worker: its event queue, with what wakes it.
+/// Descriptors of a worker: its event queue and its waker.
 const WORKER_DESCRIPTORS: u64 = 4;
-/// At most so many connections are at their worst at the same time; those that rest take next to nothing.
+/// The number of connections assumed to use their maximum concurrently; idle ones use next to nothing.
 const BUSY_CONNECTIONS: u64 = 1024;
-/// The program itself.
+/// Memory of the program itself.
 const BASE_BYTES: u64 = 32 << 20;
 
-/// Raises the limit of descriptors as far as is allowed, and refuses limits that the system cannot keep.
+/// Raises the limit of descriptors as far as allowed, and refuses limits that the system cannot satisfy.
 pub(crate) fn check(config: &ServeConfig) -> Result<(), ServeError> {
     let needed = descriptors(config);
     let limits = getrlimit(Resource::Nofile);
@@ -38,7 +38,7 @@ pub(crate) fn check(config: &ServeConfig) -> Result<(), ServeError> {
     }
 }
 
-/// Each worker has a socket at each.
+/// Each worker has a socket for each.
 fn listeners(config: &ServeConfig) -> u64 {
     [&config.listen, &config.listen_tls].into_iter().map(|listen| listen.listeners().len() as u64).sum()
 }

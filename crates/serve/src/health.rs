@@ -1,4 +1,4 @@
-//! Shall clients be sent here?
+//! Readiness of the server.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,11 +9,11 @@ use crate::pointer_view::Scope;
 /// What keeps the server from being ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReady {
-    /// It is about to stop.
+    /// It is draining.
     Draining,
     /// The pointers in the store cannot be read.
     Unreadable,
-    /// Nothing was ever published.
+    /// Nothing was published yet.
     NothingPublished,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for NotReady {
     }
 }
 
-/// What only the process knows of its health.
+/// The part of readiness that depends on the process.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     draining: AtomicBool,

@@ -1,4 +1,4 @@
-//! Listening sockets that somebody else opened: systemd (sd_listen_fds(3)), or the server that ran before.
+//! Listening sockets opened by systemd (sd_listen_fds(3)) or by the previous server.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The first descriptor that systemd passes.
 const FIRST: i32 = 3;
 
-/// Sockets that may be taken.
+/// Inherited sockets.
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {
     systemd: HashMap<String, Vec<OwnedFd>>,
@@ -16,7 +16,7 @@ pub(crate) struct Inherited {
 }
 
 impl Inherited {
-    /// What systemd passed to this process, if it did. Whoever asks first has it; later there is nothing.
+    /// The sockets that systemd passed to this process. The first call returns them; later calls return none.
     pub(crate) fn from_systemd() -> Self {
         static TAKEN: AtomicBool = AtomicBool::new(false);
         let variable = |name: &str| std::env::var(name).ok();
@@ -41,7 +41,7 @@ impl Inherited {
         Self { systemd, before: HashMap::new() }
     }
 
-    /// Adds what the server before handed over.
+    /// Adds the sockets of the previous server.
     pub(crate) fn add(&mut self, name: String, socket: OwnedFd) {
         self.before.entry(name).or_default().push(socket);
     }
@@ -55,10 +55,10 @@ impl Inherited {
     }
 }
 
-/// The descriptor with this number, if it is open. Other programs that this one starts do not get it.
+/// The descriptor with this number, if it is open; made close-on-exec.
 #[expect(unsafe_code, reason = "systemd passes numbers, and whether they are open only the system knows")]
 fn own(number: i32) -> Option<OwnedFd> {
-    // SAFETY: the call takes any number, and says of one that is not open that it is not.
+    // SAFETY: the call accepts any number and fails for one that is not open.
     let is_open = unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } != -1;
     // SAFETY: it is open, systemd opened it for this process, as LISTEN_PID says, and it is taken only once.
     is_open.then(|| unsafe { OwnedFd::from_raw_fd(number) })
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn only_what_is_open_is_taken_and_only_once() {
         let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-        // A number far from those that other tests open and close meanwhile; the next one is free.
+        // A number far from those that concurrent tests open and close; the next one is free.
         let number = rustix::io::fcntl_dupfd_cloexec(&one, 700).unwrap().into_raw_fd();
         let taken = AtomicBool::new(false);
         let mut inherited = Inherited::take(number..number + 2, "http:admin", &taken);

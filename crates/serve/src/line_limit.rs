@@ -1,13 +1,13 @@
-//! A limit for log lines that clients can cause as often as they like: a scan must not bury what else is said.
+//! A rate limit for log lines that clients can cause at will: a scan must not hide other lines.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// In each window so many lines are written; the rest is counted.
+/// Lines written per window; the rest is counted.
 const LINES: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Says which of many lines are written.
+/// Decides which lines are written.
 #[derive(Debug, Default)]
 pub(crate) struct LineLimit(Mutex<State>);
 
@@ -20,7 +20,7 @@ struct State {
 }
 
 impl LineLimit {
-    /// `None` if the line is not to be written; else how many were not since the last that was.
+    /// `None` if the line is not written; otherwise the number of lines suppressed since the last one.
     pub(crate) fn take(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.window.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW) {

@@ -1,7 +1,7 @@
 //! Listeners: the sockets that clients connect to.
 //!
-//! A TCP address gets a socket for each worker, so that the kernel spreads connections and no two workers wait for the
-//! same one. Sockets that were opened by somebody else, systemd or the server before, are shared by the workers.
+//! A TCP address gets a socket for each worker, so that the kernel distributes connections and no two workers wait on the
+//! same one. Sockets opened by systemd or by the previous server are shared by the workers.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
@@ -19,14 +19,14 @@ use crate::config::{Listen, ListenAddr, Listener};
 use crate::error::ServeError;
 use crate::inherit::Inherited;
 
-/// Connections that wait to be accepted; the kernel's own limit may be lower.
+/// The backlog; the kernel's limit may be lower.
 const BACKLOG: i32 = 4096;
 
-/// What a connection has to know of the listener it came through.
+/// Properties of the listener that a connection needs.
 #[derive(Debug)]
 pub(crate) struct ListenerSettings {
     pub(crate) proxy_protocol: bool,
-    /// The certificate of today.
+    /// The current certificate.
     pub(crate) tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
 }
 
@@ -36,7 +36,7 @@ impl ListenerSettings {
     }
 }
 
-/// A listener that is open.
+/// An open listener.
 #[derive(Debug)]
 pub(crate) struct OpenListener {
     /// The key of the configuration that names it.
@@ -44,7 +44,7 @@ pub(crate) struct OpenListener {
     pub(crate) config: Listener,
     pub(crate) sockets: Vec<OwnedFd>,
     pub(crate) origin: SocketOrigin,
-    /// Where it is; `None` for a Unix socket.
+    /// Its address; `None` for a Unix socket.
     pub(crate) address: Option<SocketAddr>,
 }
 
@@ -55,12 +55,12 @@ pub(crate) enum SocketOrigin {
     Own,
     /// systemd.
     Systemd,
-    /// The server that ran before.
+    /// The previous server.
     TakenOver,
 }
 
 impl SocketOrigin {
-    /// As a word of logs.
+    /// The name in logs.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Own => "own",
@@ -71,7 +71,7 @@ impl SocketOrigin {
 }
 
 impl OpenListener {
-    /// How the next server asks for it.
+    /// The name under which the next server requests it.
     pub(crate) fn name(&self) -> String {
         name(self.key, &self.config)
     }
@@ -82,7 +82,7 @@ impl OpenListener {
         socket.try_clone().map_err(|source| self.failed(source))
     }
 
-    /// Every address that clients reach it at, with the port that the kernel chose: several sockets of systemd may have
+    /// Every address at which clients reach it, with the port that the kernel chose: several sockets of systemd may have
     /// one name.
     pub(crate) fn bound(&self) -> Vec<String> {
         let mut bound: Vec<String> = self.sockets.iter().filter_map(bound_to).collect();
@@ -111,7 +111,7 @@ fn name(key: &str, listener: &Listener) -> String {
     format!("{key} {}", listener.addr)
 }
 
-/// Whether an address is this machine's and may be taken, without listening there. One that is in use is.
+/// Checks without listening that an address belongs to this machine and may be bound. An address in use passes.
 pub(crate) fn probe(key: &'static str, listener: &Listener) -> Result<(), ServeError> {
     let ListenAddr::Tcp(address) = listener.addr else { return Ok(()) };
     match bind_tcp(address, false) {
@@ -157,7 +157,7 @@ fn open(
     for socket in &sockets {
         rustix::io::ioctl_fionbio(socket, true).map_err(failed)?;
         if address.is_some() {
-            // Connections inherit it; a call for each of them is saved.
+            // Connections inherit it, which saves a system call for each.
             set_tcp_nodelay(socket, true).map_err(failed)?;
             wake_with_first_bytes(socket);
         }
@@ -165,14 +165,14 @@ fn open(
     Ok(OpenListener { key, config: listener.clone(), sockets, origin, address })
 }
 
-/// Asks the kernel to hand connections over once their first bytes are there: then a connection can be answered without
-/// having been waited for. One that stays silent comes a second later.
+/// Asks the kernel to deliver connections once their first bytes have arrived: the first read then never waits. A silent
+/// connection is delivered one second later.
 #[expect(unsafe_code, reason = "rustix does not have TCP_DEFER_ACCEPT")]
 fn wake_with_first_bytes(socket: &OwnedFd) {
     let seconds: libc::c_int = 1;
     let length = size_of_val(&seconds) as libc::socklen_t;
     // SAFETY: the descriptor is open, and the option is a `c_int` of `length` bytes that outlives the call. A system that
-    // does not know it refuses, and nothing is lost.
+    // does not know the option refuses it, which is harmless.
     unsafe {
         let option = std::ptr::from_ref(&seconds).cast();
         libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, option, length);
@@ -180,7 +180,7 @@ fn wake_with_first_bytes(socket: &OwnedFd) {
 }
 
 fn open_tcp(address: SocketAddr, workers: usize) -> Result<Vec<OwnedFd>, Errno> {
-    // Without SO_REUSEPORT first: with it, an address that another server has would be shared without a word.
+    // First without SO_REUSEPORT: with it, an address of another server would be shared silently.
     let alone = bind_tcp(address, false)?;
     let sockets = if workers == 1 {
         vec![alone]
@@ -209,7 +209,7 @@ fn open_unix(path: &Path) -> Result<OwnedFd, Errno> {
     let socket =
         socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
     match bind(&socket, &address) {
-        // A server that ended left its name behind; one that answers is alive.
+        // A server that has ended leaves its path behind; one that answers is running.
         Err(Errno::ADDRINUSE) if UnixStream::connect(path).is_err() => {
             rustix::fs::unlink(path)?;
             bind(&socket, &address)?;

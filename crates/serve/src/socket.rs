@@ -1,8 +1,8 @@
-//! A connected socket, TCP or Unix, read and written with as few system calls as there are.
+//! A connected socket, TCP or Unix, with as few system calls as possible.
 //!
-//! Always true: a fresh socket is tried before it is registered with the runtime. A client that asks once on each
-//! connection has usually asked before we came, and then the connection is never waited for. One that asks on and on is
-//! registered: the runtime gives others their turn then.
+//! Always true: a new socket is read before it is registered with the runtime. The request of a client that sends one per
+//! connection has usually arrived by then, and the connection never waits. A socket with many requests is registered, so
+//! that the runtime can schedule other connections.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -19,34 +19,34 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, sen
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
-/// A connected socket that does not block.
+/// A connected non-blocking socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
     state: State,
-    /// Bytes that were read by somebody who did not want them; they come first.
+    /// Bytes that were read ahead by another component; they are returned first.
     unread: Option<Box<Bytes>>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// With how often it was read.
+    /// With the number of reads so far.
     Fresh(OwnedFd, u8),
     Registered(AsyncFd<OwnedFd>),
-    /// Only while it is being registered, if that failed, or when somebody else has it.
+    /// Only during registration, after a failed one, or once the socket was handed over.
     Lost,
 }
 
-/// What comes behind bytes that are sent.
+/// What follows the bytes that are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behind {
-    /// Nothing that is known of.
+    /// Unknown.
     Nothing,
-    /// More bytes, or the end of the connection, and at once: a packet that is not full waits for it.
+    /// More bytes or the end of the connection, immediately: a partial packet waits for it.
     Something,
 }
 
 impl Socket {
-    /// Takes a socket that was set not to block.
+    /// Wraps a non-blocking socket.
     pub(crate) const fn new(fd: OwnedFd) -> Self {
         Self { state: State::Fresh(fd, 0), unread: None }
     }
@@ -56,12 +56,12 @@ impl Socket {
         self.unread = Some(Box::new(bytes));
     }
 
-    /// The socket, for somebody else; what stays is closed.
+    /// Hands the socket over; the rest is closed.
     pub(crate) const fn give_away(&mut self) -> Self {
         std::mem::replace(self, Self { state: State::Lost, unread: None })
     }
 
-    /// Reads what there is.
+    /// Reads the available bytes.
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if let Some(unread) = self.unread.as_mut().filter(|unread| unread.has_remaining()) {
             let length = unread.len().min(buffer.len());
@@ -69,12 +69,12 @@ impl Socket {
             return Poll::Ready(Ok(length));
         }
         let room = buffer.len();
-        // Less than there was room for: the socket is empty, and the next bytes bring an event of their own.
+        // Fewer bytes than there was room for: the socket is empty, and the next bytes cause a new event.
         let receive = |fd: BorrowedFd<'_>| recv(fd, &mut *buffer, RecvFlags::empty()).map(|(length, _)| length);
         self.poll_io(cx, Direction::In, receive, |length| *length > 0 && *length < room)
     }
 
-    /// Writes some of the pieces.
+    /// Writes some of the slices.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -89,10 +89,10 @@ impl Socket {
         self.poll_io(cx, Direction::Out, send, |_| false)
     }
 
-    /// Much follows: packets that are not full wait, until this is said to be over.
+    /// Sets or clears TCP_CORK: partial packets wait while it is set.
     pub(crate) fn hold_back(&self, is_on: bool) {
         if let Some(fd) = self.fd() {
-            // Unix sockets know nothing of it, and need nothing.
+            // Unix sockets do not have the option and do not need it.
             let _ = set_tcp_cork(fd, is_on);
         }
     }
@@ -105,7 +105,7 @@ impl Socket {
         }
     }
 
-    /// Sends some of a part of a file, and shortens the part by it.
+    /// Sends bytes of a part of a file and advances the part.
     pub(crate) fn poll_send_file(
         &mut self,
         cx: &mut Context<'_>,
@@ -172,7 +172,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Says that nothing more will be written.
+    /// Shuts down the writing side.
     pub(crate) fn shut_down(&self) -> io::Result<()> {
         self.fd().map_or(Ok(()), |fd| Ok(shutdown(fd, Shutdown::Write)?))
     }
@@ -193,7 +193,7 @@ pub(crate) fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<Ow
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(|error| error.into_parts().1)
 }
 
-/// A socket that was read so often is no longer one of a client that asks once.
+/// After this number of reads a socket does not belong to a client with one request.
 const FRESH_READS: u8 = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -236,7 +236,7 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// Reads bytes that somebody else has read already, then those of the stream within.
+/// Returns bytes that were read ahead, then those of the inner stream.
 #[derive(Debug)]
 pub(crate) struct Rewound<T> {
     unread: Bytes,

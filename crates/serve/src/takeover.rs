@@ -1,13 +1,13 @@
-//! Taking over the listening sockets of the server that runs, so that no connection is refused in between.
+//! Taking over the listening sockets of the running server, so that no connection is refused in between.
 //!
 //! ```text
 //! new -> connects to the Unix socket that both configurations name
-//! old -> a line with the number of sockets and a line with the name of each; every socket beside the bytes
-//! new -> "ready\n", once it accepts; from then on the Unix socket is its own
+//! old -> a line with the number of sockets and a line with the name of each; every socket as ancillary data
+//! new -> "ready\n", once it accepts; from then on it owns the Unix socket
 //! old -> drains and ends
 //! ```
 //!
-//! Both accept from the same sockets for a while, and what waits in them is nobody's loss.
+//! Both accept from the same sockets for a while, so no waiting connection is lost.
 
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -25,17 +25,17 @@ use rustix::net::{
 use crate::inherit::Inherited;
 use clearwell_format::printable::chain;
 
-/// Neither side waits longer for the other.
+/// The longest wait for the other side.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Sockets that are passed at most; the kernel allows 253 at once.
+/// Largest number of sockets passed; the kernel allows 253 per message.
 const SOCKETS: usize = 250;
 const READY: &[u8] = b"ready\n";
 
-/// The server before, waiting for this one to be ready.
+/// The previous server, which waits until this one is ready.
 #[derive(Debug)]
 pub(crate) struct HandOver(UnixStream);
 
-/// Asks the server that runs for its sockets. `None` if none runs.
+/// Requests the sockets of the running server. `None` if none runs.
 pub(crate) fn ask(path: &Path, inherited: &mut Inherited) -> io::Result<Option<HandOver>> {
     let stream = match UnixStream::connect(path) {
         Ok(stream) => stream,
@@ -71,23 +71,23 @@ fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
 }
 
 impl HandOver {
-    /// This server accepts: the one before may end.
+    /// Tells the previous server that this one accepts.
     pub(crate) fn release(mut self) -> io::Result<()> {
         self.0.write_all(READY)
     }
 }
 
-/// Waits for the next server, on a thread of its own, and gives it `sockets`. `done` is called once it is ready.
+/// Waits for the next server on a separate thread and gives it `sockets`. `done` is called once it is ready.
 pub(crate) fn offer(
     path: &Path,
     sockets: Vec<(String, OwnedFd)>,
     done: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
-    // The name belongs to the server that accepts; who had it before keeps its socket until it ends.
+    // The path belongs to the server that accepts; the previous one keeps its socket until it ends.
     let scratch = path.with_extension("new");
     let _ = std::fs::remove_file(&scratch);
     let listener = UnixListener::bind(&scratch)?;
-    // Who connects becomes the server: nobody but the owner may.
+    // The process that connects becomes the server: only the owner may connect.
     std::fs::set_permissions(&scratch, std::fs::Permissions::from_mode(0o600))?;
     std::fs::rename(&scratch, path)?;
     let wait = move || {

@@ -1,6 +1,6 @@
-//! The file of the access log, or whatever else its name leads to.
+//! The file of the access log, or a pipe.
 //!
-//! Always true: a file has whole lines only, and every line that was handed over is either there or counted as not.
+//! Always true: a file has complete lines only, and every line is either in it or counted as lost.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -8,22 +8,22 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// A pipe that is full is tried again after this time,
+/// Delay before a write to a full pipe is retried,
 const PAUSE: Duration = Duration::from_millis(10);
-/// and so often before its lines are lost: a reader that stands still must not hold the server's lines for ever.
+/// and the number of retries before its lines are lost: a stalled reader must not block the log indefinitely.
 const TRIES: u32 = 100;
 
-/// Takes lines.
+/// Writes lines.
 #[derive(Debug)]
 pub(super) struct LogFile<W = File> {
     out: W,
-    /// What a pipe still has to be given of a line that it took a part of.
+    /// The rest of a line that a pipe accepted in part.
     rest: Vec<u8>,
-    /// A part of a line could not be removed from the file: the next one begins on a line of its own.
+    /// A partial line could not be removed from the file: the next one starts on a new line.
     is_torn: bool,
 }
 
-/// What is written to: of a file, what was written last can be taken back.
+/// The output: from a file, the last bytes can be removed again.
 pub(super) trait Output: Write {
     /// Removes the last `length` bytes; false if that is not possible here.
     fn take_back(&mut self, length: usize) -> bool;
@@ -42,7 +42,7 @@ impl Output for File {
     }
 }
 
-/// Lines that are lost, and why.
+/// Lost lines, and why.
 #[derive(Debug)]
 pub(super) struct Lost {
     pub(super) lines: u64,
@@ -50,7 +50,7 @@ pub(super) struct Lost {
 }
 
 impl LogFile {
-    /// Opens the log to append to it. A pipe that nobody reads is refused, and not waited for.
+    /// Opens the log for appending. A pipe without a reader is refused instead of waited for.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = rustix::fs::OFlags::NONBLOCK.bits();
         let flags = i32::try_from(flags).expect("flags of the system fit into its integer");
@@ -63,7 +63,7 @@ impl<W: Output> LogFile<W> {
         Self { out, rest: Vec::new(), is_torn: false }
     }
 
-    /// Writes `lines`, each with its end.
+    /// Writes `lines`, each with its line feed.
     pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), Lost> {
         let rest = std::mem::take(&mut self.rest);
         if let Err((written, error)) = self.write_bytes(&rest) {
@@ -71,7 +71,7 @@ impl<W: Output> LogFile<W> {
             if error.kind() == ErrorKind::WouldBlock {
                 self.rest = rest[written..].to_vec();
             } else {
-                // It was not counted before; what comes next must not follow a part of a line.
+                // It was not counted yet; the next line must not follow a partial one.
                 self.is_torn = true;
                 lost += 1;
             }
@@ -94,14 +94,14 @@ impl<W: Output> LogFile<W> {
                 lost -= 1;
             } else {
                 self.is_torn = true;
-                // Only its end is missing, and that comes before the next line.
+                // Only its line feed is missing, which is written before the next line.
                 lost -= u64::from(lines[written] == b'\n');
             }
         }
         Err(Lost { lines: lost, error })
     }
 
-    /// Writes all, or says how many bytes were written and why no more.
+    /// Writes all bytes; on failure returns the number of written bytes and the error.
     fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let (mut written, mut tries) = (0, 0);
         while written < bytes.len() {
@@ -128,7 +128,7 @@ fn count(lines: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// Takes so many bytes, then answers with an error until it is given more room.
+    /// Accepts this number of bytes, then fails until it gets more room.
     struct Small {
         bytes: Vec<u8>,
         room: usize,
@@ -187,7 +187,7 @@ mod tests {
                 };
                 let (whole, all) = (text.lines().filter(is_whole).count() as u64, text.lines().count() as u64);
                 assert_eq!(whole + lost, 40, "{room} {error}: {text}");
-                // Without a way back one part of a line may stay, on a line of its own.
+                // If it cannot be removed, a partial line may stay, on a separate line.
                 assert!(all == whole || (!can_take_back && all <= whole + 1), "{room} {error}: {text}");
                 assert!(text.ends_with("line 3.9 xxxxxxxxx\n"), "{room} {error}: {text}");
             }
@@ -208,13 +208,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
-        assert!(LogFile::open(&path).is_err(), "nobody reads");
+        assert!(LogFile::open(&path).is_err(), "the pipe has no reader");
         let mut reader = LogReader::open(&path);
         let mut log = LogFile::open(&path).unwrap();
         let lines: String = (0..20_000).map(|line| format!("line {line}\n")).collect();
         let lost = log.write(lines.as_bytes()).unwrap_err().lines;
         let mut text = reader.read();
-        // The rest of a line that was cut, and another.
+        // The rest of a cut line, and another line.
         log.write(b"last\n").unwrap();
         text += &reader.read();
         assert_eq!(text.lines().count() as u64 + lost, 20_001);
@@ -231,7 +231,7 @@ mod tests {
                 Self(OpenOptions::new().read(true).custom_flags(flags).open(path).unwrap())
             }
 
-            /// What the pipe holds.
+            /// The content of the pipe.
             fn read(&mut self) -> String {
                 let mut bytes = Vec::new();
                 assert_eq!(self.0.read_to_end(&mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
