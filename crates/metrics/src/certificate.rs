@@ -1,49 +1,31 @@
-//! When certificates end: the one failure that can be seen years ahead.
+//! When certificates expire: the one failure that can be seen years ahead.
 
 use clearwell_sign::{Certificate, SignError};
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus::{IntGaugeVec, Registry};
 
-use crate::label_value;
+use crate::family::gauges;
+use crate::label::label_values;
 
-/// What a certificate is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CertificateUse {
-    /// Signs releases; endpoints carry it, and stop when it ends.
-    Signing,
-    /// The server's own.
-    Tls,
-}
-
-impl CertificateUse {
-    /// The label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Signing => "signing",
-            Self::Tls => "tls",
-        }
+label_values! {
+    /// What a certificate is for.
+    pub enum CertificateUse {
+        /// Signs releases; endpoints carry it, and stop when it ends.
+        Signing = "signing",
+        /// The server's TLS certificate.
+        Tls = "tls",
     }
 }
-label_value!(CertificateUse);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CertificateLabels {
-    certificate: CertificateUse,
-}
-
-/// Handles of everything about certificates.
+/// Handles of the certificate metrics.
 #[derive(Debug)]
 pub struct CertificateMetrics {
-    not_after: Family<CertificateLabels, Gauge>,
+    not_after: IntGaugeVec,
 }
 
 impl CertificateMetrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let not_after = Family::<CertificateLabels, Gauge>::default();
-        registry.register("certificate_not_after_seconds", "Unix time at which a certificate ends", not_after.clone());
-        Self { not_after }
+    pub(crate) fn register(registry: &Registry) -> Self {
+        let help = "Unix time at which a certificate ends";
+        Self { not_after: gauges(registry, "clearwell_certificate_not_after_seconds", help, &["certificate"]) }
     }
 
     /// Shows the end of the first certificate of a PEM file.
@@ -52,7 +34,7 @@ impl CertificateMetrics {
     /// If the text has none.
     pub fn show(&self, certificate: CertificateUse, pem: &[u8]) -> Result<(), SignError> {
         let first = Certificate::from_pem(pem)?;
-        self.not_after.get_or_create(&CertificateLabels { certificate }).set(first.not_after());
+        self.not_after.with_label_values(&[certificate.as_str()]).set(first.not_after());
         Ok(())
     }
 }

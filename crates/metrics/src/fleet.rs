@@ -1,42 +1,43 @@
-//! How the fleet moves: from which version to which, as told by the deltas that endpoints ask for.
+//! How the fleet moves: from which version to which, as the deltas show that endpoints ask for.
 //!
-//! Versions are labels here, and the only ones: so many pairs at most, and all others as one. A client can ask for any
-//! version, but only deltas that are released count.
+//! Versions are label values here and in no other subsystem: up to 100 pairs, all further ones as one. A client can ask
+//! for any version, but only deltas that are released count.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clearwell_format::Version;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::exemplar::Exemplar;
-use prometheus_client::registry::Registry;
+use prometheus::Registry;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
 
-use crate::per_core::{PLACES, own_place};
+use crate::family::{Family, register};
+use crate::per_core::{SHARDS, own_shard};
 
-/// Pairs of versions that are told apart.
+/// Pairs of versions with separate counts.
 const PAIRS: usize = 100;
 
-/// Handles of everything about the fleet.
+/// The label value of both versions for all further pairs.
+const OTHER: &str = "other";
+
+/// Handles of the fleet metrics.
 #[derive(Clone, Debug, Default)]
 pub struct FleetMetrics {
     moves: Arc<Moves>,
 }
 
-/// Which pair has which place is decided once, by whoever comes first; from then on each core adds in a row of its own.
+/// The first thread that counts a pair assigns its slot; from then on each core adds in its own shard.
 #[derive(Debug)]
 struct Moves {
-    /// See [`packed`]; zero where a place is free.
+    /// See [`packed`]; zero where a slot is free.
     pairs: [AtomicU64; PAIRS],
-    counts: [Counts; PLACES],
+    shards: [Shard; SHARDS],
 }
 
-/// On cache lines of its own.
+/// On separate cache lines.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Counts {
+struct Shard {
     pairs: [AtomicU64; PAIRS],
     others: AtomicU64,
 }
@@ -44,34 +45,34 @@ struct Counts {
 impl Default for Moves {
     fn default() -> Self {
         let row = || [const { AtomicU64::new(0) }; PAIRS];
-        let counts = std::array::from_fn(|_| Counts { pairs: row(), others: AtomicU64::new(0) });
-        Self { pairs: row(), counts }
+        let shards = std::array::from_fn(|_| Shard { pairs: row(), others: AtomicU64::new(0) });
+        Self { pairs: row(), shards }
     }
 }
 
 impl Moves {
-    /// The place of a pair, which it takes if it has none; `None` if all are taken.
-    fn place(&self, from: Version, to: Version) -> Option<usize> {
+    /// The slot of a pair, assigned if it has none; `None` if all are taken.
+    fn slot(&self, from: Version, to: Version) -> Option<usize> {
         let pair = packed(from, to);
         let first = (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % PAIRS;
-        (first..PAIRS).chain(0..first).find(|&place| {
-            let taken = match self.pairs[place].load(Ordering::Relaxed) {
-                0 => self.pairs[place]
+        (first..PAIRS).chain(0..first).find(|&slot| {
+            let taken = match self.pairs[slot].load(Ordering::Relaxed) {
+                0 => self.pairs[slot]
                     .compare_exchange(0, pair, Ordering::Relaxed, Ordering::Relaxed)
                     .unwrap_or_else(|other| other),
                 taken => taken,
             };
-            // Zero was there before: it is ours now.
+            // Zero: the exchange took the slot for this pair.
             taken == 0 || taken == pair
         })
     }
 
-    fn sum(&self, figure: impl Fn(&Counts) -> &AtomicU64) -> u64 {
-        self.counts.iter().map(|counts| figure(counts).load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+    fn sum(&self, count: impl Fn(&Shard) -> &AtomicU64) -> u64 {
+        self.shards.iter().map(|shard| count(shard).load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
     }
 
     fn others(&self) -> u64 {
-        self.sum(|counts| &counts.others)
+        self.sum(|shard| &shard.others)
     }
 
     /// All pairs that were counted, by version.
@@ -79,7 +80,7 @@ impl Moves {
         let taken =
             self.pairs.iter().map(|pair| pair.load(Ordering::Relaxed)).enumerate().filter(|(_, pair)| *pair != 0);
         let mut pairs: Vec<_> = taken
-            .map(|(place, pair)| (((pair >> 32) as u32, pair as u32), self.sum(|counts| &counts.pairs[place])))
+            .map(|(slot, pair)| (((pair >> 32) as u32, pair as u32), self.sum(|shard| &shard.pairs[slot])))
             .collect();
         pairs.sort_unstable();
         pairs
@@ -91,38 +92,40 @@ fn packed(from: Version, to: Version) -> u64 {
     u64::from(from.number()) << 32 | u64::from(to.number())
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct MoveLabels {
-    from: String,
-    to: String,
-}
-
 impl FleetMetrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &Registry) -> Self {
         let metrics = Self::default();
-        registry.sub_registry_with_prefix("fleet").register_collector(Box::new(metrics.clone()));
+        let help = "Deltas sent to endpoints, by the versions they lead from and to";
+        let family = Family::counter("clearwell_fleet_deltas_total", help, &["from", "to"]);
+        register(registry, MoveCollector { family, moves: Arc::clone(&metrics.moves) });
         metrics
     }
 
     /// An endpoint took a delta pack or a manifest delta from one version to another.
     pub fn moves(&self, from: Version, to: Version) {
-        let counts = &self.moves.counts[own_place()];
-        let count = self.moves.place(from, to).map_or(&counts.others, |place| &counts.pairs[place]);
+        let shard = &self.moves.shards[own_shard()];
+        let count = self.moves.slot(from, to).map_or(&shard.others, |slot| &shard.pairs[slot]);
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl Collector for FleetMetrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let none = None::<&Exemplar<MoveLabels, u64>>;
-        let help = "Deltas sent to endpoints, by the versions they lead from and to";
-        let mut family = encoder.encode_descriptor("deltas", help, None, MetricType::Counter)?;
-        for ((from, to), count) in self.moves.pairs() {
-            let labels = MoveLabels { from: from.to_string(), to: to.to_string() };
-            family.encode_family(&labels)?.encode_counter(&count, none)?;
-        }
-        let labels = MoveLabels { from: "other".to_owned(), to: "other".to_owned() };
-        family.encode_family(&labels)?.encode_counter(&self.moves.others(), none)
+struct MoveCollector {
+    family: Family,
+    moves: Arc<Moves>,
+}
+
+impl Collector for MoveCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.family.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let pairs = self.moves.pairs().into_iter();
+        let mut samples: Vec<_> = pairs
+            .map(|((from, to), count)| self.family.sample(&[&from.to_string(), &to.to_string()], count as f64))
+            .collect();
+        samples.push(self.family.sample(&[OTHER, OTHER], self.moves.others() as f64));
+        vec![self.family.with(samples)]
     }
 }
 
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_many_threads_count_is_one_sum() {
+    fn counts_of_many_threads_are_summed() {
         let metrics = FleetMetrics::default();
         let version = |number| Version::new(number).unwrap();
         std::thread::scope(|scope| {
@@ -157,7 +160,7 @@ mod tests {
             }
         });
         let pairs = metrics.moves.pairs();
-        assert_eq!(pairs.len(), 90, "no pair has two places");
+        assert_eq!(pairs.len(), 90, "no pair has two slots");
         assert_eq!(pairs.iter().map(|(_, count)| count).sum::<u64>() + metrics.moves.others(), 80_000);
         assert_eq!(metrics.moves.others(), 0);
     }

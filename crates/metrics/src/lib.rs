@@ -1,6 +1,7 @@
-//! Prometheus names, labels and exposition: the one place that knows how a figure is called.
+//! Prometheus names, labels and exposition: the only crate that knows what a metric is called.
 //!
-//! Whoever does the work holds the handles of its subsystem and counts; nobody looks a metric up by its name.
+//! The code that does the work keeps the handles of its subsystem and counts; metrics are never looked up by name.
+//! `docs/metrics.md` lists every name, label and label value: they are a contract with dashboards and alerts.
 //!
 //! | File | Subsystem | Names |
 //! |---|---|---|
@@ -11,20 +12,21 @@
 //! | [`certificate`] | expiry | `clearwell_certificate_…` |
 //! | `process` | the process, and what it was built from | `process_…`, `clearwell_build_info` |
 //!
-//! Labels are small sets that are known beforehand: kinds, classes, reasons, formats. Never a path or a hash; versions
-//! only in `fleet`, so many at most.
+//! Label values are small sets known in advance: kinds, classes, reasons, formats. Never a path or a hash; versions only
+//! in `fleet`, with an upper bound.
 
-use prometheus_client::registry::Registry;
+use prometheus::{Registry, TextEncoder};
 
 pub mod certificate;
+mod family;
 pub mod fleet;
 pub mod http;
+mod label;
 pub mod objects;
 mod per_core;
 mod process;
 pub mod requests;
 pub mod store;
-pub mod text;
 
 pub use certificate::{CertificateMetrics, CertificateUse};
 pub use fleet::FleetMetrics;
@@ -32,7 +34,9 @@ pub use http::{ConnectionGuard, EndReason, HttpMetrics, ListenerKind, ReloadKind
 pub use objects::{CacheResult, ObjectMetrics};
 pub use requests::{BytePath, RequestGuard, RequestKind, StatusClass};
 pub use store::{FormatState, StoreMetrics};
-pub use text::TextFormat;
+
+/// The content type of [`Metrics::expose`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of a process.
 #[derive(Debug)]
@@ -53,34 +57,24 @@ pub struct Metrics {
 impl Metrics {
     /// Everything registered, everything at zero.
     pub fn new() -> Self {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(process::ProcessCollector));
-        let own = registry.sub_registry_with_prefix("clearwell");
-        process::register_build(own);
+        let registry = Registry::new();
+        process::register_process(&registry);
+        process::register_build(&registry);
         Self {
-            http: HttpMetrics::register(own),
-            fleet: FleetMetrics::register(own),
-            objects: ObjectMetrics::register(own),
-            store: StoreMetrics::register(own),
-            certificates: CertificateMetrics::register(own),
+            http: HttpMetrics::register(&registry),
+            fleet: FleetMetrics::register(&registry),
+            objects: ObjectMetrics::register(&registry),
+            store: StoreMetrics::register(&registry),
+            certificates: CertificateMetrics::register(&registry),
             registry,
         }
     }
 
-    /// The text that Prometheus reads, in its own format.
+    /// The text that Prometheus reads, format 0.0.4, sorted by name.
     pub fn expose(&self) -> String {
-        self.expose_as(TextFormat::Prometheus)
-    }
-
-    /// The text in the format that was asked for.
-    pub fn expose_as(&self, format: TextFormat) -> String {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry)
-            .expect("writing to a string does not fail");
-        match format {
-            TextFormat::OpenMetrics => text,
-            TextFormat::Prometheus => text::to_prometheus(&text),
-        }
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .expect("writing to a string does not fail, and gathered families are complete")
     }
 }
 
@@ -90,24 +84,8 @@ impl Default for Metrics {
     }
 }
 
-/// Label values that are the words of an enum.
-macro_rules! label_value {
-    ($type:ty) => {
-        impl prometheus_client::encoding::EncodeLabelValue for $type {
-            fn encode(
-                &self,
-                encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>,
-            ) -> Result<(), std::fmt::Error> {
-                prometheus_client::encoding::EncodeLabelValue::encode(&self.as_str(), encoder)
-            }
-        }
-    };
-}
-use label_value;
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::time::Instant;
 
     use clearwell_format::resource::ResourceKind;
@@ -133,7 +111,7 @@ mod tests {
             "clearwell_http_sent_bytes_total{kind=\"zero_pack\"} 123",
             "clearwell_http_sent_bytes_by_path_total{path=\"copy\"} 100",
             "clearwell_http_request_duration_seconds_count{kind=\"zero_pack\"} 1",
-            "clearwell_http_request_duration_seconds_bucket{le=\"+Inf\",kind=\"zero_pack\"} 1",
+            "clearwell_http_request_duration_seconds_bucket{kind=\"zero_pack\",le=\"+Inf\"} 1",
             "clearwell_http_requests_in_flight 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
@@ -141,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_never_came_has_no_class() {
+    fn a_request_without_an_answer_has_no_class() {
         let metrics = Metrics::new();
         drop(metrics.http.request(RequestKind::Root, Instant::now()));
         assert!(metrics.expose().contains("clearwell_http_requests_total{kind=\"root\",class=\"none\"} 1\n"));
@@ -152,14 +130,14 @@ mod tests {
         let metrics = Metrics::new();
         let first = metrics.http.connection(ListenerKind::Tls);
         let second = metrics.http.connection(ListenerKind::Tls);
-        metrics.http.ended(EndReason::Stalled);
+        metrics.http.ended(EndReason::StallTimeout);
         drop(first);
         let text = metrics.expose();
         for line in [
             "clearwell_http_connections_open{listener=\"tls\"} 1",
             "clearwell_http_connections_open{listener=\"cleartext\"} 0",
             "clearwell_http_connections_total{listener=\"tls\"} 2",
-            "clearwell_http_connections_ended_early_total{reason=\"stalled\"} 1",
+            "clearwell_http_connections_ended_early_total{reason=\"stall_timeout\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
@@ -167,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_released_is_shown_per_format_and_forgotten_with_it() {
+    fn released_versions_are_shown_per_format_and_disappear_with_it() {
         let metrics = Metrics::new();
         let state = |format: u16, version: u32| FormatState {
             format: FormatNumber::new(format).unwrap(),
@@ -202,18 +180,5 @@ mod tests {
         assert!(metrics.expose().contains(&line));
         assert!(metrics.certificates.show(CertificateUse::Tls, b"junk").is_err());
         assert!(!metrics.expose().contains("certificate=\"tls\""));
-    }
-
-    #[test]
-    fn every_name_has_the_prefix_and_a_help_text() {
-        let text = Metrics::new().expose_as(TextFormat::OpenMetrics);
-        let named = |keyword: &str| -> BTreeSet<String> {
-            text.lines().filter_map(|line| line.strip_prefix(keyword)?.split(' ').next().map(str::to_owned)).collect()
-        };
-        let (typed, helped) = (named("# TYPE "), named("# HELP "));
-        assert!(!typed.is_empty());
-        assert_eq!(typed, helped);
-        let is_known = |name: &String| name.starts_with("clearwell_") || name.starts_with("process_");
-        assert!(typed.iter().all(is_known), "{typed:?}");
     }
 }

@@ -1,76 +1,84 @@
 //! What the server reads from the store to serve it.
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{IntCounter, IntGauge, Registry};
 
-use crate::label_value;
+use crate::family::{Family, counter, gauge, register};
+use crate::label::label_values;
 use crate::per_core::CoreCounter;
 
-/// Where an object was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CacheResult {
-    /// In memory, or as an open file.
-    Hit,
-    /// On disk.
-    Miss,
-}
-
-impl CacheResult {
-    const ALL: [Self; 2] = [Self::Hit, Self::Miss];
-
-    /// The label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Miss => "miss",
-        }
+label_values! {
+    /// Where an object was found.
+    pub enum CacheResult {
+        /// In memory, or as an open file.
+        Hit = "hit",
+        /// On disk.
+        Miss = "miss",
     }
 }
-label_value!(CacheResult);
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CacheLabels {
-    result: CacheResult,
-}
-
-/// Handles of everything about objects.
+/// Handles of the object metrics.
 #[derive(Debug)]
 pub struct ObjectMetrics {
-    lookups: [CoreCounter; CacheResult::ALL.len()],
-    /// Bytes of objects held in memory.
-    pub cached_bytes: Gauge,
+    lookups: Lookups,
+    /// Bytes of objects kept in memory.
+    pub cached_bytes: IntGauge,
     /// Objects that did not match the index when they were read.
-    pub damaged: Counter,
+    pub damaged: IntCounter,
     /// Large objects that were written to after they had been compared with the index.
-    pub changed: Counter,
+    pub changed: IntCounter,
     /// Bytes read to compare objects with the index.
-    pub hashed_bytes: Counter,
+    pub hashed_bytes: IntCounter,
 }
 
+/// By [`CacheResult`].
+type Lookups = [CoreCounter; CacheResult::ALL.len()];
+
 impl ObjectMetrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let registry = registry.sub_registry_with_prefix("object");
-        let lookups = Family::<CacheLabels, CoreCounter>::default();
-        let (cached_bytes, damaged, changed) = (Gauge::default(), Counter::default(), Counter::default());
-        let hashed_bytes = Counter::default();
-        registry.register("lookups", "Objects looked for in the cache, by result", lookups.clone());
-        registry.register("cached_bytes", "Bytes of objects held in memory", cached_bytes.clone());
-        registry.register("damaged", "Objects refused because they do not match the index", damaged.clone());
-        registry.register(
-            "changed",
-            "Large objects written to after they were compared with the index",
-            changed.clone(),
-        );
-        registry.register("hashed_bytes", "Bytes read to compare objects with the index", hashed_bytes.clone());
-        let lookups = CacheResult::ALL.map(|result| lookups.get_or_create_owned(&CacheLabels { result }));
-        Self { lookups, cached_bytes, damaged, changed, hashed_bytes }
+    pub(crate) fn register(registry: &Registry) -> Self {
+        let lookups = Lookups::default();
+        let help = "Objects looked for in the cache, by result";
+        let family = Family::counter("clearwell_object_lookups_total", help, &["result"]);
+        register(registry, LookupCollector { family, lookups: lookups.clone() });
+        let counter = |name, help| counter(registry, name, help);
+        Self {
+            lookups,
+            cached_bytes: gauge(registry, "clearwell_object_cached_bytes", "Bytes of objects kept in memory"),
+            damaged: counter(
+                "clearwell_object_damaged_total",
+                "Objects refused because they do not match the index",
+            ),
+            changed: counter(
+                "clearwell_object_changed_total",
+                "Large objects written to after they were compared with the index",
+            ),
+            hashed_bytes: counter(
+                "clearwell_object_hashed_bytes_total",
+                "Bytes read to compare objects with the index",
+            ),
+        }
     }
 
     /// An object was looked for.
     pub fn lookup(&self, result: CacheResult) {
         self.lookups[result as usize].inc();
+    }
+}
+
+struct LookupCollector {
+    family: Family,
+    lookups: Lookups,
+}
+
+impl Collector for LookupCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.family.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let sample =
+            |result: CacheResult| self.family.sample(&[result.as_str()], self.lookups[result as usize].get() as f64);
+        vec![self.family.with(CacheResult::ALL.map(sample).into())]
     }
 }

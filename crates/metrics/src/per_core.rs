@@ -1,43 +1,36 @@
-//! Counting without waiting: each core adds in a place of its own, and a scrape sums.
+//! Counters without contention: each core adds to its own shard, and a scrape sums the shards.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use prometheus_client::metrics::counter::{Atomic, Counter};
+/// Number of shards. Threads beyond it share them.
+pub(crate) const SHARDS: usize = 16;
 
-/// Places to count in. More threads than this share them.
-pub(crate) const PLACES: usize = 16;
-
-/// The place of this thread.
-pub(crate) fn own_place() -> usize {
+/// The shard of this thread.
+pub(crate) fn own_shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed) % PLACES;
+        static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
     }
     OWN.with(|own| *own)
 }
 
-/// A counter that many cores add to with each request.
-pub(crate) type CoreCounter = Counter<u64, PerCore>;
+/// A counter that many cores add to with each request. Clones share the count.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CoreCounter(Arc<[Shard; SHARDS]>);
 
-/// One number, in pieces.
-#[derive(Debug, Default)]
-pub(crate) struct PerCore([Piece; PLACES]);
-
-/// On cache lines of its own.
+/// On separate cache lines: cores that count do not invalidate each other's.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Piece(AtomicU64);
+struct Shard(AtomicU64);
 
-impl Atomic<u64> for PerCore {
-    fn inc(&self) -> u64 {
-        self.inc_by(1)
+impl CoreCounter {
+    pub(crate) fn inc(&self) {
+        self.0[own_shard()].0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn inc_by(&self, number: u64) -> u64 {
-        self.0[own_place()].0.fetch_add(number, Ordering::Relaxed)
-    }
-
-    fn get(&self) -> u64 {
-        self.0.iter().map(|piece| piece.0.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+    /// The sum of all shards.
+    pub(crate) fn get(&self) -> u64 {
+        self.0.iter().map(|shard| shard.0.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
     }
 }

@@ -1,31 +1,27 @@
-//! Requests: how many, of what kind, with what end, how long and how large.
-//!
-//! Counted by each core in a place of its own and summed at scrape, so that counting is an addition which no other core
-//! waits for.
+//! Requests: their number, kind, outcome, duration and size.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clearwell_format::resource::ResourceKind;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
-use prometheus_client::metrics::MetricType;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Histogram, MetricFamily};
 
-use crate::label_value;
-use crate::per_core::{PLACES, own_place};
+use crate::family::Family;
+use crate::label::label_values;
+use crate::per_core::{SHARDS, own_shard};
 
 /// What a request asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestKind {
-    /// A resource of the content tree, there or not.
+    /// A resource of the content tree, whether it exists or not.
     Resource(ResourceKind),
     /// The root itself, which clients ask before parallel downloads.
     Root,
     /// Health.
     Health,
-    /// Nothing that has a name here.
+    /// Any other path.
     Unknown,
 }
 
@@ -47,7 +43,7 @@ impl RequestKind {
         }
     }
 
-    /// The label.
+    /// The label value.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Resource(kind) => kind.as_str(),
@@ -57,26 +53,24 @@ impl RequestKind {
         }
     }
 }
-label_value!(RequestKind);
 
-/// The first digit of a status, if it came to one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StatusClass {
-    /// 200 and 206.
-    Success,
-    /// 304.
-    Redirection,
-    /// 404, 405, 412, 416 and their like.
-    ClientError,
-    /// 503.
-    ServerError,
-    /// The client went away before there was one.
-    None,
+label_values! {
+    /// The first digit of a status, if one was sent.
+    pub enum StatusClass {
+        /// 200 and 206.
+        Success = "2xx",
+        /// 304.
+        Redirection = "3xx",
+        /// 404, 405, 412, 416, 429 and similar.
+        ClientError = "4xx",
+        /// 500 and 503.
+        ServerError = "5xx",
+        /// The client disconnected before a status was known.
+        None = "none",
+    }
 }
 
 impl StatusClass {
-    const ALL: [Self; 5] = [Self::Success, Self::Redirection, Self::ClientError, Self::ServerError, Self::None];
-
     /// The class of a status code.
     pub const fn of(status: u16) -> Self {
         match status {
@@ -86,63 +80,22 @@ impl StatusClass {
             500.. => Self::ServerError,
         }
     }
+}
 
-    /// The label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "2xx",
-            Self::Redirection => "3xx",
-            Self::ClientError => "4xx",
-            Self::ServerError => "5xx",
-            Self::None => "none",
-        }
+label_values! {
+    /// How the bytes of a body went to the socket.
+    pub enum BytePath {
+        /// From memory.
+        Memory = "memory",
+        /// From the file to the socket, in the kernel.
+        Sendfile = "sendfile",
+        /// From the file through a buffer.
+        Copy = "copy",
     }
-}
-label_value!(StatusClass);
-
-/// How the bytes of a body went to the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BytePath {
-    /// From memory.
-    Memory,
-    /// From the file to the socket, in the kernel.
-    Sendfile,
-    /// From the file through a buffer.
-    Copy,
-}
-
-impl BytePath {
-    const ALL: [Self; 3] = [Self::Memory, Self::Sendfile, Self::Copy];
-
-    /// The label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Sendfile => "sendfile",
-            Self::Copy => "copy",
-        }
-    }
-}
-label_value!(BytePath);
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    kind: RequestKind,
-    class: StatusClass,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabels {
-    kind: RequestKind,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PathLabels {
-    path: BytePath,
 }
 
 /// Upper bounds of the buckets of durations, in nanoseconds: 100 microseconds to about 26 seconds, each four times the
-/// one before. Behind them is one without a bound.
+/// previous one. The last bucket has no bound.
 const BOUNDS: [u64; 10] = {
     let mut bounds = [100_000; 10];
     let mut at = 1;
@@ -153,18 +106,18 @@ const BOUNDS: [u64; 10] = {
     bounds
 };
 
-/// Everything about requests.
+/// The counts of requests, in a shard for each core: counting is an addition without contention, and a scrape sums.
 #[derive(Debug)]
 pub(crate) struct RequestTally {
-    shards: [Shard; PLACES],
+    shards: [Shard; SHARDS],
 }
 
-/// The figures of one core, on cache lines of their own.
+/// The counts of one core, on separate cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
     /// By [`RequestKind::index`].
-    kinds: [KindFigures; RequestKind::COUNT],
+    kinds: [KindCounts; RequestKind::COUNT],
     /// By [`BytePath`].
     sent_by_path: [AtomicU64; BytePath::ALL.len()],
     begun: AtomicU64,
@@ -172,7 +125,7 @@ struct Shard {
 }
 
 #[derive(Debug, Default)]
-struct KindFigures {
+struct KindCounts {
     /// By [`StatusClass`].
     classes: [AtomicU64; StatusClass::ALL.len()],
     sent_bytes: AtomicU64,
@@ -186,89 +139,137 @@ impl RequestTally {
     }
 
     fn shard(&self) -> &Shard {
-        &self.shards[own_place()]
+        &self.shards[own_shard()]
     }
 
-    /// A request that is over.
+    /// A request that ended.
     pub(crate) fn count(&self, kind: RequestKind, class: StatusClass, sent_bytes: u64, took: Duration) {
-        let figures = &self.shard().kinds[kind.index()];
+        let counts = &self.shard().kinds[kind.index()];
         let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|bound| nanoseconds <= *bound).unwrap_or(BOUNDS.len());
-        add(&figures.classes[class as usize], 1);
-        add(&figures.sent_bytes, sent_bytes);
-        add(&figures.buckets[bucket], 1);
-        add(&figures.nanoseconds, nanoseconds);
+        add(&counts.classes[class as usize], 1);
+        add(&counts.sent_bytes, sent_bytes);
+        add(&counts.buckets[bucket], 1);
+        add(&counts.nanoseconds, nanoseconds);
     }
 
     pub(crate) fn sent(&self, path: BytePath, bytes: u64) {
         add(&self.shard().sent_by_path[path as usize], bytes);
     }
 
-    fn sum(&self, figure: impl Fn(&Shard) -> &AtomicU64) -> u64 {
-        self.shards.iter().map(|shard| figure(shard).load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+    fn sum(&self, count: impl Fn(&Shard) -> &AtomicU64) -> u64 {
+        self.shards.iter().map(|shard| count(shard).load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
     }
 
-    fn of_kind(&self, kind: RequestKind, figure: impl Fn(&KindFigures) -> &AtomicU64) -> u64 {
-        self.sum(|shard| figure(&shard.kinds[kind.index()]))
+    fn of_kind(&self, kind: RequestKind, count: impl Fn(&KindCounts) -> &AtomicU64) -> u64 {
+        self.sum(|shard| count(&shard.kinds[kind.index()]))
     }
 
-    /// Ended first: a request that begins meanwhile must not make it look as if more ended than began.
+    /// Reads `ended` first: with a request that begins and ends between the two reads, the result is not negative.
     fn in_flight(&self) -> i64 {
         let ended = self.sum(|shard| &shard.ended);
         i64::try_from(self.sum(|shard| &shard.begun).wrapping_sub(ended)).unwrap_or_default()
     }
 }
 
-fn add(figure: &AtomicU64, number: u64) {
-    figure.fetch_add(number, Ordering::Relaxed);
+fn add(count: &AtomicU64, number: u64) {
+    count.fetch_add(number, Ordering::Relaxed);
 }
 
-/// What a scrape reads.
-#[derive(Debug)]
-pub(crate) struct RequestCollector(pub(crate) Arc<RequestTally>);
+/// Sums the counts for a scrape.
+pub(crate) struct RequestCollector {
+    tally: Arc<RequestTally>,
+    requests: Family,
+    sent_bytes: Family,
+    sent_bytes_by_path: Family,
+    durations: Family,
+    in_flight: Family,
+}
 
-impl Collector for RequestCollector {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let tally = &self.0;
-        let none = None::<&prometheus_client::metrics::exemplar::Exemplar<KindLabels, u64>>;
-        let help = "Requests answered, by what was asked and class of status";
-        let mut requests = encoder.encode_descriptor("requests", help, None, MetricType::Counter)?;
-        for kind in RequestKind::all() {
-            for class in StatusClass::ALL {
-                let count = tally.of_kind(kind, |figures| &figures.classes[class as usize]);
-                requests.encode_family(&RequestLabels { kind, class })?.encode_counter(&count, none)?;
-            }
+impl RequestCollector {
+    pub(crate) fn new(tally: Arc<RequestTally>) -> Self {
+        Self {
+            tally,
+            requests: Family::counter(
+                "clearwell_http_requests_total",
+                "Requests answered, by kind and class of status",
+                &["kind", "class"],
+            ),
+            sent_bytes: Family::counter(
+                "clearwell_http_sent_bytes_total",
+                "Bytes of bodies handed to connections",
+                &["kind"],
+            ),
+            sent_bytes_by_path: Family::counter(
+                "clearwell_http_sent_bytes_by_path_total",
+                "Bytes of bodies, by their path to the socket",
+                &["path"],
+            ),
+            durations: Family::histogram(
+                "clearwell_http_request_duration_seconds",
+                "Time from the header of a request to the last byte of its answer",
+                &["kind"],
+            ),
+            in_flight: Family::gauge(
+                "clearwell_http_requests_in_flight",
+                "Requests whose answer is not complete",
+                &[],
+            ),
         }
-        let help = "Bytes of bodies handed to connections";
-        let mut sent = encoder.encode_descriptor("sent_bytes", help, None, MetricType::Counter)?;
-        for kind in RequestKind::all() {
-            let bytes = tally.of_kind(kind, |figures| &figures.sent_bytes);
-            sent.encode_family(&KindLabels { kind })?.encode_counter(&bytes, none)?;
-        }
-        let help = "Bytes of bodies, by the way they took to the socket";
-        let mut sent = encoder.encode_descriptor("sent_bytes_by_path", help, None, MetricType::Counter)?;
-        for path in BytePath::ALL {
-            let bytes = tally.sum(|shard| &shard.sent_by_path[path as usize]);
-            sent.encode_family(&PathLabels { path })?.encode_counter(&bytes, none)?;
-        }
-        let help = "Time from the header of a request to the last byte of its answer";
-        let mut durations = encoder.encode_descriptor("request_duration_seconds", help, None, MetricType::Histogram)?;
-        for kind in RequestKind::all() {
-            let bound = |at: usize| BOUNDS.get(at).map_or(f64::INFINITY, |bound| *bound as f64 / 1e9);
-            let buckets: Vec<(f64, u64)> =
-                (0..=BOUNDS.len()).map(|at| (bound(at), tally.of_kind(kind, |figures| &figures.buckets[at]))).collect();
-            let count = buckets.iter().map(|(_, count)| count).sum();
-            let seconds = tally.of_kind(kind, |figures| &figures.nanoseconds) as f64 / 1e9;
-            let labels = KindLabels { kind };
-            durations.encode_family(&labels)?.encode_histogram::<KindLabels>(seconds, count, &buckets, None)?;
-        }
-        let help = "Requests whose answer is not complete";
-        let mut in_flight = encoder.encode_descriptor("requests_in_flight", help, None, MetricType::Gauge)?;
-        in_flight.encode_gauge(&tally.in_flight())
+    }
+
+    fn duration_histogram(&self, kind: RequestKind) -> Histogram {
+        let mut cumulative = 0;
+        let buckets = (0..=BOUNDS.len()).map(|at| {
+            cumulative += self.tally.of_kind(kind, |counts| &counts.buckets[at]);
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(BOUNDS.get(at).map_or(f64::INFINITY, |bound| *bound as f64 / 1e9));
+            bucket.set_cumulative_count(cumulative);
+            bucket
+        });
+        let buckets = buckets.collect();
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(buckets);
+        histogram.set_sample_count(cumulative);
+        histogram.set_sample_sum(self.tally.of_kind(kind, |counts| &counts.nanoseconds) as f64 / 1e9);
+        histogram
     }
 }
 
-/// A request in flight: counted, timed and summed when dropped, also if its client goes away.
+impl Collector for RequestCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        [&self.requests, &self.sent_bytes, &self.sent_bytes_by_path, &self.durations, &self.in_flight]
+            .map(|family| &family.desc)
+            .into()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let Self { tally, requests, sent_bytes, sent_bytes_by_path, durations, in_flight } = self;
+        let (mut by_class, mut by_kind, mut by_duration) = (Vec::new(), Vec::new(), Vec::new());
+        for kind in RequestKind::all() {
+            for class in StatusClass::ALL {
+                let count = tally.of_kind(kind, |counts| &counts.classes[class as usize]);
+                by_class.push(requests.sample(&[kind.as_str(), class.as_str()], count as f64));
+            }
+            let bytes = tally.of_kind(kind, |counts| &counts.sent_bytes);
+            by_kind.push(sent_bytes.sample(&[kind.as_str()], bytes as f64));
+            by_duration.push(durations.distribution(&[kind.as_str()], self.duration_histogram(kind)));
+        }
+        let by_path = BytePath::ALL.map(|path| {
+            let bytes = tally.sum(|shard| &shard.sent_by_path[path as usize]);
+            sent_bytes_by_path.sample(&[path.as_str()], bytes as f64)
+        });
+        vec![
+            requests.with(by_class),
+            sent_bytes.with(by_kind),
+            sent_bytes_by_path.with(by_path.into()),
+            durations.with(by_duration),
+            in_flight.with(vec![in_flight.sample(&[], tally.in_flight() as f64)]),
+        ]
+    }
+}
+
+/// A request in flight: counted and timed when dropped, also if its client disconnects.
 #[derive(Debug)]
 pub struct RequestGuard {
     tally: Arc<RequestTally>,
@@ -289,7 +290,7 @@ impl RequestGuard {
         self.class = class;
     }
 
-    /// So many more bytes of the body were handed to the connection.
+    /// `bytes` more of the body were handed to the connection.
     pub fn sent(&mut self, path: BytePath, bytes: u64) {
         self.sent_bytes += bytes;
         self.tally.sent(path, bytes);
@@ -318,12 +319,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_lie_where_they_are_looked_for() {
+    fn an_index_is_the_position_among_all_kinds() {
         for (at, kind) in RequestKind::all().enumerate() {
             assert_eq!(kind.index(), at, "{kind:?}");
         }
-        assert!(StatusClass::ALL.iter().enumerate().all(|(at, class)| *class as usize == at));
-        assert!(BytePath::ALL.iter().enumerate().all(|(at, path)| *path as usize == at));
     }
 
     #[test]
@@ -334,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_many_threads_count_is_one_sum() {
+    fn counts_of_many_threads_are_summed() {
         let tally = RequestTally::new();
         std::thread::scope(|scope| {
             for _ in 0..20 {
@@ -346,9 +345,9 @@ mod tests {
                 });
             }
         });
-        assert_eq!(tally.of_kind(RequestKind::Root, |figures| &figures.sent_bytes), 6000);
-        assert_eq!(tally.of_kind(RequestKind::Root, |figures| &figures.buckets[2]), 2000);
-        assert_eq!(tally.of_kind(RequestKind::Unknown, |figures| &figures.classes[StatusClass::None as usize]), 2000);
+        assert_eq!(tally.of_kind(RequestKind::Root, |counts| &counts.sent_bytes), 6000);
+        assert_eq!(tally.of_kind(RequestKind::Root, |counts| &counts.buckets[2]), 2000);
+        assert_eq!(tally.of_kind(RequestKind::Unknown, |counts| &counts.classes[StatusClass::None as usize]), 2000);
         assert_eq!(tally.in_flight(), 0);
     }
 }

@@ -1,15 +1,9 @@
 //! What is released, and how large the store is.
 
 use clearwell_format::{FormatNumber, Version};
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus::{IntGauge, IntGaugeVec, Registry};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FormatLabels {
-    format: String,
-}
+use crate::family::{gauge, gauges};
 
 /// What `latest` of a format says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,51 +14,45 @@ pub struct FormatState {
     pub version: Version,
 }
 
-/// Handles of everything about the store.
+/// Handles of the store metrics.
 #[derive(Debug)]
 pub struct StoreMetrics {
-    released: Family<FormatLabels, Gauge>,
-    generation: Family<FormatLabels, Gauge>,
-    releases: Gauge,
-    size: Gauge,
+    released: IntGaugeVec,
+    generation: IntGaugeVec,
+    releases: IntGauge,
+    size: IntGauge,
     /// Versions whose index cannot be used.
-    pub damaged_indexes: Gauge,
+    pub damaged_indexes: IntGauge,
 }
 
 impl StoreMetrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            released: Family::default(),
-            generation: Family::default(),
-            releases: Gauge::default(),
-            size: Gauge::default(),
-            damaged_indexes: Gauge::default(),
-        };
-        registry.register("released_version", "The version that latest names, by format", metrics.released.clone());
-        registry.register(
-            "pointer_generation",
-            "The generation of pointers that is served, by format",
-            metrics.generation.clone(),
-        );
-        registry.register("store_releases", "Releases in the store", metrics.releases.clone());
-        registry.register("store_size_bytes", "Bytes of all released artifacts", metrics.size.clone());
-        registry.register(
-            "store_damaged_indexes",
-            "Versions that are not served because their index cannot be used",
-            metrics.damaged_indexes.clone(),
-        );
-        metrics
+    pub(crate) fn register(registry: &Registry) -> Self {
+        let by_format = |name, help| gauges(registry, name, help, &["format"]);
+        let gauge = |name, help| gauge(registry, name, help);
+        Self {
+            released: by_format("clearwell_released_version", "The version that latest names, by format"),
+            generation: by_format(
+                "clearwell_pointer_generation",
+                "The generation of pointers that is served, by format",
+            ),
+            releases: gauge("clearwell_store_releases", "Releases in the store"),
+            size: gauge("clearwell_store_size_bytes", "Bytes of all released artifacts"),
+            damaged_indexes: gauge(
+                "clearwell_store_damaged_indexes",
+                "Versions that are not served because their index cannot be used",
+            ),
+        }
     }
 
-    /// Shows what the server serves now: the generation of the pointers, where they point, how many releases there
-    /// are, and their bytes.
+    /// Shows what the server serves: the generation of the pointers, where they point, the number of releases, and
+    /// their bytes. Formats that are not listed disappear.
     pub fn show(&self, generation: u64, formats: &[FormatState], releases: usize, bytes: u64) {
-        self.released.clear();
-        self.generation.clear();
+        self.released.reset();
+        self.generation.reset();
         for state in formats {
-            let labels = FormatLabels { format: state.format.to_string() };
-            self.released.get_or_create(&labels).set(i64::from(state.version.number()));
-            self.generation.get_or_create(&labels).set(clamp(generation));
+            let format = state.format.to_string();
+            self.released.with_label_values(&[&format]).set(i64::from(state.version.number()));
+            self.generation.with_label_values(&[&format]).set(clamp(generation));
         }
         self.releases.set(clamp(releases as u64));
         self.size.set(clamp(bytes));

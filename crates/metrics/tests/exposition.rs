@@ -1,19 +1,20 @@
-//! The exposition as Prometheus's own tool judges it: by its rules, written down here, and by itself where it is on PATH.
+//! The exposition against the rules of `promtool check metrics`, against promtool itself where it is on PATH, and against
+//! `docs/metrics.md`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use clearwell_format::resource::ResourceKind;
 use clearwell_format::{FormatNumber, Version};
-use clearwell_metrics::{CertificateUse, FormatState, ListenerKind, Metrics, RequestKind, TextFormat};
+use clearwell_metrics::{CertificateUse, FormatState, ListenerKind, Metrics, RequestKind};
 use clearwell_sign::{GenerateOptions, KeyBits, generate};
 use clearwell_testkit::program;
 
-/// With everything in it that only work brings.
+/// With every family and label value, those included that only work creates.
 fn exposition() -> String {
     let metrics = Metrics::new();
     let version = |number| Version::new(number).unwrap();
@@ -24,7 +25,9 @@ fn exposition() -> String {
     metrics.store.show(7, &[state], 2, 4096);
     let options = GenerateOptions { bits: KeyBits::Rsa2048, ..GenerateOptions::new("Test") };
     let certificate = generate(&options, 1_893_456_000).unwrap().certificate_pem;
-    metrics.certificates.show(CertificateUse::Tls, certificate.as_bytes()).unwrap();
+    for certificate_use in CertificateUse::ALL {
+        metrics.certificates.show(certificate_use, certificate.as_bytes()).unwrap();
+    }
     metrics.expose()
 }
 
@@ -58,7 +61,7 @@ fn families(text: &str) -> BTreeMap<&str, Family<'_>> {
     families
 }
 
-/// What `promtool check metrics` complains about (client_golang, prometheus/testutil/promlint).
+/// The rules of `promtool check metrics` that a text breaks (client_golang, prometheus/testutil/promlint).
 fn complaints(text: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     for (name, family) in families(text) {
@@ -81,7 +84,7 @@ fn complaints(text: &str) -> Vec<String> {
             complain("lower-case letters, digits and underscores");
         }
         if words.clone().any(|word| ["counter", "gauge", "histogram", "summary"].contains(&word)) {
-            complain("the type is no part of the name");
+            complain("the type is not part of the name");
         }
         if let Some(unit) = words.find(|word| ABBREVIATED.contains(word) || NOT_BASE.contains(word)) {
             complain(&format!("{unit} is not a base unit, or abbreviated"));
@@ -118,13 +121,13 @@ const NOT_BASE: &[&str] = &[
 ];
 
 #[test]
-fn prometheus_has_nothing_to_complain_about() {
+fn the_exposition_follows_the_rules_of_promtool() {
     let text = exposition();
     assert_eq!(complaints(&text), [""; 0], "{text}");
 }
 
 #[test]
-fn complaints_are_seen() {
+fn broken_rules_are_found() {
     for (text, complaint) in [
         ("# TYPE a_total counter\na_total 1\n", "no help text"),
         ("# HELP a A.\n# TYPE a counter\na_total 1\n", "_total"),
@@ -133,7 +136,7 @@ fn complaints_are_seen() {
         ("# HELP a_ms A.\n# TYPE a_ms gauge\na_ms 1\n", "ms is not"),
         ("# HELP aB A.\n# TYPE aB gauge\naB 1\n", "lower-case"),
         ("# HELP a A.\n# TYPE a gauge\na{le=\"1\"} 1\n", "labels"),
-        ("# HELP a_gauge A.\n# TYPE a_gauge gauge\na_gauge 1\n", "type is no part"),
+        ("# HELP a_gauge A.\n# TYPE a_gauge gauge\na_gauge 1\n", "type is not part"),
         ("# HELP a A.\n# TYPE a gauge\n", "no sample"),
     ] {
         assert!(complaints(text).iter().any(|found| found.contains(complaint)), "{text}: {:?}", complaints(text));
@@ -141,8 +144,8 @@ fn complaints_are_seen() {
 }
 
 #[test]
-fn promtool_has_nothing_to_complain_about() {
-    let Some(promtool) = program("promtool", "the metrics are judged by our copy of its rules alone") else { return };
+fn promtool_accepts_the_exposition() {
+    let Some(promtool) = program("promtool", "the metrics are checked against our copy of its rules only") else { return };
     let mut command = Command::new(promtool);
     command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut promtool = command.spawn().unwrap();
@@ -150,6 +153,90 @@ fn promtool_has_nothing_to_complain_about() {
     let output = promtool.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+/// Labels with values that are not a fixed set, with what `docs/metrics.md` writes in place of the values.
+const OPEN_LABELS: &[(&str, &str, &str)] = &[
+    ("clearwell_build_info", "version", "the program's version"),
+    ("clearwell_fleet_deltas_total", "from", "a version, or `other`"),
+    ("clearwell_fleet_deltas_total", "to", "a version, or `other`"),
+    ("clearwell_pointer_generation", "format", "a format number"),
+    ("clearwell_released_version", "format", "a format number"),
+];
+
+/// The values of each label of a family, both in order of appearance. `le` is the format's, and `commit` depends on the build.
+fn label_values<'t>(family: &Family<'t>) -> Vec<(&'t str, Vec<&'t str>)> {
+    let mut labels: Vec<(&str, Vec<&str>)> = Vec::new();
+    let pairs = family.samples.iter().flat_map(|(_, labels)| labels.split(',').filter(|pair| !pair.is_empty()));
+    for (label, value) in pairs.map(|pair| pair.split_once('=').unwrap()) {
+        if ["le", "commit"].contains(&label) {
+            continue;
+        }
+        let at = labels.iter().position(|(known, _)| *known == label).unwrap_or_else(|| {
+            labels.push((label, Vec::new()));
+            labels.len() - 1
+        });
+        let value = value.trim_matches('"');
+        if !labels[at].1.contains(&value) {
+            labels[at].1.push(value);
+        }
+    }
+    labels
+}
+
+fn open_label(name: &str, label: &str) -> Option<&'static str> {
+    OPEN_LABELS.iter().find(|open| (open.0, open.1) == (name, label)).map(|open| open.2)
+}
+
+/// The row of `docs/metrics.md` for a family.
+fn row(name: &str, family: &Family<'_>) -> String {
+    let labels = label_values(family).into_iter().map(|(label, values)| {
+        let values = open_label(name, label)
+            .map_or_else(|| values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", "), str::to_owned);
+        format!("`{label}`: {values}")
+    });
+    let labels = labels.collect::<Vec<_>>().join("; ");
+    format!("| `{name}` | {} | {labels} | {} |", family.kind, family.help)
+}
+
+const DOCUMENTED: &str = include_str!("../../../docs/metrics.md");
+
+#[test]
+fn the_table_of_metrics_is_the_registry() {
+    let text = exposition();
+    let expected: Vec<String> = families(&text).iter().map(|(name, family)| row(name, family)).collect();
+    let found: Vec<&str> =
+        DOCUMENTED.lines().filter(|line| line.starts_with("| `clearwell_") || line.starts_with("| `process_")).collect();
+    assert_eq!(found, expected, "docs/metrics.md needs these rows:\n{}", expected.join("\n"));
+}
+
+#[test]
+fn every_label_value_has_a_meaning() {
+    let text = exposition();
+    let mut expected = BTreeSet::new();
+    for (name, family) in families(&text) {
+        for (label, values) in label_values(&family).iter().filter(|(label, _)| open_label(name, label).is_none()) {
+            expected.extend(values.iter().map(|value| format!("{name} {label}={value}")));
+        }
+    }
+    // A heading names a label and its metrics: "### `kind` of `a_total`, `b_total`"; the rows below have value and meaning.
+    let mut found = BTreeSet::new();
+    let (mut label, mut metrics) = ("", Vec::new());
+    for line in DOCUMENTED.lines() {
+        if let Some(heading) = line.strip_prefix("### ") {
+            let mut names = heading.split('`').skip(1).step_by(2);
+            label = names.next().unwrap();
+            metrics = names.collect();
+        } else if !metrics.is_empty() && line.starts_with("| `") {
+            let (value, meaning) = line.trim_matches(['|', ' ']).split_once(" | ").unwrap();
+            assert!(!meaning.trim().is_empty(), "{line}");
+            let value = value.trim().trim_matches('`');
+            for metric in &metrics {
+                assert!(found.insert(format!("{metric} {label}={value}")), "{line} appears twice");
+            }
+        }
+    }
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -168,15 +255,4 @@ fn the_process_and_the_program_are_shown() {
     assert!((-5.0..3600.0).contains(&age), "started {age} s ago");
     let build = format!("clearwell_build_info{{version=\"{}\"", env!("CARGO_PKG_VERSION"));
     assert!(text.lines().any(|line| line.starts_with(&build) && line.ends_with(" 1")), "{text}");
-}
-
-#[test]
-fn open_metrics_has_the_same_samples() {
-    let metrics = Metrics::new();
-    let samples = |format| -> Vec<String> {
-        let own = |line: &&str| line.starts_with("clearwell_");
-        metrics.expose_as(format).lines().filter(own).map(str::to_owned).collect()
-    };
-    assert_eq!(samples(TextFormat::OpenMetrics), samples(TextFormat::Prometheus));
-    assert!(metrics.expose_as(TextFormat::OpenMetrics).contains("# TYPE clearwell_http_requests counter\n"));
 }
