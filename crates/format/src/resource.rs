@@ -293,7 +293,7 @@ impl ResourceKind {
             Self::ZeroPack => "zero_pack",
             Self::DeltaPack => "delta_pack",
             Self::Delta => "delta",
-            Self::Note => "note",
+            Self::Note => "version_info",
         }
     }
 

@@ -47,7 +47,7 @@ label_values! {
     /// Why a request was rejected with `Retry-After`.
     pub enum ShedReason {
         /// The client's address sent more requests per second than allowed.
-        RequestRate = "request_rate",
+        PerAddressRate = "per_address_rate",
         /// The maximum number of concurrent downloads ran, in all or to the client's address.
         DownloadLimit = "download_limit",
         /// The maximum number of requests waited for the disk.
@@ -98,7 +98,7 @@ impl HttpMetrics {
         let requests = RequestTally::new();
         register(registry, RequestCollector::new(Arc::clone(&requests)));
 
-        let open = gauges(registry, "clearwell_http_connections_open", "Connections of clients", &["listener"]);
+        let open = gauges(registry, "clearwell_http_connections_open", "Open connections of clients", &["listener"]);
         let counters = |name, help, labels: &[&str]| counters(registry, name, help, labels);
         let accepted = counters("clearwell_http_connections_total", "Connections accepted", &["listener"]);
         let ended = counters(

@@ -45,10 +45,7 @@ impl ObjectMetrics {
         Self {
             lookups,
             cached_bytes: gauge(registry, "clearwell_object_cached_bytes", "Bytes of objects kept in memory"),
-            damaged: counter(
-                "clearwell_object_damaged_total",
-                "Objects refused because they do not match the index",
-            ),
+            damaged: counter("clearwell_object_damaged_total", "Objects refused because they do not match the index"),
             changed: counter(
                 "clearwell_object_changed_total",
                 "Large objects written to after they were compared with the index",

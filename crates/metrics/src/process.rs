@@ -40,7 +40,7 @@ pub(crate) fn register_process(registry: &Registry) {
             cpu_seconds: Family::counter("process_cpu_seconds_total", cpu_help, &[]),
             start_time: gauge("process_start_time_seconds", "Unix time at which the process started, in seconds"),
             virtual_memory: gauge("process_virtual_memory_bytes", "Virtual memory of the process in bytes"),
-            resident_memory: gauge("process_resident_memory_bytes", "Memory of the process in bytes"),
+            resident_memory: gauge("process_resident_memory_bytes", "Resident memory of the process in bytes"),
             open_descriptors: gauge("process_open_fds", "Open file descriptors"),
             max_descriptors: gauge("process_max_fds", "File descriptors that may be open"),
         },

@@ -210,27 +210,25 @@ impl RequestCollector {
                 "Time from the header of a request to the last byte of its answer",
                 &["kind"],
             ),
-            in_flight: Family::gauge(
-                "clearwell_http_requests_in_flight",
-                "Requests whose answer is not complete",
-                &[],
-            ),
+            in_flight: Family::gauge("clearwell_http_requests_in_flight", "Requests whose answer is not complete", &[]),
         }
     }
 
     fn duration_histogram(&self, kind: RequestKind) -> Histogram {
+        let in_bucket = |at: usize| self.tally.of_kind(kind, |counts| &counts.buckets[at]);
         let mut cumulative = 0;
-        let buckets = (0..=BOUNDS.len()).map(|at| {
-            cumulative += self.tally.of_kind(kind, |counts| &counts.buckets[at]);
+        let mut buckets = Vec::with_capacity(BOUNDS.len());
+        for (at, bound) in BOUNDS.iter().enumerate() {
+            cumulative += in_bucket(at);
             let mut bucket = Bucket::default();
-            bucket.set_upper_bound(BOUNDS.get(at).map_or(f64::INFINITY, |bound| *bound as f64 / 1e9));
+            bucket.set_upper_bound(*bound as f64 / 1e9);
             bucket.set_cumulative_count(cumulative);
-            bucket
-        });
-        let buckets = buckets.collect();
+            buckets.push(bucket);
+        }
         let mut histogram = Histogram::default();
         histogram.set_bucket(buckets);
-        histogram.set_sample_count(cumulative);
+        // The encoder writes the bucket without a bound, from the count.
+        histogram.set_sample_count(cumulative + in_bucket(BOUNDS.len()));
         histogram.set_sample_sum(self.tally.of_kind(kind, |counts| &counts.nanoseconds) as f64 / 1e9);
         histogram
     }

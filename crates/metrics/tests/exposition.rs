@@ -145,7 +145,9 @@ fn broken_rules_are_found() {
 
 #[test]
 fn promtool_accepts_the_exposition() {
-    let Some(promtool) = program("promtool", "the metrics are checked against our copy of its rules only") else { return };
+    let Some(promtool) = program("promtool", "the metrics are checked against our copy of its rules only") else {
+        return;
+    };
     let mut command = Command::new(promtool);
     command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut promtool = command.spawn().unwrap();
@@ -191,8 +193,10 @@ fn open_label(name: &str, label: &str) -> Option<&'static str> {
 /// The row of `docs/metrics.md` for a family.
 fn row(name: &str, family: &Family<'_>) -> String {
     let labels = label_values(family).into_iter().map(|(label, values)| {
-        let values = open_label(name, label)
-            .map_or_else(|| values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", "), str::to_owned);
+        let values = open_label(name, label).map_or_else(
+            || values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", "),
+            str::to_owned,
+        );
         format!("`{label}`: {values}")
     });
     let labels = labels.collect::<Vec<_>>().join("; ");
@@ -205,8 +209,10 @@ const DOCUMENTED: &str = include_str!("../../../docs/metrics.md");
 fn the_table_of_metrics_is_the_registry() {
     let text = exposition();
     let expected: Vec<String> = families(&text).iter().map(|(name, family)| row(name, family)).collect();
-    let found: Vec<&str> =
-        DOCUMENTED.lines().filter(|line| line.starts_with("| `clearwell_") || line.starts_with("| `process_")).collect();
+    let found: Vec<&str> = DOCUMENTED
+        .lines()
+        .filter(|line| line.starts_with("| `clearwell_") || line.starts_with("| `process_"))
+        .collect();
     assert_eq!(found, expected, "docs/metrics.md needs these rows:\n{}", expected.join("\n"));
 }
 

@@ -5,8 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clearwell_metrics::TextFormat;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -24,9 +23,9 @@ use crate::respond;
 use crate::site::Site;
 use crate::socket::Socket;
 
-/// Operators and their programs at the same time.
+/// Concurrent connections of operators and their programs.
 const CONNECTIONS: usize = 64;
-/// Longer nobody keeps a connection: those who scrape come again.
+/// A connection is closed after this time; scrapers reconnect.
 const CONNECTION_TIME: Duration = Duration::from_secs(300);
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -63,7 +62,7 @@ pub(crate) async fn run(socket: AsyncFd<OwnedFd>, site: Arc<Site>) {
 
 fn answer(site: &Site, request: &http::Request<Incoming>) -> Response<Body> {
     let mut response = match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::HEAD, "/metrics") => metrics(site, request),
+        (&Method::GET | &Method::HEAD, "/metrics") => metrics(site),
         (&Method::GET | &Method::HEAD, "/healthz") => respond::text(StatusCode::OK, "alive\n"),
         (&Method::GET | &Method::HEAD, "/readyz") => site.respond_ready(),
         (&Method::GET | &Method::HEAD, _) => respond::plain(StatusCode::NOT_FOUND),
@@ -75,10 +74,8 @@ fn answer(site: &Site, request: &http::Request<Incoming>) -> Response<Body> {
     response.map(Body::new)
 }
 
-fn metrics(site: &Site, request: &http::Request<Incoming>) -> Response<Content> {
-    let accepted = request.headers().get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-    let format = TextFormat::preferred(&accepted.collect::<Vec<_>>().join(","));
-    let mut response = respond::text(StatusCode::OK, site.metrics().expose_as(format));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+fn metrics(site: &Site) -> Response<Content> {
+    let mut response = respond::text(StatusCode::OK, site.metrics().expose());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(clearwell_metrics::CONTENT_TYPE));
     response
 }

@@ -66,7 +66,7 @@ pub(crate) fn count_for_client(site: &Site, connection: &Connection) -> Result<(
     let settings = site.settings();
     let is_proxy = settings.config.trusted_proxies.contains(address);
     let limit = if is_proxy { 0 } else { settings.config.max_connections_per_address };
-    let ticket: Ticket = client.connect(limit).map_err(|_| EndReason::Crowded)?;
+    let ticket: Ticket = client.connect(limit).map_err(|_| EndReason::PerAddressLimit)?;
     connection.set_client(ticket);
     Ok(())
 }
@@ -140,13 +140,13 @@ impl ConnectionTask {
                     return count_for_client(self.site(), &self.connection);
                 }
                 proxy_protocol::Parsed::Partial if header.len() < proxy_protocol::MAX_BYTES => {}
-                proxy_protocol::Parsed::Partial | proxy_protocol::Parsed::Invalid => return Err(EndReason::Proxy),
+                proxy_protocol::Parsed::Partial | proxy_protocol::Parsed::Invalid => return Err(EndReason::ProxyHeader),
             }
             let mut room = [0; proxy_protocol::MAX_BYTES];
             let wanted = proxy_protocol::MAX_BYTES - header.len();
             match self.socket.read(&mut room[..wanted]).await {
                 Ok(length @ 1..) => header.extend_from_slice(&room[..length]),
-                _ => return Err(EndReason::Proxy),
+                _ => return Err(EndReason::ProxyHeader),
             }
         }
     }
@@ -183,7 +183,7 @@ impl ConnectionTask {
     }
 
     fn log_failed_handshake(&self, reason: &str) {
-        self.site().metrics().http.ended(EndReason::Handshake);
+        self.site().metrics().http.ended(EndReason::TlsHandshake);
         if let Some(unwritten) = self.slot.shared.handshake_lines.take(Instant::now()) {
             let client = self.connection.client_socket().map(display);
             tracing::info!(client, reason, unwritten, "TLS handshake failed");
@@ -250,7 +250,7 @@ impl ConnectionTask {
         };
         if let Err(error) = ended {
             if error.is_breach() {
-                self.site().metrics().http.ended(EndReason::Protocol);
+                self.site().metrics().http.ended(EndReason::ProtocolError);
             }
             self.log_end(&chain(&error));
         }

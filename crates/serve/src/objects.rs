@@ -185,7 +185,7 @@ impl Objects {
         }
         let queued = Queued::enter(&self.queued);
         if queued.before >= waiting.saturating_add(READERS) {
-            self.metrics.http.shed(ShedReason::Disk);
+            self.metrics.http.shed(ShedReason::DiskQueue);
             return Err(Unserved::Unavailable);
         }
         // An error would mean that the semaphore is closed, which it never is.

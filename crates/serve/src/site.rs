@@ -275,7 +275,7 @@ impl Site {
             && !matches!(target, Target::Live | Target::Ready)
             && let Err(wait) = self.clients.ask(client, rate, Instant::now())
         {
-            self.metrics.http.shed(ShedReason::Rate);
+            self.metrics.http.shed(ShedReason::PerAddressRate);
             return closing_if_body(query, respond::too_many(in_seconds(wait)));
         }
         if !matches!(*query.method, Method::GET | Method::HEAD) {
@@ -365,7 +365,7 @@ impl Site {
             match self.begin_download(object, asker.client.as_ref(), config) {
                 Ok(tickets) => exchange.downloads(tickets),
                 Err(TooMany) => {
-                    self.metrics.http.shed(ShedReason::Downloads);
+                    self.metrics.http.shed(ShedReason::DownloadLimit);
                     return respond::unavailable(config.retry_after_seconds);
                 }
             }

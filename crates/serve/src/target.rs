@@ -119,7 +119,7 @@ mod tests {
             ("/30/pack-os-core-from-0.tar", "zero_pack"),
             ("/../30/format", "unknown"),
             ("/30/%2e%2e/format", "unknown"),
-            ("/30/%66ormat", "note"),
+            ("/30/%66ormat", "version_info"),
             ("/./30/Manifest.c%2B%2B.tar", "manifest"),
             ("/%68ealthz", "health"),
             ("/30%2Fformat", "unknown"),
@@ -134,9 +134,9 @@ mod tests {
     #[test]
     fn a_base_stands_in_front_of_the_tree_and_not_of_health() {
         for (path, expected) in [
-            ("/update/30/format", "note"),
-            ("//update//30/format", "note"),
-            ("/./up%64ate/30/format", "note"),
+            ("/update/30/format", "version_info"),
+            ("//update//30/format", "version_info"),
+            ("/./up%64ate/30/format", "version_info"),
             ("/update", "root"),
             ("/update/", "root"),
             ("/updates/30/format", "unknown"),
@@ -149,8 +149,8 @@ mod tests {
         ] {
             assert_eq!(kind(path, "/update"), expected, "{path}");
         }
-        assert_eq!(kind("/a/b/30/format", "/a/b"), "note");
-        assert_eq!(kind("//a//b//30/format", "/a/b"), "note");
+        assert_eq!(kind("/a/b/30/format", "/a/b"), "version_info");
+        assert_eq!(kind("//a//b//30/format", "/a/b"), "version_info");
     }
 
     #[test]

@@ -92,11 +92,11 @@ impl Watch {
         let Some(reason) = self.overdue(now, activity, limits) else { return Action::Keep };
         match self.stage {
             Stage::Ended => Action::Keep,
-            Stage::Open if reason == EndReason::Idle && can_close => {
+            Stage::Open if reason == EndReason::IdleTimeout && can_close => {
                 self.stage = Stage::Closing(now);
                 Action::Close
             }
-            Stage::Closing(asked) if reason == EndReason::Idle && now < asked + GOODBYE => Action::Keep,
+            Stage::Closing(asked) if reason == EndReason::IdleTimeout && now < asked + GOODBYE => Action::Keep,
             Stage::Open => {
                 self.stage = Stage::Ended;
                 Action::End(Some(reason))
@@ -112,11 +112,11 @@ impl Watch {
     fn overdue(&mut self, now: Duration, activity: &Activity, limits: &TimeLimits) -> Option<EndReason> {
         let (since, limit, reason) = match activity.state() {
             State::Handshake => return None,
-            State::Header { since } => (since, limits.header, EndReason::SlowHeader),
-            State::Idle { since, .. } => (since, limits.idle, EndReason::Idle),
+            State::Header { since } => (since, limits.header, EndReason::HeaderTimeout),
+            State::Idle { since, .. } => (since, limits.idle, EndReason::IdleTimeout),
             State::Answering { since, .. } => {
                 let advanced = self.progress.advanced(now, since, activity.written_bytes(), limits.min_bytes);
-                (advanced.max(since), limits.stall, EndReason::Stalled)
+                (advanced.max(since), limits.stall, EndReason::StallTimeout)
             }
         };
         (since + limit <= now).then_some(reason)
@@ -168,7 +168,7 @@ mod tests {
             let mut watched = Watch::default();
             assert_eq!(look(&mut watched, &activity, since), Action::Keep);
             assert_eq!(look(&mut watched, &activity, since + 9), Action::Keep);
-            assert_eq!(look(&mut watched, &activity, since + 10), Action::End(Some(EndReason::SlowHeader)));
+            assert_eq!(look(&mut watched, &activity, since + 10), Action::End(Some(EndReason::HeaderTimeout)));
             assert_eq!(look(&mut watched, &activity, since + 11), Action::Keep, "ended once");
         }
     }
@@ -184,7 +184,7 @@ mod tests {
             let activity = in_state(State::Idle { since: seconds(0), framing });
             let mut watched = Watch::default();
             assert_eq!(look(&mut watched, &activity, 59), Action::Keep);
-            assert_eq!(look(&mut watched, &activity, 60), Action::End(Some(EndReason::Idle)));
+            assert_eq!(look(&mut watched, &activity, 60), Action::End(Some(EndReason::IdleTimeout)));
         }
     }
 
@@ -207,7 +207,7 @@ mod tests {
     fn a_connection_that_is_slow_is_cut_even_if_it_could_close() {
         let header = in_state(State::Header { since: seconds(0) });
         let action = Watch::default().look_at(seconds(10), &header, &LIMITS, true);
-        assert_eq!(action, Action::End(Some(EndReason::SlowHeader)));
+        assert_eq!(action, Action::End(Some(EndReason::HeaderTimeout)));
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(look(&mut watched, &activity, 155), Action::Keep);
         activity.wrote(2999);
         assert_eq!(look(&mut watched, &activity, 184), Action::Keep);
-        assert_eq!(look(&mut watched, &activity, 185), Action::End(Some(EndReason::Stalled)), "too few bytes");
+        assert_eq!(look(&mut watched, &activity, 185), Action::End(Some(EndReason::StallTimeout)), "too few bytes");
     }
 
     #[test]
@@ -235,6 +235,6 @@ mod tests {
         // Seen once, as a beginning: the watcher did not look before.
         assert_eq!(look(&mut watched, &activity, 101), Action::Keep);
         assert_eq!(look(&mut watched, &activity, 130), Action::Keep);
-        assert_eq!(look(&mut watched, &activity, 131), Action::End(Some(EndReason::Stalled)));
+        assert_eq!(look(&mut watched, &activity, 131), Action::End(Some(EndReason::StallTimeout)));
     }
 }

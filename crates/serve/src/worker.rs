@@ -190,7 +190,7 @@ impl Worker {
         }
         let entries: Vec<Entry> = self.entries().drain().collect();
         for entry in &entries {
-            self.shared.site.metrics().http.ended(EndReason::Stopped);
+            self.shared.site.metrics().http.ended(EndReason::DrainDeadline);
             entry.abort();
         }
         // The runtime drops aborted tasks when it polls them next.
@@ -218,7 +218,7 @@ impl Worker {
             match entry.watch.look(&entry.connection.activity, &limits, entry.close.is_some()) {
                 Action::Keep => {}
                 Action::Close => {
-                    ended(entry, EndReason::Idle);
+                    ended(entry, EndReason::IdleTimeout);
                     entry.close();
                 }
                 Action::End(reason) => {
@@ -330,7 +330,7 @@ fn admit(
     let key = lock(connections).insert(entry);
     let slot = ConnectionSlot { shared: Arc::clone(shared), connections: Arc::clone(connections), key };
     let refused = if is_full {
-        Some(EndReason::Full)
+        Some(EndReason::ConnectionLimit)
     } else if listener.proxy_protocol {
         // The client is known once the header of the PROXY protocol is read.
         None

@@ -132,7 +132,7 @@ fn failed_handshakes_are_logged_and_cannot_flood_the_log() {
         // Anything the server sends before it closes.
         let _ = stream.read_to_end(&mut Vec::new());
     }
-    wait_for(|| server.has_metric("clearwell_http_connections_ended_early_total{reason=\"handshake\"} 30"));
+    wait_for(|| server.has_metric("clearwell_http_connections_ended_early_total{reason=\"tls_handshake\"} 30"));
     let lines = server.said("TLS handshake failed");
     // Ten for each ten seconds; a slow machine may see another window begin.
     assert!((10..30).contains(&lines.len()), "{lines:#?}");

@@ -31,7 +31,7 @@ async fn one_address_has_so_many_connections() {
     let mut third = connect(&running).await;
     assert_eq!(third.get("/").await.status, 503);
     assert!(third.closes().await);
-    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"crowded\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"per_address_limit\"} 1").await;
     let [first, mut second] = inside;
     drop(first);
     wait_for_metric(&running, "clearwell_http_connections_open{listener=\"cleartext\"} 1").await;
@@ -63,7 +63,13 @@ async fn one_address_asks_so_often() {
         assert_eq!(client.get("/healthz").await.status, 200, "load balancers are not clients");
         let mut other = connect(&running).await;
         assert_eq!(other.get("/20/format").await.status, 429, "a new connection changes nothing");
-        assert!(running.site().metrics().expose().contains("clearwell_http_requests_shed_total{reason=\"rate\"} "));
+        assert!(
+            running
+                .site()
+                .metrics()
+                .expose()
+                .contains("clearwell_http_requests_shed_total{reason=\"per_address_rate\"} ")
+        );
     }
 }
 
@@ -87,7 +93,7 @@ async fn so_many_large_objects_at_the_same_time() {
         }
         assert_eq!(second.head(PACK).await.status, 200, "nothing is sent");
         assert_eq!(second.get("/20/format").await.status, 200, "small ones are served");
-        wait_for_metric(&running, "clearwell_http_requests_shed_total{reason=\"downloads\"} 2").await;
+        wait_for_metric(&running, "clearwell_http_requests_shed_total{reason=\"download_limit\"} 2").await;
         assert_eq!(first.answer().await.body.len(), 16 << 20);
         wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
         assert_eq!(second.get(PACK).await.status, 200);
@@ -112,7 +118,7 @@ async fn a_reader_that_is_too_slow_is_left() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
-    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"stalled\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"stall_timeout\"} 1").await;
     dripping.abort();
     assert_eq!(connect(&running).await.get(PACK).await.body.len(), 16 << 20, "who reads is served");
 }

@@ -295,7 +295,7 @@ async fn pings_do_not_keep_a_stalled_connection() {
         assert!(rounds < 200, "it is still served");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"stalled\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"stall_timeout\"} 1").await;
     wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
 }
 

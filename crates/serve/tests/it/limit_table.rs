@@ -84,13 +84,13 @@ const NUMBERS: &[Row] = &[
     Row {
         key: "max-connections",
         limits: |config| ServeConfig { max_connections: NonZeroUsize::MIN, ..config },
-        drive: |stage| Box::pin(one_connection_too_many(stage, "full")),
+        drive: |stage| Box::pin(one_connection_too_many(stage, "connection_limit")),
         elsewhere: &[],
     },
     Row {
         key: "max-connections-per-address",
         limits: |config| ServeConfig { max_connections_per_address: 1, ..config },
-        drive: |stage| Box::pin(one_connection_too_many(stage, "crowded")),
+        drive: |stage| Box::pin(one_connection_too_many(stage, "per_address_limit")),
         elsewhere: &[],
     },
     Row {
@@ -462,7 +462,7 @@ async fn requests_too_often(stage: Stage, burst: usize) {
         }
     }
     assert!(refused > 0);
-    stage.shed("rate", refused).await;
+    stage.shed("per_address_rate", refused).await;
 }
 
 async fn one_download_too_many(stage: Stage) {
@@ -470,7 +470,7 @@ async fn one_download_too_many(stage: Stage) {
     let refused = second.get(PACK).await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "7"));
     assert_eq!(second.get(FORMAT).await.status, 200, "small ones are served");
-    stage.shed("downloads", 1).await;
+    stage.shed("download_limit", 1).await;
     drop(first);
     wait_for_metric(&stage.running, "clearwell_http_requests_in_flight 0").await;
     let answer = second.get(PACK).await;
@@ -506,7 +506,7 @@ async fn one_reader_too_many(stage: Stage) {
         }
     }
     assert!(refused > 0);
-    stage.shed("disk", refused).await;
+    stage.shed("disk_queue", refused).await;
     assert_eq!(clients[0].get(FORMAT).await.status, 200, "there is room again");
 }
 
@@ -534,7 +534,7 @@ async fn slow_handshake(stage: Stage) {
     let mut client = Client::connect(stage.running.tls_addr().unwrap()).await;
     client.send("\u{16}\u{3}\u{1}").await;
     assert!(client.closes().await);
-    stage.ended_early("handshake").await;
+    stage.ended_early("tls_handshake").await;
 }
 
 async fn slow_header(stage: Stage) {
@@ -548,7 +548,7 @@ async fn slow_header(stage: Stage) {
         client.send("GET / HTTP/1.1\r\nX-").await;
         assert!(client.closes().await);
     }
-    stage.ended_early("slow_header").await;
+    stage.ended_early("header_timeout").await;
     stage.becomes_empty().await;
 }
 
@@ -556,13 +556,13 @@ async fn rest_too_long(stage: Stage) {
     let mut client = stage.client().await;
     assert_eq!(client.get(FORMAT).await.status, 200);
     client.wait_for_end().await;
-    stage.ended_early("idle").await;
+    stage.ended_early("idle_timeout").await;
     stage.becomes_empty().await;
 }
 
 async fn take_nothing(stage: Stage) {
     let begun = stage.client().await.begin().await;
-    stage.ended_early("stalled").await;
+    stage.ended_early("stall_timeout").await;
     stage.becomes_empty().await;
     drop(begun);
 }
@@ -578,7 +578,7 @@ async fn take_too_little(stage: Stage) {
             sleep(Duration::from_millis(50)).await;
         }
     });
-    stage.ended_early("stalled").await;
+    stage.ended_early("stall_timeout").await;
     stage.becomes_empty().await;
     dripping.abort();
 }

@@ -20,7 +20,7 @@ async fn a_header_that_does_not_come_to_an_end() {
     assert!(dawdler.closes().await);
     assert!(silent.closes().await);
     assert!(second.closes().await, "on a later request too");
-    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"slow_header\"} 3").await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"header_timeout\"} 3").await;
     wait_for_metric(&running, "clearwell_http_connections_open{listener=\"cleartext\"} 0").await;
 }
 
@@ -54,7 +54,7 @@ async fn a_connection_rests_only_so_long() {
     let mut client = connect(&running).await;
     assert_eq!(client.get("/").await.status, 200);
     assert!(client.closes().await);
-    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"idle\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"idle_timeout\"} 1").await;
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_client_that_takes_nothing_is_left() {
     let running = fixture.serve_with(ServeConfig { stall_seconds: seconds(1), ..config() }).await;
     let mut client = connect(&running).await;
     client.request("GET", "/20/pack-os-core-from-15.tar").await;
-    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"stalled\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"stall_timeout\"} 1").await;
     wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
     drop(client);
 }
@@ -82,7 +82,7 @@ async fn more_connections_than_allowed() {
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "10"));
     assert!(second.closes().await);
     assert_eq!(first.get("/").await.status, 200, "who is in stays in");
-    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"full\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"connection_limit\"} 1").await;
     drop(first);
     wait_for_metric(&running, "clearwell_http_connections_open{listener=\"cleartext\"} 0").await;
     assert_eq!(connect(&running).await.get("/").await.status, 200, "there is room again");

@@ -84,7 +84,7 @@ async fn proxies_say_who_the_client_is() {
     let mut stranger = connect(&running).await;
     stranger.request("GET", "/20/format").await;
     assert!(stranger.closes().await, "without a proxy nobody is heard");
-    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"proxy\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"proxy_header\"} 1").await;
 }
 
 #[tokio::test]

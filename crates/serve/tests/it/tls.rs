@@ -216,7 +216,7 @@ async fn sessions_are_resumed() {
             assert_eq!(Client::over(stream).get("/20/format").await.body, "30");
         }
         for resumed in [false, true] {
-            let line = format!("clearwell_http_tls_handshakes_total{{version=\"{name}\",resumed=\"{resumed}\"}} 1");
+            let line = format!("clearwell_http_tls_handshakes_total{{resumed=\"{resumed}\",version=\"{name}\"}} 1");
             wait_for_metric(&running, &line).await;
         }
     }
@@ -234,7 +234,7 @@ async fn no_session_is_resumed_where_clients_show_certificates() {
                 let stream = connect(&running, client.clone()).await.unwrap();
                 assert_eq!(Client::over(stream).get("/20/format").await.body, "30");
             }
-            let line = format!("clearwell_http_tls_handshakes_total{{version=\"{name}\",resumed=\"false\"}} 3");
+            let line = format!("clearwell_http_tls_handshakes_total{{resumed=\"false\",version=\"{name}\"}} 3");
             wait_for_metric(&running, &line).await;
         }
     }
@@ -330,7 +330,7 @@ async fn cleartext_on_the_tls_port_harms_nobody() {
     let mut client = Client::connect(running.tls_addr().unwrap()).await;
     client.request("GET", "/").await;
     client.end().await;
-    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"handshake\"} 1").await;
+    wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"tls_handshake\"} 1").await;
     let stream = connect(&running, certificates.client(&[], rustls::ALL_VERSIONS, false)).await.unwrap();
     assert_eq!(Client::over(stream).get("/").await.status, 200);
 }
