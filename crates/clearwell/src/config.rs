@@ -14,17 +14,19 @@
 use std::fmt::Display;
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
-use clearwell_format::FormatNumber;
 use clearwell_generate::build::Profile;
 use clearwell_generate::inputs::AttributePolicy;
-use clearwell_serve::config::{ByteSize, toml_text};
+use clearwell_serve::config::{ByteSize, line_and_column};
 use clearwell_store::{Store, regular};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
+use serde::de::{Deserializer, Error as _, IntoDeserializer as _};
+use toml::de::DeTable;
+use toml::{Table, Value};
 
 use crate::error::CliError;
 use crate::values::{MOST_JOBS, NO_MEMORY, base_url};
@@ -37,24 +39,34 @@ pub(crate) const FILE_NAME: &str = "clearwell.toml";
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct MixConfig {
     /// The store that releases go to.
+    #[serde(deserialize_with = "path")]
     pub(crate) store: Option<PathBuf>,
     /// Bundle trees to build from.
+    #[serde(deserialize_with = "path")]
     pub(crate) trees: Option<PathBuf>,
     /// A mixer workspace to build from.
+    #[serde(deserialize_with = "path")]
     pub(crate) mix: Option<PathBuf>,
     /// The certificate that endpoints trust, PEM.
+    #[serde(deserialize_with = "path")]
     pub(crate) certificate: Option<PathBuf>,
     /// Its private key, PEM.
+    #[serde(deserialize_with = "path")]
     pub(crate) key: Option<PathBuf>,
-    /// The certificate that signs next, PEM; becomes part of os-core beside the first.
+    /// The certificate that signs next, PEM; becomes part of os-core together with the first.
+    #[serde(deserialize_with = "path")]
     pub(crate) next_certificate: Option<PathBuf>,
     /// A file whose first line opens the key.
+    #[serde(deserialize_with = "path")]
     pub(crate) key_passphrase_file: Option<PathBuf>,
     /// A program that signs in place of a key, with its arguments.
+    #[serde(deserialize_with = "strings")]
     pub(crate) signing_command: Vec<String>,
     /// The format of new releases.
+    #[serde(deserialize_with = "format_number")]
     pub(crate) format: Option<u16>,
     /// How many earlier releases get packs to a new one.
+    #[serde(deserialize_with = "whole_number")]
     pub(crate) deltas: Option<usize>,
     /// Time against bytes: "small", "balanced" or "fast".
     #[serde(deserialize_with = "parsed")]
@@ -63,12 +75,16 @@ pub(crate) struct MixConfig {
     #[serde(deserialize_with = "parsed")]
     pub(crate) xattrs: Option<AttributePolicy>,
     /// Threads; 0 for one on each processor.
+    #[serde(deserialize_with = "threads")]
     pub(crate) jobs: Option<usize>,
     /// Memory that grows with files, for example "2GiB".
+    #[serde(deserialize_with = "memory")]
     pub(crate) memory: Option<ByteSize>,
     /// Address that endpoints fetch content from; becomes part of os-core.
+    #[serde(deserialize_with = "url")]
     pub(crate) content_url: Option<String>,
     /// Address that endpoints fetch pointers from; becomes part of os-core.
+    #[serde(deserialize_with = "url")]
     pub(crate) version_url: Option<String>,
 }
 
@@ -147,28 +163,41 @@ impl MixConfig {
             Err(error) => return Err(CliError::usage_from(format!("failed to read {}", path.display()), error)),
         };
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, folder)
-            .map_err(|error| CliError::usage_from(format!("{} is not usable", path.display()), error))
+        Self::parse(&text, folder).map_err(|error| CliError::usage(format!("{}:{error}", path.display())))
     }
 
-    fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
-        let mut config: Self = toml::from_str(text).map_err(ConfigError::Toml)?;
-        if let Some(format) = config.format
-            && FormatNumber::new(format).is_none()
-        {
-            return Err(ConfigError::Format);
+    /// # Errors
+    /// Line and column, the key, and what is wrong with it.
+    fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+        let at = |offset: usize, message: &str| {
+            let (line, column) = line_and_column(text, offset);
+            format!("{line}:{column}: {message}")
+        };
+        let file = DeTable::parse(text)
+            .map_err(|error| at(error.span().unwrap_or_default().start, error.message()))?
+            .into_inner();
+        // In the order of the text: the first error is the one to report.
+        let mut entries: Vec<_> = file.into_iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let mut values = Table::new();
+        for (name, value) in entries {
+            let key = name.get_ref().to_string();
+            let start = value.span().start;
+            let value = Value::deserialize(value.into_deserializer())
+                .map_err(|error| at(start, &format!("{key}: {}", error.message())))?;
+            // Each key alone first: the error is then about this one.
+            let alone = Table::from_iter([(key.clone(), value.clone())]);
+            alone.try_into::<Self>().map_err(|error| {
+                let is_unknown = error.message().starts_with("unknown field");
+                let offset = if is_unknown { name.span().start } else { start };
+                at(
+                    offset,
+                    &if is_unknown { format!("{key}: unknown key") } else { format!("{key}: {}", error.message()) },
+                )
+            })?;
+            values.insert(key, value);
         }
-        if config.jobs.is_some_and(|jobs| jobs > MOST_JOBS) {
-            return Err(ConfigError::Jobs);
-        }
-        if config.memory.is_some_and(|size| size.bytes() == 0) {
-            return Err(ConfigError::Memory);
-        }
-        for (key, url) in [("content-url", &config.content_url), ("version-url", &config.version_url)] {
-            if let Some(Err(reason)) = url.as_deref().map(base_url) {
-                return Err(ConfigError::Url { key, reason });
-            }
-        }
+        let mut config: Self = values.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
         for path in [
             &mut config.store,
             &mut config.trees,
@@ -193,25 +222,65 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// More than anybody writes into a configuration file.
+/// Far more than a configuration file needs.
 const CONFIG_BYTES: u64 = 16 << 20;
 
-#[derive(Debug, thiserror::Error)]
-enum ConfigError {
-    #[error("{}", toml_text(.0))]
-    Toml(toml::de::Error),
-    #[error("format: use a number from 1 to 65535")]
-    Format,
-    #[error("jobs: use a number of threads up to {MOST_JOBS}, or 0 for one per processor")]
-    Jobs,
-    #[error("memory: {NO_MEMORY}")]
-    Memory,
-    #[error("{key}: {reason}")]
-    Url { key: &'static str, reason: String },
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    text(deserializer, "a text in quotes")?.parse().map(Some).map_err(D::Error::custom)
 }
 
-fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    text(deserializer, "a path in quotes").map(|path| Some(path.into()))
+}
+
+fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let url = text(deserializer, "a URL in quotes")?;
+    base_url(&url).map_err(D::Error::custom)?;
+    Ok(Some(url))
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D, expected: &str) -> Result<String, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::String(text) => Ok(text),
+        other => Err(D::Error::custom(format!("expected {expected}, found {other}"))),
+    }
+}
+
+fn strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let expected = || D::Error::custom(format!("expected a list such as [\"program\", \"argument\"], found {value}"));
+    let words = value.as_array().ok_or_else(expected)?;
+    words.iter().map(|word| word.as_str().map(str::to_owned).ok_or_else(expected)).collect()
+}
+
+fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    number(deserializer, "a whole number, 0 or above", 0..=i64::MAX)
+}
+
+fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let expected = format!("a number of threads up to {MOST_JOBS}, or 0 for one per processor");
+    number(deserializer, &expected, 0..=MOST_JOBS as i64)
+}
+
+fn format_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    number(deserializer, "a whole number from 1 to 65535", 1..=u16::MAX.into())
+}
+
+fn number<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
+    deserializer: D,
+    expected: &str,
+    range: RangeInclusive<i64>,
+) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let number = value.as_integer().filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
+    number.map(Some).ok_or_else(|| D::Error::custom(format!("expected {expected}, found {value}")))
+}
+
+fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSize>, D::Error> {
+    match ByteSize::deserialize(deserializer)? {
+        size if size.bytes() == 0 => Err(D::Error::custom(NO_MEMORY)),
+        size => Ok(Some(size)),
+    }
 }
 
 #[cfg(test)]
@@ -240,23 +309,39 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_names_its_key() {
-        for (text, key) in [
-            ("formt = 30", "formt"),
-            ("format = 0", "format"),
-            ("deltas = \"three\"", "deltas"),
-            ("jobs = -1", "jobs"),
-            ("jobs = 100000", "up to 1024"),
-            ("profile = \"tiny\"", "profile"),
-            ("memory = \"much\"", "memory"),
-            ("memory = \"99999999999GiB\"", "memory"),
-            ("memory = 0", "memory"),
-            ("memory = -1", "memory"),
-            ("content-url = \"updates.example.org\"", "content-url"),
-            ("version-url = \"ftp://updates.example.org\"", "version-url"),
+    fn a_bad_value_names_its_place_and_key() {
+        let path = "expected a path in quotes, found 1";
+        let url = "expected a URL in quotes, found 1";
+        for (text, expected) in [
+            ("formt = 30", "1:1: formt: unknown key"),
+            ("\nformat = 0", "2:10: format: expected a whole number from 1 to 65535, found 0"),
+            ("format = 65536", "1:10: format: expected a whole number from 1 to 65535, found 65536"),
+            ("deltas = \"three\"", "1:10: deltas: expected a whole number, 0 or above, found \"three\""),
+            ("jobs = -1", "1:8: jobs: expected a number of threads up to 1024"),
+            ("jobs = 100000", "1:8: jobs: expected a number of threads up to 1024"),
+            ("profile = \"tiny\"", "1:11: profile: "),
+            ("profile = 1", "1:11: profile: expected a text in quotes, found 1"),
+            ("xattrs = \"keep\"", "1:10: xattrs: "),
+            ("memory = \"much\"", "1:10: memory: \"much\" is not a size"),
+            ("memory = \"99999999999GiB\"", "1:10: memory: \"99999999999GiB\" is too large"),
+            ("memory = 0", "1:10: memory: "),
+            ("memory = -1", "1:10: memory: "),
+            ("content-url = \"updates.example.org\"", "1:15: content-url: "),
+            ("version-url = \"ftp://updates.example.org\"", "1:15: version-url: "),
+            ("version-url = 1", &format!("1:15: version-url: {url}")),
+            ("store = 1", &format!("1:9: store: {path}")),
+            ("trees = 1", &format!("1:9: trees: {path}")),
+            ("mix = 1", &format!("1:7: mix: {path}")),
+            ("certificate = 1", &format!("1:15: certificate: {path}")),
+            ("key = 1", &format!("1:7: key: {path}")),
+            ("next-certificate = 1", &format!("1:20: next-certificate: {path}")),
+            ("key-passphrase-file = 1", &format!("1:23: key-passphrase-file: {path}")),
+            ("signing-command = \"sign\"", "1:19: signing-command: expected a list such as"),
+            ("signing-command = [1]", "1:19: signing-command: expected a list such as"),
+            ("store = \"store\"\njobs =", "2:7: "),
         ] {
-            let error = MixConfig::parse(text, Path::new("")).unwrap_err().to_string();
-            assert!(error.contains(key), "{text}: {error}");
+            let error = MixConfig::parse(text, Path::new("")).unwrap_err();
+            assert!(error.starts_with(expected), "{text}: {error}");
         }
     }
 }

@@ -1,7 +1,14 @@
 //! Configuration of the server: typed, every key with a default, unknown keys refused.
 //!
-//! `config/serve.toml` shows every key at its default. Every key can also be given by itself, as text: that is how the
-//! command line and the environment come on top of the file. [`KEYS`] lists them.
+//! | File | Contents |
+//! |---|---|
+//! | `keys` | the table of keys: section, name, kind of value, help |
+//! | `kind` | what a value may be, and the message if it is not |
+//! | `file` | `serve.toml`: sections, and the line and column of an error |
+//! | `listen`, `networks`, `values` | the types of values |
+//!
+//! `config/serve.toml` shows every key at its default. Options and variables of the environment override single keys of the
+//! file.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -9,12 +16,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod file;
 mod keys;
+mod kind;
 mod listen;
 mod networks;
 mod values;
 
+pub use file::line_and_column;
 pub use keys::{KEYS, Key};
+pub use kind::ValueKind;
 pub use listen::{InvalidListen, Listen, ListenAddr, Listener};
 pub use networks::{InvalidNetwork, Networks};
 pub use values::{ByteRate, ByteSize, InvalidByteSize};
@@ -33,13 +44,13 @@ pub struct ServeConfig {
     pub admin: Listen,
     /// Threads that serve; 0 takes one for each core.
     pub workers: usize,
-    /// Proxies whose word about clients is taken.
+    /// Networks of proxies whose X-Forwarded-For is trusted.
     pub trusted_proxies: Networks,
     /// A Unix socket where the next server takes over the listening sockets of this one.
     pub takeover: Option<PathBuf>,
     /// The path below which the content tree is shown.
     pub base_path: BasePath,
-    /// PEM file with the server's certificate and those that lead to its issuer.
+    /// PEM file with the server's certificate, followed by its intermediates.
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with the key of the server's certificate.
     pub tls_key: Option<PathBuf>,
@@ -59,23 +70,23 @@ pub struct ServeConfig {
     pub whole_for_stock_client: bool,
     /// How long a connection sees the pointers it saw first.
     pub pointer_hold_seconds: u32,
-    /// What clients are told to wait for what is not here yet.
+    /// `Retry-After` of answers for content that is not here yet.
     pub retry_after_seconds: NonZeroU32,
-    /// Connections at the same time, on all public listeners.
+    /// Concurrent connections on all public listeners.
     pub max_connections: NonZeroUsize,
-    /// Connections at the same time from one address; 0 is no limit.
+    /// Concurrent connections from one address; 0 is no limit.
     pub max_connections_per_address: u32,
-    /// Requests in a second from one address; 0 is no limit.
-    pub requests_per_second: u32,
-    /// Requests that may come at once above that.
-    pub request_burst: NonZeroU32,
-    /// Large objects on their way at the same time; 0 is no limit.
+    /// Requests per second from one address; 0 is no limit.
+    pub requests_per_second_per_address: u32,
+    /// Requests from one address accepted at once above that rate.
+    pub request_burst_per_address: NonZeroU32,
+    /// Concurrent downloads of large objects; 0 is no limit.
     pub max_downloads: u32,
-    /// Large objects on their way to one address; 0 is no limit.
+    /// Concurrent downloads of large objects to one address; 0 is no limit.
     pub max_downloads_per_address: u32,
     /// Requests that may wait for the disk.
     pub max_disk_queue: usize,
-    /// Streams at the same time on one HTTP/2 connection.
+    /// Concurrent streams on one HTTP/2 connection.
     pub max_streams: NonZeroU32,
     /// The largest header of a request.
     pub max_header: ByteSize,
@@ -85,25 +96,25 @@ pub struct ServeConfig {
     pub handshake_seconds: NonZeroU32,
     /// Time for the header of a request, from its first byte.
     pub header_seconds: NonZeroU32,
-    /// How long a connection may rest between requests.
+    /// How long a connection may be idle between requests.
     pub idle_seconds: NonZeroU32,
-    /// How long a client may take too few bytes of an answer.
+    /// How long a client may read an answer more slowly than `min_rate`.
     pub stall_seconds: NonZeroU32,
-    /// The rate below which they are too few; with 0 one byte is enough.
+    /// The rate below which a client is too slow; with 0 one byte is enough.
     pub min_rate: ByteRate,
     /// Which requests are logged.
     pub access_log: AccessLog,
-    /// With a sampled access log: one request in so many.
+    /// With a sampled access log: one request in this many is logged.
     pub access_log_sample: NonZeroU32,
-    /// How a line of the access log looks.
+    /// The format of a line of the access log.
     pub access_log_format: LogFormat,
     /// The file of the access log; without one it goes to the log of the process.
     pub access_log_file: Option<PathBuf>,
-    /// Look for changes of the configuration and of certificates, and take them over.
+    /// Reload the configuration and the certificates when their files change.
     pub watch_files: bool,
-    /// At the end: how long requests are still accepted while load balancers notice.
+    /// After SIGTERM: how long requests are still accepted while load balancers notice.
     pub drain_grace_seconds: u32,
-    /// At the end: how long requests may still run once no more are accepted.
+    /// After that: how long running requests may take.
     pub drain_deadline_seconds: u32,
 }
 
@@ -136,8 +147,8 @@ impl Default for ServeConfig {
             retry_after_seconds: seconds(10),
             max_connections: count(8192),
             max_connections_per_address: 1024,
-            requests_per_second: 0,
-            request_burst: seconds(200),
+            requests_per_second_per_address: 0,
+            request_burst_per_address: seconds(200),
             max_downloads: 0,
             max_downloads_per_address: 64,
             max_disk_queue: 1024,
@@ -166,9 +177,9 @@ impl Default for ServeConfig {
 pub enum ClientCertificates {
     /// They are not asked.
     None,
-    /// They are asked, and served without one; one that is shown must be valid.
+    /// They are asked, and served without one; a certificate that is shown must be valid.
     Request,
-    /// They must.
+    /// They must show a valid one.
     Require,
 }
 
@@ -184,11 +195,11 @@ pub enum AccessLog {
     Full,
 }
 
-/// How a line of the access log looks.
+/// The format of a line of the access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
-    /// As the log of the process; goes there without a file.
+    /// The format of the process log, where the lines go without a file.
     Process,
     /// One JSON object for each request.
     Json,
@@ -200,12 +211,12 @@ impl ServeConfig {
     /// Reads a file.
     ///
     /// # Errors
-    /// Unknown keys and bad values; the message shows line and key.
+    /// [`InvalidConfig::File`] for the first syntax error, unknown key or bad value.
     pub fn from_toml(text: &str) -> Result<Self, InvalidConfig> {
-        toml::from_str(text).map_err(|error| InvalidConfig::File(toml_text(&error)))
+        Self::layered(text, [])
     }
 
-    /// Reads a file, which may be empty, and puts single settings over it; of two for the same key the later wins.
+    /// Reads a file, which may be empty, and overrides single keys; of two settings for the same key the later wins.
     ///
     /// A setting is the name of a key and its value as one would type it: `("listen", "127.0.0.1:0")`.
     ///
@@ -215,34 +226,32 @@ impl ServeConfig {
         file: &str,
         settings: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, InvalidConfig> {
-        let mut config = Self::from_toml(file)?;
-        let mut table: toml::Table = file.parse().map_err(|error| InvalidConfig::File(toml_text(&error)))?;
-        for (key, text) in settings {
-            config = set(&mut table, key, text)?;
+        let mut values = file::read(file)?;
+        for (name, text) in settings {
+            let invalid = |message| InvalidConfig::Setting { key: name.to_owned(), message };
+            let key = Key::find(name).ok_or_else(|| invalid(file::unknown(name)))?;
+            values.insert(key.name.to_owned(), key.kind.read(text).map_err(invalid)?);
         }
-        Ok(config)
+        // Each value was checked; this fails only if a row of the table and the type of its field disagree.
+        values.try_into().map_err(|error: toml::de::Error| InvalidConfig::Setting {
+            key: "configuration".to_owned(),
+            message: error.message().to_owned(),
+        })
+    }
+
+    /// The value of a key, as a file has it; `None` where nothing is set.
+    pub(crate) fn value(&self, key: &str) -> Option<toml::Value> {
+        toml::Table::try_from(self).ok()?.remove(key)
     }
 
     /// The keys that differ in `other` and cannot change while the server runs.
     pub(crate) fn fixed_keys_that_differ(&self, other: &Self) -> Vec<&'static str> {
-        [
-            ("listen", self.listen != other.listen),
-            ("listen-tls", self.listen_tls != other.listen_tls),
-            ("admin", self.admin != other.admin),
-            ("workers", self.workers != other.workers),
-            ("takeover", self.takeover != other.takeover),
-            ("base-path", self.base_path != other.base_path),
-            ("memory-cache", self.memory_cache != other.memory_cache),
-            ("small-object", self.small_object != other.small_object),
-            ("open-files", self.open_files != other.open_files),
-        ]
-        .into_iter()
-        .filter_map(|(key, differs)| differs.then_some(key))
-        .collect()
+        let fixed = KEYS.iter().filter(|key| key.needs_restart).map(|key| key.name);
+        fixed.filter(|key| self.value(key) != other.value(key)).collect()
     }
 
     pub(crate) fn header_limit(&self) -> usize {
-        // Less than this hyper does not take.
+        // hyper refuses smaller buffers.
         usize::try_from(self.max_header.bytes()).unwrap_or(usize::MAX).clamp(8192, 1 << 24)
     }
 
@@ -251,38 +260,19 @@ impl ServeConfig {
     }
 }
 
-/// What is wrong with a TOML file, in one line: the parser's own text draws the place over several.
-pub fn toml_text(error: &toml::de::Error) -> String {
-    let drawn = error.to_string();
-    let line = drawn.lines().nth(2).and_then(|line| line.split_once(" | "));
-    match (drawn.lines().next(), line) {
-        (Some(place), Some((_, line))) => format!("{place}: {}: {}", line.trim(), error.message()),
-        _ => error.message().to_owned(),
-    }
-}
-
-/// Sets one key. What the text means depends on the key: a string, or else a number or a truth value.
-fn set(table: &mut toml::Table, key: &str, text: &str) -> Result<ServeConfig, InvalidConfig> {
-    let scalar = text.parse().map(toml::Value::Integer).or_else(|_| text.parse().map(toml::Value::Boolean)).ok();
-    let mut complaint = None;
-    for value in [Some(toml::Value::String(text.to_owned())), scalar].into_iter().flatten() {
-        table.insert(key.to_owned(), value);
-        match table.clone().try_into() {
-            Ok(config) => return Ok(config),
-            // The last complaint is about the value in its proper type.
-            Err(error) => complaint = Some(error),
-        }
-    }
-    let message = complaint.map(|error| error.message().to_owned()).unwrap_or_default();
-    Err(InvalidConfig::Setting { key: key.to_owned(), message })
-}
-
 /// A configuration that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidConfig {
-    /// In the file.
-    #[error("{0}")]
-    File(String),
+    /// In the file. With its name and a colon in front the text is a position that editors understand.
+    #[error("{line}:{column}: {message}")]
+    File {
+        /// Counted from 1.
+        line: usize,
+        /// In characters, counted from 1.
+        column: usize,
+        /// Key and reason.
+        message: String,
+    },
     /// In a single setting.
     #[error("{key}: {message}")]
     Setting {
@@ -306,23 +296,108 @@ mod tests {
         assert_eq!(ServeConfig::layered(SHIPPED, []).unwrap(), ServeConfig::default());
     }
 
-    #[test]
-    fn the_shipped_file_and_the_list_have_every_key() {
-        // serde itself says which fields there are.
-        let message = toml::from_str::<ServeConfig>("nonsense = 1").unwrap_err().to_string();
-        let fields: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
-        assert!(fields.len() > 20, "{message}");
-        let shipped = SHIPPED.replace("#= ", "").parse::<toml::Table>().unwrap();
-        let listed: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
-        assert_eq!(listed, fields);
-        for field in fields {
-            assert!(shipped.contains_key(field), "{field} is not shown");
-        }
-        assert!(ServeConfig::from_toml(&SHIPPED.replace("#= ", "")).is_ok());
+    /// The shipped file with every key set.
+    fn complete() -> String {
+        SHIPPED.replace("#= ", "")
     }
 
     #[test]
-    fn settings_come_over_the_file() {
+    fn the_table_the_fields_and_the_shipped_file_have_the_same_keys() {
+        // serde itself lists the fields.
+        let message = toml::from_str::<ServeConfig>("nonsense = 1").unwrap_err().to_string();
+        let fields: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+        let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+        assert_eq!(names, fields);
+
+        let mut section = String::new();
+        let mut shipped = Vec::new();
+        for line in complete().lines().filter(|line| !line.starts_with('#')) {
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']').to_owned();
+            } else if let Some((name, _)) = line.split_once(" = ") {
+                shipped.push((section.clone(), name.to_owned()));
+            }
+        }
+        let listed: Vec<(String, String)> =
+            KEYS.iter().map(|key| (key.section.to_owned(), key.name.to_owned())).collect();
+        assert_eq!(shipped, listed);
+        ServeConfig::from_toml(&complete()).unwrap();
+    }
+
+    #[test]
+    fn every_kind_of_value_fits_the_type_of_its_field() {
+        for key in KEYS {
+            let values: Vec<String> = match key.kind {
+                ValueKind::Number { least, most } => vec![least.to_string(), most.to_string()],
+                ValueKind::Size | ValueKind::Rate => vec!["0".to_owned(), "1GiB".to_owned()],
+                ValueKind::Boolean => vec!["true".to_owned(), "false".to_owned()],
+                ValueKind::ClientCertificates => ["none", "request", "require"].map(str::to_owned).into(),
+                ValueKind::AccessLog => ["off", "sampled", "full"].map(str::to_owned).into(),
+                ValueKind::LogFormat => ["process", "json", "combined"].map(str::to_owned).into(),
+                ValueKind::Path => vec!["123".to_owned()],
+                ValueKind::Address => vec!["off".to_owned(), "[::1]:1, 127.0.0.1:2 proxy-protocol".to_owned()],
+                ValueKind::NetworkList => vec![String::new(), "10.0.0.0/8, ::1".to_owned()],
+                ValueKind::UrlPath => vec![String::new(), "/update".to_owned()],
+            };
+            for value in values {
+                let read = ServeConfig::layered("", [(key.name, value.as_str())]);
+                assert!(read.is_ok(), "{} = {value}: {read:?}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_read_from_their_section_and_from_the_top_of_the_file() {
+        let expected = ServeConfig { max_downloads: 7, access_log: AccessLog::Full, ..ServeConfig::default() };
+        for text in [
+            "max-downloads = 7\naccess-log = \"full\"\n",
+            "max-downloads = 7\n[log]\naccess-log = \"full\"\n",
+            "[limits]\nmax-downloads = 7\n[log]\naccess-log = \"full\"\n",
+            "limits.max-downloads = 7\nlog = { access-log = \"full\" }\n",
+        ] {
+            assert_eq!(ServeConfig::from_toml(text).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_old_name_sets_the_key_that_took_its_place() {
+        for key in KEYS {
+            let Some(old_name) = key.old_name else { continue };
+            let set = |name: &str| ServeConfig::layered("", [(name, "3")]).unwrap();
+            assert_eq!(set(old_name), set(key.name));
+            let file = |name: &str| ServeConfig::from_toml(&format!("{name} = 3")).unwrap();
+            assert_eq!(file(old_name), set(key.name));
+        }
+    }
+
+    #[test]
+    fn an_error_names_line_column_and_key() {
+        for (text, expected) in [
+            ("\n\n[limits]\nmax-streams = 0", "4:15: limits.max-streams: expected a whole number above 0, found 0"),
+            ("max-streams = 0", "1:15: max-streams: expected a whole number above 0, found 0"),
+            ("[limits]\n  listen = \"off\"", "2:3: limits.listen: belongs in [addresses]"),
+            ("[limits]\nmax-conections = 1", "2:1: limits.max-conections: unknown key; did you mean max-connections?"),
+            ("[nosuch]\nmax-connections = 1", "1:2: nosuch: unknown key"),
+            ("x = 1", "1:1: x: unknown key"),
+            (
+                "max-downloads = 1\n[limits]\nmax-downloads = 2",
+                "3:1: limits.max-downloads: max-downloads is set twice in this file",
+            ),
+            (
+                "requests-per-second = 1\nlimits.requests-per-second-per-address = 2",
+                "2:8: limits.requests-per-second-per-address: requests-per-second-per-address is set twice in this file",
+            ),
+            ("limits = 1", "1:1: limits: unknown key"),
+            ("# ü\nadmin = \"ü\" x", "2:13: "),
+            ("open-files = 99999999999999999999", "1:14: open-files: "),
+        ] {
+            let error = ServeConfig::from_toml(text).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn settings_override_the_file() {
         let file = "listen = \"127.0.0.1:1\"\nmax-connections = 5\n";
         let settings = [
             ("listen", "[::1]:2"),
@@ -346,65 +421,82 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_value_names_its_key() {
-        for (key, bad) in [
-            ("listen", "\"localhost\""),
-            ("listen-tls", "8080"),
-            ("admin", "\"127.0.0.1\""),
-            ("workers", "-1"),
-            ("trusted-proxies", "\"everybody\""),
-            ("takeover", "1"),
-            ("base-path", "\"update/\""),
-            ("tls-certificate", "1"),
-            ("tls-key", "false"),
-            ("client-certificates", "\"maybe\""),
-            ("client-ca", "[]"),
-            ("signing-certificate", "1"),
-            ("memory-cache", "\"64 Mi\""),
-            ("small-object", "-1"),
-            ("open-files", "0"),
-            ("whole-for-stock-client", "\"yes\""),
-            ("pointer-hold-seconds", "-1"),
-            ("retry-after-seconds", "0"),
-            ("max-connections", "0"),
-            ("max-connections-per-address", "-1"),
-            ("requests-per-second", "\"many\""),
-            ("request-burst", "0"),
-            ("max-downloads", "-1"),
-            ("max-downloads-per-address", "-1"),
-            ("max-disk-queue", "-1"),
-            ("max-streams", "0"),
-            ("max-header", "1.5"),
-            ("max-header-lines", "0"),
-            ("handshake-seconds", "0"),
-            ("header-seconds", "\"10s\""),
-            ("idle-seconds", "0"),
-            ("stall-seconds", "0"),
-            ("min-rate", "-1"),
-            ("min-rate", "\"fast\""),
-            ("small-object", "\"99999999999GiB\""),
-            ("access-log", "\"all\""),
-            ("access-log-sample", "0"),
-            ("access-log-format", "\"xml\""),
-            ("access-log-file", "1"),
-            ("watch-files", "1"),
-            ("drain-grace-seconds", "99999999999"),
-            ("drain-deadline-seconds", "-1"),
-            ("lissten", "1"),
-        ] {
-            let error = ServeConfig::from_toml(&format!("{key} = {bad}")).unwrap_err().to_string();
-            assert!(error.contains(key), "{error}");
+    fn every_bad_value_has_a_message_that_says_what_is_expected() {
+        const ABOVE: &str = "expected a whole number above 0, found ";
+        const WHOLE: &str = "expected a whole number, 0 or above, found ";
+        const UP_TO: &str = "expected a whole number up to 4294967295, found ";
+        const PATH: &str = "expected a path in quotes, found ";
+        let table = [
+            ("listen", "\"localhost\"", "\"localhost\" is not an address to listen on"),
+            ("listen", "[\"off\"]", "\"off\" is not an address to listen on"),
+            ("listen-tls", "8080", "expected an address in quotes, a list of them, or \"off\", found 8080"),
+            ("admin", "\"127.0.0.1\"", "\"127.0.0.1\" is not an address to listen on"),
+            ("workers", "-1", WHOLE),
+            ("trusted-proxies", "\"localhost\"", "\"localhost\" is not a network"),
+            ("takeover", "1", PATH),
+            ("base-path", "\"update/\"", "\"update/\" is not a base path"),
+            ("tls-certificate", "1", PATH),
+            ("tls-key", "false", PATH),
+            ("client-certificates", "\"maybe\"", "expected \"none\", \"request\" or \"require\", found \"maybe\""),
+            ("client-ca", "[]", PATH),
+            ("signing-certificate", "1", PATH),
+            ("memory-cache", "\"64 Mi\"", "\"64 Mi\" is not a size"),
+            ("small-object", "-1", "expected a number of bytes, or a text such as \"64MiB\", found -1"),
+            ("small-object", "\"99999999999GiB\"", "\"99999999999GiB\" is too large"),
+            ("open-files", "0", ABOVE),
+            ("whole-for-stock-client", "\"yes\"", "expected true or false, found \"yes\""),
+            ("pointer-hold-seconds", "-1", WHOLE),
+            ("retry-after-seconds", "0", ABOVE),
+            ("max-connections", "0", ABOVE),
+            ("max-connections-per-address", "-1", WHOLE),
+            ("requests-per-second-per-address", "\"many\"", WHOLE),
+            ("request-burst-per-address", "0", ABOVE),
+            ("max-downloads", "-1", WHOLE),
+            ("max-downloads-per-address", "4294967296", UP_TO),
+            ("max-disk-queue", "1.5", WHOLE),
+            ("max-streams", "0", ABOVE),
+            ("max-header", "1.5", "expected a number of bytes, or a text such as \"64MiB\", found 1.5"),
+            ("max-header-lines", "0", ABOVE),
+            ("handshake-seconds", "0", ABOVE),
+            ("header-seconds", "\"10s\"", ABOVE),
+            ("idle-seconds", "0", ABOVE),
+            ("stall-seconds", "99999999999", UP_TO),
+            ("min-rate", "-1", "expected a number of bytes per second, or a text such as \"50MiB/s\", found -1"),
+            ("min-rate", "\"fast\"", "\"fast\" is not a rate"),
+            ("access-log", "\"all\"", "expected \"off\", \"sampled\" or \"full\", found \"all\""),
+            ("access-log-sample", "0", ABOVE),
+            ("access-log-format", "\"xml\"", "expected \"process\", \"json\" or \"combined\", found \"xml\""),
+            ("access-log-file", "1", PATH),
+            ("watch-files", "1", "expected true or false, found 1"),
+            ("drain-grace-seconds", "99999999999", UP_TO),
+            ("drain-deadline-seconds", "-1", WHOLE),
+        ];
+        for (name, bad, message) in table {
+            let key = Key::find(name).unwrap();
+            let text = format!("[{}]\n{name} = {bad}", key.section);
+            let error = ServeConfig::from_toml(&text).unwrap_err().to_string();
+            let expected = format!("2:{}: {}.{name}: {message}", name.len() + 4, key.section);
+            assert!(error.starts_with(&expected), "{error}");
         }
-        for (key, bad, complaint) in [
-            ("idle-seconds", "0", "nonzero"),
-            ("idle-seconds", "soon", "invalid type"),
-            ("whole-for-stock-client", "yes", "boolean"),
-            ("access-log", "all", "sampled"),
-            ("listen", "here", "off"),
-            ("lissten", "1", "unknown field"),
+        for key in KEYS {
+            assert!(table.iter().any(|(name, ..)| *name == key.name), "{} has no row", key.name);
+        }
+        for (key, bad, message) in [
+            ("idle-seconds", "0", "expected a whole number above 0, found 0"),
+            ("idle-seconds", "soon", "expected a whole number above 0, found \"soon\""),
+            (
+                "workers",
+                "18446744073709551616",
+                "expected a whole number up to 9223372036854775807, found 18446744073709551616",
+            ),
+            ("max-streams", "4294967296", "expected a whole number up to 4294967295, found 4294967296"),
+            ("whole-for-stock-client", "yes", "expected true or false, found \"yes\""),
+            ("access-log", "all", "expected \"off\", \"sampled\" or \"full\", found \"all\""),
+            ("listen", "here", "\"here\" is not an address to listen on"),
+            ("lissten", "1", "unknown key; did you mean listen?"),
         ] {
             let error = ServeConfig::layered("", [(key, bad)]).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("{key}: ")) && error.contains(complaint), "{error}");
+            assert!(error.starts_with(&format!("{key}: {message}")), "{error}");
         }
     }
 }

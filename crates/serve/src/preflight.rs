@@ -99,7 +99,7 @@ fn numbers(config: &ServeConfig) -> Result<(), ServeError> {
     )?;
     most("max-header", config.max_header.bytes(), MAX_HEADER_BYTES, " bytes, more than any client has")?;
     let rate = MAX_REQUESTS_PER_SECOND.into();
-    most("requests-per-second", config.requests_per_second.into(), rate, "; 0 is no limit")?;
+    most("requests-per-second-per-address", config.requests_per_second_per_address.into(), rate, "; 0 is no limit")?;
     let (small, cache) = (config.small_object, config.memory_cache);
     if cache.bytes() > 0 && small > cache {
         return Err(unusable(

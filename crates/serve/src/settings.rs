@@ -26,8 +26,8 @@ impl Settings {
     pub(crate) fn of(config: ServeConfig, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
         Ok(Self {
             time_limits: TimeLimits::of(&config),
-            rate: NonZeroU32::new(config.requests_per_second)
-                .map(|per_second| Rate::new(per_second, config.request_burst.get())),
+            rate: NonZeroU32::new(config.requests_per_second_per_address)
+                .map(|per_second| Rate::new(per_second, config.request_burst_per_address.get())),
             access: Arc::new(AccessLog::open(&config, metrics)?),
             config,
         })

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
-use clearwell_serve::config::KEYS;
+use clearwell_serve::config::{InvalidConfig, KEYS, Key};
 use clearwell_serve::{Listening, Reloader, Running, ServeConfig, ServeError, Server};
 use clearwell_store::Store;
 use serde::Serialize;
@@ -127,21 +128,30 @@ impl Serve {
 
     /// Options, then the file, then `clearwell.toml`.
     fn config(&self, mix: &MixConfig) -> Result<ServeConfig, CliError> {
-        let (text, name) = match &self.config {
-            None => (String::new(), String::from("the options")),
-            Some(path) => {
-                let text = read_text(path)
-                    .map_err(|error| CliError::usage_from(format!("failed to read {}", path.display()), error))?;
-                (text, path.display().to_string())
-            }
+        let text = match &self.config {
+            None => String::new(),
+            Some(path) => read_text(path)
+                .map_err(|error| CliError::usage_from(format!("failed to read {}", path.display()), error))?,
         };
-        let settings = self.settings.0.iter().map(|(key, value)| (*key, value.as_str()));
-        let mut config = ServeConfig::layered(&text, settings)
-            .map_err(|error| CliError::usage_from(format!("{name} cannot be used"), error))?;
+        let settings = self.settings.0.iter().map(|setting| (setting.key, setting.text.as_str()));
+        let mut config = ServeConfig::layered(&text, settings).map_err(|error| self.unusable(error))?;
         if config.signing_certificate.is_none() {
             config.signing_certificate.clone_from(&mix.certificate);
         }
         Ok(config)
+    }
+
+    /// Says where the error is: in the file, an option, or a variable of the environment.
+    fn unusable(&self, error: InvalidConfig) -> CliError {
+        match (&error, &self.config) {
+            (InvalidConfig::File { .. }, Some(path)) => CliError::usage(format!("{}:{error}", path.display())),
+            (InvalidConfig::Setting { key, message }, _) => {
+                let setting = self.settings.0.iter().find(|setting| setting.key == key);
+                let origin = setting.map_or(key.as_str(), |setting| setting.origin.as_str());
+                CliError::usage(format!("{origin}: {message}"))
+            }
+            _ => CliError::usage(error.to_string()),
+        }
     }
 }
 
@@ -213,22 +223,28 @@ impl From<ServeError> for CliError {
 
 /// Keys of the configuration from the command line and the environment.
 #[derive(Debug, Default, Clone)]
-struct Settings(Vec<(&'static str, String)>);
+struct Settings(Vec<Setting>);
+
+#[derive(Debug, Clone)]
+struct Setting {
+    key: &'static str,
+    text: String,
+    /// The option or the variable that set it.
+    origin: String,
+}
 
 impl Args for Settings {
     fn augment_args(command: Command) -> Command {
         KEYS.iter().fold(command, |command, key| {
-            let variable = format!("CLEARWELL_SERVE_{}", key.name.replace('-', "_").to_uppercase());
-            // Options say "cert", as for all commands, where keys of files say "certificate".
-            let option = key.name.replace("certificate", "cert");
-            let hidden = (option != key.name).then_some(key.name);
+            let long = key.option();
+            let hidden = [(long != key.name).then_some(key.name), key.old_name];
             command.arg(
                 Arg::new(key.name)
-                    .long(option)
-                    .aliases(hidden)
-                    .value_name(key.value)
-                    .help(key.help)
-                    .env(variable)
+                    .long(long)
+                    .aliases(hidden.into_iter().flatten())
+                    .value_name(key.placeholder)
+                    .help(key.help_with_default())
+                    .env(Key::variable(key.name))
                     .help_heading("Configuration keys"),
             )
         })
@@ -241,8 +257,19 @@ impl Args for Settings {
 
 impl FromArgMatches for Settings {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let setting = |name: &'static str| matches.get_one::<String>(name).map(|value| (name, value.clone()));
-        Ok(Self(KEYS.iter().filter_map(|key| setting(key.name)).collect()))
+        let setting = |key: &Key| {
+            let Some(text) = matches.get_one::<String>(key.name) else {
+                // clap knows one variable for each option; that of an earlier name counts too.
+                let variable = Key::variable(key.old_name?);
+                return Some(Setting { key: key.name, text: std::env::var(&variable).ok()?, origin: variable });
+            };
+            let origin = match matches.value_source(key.name) {
+                Some(ValueSource::EnvVariable) => Key::variable(key.name),
+                _ => format!("--{}", key.option()),
+            };
+            Some(Setting { key: key.name, text: text.clone(), origin })
+        };
+        Ok(Self(KEYS.iter().filter_map(setting).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

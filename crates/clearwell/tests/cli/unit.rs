@@ -26,11 +26,16 @@ fn writable(unit: &str) -> Vec<PathBuf> {
     folders
 }
 
-/// Paths that serve.toml shows for what the server makes: sockets and logs. Keys without a default count as set.
+/// The keys of all sections. Keys without a default count as set.
+fn keys(config: &str) -> toml::Table {
+    let sections: toml::Table = config.replace("#= ", "").parse().unwrap();
+    sections.into_iter().flat_map(|(_, section)| toml::Table::try_from(section).unwrap()).collect()
+}
+
+/// Paths that serve.toml shows for what the server makes: sockets and logs.
 fn written(config: &str) -> Vec<(String, PathBuf)> {
-    let table: toml::Table = config.replace("#= ", "").parse().unwrap();
     let mut paths = Vec::new();
-    for (key, value) in &table {
+    for (key, value) in &keys(config) {
         let Some(path) = value.as_str().filter(|value| value.starts_with('/')) else { continue };
         if !READ.contains(&key.as_str()) {
             paths.push((key.clone(), path.into()));
@@ -70,7 +75,7 @@ fn the_unit_reads_what_the_configuration_shows() {
         ["yes"] => &["/home", "/root", "/run/user"],
         _ => &[],
     };
-    let table: toml::Table = CONFIG.replace("#= ", "").parse().unwrap();
+    let table = keys(CONFIG);
     for key in READ {
         let path = Path::new(table[key].as_str().unwrap());
         assert!(!hidden.iter().any(|folder| path.starts_with(folder)), "{key}: {}", path.display());

@@ -1,76 +1,213 @@
-//! Every key, with one line of help: the command line and the environment are made from this list.
+//! Every key, once: its section in the file, its option, what its value may be, and one line of help.
+//!
+//! The file, the command line, the environment and the help follow this table; tests compare it with [`ServeConfig`] and
+//! with `config/serve.toml`. To add a key: a field of [`ServeConfig`] with its default, a row here, and its lines in
+//! `config/serve.toml`.
+
+use super::ServeConfig;
+use super::kind::ValueKind::{
+    self, AccessLog, Address, Boolean, ClientCertificates, LogFormat, Number, Path, Rate, Size,
+};
+use super::kind::ValueKind::{NetworkList, UrlPath};
 
 /// A key of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// As in the file; with two dashes in front it is the option.
+    /// The section of the file: `limits` is `[limits]`.
+    pub section: &'static str,
+    /// As in the file.
     pub name: &'static str,
-    /// What its value looks like.
-    pub value: &'static str,
-    /// What it does, and its default.
+    /// What the help shows in place of a value.
+    pub placeholder: &'static str,
+    /// What its value may be.
+    pub kind: ValueKind,
+    /// What it does.
     pub help: &'static str,
+    /// What applies without a value, for keys whose default is none.
+    unset: Option<&'static str>,
+    /// An earlier name, still accepted.
+    pub old_name: Option<&'static str>,
+    /// Read only at the start: a reload cannot change it.
+    pub(crate) needs_restart: bool,
 }
 
-const fn key(name: &'static str, value: &'static str, help: &'static str) -> Key {
-    Key { name, value, help }
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    placeholder: &'static str,
+    kind: ValueKind,
+    help: &'static str,
+) -> Key {
+    Key { section, name, placeholder, kind, help, unset: None, old_name: None, needs_restart: false }
 }
+
+impl Key {
+    const fn unset(self, unset: &'static str) -> Self {
+        Self { unset: Some(unset), ..self }
+    }
+
+    const fn formerly(self, old_name: &'static str) -> Self {
+        Self { old_name: Some(old_name), ..self }
+    }
+
+    const fn needs_restart(self) -> Self {
+        Self { needs_restart: true, ..self }
+    }
+
+    /// The key with this name, or this earlier name.
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name || key.old_name == Some(name))
+    }
+
+    /// The option of the command line, without dashes. Options say "cert", as for all commands, where keys of files say
+    /// "certificate".
+    pub fn option(&self) -> String {
+        self.name.replace("certificate", "cert")
+    }
+
+    /// The variable of the environment for the key or an earlier name of it.
+    pub fn variable(name: &str) -> String {
+        format!("CLEARWELL_SERVE_{}", name.replace('-', "_").to_uppercase())
+    }
+
+    /// What it does, with its default.
+    pub fn help_with_default(&self) -> String {
+        let default = ServeConfig::default().value(self.name).map(|value| match value {
+            toml::Value::String(text) => text,
+            other => other.to_string(),
+        });
+        match self.unset.map(str::to_owned).or(default) {
+            Some(default) => format!("{} [default: {default}]", self.help),
+            None => self.help.to_owned(),
+        }
+    }
+}
+
+/// At least one, as far as 32 bits go.
+const COUNT: ValueKind = Number { least: 1, most: u32::MAX as i64 };
+/// Zero has a meaning too.
+const COUNT_OR_ZERO: ValueKind = Number { least: 0, most: u32::MAX as i64 };
+const LARGE_COUNT: ValueKind = Number { least: 1, most: i64::MAX };
+const LARGE_COUNT_OR_ZERO: ValueKind = Number { least: 0, most: i64::MAX };
 
 /// In the order of the file.
 pub const KEYS: &[Key] = &[
-    key("listen", "ADDR,…", "Where clients are accepted without TLS, or \"off\" [default: 0.0.0.0:8080]"),
-    key("listen-tls", "ADDR,…", "Where clients are accepted with TLS [default: off]"),
-    key("admin", "ADDR,…", "Where metrics and health are answered, or \"off\" [default: 127.0.0.1:8081]"),
-    key("workers", "N", "Threads that serve, 0 for one on each core [default: 0]"),
-    key("trusted-proxies", "NET,…", "Proxies whose X-Forwarded-For is taken, such as 10.0.0.0/8 [default: none]"),
-    key("takeover", "PATH", "A Unix socket where the next server takes over the listening sockets of this one"),
-    key("base-path", "PATH", "The path below which the content tree is shown, such as /update [default: the root]"),
-    key("tls-certificate", "PEM", "The server's certificate and those that lead to its issuer"),
-    key("tls-key", "PEM", "The key of the server's certificate"),
-    key("client-certificates", "WHEN", "Ask clients for a certificate: none, request or require [default: none]"),
-    key("client-ca", "PEM", "The certificates that issue those of clients"),
-    key("signing-certificate", "PEM", "The certificate that endpoints trust; its end is shown as a metric"),
-    key("memory-cache", "SIZE", "Memory for small objects [default: 64MiB]"),
-    key("small-object", "SIZE", "Objects up to this size are small [default: 64KiB]"),
-    key("open-files", "N", "Large objects kept open [default: 1024]"),
+    key("addresses", "listen", "ADDR,…", Address, "Where clients are accepted without TLS, or \"off\"").needs_restart(),
+    key("addresses", "listen-tls", "ADDR,…", Address, "Where clients are accepted with TLS").needs_restart(),
+    key("addresses", "admin", "ADDR,…", Address, "Where metrics and health are answered, or \"off\"").needs_restart(),
+    key("addresses", "workers", "N", LARGE_COUNT_OR_ZERO, "Threads that serve, 0 for one per core").needs_restart(),
     key(
+        "addresses",
+        "trusted-proxies",
+        "NET,…",
+        NetworkList,
+        "Networks of proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8",
+    )
+    .unset("none"),
+    key(
+        "addresses",
+        "takeover",
+        "PATH",
+        Path,
+        "A Unix socket where the next server takes over the listening sockets of this one",
+    )
+    .needs_restart(),
+    key("addresses", "base-path", "PATH", UrlPath, "The path below which the content tree is shown, such as /update")
+        .unset("the root")
+        .needs_restart(),
+    key("tls", "tls-certificate", "PEM", Path, "The server's certificate, followed by its intermediates"),
+    key("tls", "tls-key", "PEM", Path, "The key of the server's certificate"),
+    key(
+        "tls",
+        "client-certificates",
+        "WHEN",
+        ClientCertificates,
+        "Ask clients for a certificate: none, request or require",
+    ),
+    key("tls", "client-ca", "PEM", Path, "The certificates that issue those of clients"),
+    key(
+        "tls",
+        "signing-certificate",
+        "PEM",
+        Path,
+        "The certificate that endpoints trust; its end is shown as a metric",
+    ),
+    key("cache", "memory-cache", "SIZE", Size, "Memory for small objects").needs_restart(),
+    key("cache", "small-object", "SIZE", Size, "Objects up to this size are small").needs_restart(),
+    key("cache", "open-files", "N", LARGE_COUNT, "Large objects kept open").needs_restart(),
+    key(
+        "answers",
         "whole-for-stock-client",
         "BOOL",
-        "Answer range requests of the stock client for fullfiles with the whole [default: true]",
+        Boolean,
+        "Answer range requests of the stock client for fullfiles with the whole",
     ),
-    key("pointer-hold-seconds", "S", "How long a connection sees the pointers it saw first [default: 10]"),
-    key("retry-after-seconds", "S", "What clients are told to wait for what is not here yet [default: 10]"),
-    key("max-connections", "N", "Connections at the same time [default: 8192]"),
-    key("max-connections-per-address", "N", "Connections from one address, 0 for no limit [default: 1024]"),
-    key("requests-per-second", "N", "Requests in a second from one address, 0 for no limit [default: 0]"),
-    key("request-burst", "N", "Requests that may come at once above that [default: 200]"),
-    key("max-downloads", "N", "Large objects on their way at the same time, 0 for no limit [default: 0]"),
-    key("max-downloads-per-address", "N", "Large objects on their way to one address, 0 for no limit [default: 64]"),
-    key("max-disk-queue", "N", "Requests that may wait for the disk [default: 1024]"),
-    key("max-streams", "N", "Streams at the same time on one HTTP/2 connection [default: 100]"),
-    key("max-header", "SIZE", "The largest header of a request, at least 8KiB [default: 16KiB]"),
-    key("max-header-lines", "N", "Lines in the header of a request [default: 64]"),
-    key("handshake-seconds", "S", "Time for a TLS handshake [default: 10]"),
-    key("header-seconds", "S", "Time for the header of a request [default: 10]"),
-    key("idle-seconds", "S", "How long a connection may rest between requests [default: 75]"),
-    key("stall-seconds", "S", "How long a client may take too few bytes of an answer [default: 120]"),
+    key("answers", "pointer-hold-seconds", "S", COUNT_OR_ZERO, "How long a connection sees the pointers it saw first"),
+    key("answers", "retry-after-seconds", "S", COUNT, "The Retry-After of answers for content that is not here yet"),
+    key("limits", "max-connections", "N", LARGE_COUNT, "Concurrent connections"),
     key(
+        "limits",
+        "max-connections-per-address",
+        "N",
+        COUNT_OR_ZERO,
+        "Concurrent connections from one address, 0 for no limit",
+    ),
+    key(
+        "limits",
+        "requests-per-second-per-address",
+        "N",
+        COUNT_OR_ZERO,
+        "Requests per second from one address, 0 for no limit",
+    )
+    .formerly("requests-per-second"),
+    key(
+        "limits",
+        "request-burst-per-address",
+        "N",
+        COUNT,
+        "Requests from one address accepted at once above that rate",
+    )
+    .formerly("request-burst"),
+    key("limits", "max-downloads", "N", COUNT_OR_ZERO, "Concurrent downloads of large objects, 0 for no limit"),
+    key(
+        "limits",
+        "max-downloads-per-address",
+        "N",
+        COUNT_OR_ZERO,
+        "Concurrent downloads of large objects to one address, 0 for no limit",
+    ),
+    key("limits", "max-disk-queue", "N", LARGE_COUNT_OR_ZERO, "Requests that may wait for the disk"),
+    key("limits", "max-streams", "N", COUNT, "Concurrent streams on one HTTP/2 connection"),
+    key("limits", "max-header", "SIZE", Size, "The largest header of a request, at least 8KiB"),
+    key("limits", "max-header-lines", "N", LARGE_COUNT, "Lines in the header of a request"),
+    key("limits", "handshake-seconds", "S", COUNT, "Time for a TLS handshake"),
+    key("limits", "header-seconds", "S", COUNT, "Time for the header of a request"),
+    key("limits", "idle-seconds", "S", COUNT, "How long a connection may be idle between requests"),
+    key("limits", "stall-seconds", "S", COUNT, "How long a client may read an answer more slowly than min-rate"),
+    key(
+        "limits",
         "min-rate",
         "RATE",
-        "Bytes per second below which they are too few, such as 4KiB/s; with 0 one byte is enough [default: 256B/s]",
+        Rate,
+        "Bytes per second below which a client is too slow, such as 4KiB/s; with 0 one byte is enough",
     ),
-    key("access-log", "WHICH", "Which requests are logged: off, sampled or full [default: sampled]"),
-    key("access-log-sample", "N", "With a sampled access log, one request in so many [default: 100]"),
-    key("access-log-format", "FORMAT", "How its lines look: process, json or combined [default: process]"),
-    key("access-log-file", "FILE", "Where they go [default: the log of the process]"),
-    key("watch-files", "BOOL", "Take over changes of the configuration and of certificates [default: true]"),
+    key("log", "access-log", "WHICH", AccessLog, "Which requests are logged: off, sampled or full"),
+    key("log", "access-log-sample", "N", COUNT, "With a sampled access log, one request in N is logged"),
+    key("log", "access-log-format", "FORMAT", LogFormat, "The format of its lines: process, json or combined"),
+    key("log", "access-log-file", "FILE", Path, "The file of the access log").unset("the log of the process"),
     key(
+        "reload",
+        "watch-files",
+        "BOOL",
+        Boolean,
+        "Reload the configuration and the certificates when their files change",
+    ),
+    key(
+        "drain",
         "drain-grace-seconds",
         "S",
-        "At the end, how long requests are still accepted while load balancers notice [default: 5]",
+        COUNT_OR_ZERO,
+        "After SIGTERM, how long requests are still accepted while load balancers notice",
     ),
-    key(
-        "drain-deadline-seconds",
-        "S",
-        "At the end, how long requests may still run once no more are accepted [default: 60]",
-    ),
+    key("drain", "drain-deadline-seconds", "S", COUNT_OR_ZERO, "After that, how long running requests may take"),
 ];

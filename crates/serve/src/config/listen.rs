@@ -3,13 +3,13 @@
 //! ```text
 //! 0.0.0.0:8080                            an address and a port; port 0 lets the system choose
 //! [::]:8443 client-certificates=require   with an option for this address alone
-//! 10.0.0.1:8080 proxy-protocol            a proxy in front says whose connection it is
+//! 10.0.0.1:8080 proxy-protocol            a proxy in front sends the PROXY protocol
 //! unix:/run/clearwell/http.sock           a Unix socket
 //! systemd:http                            a socket that systemd opened, by its FileDescriptorName
-//! off                                     nowhere
+//! off                                     no address
 //! ```
 //!
-//! Several stand in a list, or behind one another with commas.
+//! Several are an array, or one text with commas.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,18 +21,18 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::ClientCertificates;
 
-/// Where the server listens; nowhere if it is empty.
+/// The addresses where the server listens; none if it is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listen(Vec<Listener>);
 
-/// A place to listen at.
+/// An address to listen on, with its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// Where.
     pub addr: ListenAddr,
     /// Connections begin with the PROXY protocol.
     pub proxy_protocol: bool,
-    /// Other than the configuration has it for all.
+    /// Overrides the key `client-certificates` for this address.
     pub client_certificates: Option<ClientCertificates>,
 }
 
@@ -48,7 +48,7 @@ pub enum ListenAddr {
 }
 
 impl Listen {
-    /// Nowhere.
+    /// No address.
     pub const OFF: Self = Self(Vec::new());
 
     /// At one address.
@@ -56,12 +56,12 @@ impl Listen {
         Self(vec![Listener { addr: ListenAddr::Tcp(address), proxy_protocol: false, client_certificates: None }])
     }
 
-    /// Every place.
+    /// Every address.
     pub fn listeners(&self) -> &[Listener] {
         &self.0
     }
 
-    /// True if nobody listens.
+    /// True without any address.
     pub const fn is_off(&self) -> bool {
         self.0.is_empty()
     }
@@ -155,11 +155,11 @@ impl fmt::Display for ListenAddr {
     }
 }
 
-/// Not a place to listen at.
+/// Not an address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{0}\" is no address to listen on: write it like \"0.0.0.0:8080\", \"[::]:8080\", \"unix:/run/http.sock\" or \
-     \"systemd:NAME\", with proxy-protocol or client-certificates=none|request|require behind it, or \"off\""
+    "\"{0}\" is not an address to listen on; write it like \"0.0.0.0:8080\", \"[::]:8080\", \"unix:/run/http.sock\" or \
+     \"systemd:NAME\", with proxy-protocol or client-certificates=none|request|require after it, or \"off\""
 )]
 pub struct InvalidListen(String);
 

@@ -4,23 +4,18 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Some networks: `10.0.0.0/8, 2001:db8::/32, 192.0.2.1`. None if it is empty.
+/// A list of networks: `10.0.0.0/8, 2001:db8::/32, 192.0.2.1`. It may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Networks(Vec<Network>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
+pub struct Networks(Vec<IpNet>);
 
 impl Networks {
-    /// True if an address lies in one of them.
+    /// True if an address is in one of them. An IPv4 address may be written as IPv6 (`::ffff:10.0.0.1`).
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(address))
+        self.0.iter().any(|network| network.contains(&address))
     }
 
     /// True if there are none.
@@ -29,46 +24,25 @@ impl Networks {
     }
 }
 
-impl Network {
-    fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                (network.to_bits() ^ address.to_bits()).leading_zeros() >= u32::from(self.prefix)
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                (network.to_bits() ^ address.to_bits()).leading_zeros() >= u32::from(self.prefix)
-            }
-            _ => false,
-        }
-    }
-}
-
 impl FromStr for Networks {
     type Err = InvalidNetwork;
 
     fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
         let networks = text.split(',').map(str::trim).filter(|text| !text.is_empty());
-        networks.map(str::parse).collect::<Result<_, _>>().map(Self)
+        networks.map(network).collect::<Result<_, _>>().map(Self)
     }
 }
 
-impl FromStr for Network {
-    type Err = InvalidNetwork;
-
-    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
-        let invalid = || InvalidNetwork(text.to_owned());
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().map_err(|_| invalid())?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(|_| invalid())?;
-        if prefix > longest { Err(invalid()) } else { Ok(Self { address, prefix }) }
-    }
+/// A network, or an address as a network with one address.
+fn network(text: &str) -> Result<IpNet, InvalidNetwork> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| address()).map_err(|_| InvalidNetwork(text.to_owned()))
 }
 
 impl fmt::Display for Networks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, Network { address, prefix }) in self.0.iter().enumerate() {
-            write!(f, "{}{address}/{prefix}", if at == 0 { "" } else { ", " })?;
+        for (at, network) in self.0.iter().enumerate() {
+            write!(f, "{}{network}", if at == 0 { "" } else { ", " })?;
         }
         Ok(())
     }
@@ -76,7 +50,7 @@ impl fmt::Display for Networks {
 
 /// Not a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no network: write it like \"10.0.0.0/8\", \"2001:db8::/32\" or \"192.0.2.1\"")]
+#[error("\"{0}\" is not a network; write it like \"10.0.0.0/8\", \"2001:db8::/32\" or \"192.0.2.1\"")]
 pub struct InvalidNetwork(String);
 
 impl Serialize for Networks {
@@ -110,9 +84,13 @@ mod tests {
         ] {
             assert_eq!(networks.contains(address.parse().unwrap()), is_in, "{address}");
         }
+        assert!(
+            "10.9.8.7/8".parse::<Networks>().unwrap().contains("10.0.0.1".parse().unwrap()),
+            "host bits do not matter"
+        );
         assert!("0.0.0.0/0".parse::<Networks>().unwrap().contains("203.0.113.9".parse().unwrap()));
         assert!("".parse::<Networks>().unwrap().is_empty());
-        for bad in ["x", "10.0.0.0/33", "::/129", "10.0.0.0/", "10/8"] {
+        for bad in ["x", "10.0.0.0/33", "::/129", "10.0.0.0/", "10/8", "/8", "10.0.0.0/-1", "10.0.0.0/8/8"] {
             assert!(bad.parse::<Networks>().is_err(), "{bad}");
         }
     }

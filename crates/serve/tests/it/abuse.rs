@@ -45,7 +45,8 @@ async fn one_address_asks_so_often() {
     let (path, _) = fixture.small();
     // The request that brings a connection to the other lane counts as well.
     for prelude in ["", "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"] {
-        let strict = ServeConfig { requests_per_second: 1, request_burst: seconds(4), ..config() };
+        let strict =
+            ServeConfig { requests_per_second_per_address: 1, request_burst_per_address: seconds(4), ..config() };
         let running = fixture.serve_with(strict).await;
         let mut client = connect(&running).await;
         if !prelude.is_empty() {

@@ -94,14 +94,22 @@ const NUMBERS: &[Row] = &[
         elsewhere: &[],
     },
     Row {
-        key: "requests-per-second",
-        limits: |config| ServeConfig { requests_per_second: 1, request_burst: NonZeroU32::MIN, ..config },
+        key: "requests-per-second-per-address",
+        limits: |config| ServeConfig {
+            requests_per_second_per_address: 1,
+            request_burst_per_address: NonZeroU32::MIN,
+            ..config
+        },
         drive: |stage| Box::pin(requests_too_often(stage, 1)),
         elsewhere: &[],
     },
     Row {
-        key: "request-burst",
-        limits: |config| ServeConfig { requests_per_second: 1, request_burst: seconds(4), ..config },
+        key: "request-burst-per-address",
+        limits: |config| ServeConfig {
+            requests_per_second_per_address: 1,
+            request_burst_per_address: seconds(4),
+            ..config
+        },
         drive: |stage| Box::pin(requests_too_often(stage, 4)),
         elsewhere: &[],
     },

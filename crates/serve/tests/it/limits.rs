@@ -123,7 +123,7 @@ async fn a_download_that_is_refused_is_counted_once() {
     let pack = Artifact::from_path("pack-os-core-from-15.tar").unwrap();
     // More than fits into the buffers of two sockets.
     fixture.extend(&pack, &vec![7; 16 << 20]);
-    let limits = ServeConfig { requests_per_second: 1, request_burst: seconds(4), ..config() };
+    let limits = ServeConfig { requests_per_second_per_address: 1, request_burst_per_address: seconds(4), ..config() };
     let running = fixture.serve_with(ServeConfig { max_downloads_per_address: 1, ..limits }).await;
     let path = "/20/pack-os-core-from-15.tar";
     let mut first = connect(&running).await;
@@ -139,7 +139,7 @@ async fn a_download_that_is_refused_is_counted_once() {
 #[tokio::test]
 async fn probes_of_health_are_not_counted() {
     let fixture = Fixture::new();
-    let limits = ServeConfig { requests_per_second: 1, request_burst: seconds(2), ..config() };
+    let limits = ServeConfig { requests_per_second_per_address: 1, request_burst_per_address: seconds(2), ..config() };
     let running = fixture.serve_with(limits).await;
     let mut client = connect(&running).await;
     for _ in 0..20 {

@@ -103,8 +103,8 @@ async fn only_trusted_proxies_are_believed() {
     // And each client of a proxy has its own rate.
     let strict = ServeConfig {
         trusted_proxies: "127.0.0.0/8".parse().unwrap(),
-        requests_per_second: 1,
-        request_burst: crate::fixture::seconds(2),
+        requests_per_second_per_address: 1,
+        request_burst_per_address: crate::fixture::seconds(2),
         ..config()
     };
     let running = fixture.serve_with(strict).await;
