@@ -140,7 +140,9 @@ impl ConnectionTask {
                     return count_for_client(self.site(), &self.connection);
                 }
                 proxy_protocol::Parsed::Partial if header.len() < proxy_protocol::MAX_BYTES => {}
-                proxy_protocol::Parsed::Partial | proxy_protocol::Parsed::Invalid => return Err(EndReason::ProxyHeader),
+                proxy_protocol::Parsed::Partial | proxy_protocol::Parsed::Invalid => {
+                    return Err(EndReason::ProxyHeader);
+                }
             }
             let mut room = [0; proxy_protocol::MAX_BYTES];
             let wanted = proxy_protocol::MAX_BYTES - header.len();
