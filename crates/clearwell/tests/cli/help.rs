@@ -1,43 +1,35 @@
 //! Help, completions, and command lines that cannot be understood.
 
-use crate::run::run;
+use clearwell_store::LayoutVersion;
 
-const COMMANDS: [&[&str]; 19] = [
-    &[],
-    &["demo"],
-    &["init"],
-    &["build"],
-    &["publish"],
-    &["adopt"],
-    &["serve"],
-    &["verify"],
-    &["rotation"],
-    &["renew"],
-    &["releases"],
-    &["releases", "show"],
-    &["releases", "diff"],
-    &["deltas"],
-    &["delta"],
-    &["delta", "diff"],
-    &["delta", "patch"],
-    &["delta", "show"],
-    &["completions"],
-];
+use crate::options_table::COMMANDS;
+use crate::run::run;
 
 #[test]
 fn every_command_explains_itself() {
     let dir = tempfile::tempdir().unwrap();
-    for command in COMMANDS {
+    for command in COMMANDS.into_iter().chain([""]) {
         for flag in ["--help", "-h"] {
-            let ended = run(dir.path(), &[command, &[flag]].concat()).expect(0);
-            let usage = format!("Usage: clearwell {}", command.join(" "));
+            let words: Vec<&str> = command.split_whitespace().chain([flag]).collect();
+            let ended = run(dir.path(), &words).expect(0);
+            let usage = format!("Usage: clearwell {command}");
             assert!(ended.stdout.contains(usage.trim_end()), "{}", ended.stdout);
             assert_eq!(ended.stderr, "");
         }
     }
     let ended = run(dir.path(), &["--help"]).expect(0);
     assert!(ended.stdout.contains("Exit codes:") && ended.stdout.contains("clearwell demo"), "{}", ended.stdout);
-    run(dir.path(), &["--version"]).expect(0);
+}
+
+#[test]
+fn the_version_names_the_commit_and_the_store_layout() {
+    let dir = tempfile::tempdir().unwrap();
+    let version = run(dir.path(), &["--version"]).expect(0).stdout;
+    let inside = version
+        .strip_prefix(concat!("clearwell ", env!("CARGO_PKG_VERSION"), " ("))
+        .and_then(|rest| rest.strip_suffix(&format!(", store layout {})\n", LayoutVersion::CURRENT)))
+        .unwrap_or_else(|| panic!("{version}"));
+    assert!(!inside.is_empty() && !inside.contains(' '), "{version}");
 }
 
 #[test]
