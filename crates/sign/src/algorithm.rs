@@ -1,7 +1,7 @@
 //! The digests and signature algorithms of certificates and signatures, by their object identifiers.
 //!
 //! OpenSSL takes the digest from the signer's digest algorithm and the padding or curve from the key; the signature
-//! algorithm written beside them only has to belong to the same family.
+//! algorithm in the structure only has to belong to the same family.
 
 use std::fmt;
 
@@ -128,7 +128,8 @@ impl fmt::Display for KeyKind {
     }
 }
 
-/// True if a key of this kind can make signatures of this algorithm, in the eyes of OpenSSL when it looks for an issuer.
+/// True if a key of this kind can make signatures of this algorithm, in the eyes of OpenSSL when it looks for an
+/// issuer.
 pub(crate) fn signs_with(key: KeyKind, algorithm: &AlgorithmIdentifierOwned) -> bool {
     let is_elliptic = match algorithm.oid {
         rfc5912::ECDSA_WITH_SHA_224

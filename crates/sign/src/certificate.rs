@@ -122,8 +122,8 @@ impl Certificate {
         name::same(&self.fields().subject, &self.fields().issuer)
     }
 
-    /// True when it says of itself that its own key signed it, which is how OpenSSL decides that a chain ends here. The
-    /// signature is not looked at.
+    /// True if it names itself as its issuer, which is how OpenSSL decides that a chain ends here. The
+    /// signature is not verified.
     pub fn is_self_signed(&self) -> bool {
         self.is_self_issued() && self.was_likely_issued_by(self)
     }
@@ -169,17 +169,17 @@ impl Certificate {
     pub(crate) fn authority(&self) -> Authority {
         let fields = self.fields();
         let (Ok(constraints), Ok(usage)) = (fields.get::<BasicConstraints>(), fields.get::<KeyUsage>()) else {
-            return Authority::No;
+            return Authority::Never;
         };
         let may_sign = usage.as_ref().is_none_or(|(_, usage)| usage.key_cert_sign());
         match constraints {
-            _ if !may_sign => Authority::No,
-            Some((_, constraints)) if constraints.ca => Authority::Yes,
-            Some(_) => Authority::No,
+            _ if !may_sign => Authority::Never,
+            Some((_, constraints)) if constraints.ca => Authority::Always,
+            Some(_) => Authority::Never,
             // Without them a key usage will do, or a root of version 1, which has no extensions at all.
-            None if usage.is_some() => Authority::OnlyAsRoot,
-            None if fields.version == x509_cert::Version::V1 && self.is_self_signed() => Authority::OnlyAsRoot,
-            None => Authority::No,
+            None if usage.is_some() => Authority::AsRoot,
+            None if fields.version == x509_cert::Version::V1 && self.is_self_signed() => Authority::AsRoot,
+            None => Authority::Never,
         }
     }
 
@@ -198,11 +198,11 @@ impl Certificate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Authority {
     /// By its basic constraints.
-    Yes,
-    /// For lack of basic constraints, at the end of a chain only.
-    OnlyAsRoot,
-    /// It may not.
-    No,
+    Always,
+    /// Without basic constraints, at the end of a chain only.
+    AsRoot,
+    /// It may not issue others.
+    Never,
 }
 
 impl fmt::Debug for Certificate {

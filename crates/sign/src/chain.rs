@@ -1,4 +1,4 @@
-//! From a certificate to a trusted self-signed one, as OpenSSL goes (without purpose, without revocation).
+//! From a certificate to a trusted self-signed one, as OpenSSL builds the chain (without purpose, without revocation).
 //!
 //! ```text
 //! signer ──issued by──> authority ──issued by──> self-signed authority of the PEM file
@@ -8,8 +8,8 @@
 //! trusted one was found, only among the trusted. A self-signed certificate ends the chain and must itself be a trusted
 //! one; a trusted one that is not self-signed does not end it.
 //!
-//! Among several that could be the issuer, the first that is valid in time is it. So of two self-signed certificates of
-//! one name, and without key identifiers, clients find the first for both, and trust the second never.
+//! Among several that could be the issuer, the first that is valid in time is taken. So of two self-signed certificates
+//! of one name and without key identifiers, clients find the first for both, and never trust the second.
 
 use der::asn1::ObjectIdentifier;
 use der::oid::AssociatedOid;
@@ -121,7 +121,7 @@ fn build<'a>(
     }
 }
 
-/// What is wrong with one certificate, whoever issued it.
+/// What is wrong with one certificate, apart from its issuer.
 fn own_problems(certificate: &Certificate, dates: Dates, problems: &mut Vec<Problem>) {
     let subject = || certificate.subject();
     let (Dates::Valid(now) | Dates::Begun(now)) = dates else {
@@ -161,9 +161,9 @@ fn extension_problems(certificate: &Certificate, problems: &mut Vec<Problem>) {
 fn issue_problems(certificate: &Certificate, issuer: &Certificate, is_last: bool, problems: &mut Vec<Problem>) {
     let subject = certificate.subject();
     let may_issue = match issuer.authority() {
-        Authority::Yes => true,
-        Authority::OnlyAsRoot => is_last,
-        Authority::No => false,
+        Authority::Always => true,
+        Authority::AsRoot => is_last,
+        Authority::Never => false,
     };
     if !may_issue {
         problems.push(Problem::IssuerNotAuthority { subject: subject.clone(), issuer: issuer.subject() });

@@ -49,8 +49,8 @@ impl SigningCommand {
         Self { program: program.into(), args, limit: Self::DEFAULT_LIMIT }
     }
 
-    /// What mixer runs: OpenSSL signs with the first certificate of a PEM file and its key. The other certificates of the
-    /// file are included. `passphrase` is one of OpenSSL's sources, such as `file:PATH` or `env:VARIABLE`.
+    /// What mixer runs: OpenSSL signs with the first certificate of a PEM file and its key. The other certificates of
+    /// the file are included. `passphrase` is one of OpenSSL's sources, such as `file:PATH` or `env:VARIABLE`.
     pub fn openssl(certificate: &Path, key: &Path, passphrase: &OsStr) -> Self {
         let fixed = ["smime", "-sign", "-binary", "-md", "sha256", "-outform", "DER"].map(OsStr::new);
         let (certificate, key) = (certificate.as_os_str(), key.as_os_str());
@@ -74,7 +74,7 @@ impl SigningCommand {
         let stdout = child.stdout.take().expect("standard output is a pipe");
         let stderr = child.stderr.take().expect("standard error is a pipe");
         // Threads, because any of the three pipes may fill first. They are not joined: a grandchild that keeps a pipe
-        // open must not hold up the caller beyond the limit.
+        // open must not block the caller beyond the limit.
         feed(stdin, content.to_vec());
         let stdout = collect(stdout, MAX_SIGNATURE_BYTES as u64 + 1);
         let stderr = collect(stderr, MAX_STDERR_BYTES);

@@ -12,7 +12,7 @@ pub enum Dates {
     Valid(i64),
     /// No certificate may begin after this time: what swupd asks of `latest` and `latest_version`.
     Begun(i64),
-    /// Dates are not looked at: for what was signed long ago.
+    /// Dates do not count: for what was signed long ago.
     Ignored,
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong while loading keys and certificates, and while signing.
 //!
-//! [`SignError`] answers the operator who signs; [`VerifyError`](crate::VerifyError) answers the one who checks.
+//! [`SignError`] is about signing; [`VerifyError`](crate::VerifyError) is about verifying.
 
 use std::io;
 use std::process::ExitStatus;
@@ -15,7 +15,7 @@ use crate::verify::VerifyError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
-    /// The text holds no block between `BEGIN CERTIFICATE` and `END CERTIFICATE`.
+    /// The text has no block between `BEGIN CERTIFICATE` and `END CERTIFICATE`.
     #[error(
         "no certificate found; expected PEM text with a \"BEGIN CERTIFICATE\" block \
          (convert DER with: openssl x509 -inform DER -in FILE -out FILE.pem)"
@@ -46,7 +46,7 @@ pub enum SignError {
         /// Every reason; never empty, and without warnings.
         problems: Vec<Problem>,
     },
-    /// The text holds no private key in a known form.
+    /// The text has no private key in a known form.
     #[error(
         "no private key found; expected PEM text with \"PRIVATE KEY\", \"RSA PRIVATE KEY\", \"EC PRIVATE KEY\" \
          or \"ENCRYPTED PRIVATE KEY\""

@@ -14,7 +14,7 @@ use crate::dates::{Dates, Utc};
 pub const RENEWAL_DAYS: i64 = 90;
 
 /// Reasons why stock swupd would refuse `anchor` or what its first certificate signs at `now` (Unix seconds), and
-/// warnings when there are no such reasons. Empty when all is well.
+/// warnings if there are no such reasons. Empty if nothing is wrong.
 pub fn fitness(anchor: &TrustAnchor, now: i64) -> Vec<Problem> {
     let first = anchor.first();
     let Chain { certificates, mut problems } = chain::follow(first, &[], anchor.certificates(), Dates::Valid(now));
@@ -31,7 +31,7 @@ pub fn fitness(anchor: &TrustAnchor, now: i64) -> Vec<Problem> {
     problems
 }
 
-/// What clients take, and somebody should act on.
+/// What clients accept and the operator should act on.
 fn warnings(certificate: &Certificate, now: i64) -> impl Iterator<Item = Problem> {
     let subject = || certificate.subject();
     let soon = (certificate.days_left(now) < RENEWAL_DAYS).then(|| Problem::ExpiresSoon {
@@ -43,17 +43,17 @@ fn warnings(certificate: &Certificate, now: i64) -> impl Iterator<Item = Problem
         KeyKind::Rsa { bits } if bits < WEAK_RSA_BITS => Some(Problem::WeakKey { subject: subject(), bits }),
         _ => None,
     };
-    // Nobody looks at the signature of one that is self-signed.
+    // The signature of a self-signed certificate is not verified.
     let is_weak = !certificate.is_self_signed()
         && combined_digest(&certificate.whole().signature_algorithm) == Some(Digest::Sha1);
     let weak_signature = is_weak.then(|| Problem::WeakSignature { subject: subject() });
     soon.into_iter().chain(weak_key).chain(weak_signature)
 }
 
-/// Does a problem stop endpoints, or will it one day?
+/// Whether a problem stops endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Endpoints accept the certificate; somebody should act.
+    /// Endpoints accept the certificate; the operator should act.
     Warning,
     /// Endpoints refuse the certificate and everything it signs.
     Refusal,
@@ -74,7 +74,7 @@ pub enum Problem {
         subject: String,
         /// Its end.
         not_after: i64,
-        /// When it was looked at.
+        /// When it was judged.
         now: i64,
     },
     /// Its validity has not begun.
@@ -87,7 +87,7 @@ pub enum Problem {
         subject: String,
         /// Its first second.
         not_before: i64,
-        /// When it was looked at.
+        /// When it was judged.
         now: i64,
     },
     /// It will expire within [`RENEWAL_DAYS`].
@@ -106,8 +106,8 @@ pub enum Problem {
     },
     /// Its key is RSA below 2048 bits.
     #[error(
-        "\"{subject}\" has an RSA key of {bits} bits; endpoints take it, and so might somebody who breaks it: change to \
-         2048 bits or more (docs/rotation.md)"
+        "\"{subject}\" has an RSA key of {bits} bits; endpoints accept it, but such a key can be broken: change to 2048 \
+         bits or more (docs/rotation.md)"
     )]
     WeakKey {
         /// The certificate.
@@ -137,7 +137,7 @@ pub enum Problem {
         /// Object identifier of the extension.
         id: String,
     },
-    /// Its key is restricted to RSA-PSS signatures. Mixer cannot sign with it; swupd happens to take what others sign.
+    /// Its key is restricted to RSA-PSS signatures. Mixer cannot sign with it; swupd accepts what others sign with it.
     #[error("\"{subject}\" has an RSA-PSS key, with which mixer cannot sign either; use a plain RSA key")]
     RsaPssKey {
         /// The certificate.
@@ -163,13 +163,13 @@ pub enum Problem {
     /// It is self-signed and trusted, and clients find another trusted certificate of the same name first.
     #[error(
         "\"{subject}\" is one of several trusted certificates of that name, and clients find another one first; put it \
-         into a file of its own (Swupd_Root.pem.alt beside the first), or make it with another organisation"
+         into a separate file (Swupd_Root.pem.alt next to the first), or make it with another organisation"
     )]
     Shadowed {
         /// The certificate.
         subject: String,
     },
-    /// It was issued by a certificate that is nowhere to be found.
+    /// It was issued by a certificate that is not available.
     #[error("\"{subject}\" was issued by \"{issuer}\", which is missing; add that certificate to the PEM file")]
     IssuerMissing {
         /// The certificate.
@@ -178,7 +178,9 @@ pub enum Problem {
         issuer: String,
     },
     /// Its issuer may not issue certificates (basic constraints or key usage).
-    #[error("\"{issuer}\" issued \"{subject}\" but is no certificate authority; use one with CA:TRUE and keyCertSign")]
+    #[error(
+        "\"{issuer}\" issued \"{subject}\" but is not a certificate authority; use one with CA:TRUE and keyCertSign"
+    )]
     IssuerNotAuthority {
         /// The certificate.
         subject: String,

@@ -137,11 +137,12 @@ pub fn generate(options: &GenerateOptions, now: i64) -> Result<Generated, SignEr
     Ok(Generated { key_pem: Zeroizing::new(key_pem), certificate_pem: encode_pem("CERTIFICATE", &der) })
 }
 
-/// PEM of `certificate` with its end `validity_days` after `now` (Unix seconds), and everything else as it is: key, names,
-/// serial number, beginning.
+/// PEM of `certificate` with its end `validity_days` after `now` (Unix seconds), and everything else as it is: key,
+/// names, serial number, beginning.
 ///
-/// Endpoints that trust either of the two take signatures of both, old ones and new ones: a signer is found by issuer and
-/// serial number (client behaviour §6). So it can be released at any time before the end, and nobody is left behind.
+/// Endpoints that trust either of the two take signatures of both, old ones and new ones: a signer is found by issuer
+/// and serial number (client behaviour §6). So it can be released at any time before the end, and every endpoint
+/// follows.
 ///
 /// # Errors
 /// [`SignError::KeyMismatch`], [`SignError::NotSelfSigned`], or [`SignError::Validity`].

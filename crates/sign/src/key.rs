@@ -76,7 +76,7 @@ impl PrivateKey {
     /// `passphrase` is used only when the key is encrypted.
     ///
     /// # Errors
-    /// Every variant of [`SignError`] for which [`SignError::concerns_key`] holds, and [`SignError::Pem`].
+    /// Every variant of [`SignError`] for which [`SignError::concerns_key`] is true, and [`SignError::Pem`].
     pub fn from_pem(pem: impl AsRef<[u8]>, passphrase: Option<&str>) -> Result<Self, SignError> {
         let blocks = pem::parse_many(pem).map_err(SignError::Pem)?;
         for block in blocks {
@@ -143,7 +143,8 @@ impl PrivateKey {
         }
     }
 
-    /// How a signer of PKCS#7 names key and padding. As OpenSSL's smime writes it: RSA without the digest, ECDSA with it.
+    /// How a signer of PKCS#7 names key and padding. As OpenSSL's smime writes it: RSA without the digest, ECDSA with
+    /// it.
     pub(crate) fn signer_algorithm(&self) -> AlgorithmIdentifierOwned {
         self.algorithm(rfc5912::RSA_ENCRYPTION)
     }

@@ -1,6 +1,6 @@
 //! Certificates, keys and detached PKCS#7 signatures for swupd.
 //!
-//! swupd trusts three signed files: `Manifest.MoM`, `latest` and `latest_version`, each with a `.sig` beside it. This
+//! swupd trusts three signed files: `Manifest.MoM`, `latest` and `latest_version`, each with a `.sig` file. This
 //! crate makes those signatures, checks them as swupd does, and makes and judges the certificates behind them.
 //!
 //! ```
@@ -17,8 +17,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! No files are read here: callers give bytes and PEM text. The one process that is ever run is a [`SigningCommand`].
-//! Times are Unix seconds and always inputs, so that tests and repeated builds decide about the clock.
+//! No files are read here: callers give bytes and PEM text. The only process that is run is a [`SigningCommand`].
+//! Times are Unix seconds and always arguments, so that tests and repeated builds choose them.
 
 mod algorithm;
 mod anchor;

@@ -51,7 +51,7 @@ fn canonical_value(value: &Any) -> (Tag, Cow<'_, [u8]>) {
     }
 }
 
-/// What C's `isspace` holds for one.
+/// A space, as C's `isspace` defines it.
 fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r')
 }

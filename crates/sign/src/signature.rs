@@ -1,4 +1,4 @@
-//! The detached PKCS#7 signature that goes beside `Manifest.MoM`, `latest` and `latest_version`.
+//! The detached PKCS#7 signature of `Manifest.MoM`, `latest` or `latest_version`.
 //!
 //! ```text
 //! ContentInfo signedData

@@ -4,7 +4,7 @@
 //! ContentInfo signedData
 //!   version, digest algorithms, content
 //!   [0] certificates      a SET OF by the standard; OpenSSL writes and reads it as a list, and takes issuers in order
-//!   [1] revocation lists  not looked at, as in swupd
+//!   [1] revocation lists  ignored, as in swupd
 //!   signers
 //! ```
 

@@ -19,12 +19,12 @@ use crate::verify::verify;
 #[derive(Debug)]
 pub struct Signer {
     anchor: TrustAnchor,
-    means: Means,
+    means: SigningMethod,
     warnings: Vec<Problem>,
 }
 
 #[derive(Debug)]
-enum Means {
+enum SigningMethod {
     Key(PrivateKey),
     Command(SigningCommand),
 }
@@ -33,8 +33,8 @@ impl Signer {
     /// A signer for the first certificate of `anchor` with its key. `now` is in Unix seconds.
     ///
     /// # Errors
-    /// [`SignError::KeyMismatch`] or [`SignError::CertificateOrder`], [`SignError::CertificateUnusable`] with what clients
-    /// would refuse, or [`SignError::CertificateNotCanonical`].
+    /// [`SignError::KeyMismatch`] or [`SignError::CertificateOrder`], [`SignError::CertificateUnusable`] with what
+    /// clients would refuse, or [`SignError::CertificateNotCanonical`].
     pub fn new(anchor: impl Into<TrustAnchor>, key: PrivateKey, now: i64) -> Result<Self, SignError> {
         let anchor = anchor.into();
         let owns = |certificate: &Certificate| key.belongs_to(&certificate.fields().subject_public_key_info);
@@ -45,12 +45,12 @@ impl Signer {
                 None => SignError::KeyMismatch { subject },
             });
         }
-        // Signatures include certificates written anew from their fields.
+        // Signatures include certificates encoded again from their fields.
         let is_canonical = |included: &&Certificate| included.whole().to_der().is_ok_and(|der| der == included.der());
         if let Some(other) = anchor.included().find(|included| !is_canonical(included)) {
             return Err(SignError::CertificateNotCanonical { subject: other.subject() });
         }
-        Self::with_means(anchor, Means::Key(key), now)
+        Self::with_means(anchor, SigningMethod::Key(key), now)
     }
 
     /// A signer for the first certificate of `anchor` whose key only `command` can use.
@@ -58,10 +58,10 @@ impl Signer {
     /// # Errors
     /// [`SignError::CertificateUnusable`]. The command is not run yet.
     pub fn with_command(anchor: impl Into<TrustAnchor>, command: SigningCommand, now: i64) -> Result<Self, SignError> {
-        Self::with_means(anchor.into(), Means::Command(command), now)
+        Self::with_means(anchor.into(), SigningMethod::Command(command), now)
     }
 
-    fn with_means(anchor: TrustAnchor, means: Means, now: i64) -> Result<Self, SignError> {
+    fn with_means(anchor: TrustAnchor, means: SigningMethod, now: i64) -> Result<Self, SignError> {
         let (problems, warnings): (Vec<_>, Vec<_>) =
             fitness(&anchor, now).into_iter().partition(|problem| problem.severity() == Severity::Refusal);
         if !problems.is_empty() {
@@ -95,8 +95,8 @@ impl Signer {
     /// command's own failures, and [`SignError::SigningTime`].
     pub fn sign(&self, content: &[u8], signing_time: i64) -> Result<Vec<u8>, SignError> {
         let signature = match &self.means {
-            Means::Key(key) => signature::detached(content, signing_time, &self.anchor, key)?,
-            Means::Command(command) => command.run(content)?,
+            SigningMethod::Key(key) => signature::detached(content, signing_time, &self.anchor, key)?,
+            SigningMethod::Command(command) => command.run(content)?,
         };
         // Against this certificate alone: the file may trust others, but they were not asked to sign. Dates were
         // checked when the signer was made.

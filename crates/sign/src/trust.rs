@@ -1,8 +1,8 @@
-//! What an endpoint trusts: its PEM file, and the one beside it that is tried when the first fails.
+//! What an endpoint trusts: its PEM file, and the alternative that is tried when the first fails.
 //!
 //! ```text
 //! Swupd_Root.pem        must be fit when the client starts, or it ends with exit code 21
-//! Swupd_Root.pem.alt    taken instead when a signature does not verify, if it is there and fit; and back again
+//! Swupd_Root.pem.alt    used instead when a signature does not verify, if it exists and is fit; then the first again
 //! ```
 //!
 //! Source: client behaviour §6. A release that carries the next certificate in the second file lets endpoints follow a
@@ -14,7 +14,7 @@ use crate::dates::Dates;
 use crate::fitness::{Problem, Severity, fitness};
 use crate::verify::{VerifyError, accepts, verify};
 
-/// The trusted PEM file of an endpoint and the alternative beside it.
+/// The trusted PEM file of an endpoint and its alternative.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
     /// The file itself.
@@ -34,11 +34,11 @@ impl Trust {
         self.alternative.as_ref().filter(|alternative| refusals(alternative, now).is_empty())
     }
 
-    /// Verifies as [`verify`](crate::verify()) does, with either file. `now` (Unix seconds) is the client's clock; where
-    /// dates are not looked at, those of the alternative are not either.
+    /// Verifies as [`verify`](crate::verify()) does, with either file. `now` (Unix seconds) is the client's clock;
+    /// where dates do not count, those of the alternative do not either.
     ///
     /// # Errors
-    /// What is wrong with the signature in the eyes of the main file.
+    /// What is wrong with the signature according to the main file.
     pub fn verify(
         &self,
         content: &[u8],
@@ -59,10 +59,10 @@ impl Trust {
         [&self.main].into_iter().chain(&self.alternative)
     }
 
-    /// Would an endpoint verify what `signer` signs at `now` (Unix seconds)?
+    /// Would an endpoint accept what `signer` signs at `now` (Unix seconds)?
     ///
     /// # Errors
-    /// Why the main file would not do.
+    /// Why not, according to the main file.
     pub fn accepts(&self, signer: &TrustAnchor, now: i64) -> Result<(), VerifyError> {
         let alternative = self.usable_alternative(now);
         self.either(alternative, |anchor| accepts(anchor, signer, Dates::Valid(now)))

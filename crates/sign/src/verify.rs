@@ -1,10 +1,10 @@
 //! Verification of detached signatures as stock swupd does it (client behaviour §6).
 //!
 //! Accepted: PKCS#7 SignedData in DER over the exact bytes, with or without signed attributes, embedded content (if it
-//! is the same) and included certificates, with anything after its end; SHA-1, SHA-256, SHA-384 and SHA-512; RSA of 1024
-//! to 8192 bits with PKCS#1 v1.5 padding, EC P-256, P-384, P-521 and secp256k1; every signer trusted.
+//! is the same) and included certificates, with anything after its end; SHA-1, SHA-256, SHA-384 and SHA-512; RSA of
+//! 1024 to 8192 bits with PKCS#1 v1.5 padding, EC P-256, P-384, P-521 and secp256k1; every signer trusted.
 //!
-//! Stricter than stock swupd, which also takes
+//! Stricter than stock swupd, which also accepts
 //! - MD5, SHA-224 and SHA-3, SHA-384 with RSA keys below 2048 bits, SHA-1 with P-384; RSA keys below 1024 bits, DSA and
 //!   other curves; keys restricted to RSA-PSS, and certificates signed with RSA-PSS: the cryptographic library does not
 //!   verify them, or nothing here makes them. [`VerifyError::UnsupportedAlgorithm`].
@@ -49,12 +49,12 @@ pub enum VerifyError {
         source: der::Error,
     },
     /// PKCS#7, but of another kind than signed data, or signing another kind of content.
-    #[error("the PKCS#7 structure holds {found} instead of signed data")]
+    #[error("the PKCS#7 structure contains {found} instead of signed data")]
     NotSignedData {
-        /// Object identifier of what it holds.
+        /// Object identifier of its content.
         found: String,
     },
-    /// Nobody signed. swupd 7.0.0 crashes on such a file.
+    /// No signer. swupd 7.0.0 crashes on such a file.
     #[error("the signature names no signer")]
     NoSigner,
     /// A signer is named by key identifier, which swupd does not read.
@@ -76,7 +76,7 @@ pub enum VerifyError {
         /// Its object identifier.
         algorithm: String,
     },
-    /// The signature carries content of its own, and it is not what was to be verified.
+    /// The signature has embedded content, and it is not what was to be verified.
     #[error("the signature carries other content than the signed file")]
     OtherContentEmbedded,
     /// The signed attributes lack what RFC 5652 demands, or have it twice.
@@ -88,7 +88,8 @@ pub enum VerifyError {
     /// The signature is over other bytes. Also what CRLF conversion ends in.
     #[error("the signature is over other bytes than the signed file (sign again, in binary mode)")]
     ContentDiffers,
-    /// The signature was not made with the key of its signer's certificate, or (without attributes) is over other bytes.
+    /// The signature was not made with the key of its signer's certificate, or (without attributes) is over other
+    /// bytes.
     #[error("the signature does not fit the content and the key of \"{subject}\"")]
     SignatureInvalid {
         /// Subject of the signer.
@@ -107,7 +108,7 @@ pub enum VerifyError {
 /// Verifies a detached signature of `content` and returns the certificate that signed (the first of several).
 ///
 /// `dates` says which dates of the certificates count; a plain time (Unix seconds) means that all must be valid then,
-/// `None` that none is looked at.
+/// `None` that none counts.
 ///
 /// # Errors
 /// See [`VerifyError`]; every variant means that clients refuse the file, but for the algorithms the module names.

@@ -1,4 +1,4 @@
-//! Bytes that nobody meant well: no panic, and no signature that was touched where it counts is accepted.
+//! Hostile bytes: no panic, and no signature that was changed where it matters is accepted.
 
 use clearwell_sign::{Certificate, MAX_SIGNATURE_BYTES, PrivateKey, TrustAnchor, VerifyError, fitness, verify};
 use proptest::prelude::*;
@@ -105,8 +105,9 @@ fn no_bit_of_the_signed_part_can_change() {
         })
         .map(|bit| bit / 8)
         .collect();
-    // What may change: the included certificate (the trusted one is at hand already), versions, algorithm parameters.
-    // Signed attributes begin with contentType and end before the algorithm of the signature, whose value ends the file.
+    // What may change: the included certificate (the trusted one is known already), versions, algorithm parameters.
+    // Signed attributes begin with contentType and end before the algorithm of the signature, whose value ends the
+    // file.
     let (attributes, algorithm, value) =
         (find(&signature, CONTENT_TYPE), rfind(&signature, RSA_ENCRYPTION), signature.len() - 256);
     assert!(attributes < algorithm && algorithm < value);

@@ -17,7 +17,7 @@ impl OpenSsl {
         program("openssl", "our signatures and verdicts are not compared with OpenSSL's").map(|_| Self)
     }
 
-    /// Does OpenSSL accept the signature as swupd would? Without `time`, dates are not looked at.
+    /// Does OpenSSL accept the signature as swupd would? Without `time`, dates do not count.
     pub(crate) fn verifies(&self, signature: &Path, content: &Path, trusted: &Path, time: Option<i64>) -> bool {
         let mut command = Command::new("openssl");
         command.args(["smime", "-verify", "-binary", "-inform", "DER", "-purpose", "any", "-out", "/dev/null"]);
@@ -27,7 +27,8 @@ impl OpenSsl {
             None => command.arg("-no_check_time"),
         };
         command.arg("-in").arg(signature).arg("-content").arg(content);
-        // OpenSSL offers every certificate of `-certfile` to the search for the signer; swupd only the first of its file.
+        // OpenSSL offers every certificate of `-certfile` to the search for the signer; swupd only the first of its
+        // file.
         let first = NamedTempFile::new().unwrap();
         fs::write(first.path(), Certificate::from_pem(fs::read(trusted).unwrap()).unwrap().pem()).unwrap();
         command.arg("-CAfile").arg(trusted).arg("-certfile").arg(first.path());

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use clearwell_testkit::{program, root};
 use tempfile::TempDir;
 
-/// The `swupd` program, with a root and a state folder of its own.
+/// The `swupd` program, with a separate root and state folder.
 pub(crate) struct Swupd(TempDir);
 
 impl Swupd {

@@ -1,4 +1,4 @@
-//! The trusted file with the alternative beside it.
+//! The trusted file and its alternative.
 
 use clearwell_sign::{Dates, Trust, VerifyError};
 
