@@ -202,8 +202,8 @@ impl<'a> Run<'a> {
         if unfinished::is_made_of(&record, self.inputs, &self.fingerprint, self.signer, store)? {
             return Ok(true);
         }
-        match store.obstacle(version)? {
-            Some(obstacle) => Err(StoreError::NotDiscardable { version, obstacle }.into()),
+        match store.discard_refusal(version)? {
+            Some(reason) => Err(StoreError::NotDiscardable { version, reason }.into()),
             None => Ok(false),
         }
     }

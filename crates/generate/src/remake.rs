@@ -11,7 +11,7 @@ use std::sync::Arc;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Entry, Manifest, ManifestName, Resource, Version};
 use clearwell_store::check::Finding;
-use clearwell_store::check::repair::How;
+use clearwell_store::repair::How;
 use clearwell_store::{Fault, Store, Writer};
 
 use crate::budget::Budget;
@@ -41,8 +41,10 @@ pub fn remake_packs(
     progress: &dyn Progress,
 ) -> Result<Vec<(Resource, How)>, BuildError> {
     let mut lost: BTreeMap<Version, BTreeSet<Artifact>> = BTreeMap::new();
-    for finding in findings.iter().filter(|finding| finding.is_lost_bytes()) {
-        if let Some(Resource::Artifact { version, artifact: artifact @ Artifact::Pack { .. } }) = &finding.resource {
+    for finding in findings.iter().filter(|finding| finding.defect.kind.is_lost_bytes()) {
+        if let Some(Resource::Artifact { version, artifact: artifact @ Artifact::Pack { .. } }) =
+            &finding.defect.resource
+        {
             lost.entry(*version).or_default().insert(artifact.clone());
         }
     }

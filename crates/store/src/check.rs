@@ -1,30 +1,30 @@
 //! Checking a store: every byte against the index, and everything that the bytes promise to endpoints.
 //!
-//! | Step | What is held against what |
+//! | Step | What is compared with what |
 //! |---|---|
 //! | records | the record of each release against its index |
-//! | artifacts | size and SHA-256 of each file against the index; then what is inside it (see `content`) |
+//! | artifacts | size and SHA-256 of each file against the index; then what is inside it |
 //! | manifests | each MoM, each bundle manifest it names against its hash, each entry against a fullfile that exists |
-//! | signatures | those of each MoM, in its archive and beside it, and the certificates behind them |
+//! | signatures | those of each MoM, in its archive and in its own file, and the certificates behind them |
 //! | pointers | what they name, and their signatures |
 //! | strays | files in the public tree that no index names |
 //!
-//! Nothing is locked and nothing of the store is changed: a server, a build and a collection may run beside. What was
-//! collected while it was looked at is no finding. How far a check came stands in `meta/check`, so that an interrupted
+//! Nothing is locked and nothing of the store is changed: a server, a build and a collection may run meanwhile. What
+//! was collected while it was read is not a finding. The progress of a check is in `meta/check`, so that an interrupted
 //! one can be resumed.
 //!
-//! Repairing lies in [`repair`].
+//! What is wrong with a file is judged by [`verify`](crate::verify); here is the order of the steps, what is reported,
+//! how severe it is and which endpoints it affects. [`repair`](crate::repair) makes files again.
 
+mod affected;
 mod artifacts;
+mod certificates;
 mod finding;
 mod journal;
 mod manifests;
-mod notice;
 mod pointers;
 mod records;
-pub mod repair;
 mod strays;
-mod trust;
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Mutex;
@@ -34,32 +34,32 @@ use clearwell_sign::TrustAnchor;
 use crate::fan_out::processors;
 use crate::progress::{Meter, Phase, Progress};
 use crate::throttle::Throttle;
+use crate::verify::{Anchors, Defect, DefectKind};
 use crate::{Store, StoreError};
-pub use finding::{Finding, FindingKind, Notice, Severity};
+pub use finding::{Affected, Finding, Severity};
 use journal::Journal;
-use trust::Trust;
 
 /// Choices for [`check`].
 #[derive(Clone, Debug)]
 pub struct CheckOptions {
     /// Threads.
     pub jobs: NonZeroUsize,
-    /// Bytes that may be read from disk each second.
+    /// Bytes to read from disk per second at most.
     pub bytes_per_second: Option<NonZeroU64>,
-    /// Pass over what an interrupted check has found sound already.
+    /// Skip what an interrupted check has found sound.
     pub resume: bool,
     /// Look into fullfiles, packs and deltas too. Without it their bytes are only compared with the index.
     pub contents: bool,
-    /// The certificates that endpoints trust. Where none are given, those that the releases install.
+    /// The certificates that endpoints trust. If none are given, those that the releases install.
     pub anchors: Vec<TrustAnchor>,
-    /// Those to check with where none are given and the releases install none.
+    /// The certificates to use if none are given and the releases install none.
     pub fallback_anchors: Vec<TrustAnchor>,
     /// The time certificates must be valid at, in seconds since the epoch.
     pub now: i64,
 }
 
 impl CheckOptions {
-    /// All of it, on all processors.
+    /// A full check, on all processors.
     pub fn new(now: i64) -> Self {
         Self {
             jobs: processors(),
@@ -73,7 +73,7 @@ impl CheckOptions {
     }
 }
 
-/// What came of it.
+/// The outcome of a check.
 #[derive(Debug, Default)]
 pub struct CheckReport {
     /// Everything that is wrong, in order of path.
@@ -86,14 +86,14 @@ pub struct CheckReport {
     pub bytes: u64,
     /// Artifacts that an earlier, interrupted check has read.
     pub resumed: u64,
-    /// Deltas whose base is nowhere, so that they were not applied.
+    /// Deltas that were not applied, because the store does not have their base.
     pub unapplied: u64,
     /// Signatures that were verified.
     pub signatures: u64,
 }
 
 impl CheckReport {
-    /// True if endpoints would notice nothing.
+    /// True if no endpoint is affected.
     pub fn is_sound(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity() == Severity::Note)
     }
@@ -102,8 +102,8 @@ impl CheckReport {
 /// Checks everything in the store.
 ///
 /// # Errors
-/// [`StoreError::Cancelled`]; or the disk's, where not even a listing can be read. What is wrong with the store is no error
-/// but a [`Finding`].
+/// [`StoreError::Cancelled`], and [`StoreError::Io`] or [`StoreError::NotPermitted`] if a folder cannot be listed. What
+/// is wrong with the store is not an error but a [`Finding`].
 pub fn check(store: &Store, options: &CheckOptions, progress: &dyn Progress) -> Result<CheckReport, StoreError> {
     let mut run = Run {
         store,
@@ -116,22 +116,22 @@ pub fn check(store: &Store, options: &CheckOptions, progress: &dyn Progress) -> 
     };
     run.folders();
     if !run.report.findings.is_empty() {
-        // Without them nothing else can be said.
+        // Nothing else can be checked without them.
         return Ok(run.report);
     }
     run.records()?;
     run.artifacts()?;
     let meter = Meter::begin(progress, Phase::Manifests, 0, 0);
-    let trust = Trust::of(store, options);
-    run.certificates(&trust);
-    run.manifests(&trust, &meter)?;
+    let anchors = Anchors::of(store, &options.anchors, &options.fallback_anchors);
+    run.certificates(&anchors);
+    run.manifests(&anchors, &meter)?;
     progress.go_on()?;
-    run.pointers(&trust);
+    run.pointers(&anchors);
     run.strays()?;
-    run.notices();
+    run.affected();
     meter.finish();
     run.journal.done();
-    run.report.findings.sort_by(|left, right| left.path.cmp(&right.path));
+    run.report.findings.sort_by(|left, right| left.defect.path.cmp(&right.defect.path));
     Ok(run.report)
 }
 
@@ -152,12 +152,12 @@ impl Run<'_> {
         let layout = self.store.layout();
         for folder in layout.folders() {
             if !folder.is_dir() {
-                self.find(Finding::at(&folder, layout, FindingKind::Missing));
+                self.find(Defect::of_file(&folder, layout, DefectKind::Missing));
             }
         }
     }
 
-    fn find(&mut self, finding: Finding) {
-        self.report.findings.push(finding);
+    fn find(&mut self, defect: Defect) {
+        self.report.findings.extend(Finding::of(defect));
     }
 }

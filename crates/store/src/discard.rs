@@ -1,4 +1,4 @@
-//! Dropping what was never published: a staged release, or the draft of an interrupted build.
+//! Discarding what was never published: a staged release, or the draft of an interrupted build.
 //!
 //! ```text
 //! 1  meta/staging/30/draft.json                             it is a draft from here on, also for a writer that finds it
@@ -8,7 +8,7 @@
 //! 5  meta/staging/30 is removed
 //! ```
 //!
-//! A writer that is stopped after step 2 leaves a draft that nobody continues; the next build, collection or the same
+//! A writer that is stopped after step 2 leaves a draft that no build continues; the next build, collection or the same
 //! command removes it. Packs that the release's build added to older releases stay: they lead from one older release to
 //! another.
 
@@ -32,14 +32,14 @@ pub enum Discarded {
 
 /// Why a release cannot be discarded or built again. Its text completes "release 30 …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum DiscardRefusal {
     /// Endpoints may have it.
     Published,
-    /// Endpoints may have it, though no other hears of it.
+    /// Endpoints may have it, though no pointer names it.
     Retracted,
     /// Endpoints that follow the staging channel may have it.
     InChannel,
-    /// It is no release any more, and what is left is needed.
+    /// It was collected: what is left of it is needed by other releases.
     Collected,
     /// A later release was built on it.
     BuiltOn {
@@ -53,20 +53,20 @@ pub enum Obstacle {
     },
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for DiscardRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Published => f.write_str(
                 "was published, so endpoints may have it; \"clearwell retract\" moves the pointers back, \"clearwell gc\" \
-                 removes what is no longer needed",
+                 removes what is not needed any more",
             ),
             Self::Retracted => f.write_str(
-                "was published before it was retracted, so endpoints may have it; \"clearwell gc\" removes it once it is no \
-                 longer needed",
+                "was published before it was retracted, so endpoints may have it; \"clearwell gc\" removes it once it is not \
+                 needed any more",
             ),
             Self::InChannel => f.write_str(
                 "was in the staging channel, so endpoints that follow it may have it; \"clearwell retract\" moves the channel \
-                 back, \"clearwell gc\" removes what is no longer needed",
+                 back, \"clearwell gc\" removes what is not needed any more",
             ),
             Self::Collected => f.write_str("was collected, and what is left of it is needed by releases that are kept"),
             Self::BuiltOn { by } => write!(f, "is what release {by} was built on; discard that one first, if it is staged"),
@@ -81,26 +81,27 @@ impl Store {
     /// Why a version cannot be discarded; `None` for a staged release that nothing needs.
     ///
     /// # Errors
-    /// [`StoreError::UnknownVersion`], or what keeps a later release from being read.
-    pub fn obstacle(&self, version: Version) -> Result<Option<Obstacle>, StoreError> {
+    /// [`StoreError::UnknownVersion`], and the errors of [`Store::mom`] and [`Store::bundle_manifest`] for later
+    /// releases.
+    pub fn discard_refusal(&self, version: Version) -> Result<Option<DiscardRefusal>, StoreError> {
         if !self.has_release(version) && self.has_content(version) {
-            return Ok(Some(Obstacle::Collected));
+            return Ok(Some(DiscardRefusal::Collected));
         }
         match self.state(version)? {
-            ReleaseState::Published => return Ok(Some(Obstacle::Published)),
-            ReleaseState::Retracted => return Ok(Some(Obstacle::Retracted)),
+            ReleaseState::Published => return Ok(Some(DiscardRefusal::Published)),
+            ReleaseState::Retracted => return Ok(Some(DiscardRefusal::Retracted)),
             ReleaseState::Staged => {}
         }
         let of_channel = pointers::load_to_replace(self.layout())?.version(Pointer::Staging);
         if of_channel == Some(version) || self.record(version)?.channel.is_some() {
-            return Ok(Some(Obstacle::InChannel));
+            return Ok(Some(DiscardRefusal::InChannel));
         }
         for by in self.contents()?.into_iter().filter(|by| *by > version) {
             if self.record_or_remnant(by)?.previous == Some(version) {
-                return Ok(Some(Obstacle::BuiltOn { by }));
+                return Ok(Some(DiscardRefusal::BuiltOn { by }));
             }
             if self.needs(by, version)? {
-                return Ok(Some(Obstacle::NeededBy { by }));
+                return Ok(Some(DiscardRefusal::NeededBy { by }));
             }
         }
         Ok(None)
@@ -133,9 +134,9 @@ impl Writer {
     /// Drops a staged release, or the draft of an interrupted build of a version that is not released.
     ///
     /// # Errors
-    /// [`StoreError::NotDiscardable`] if endpoints or other releases may need it, [`StoreError::UnknownVersion`] if there
-    /// is nothing to drop, or the disk's. After an error the release is whole, or it is gone and the next writer removes
-    /// what is left.
+    /// [`StoreError::NotDiscardable`] if endpoints or other releases may need it, [`StoreError::UnknownVersion`] if
+    /// there is nothing to drop, or a [disk error](StoreError#disk-errors) when a file cannot be moved or removed.
+    /// After an error the release is whole, or it is gone and the next writer removes what is left.
     pub fn discard(&mut self, version: Version) -> Result<Discarded, StoreError> {
         let store = self.store().clone();
         let (layout, disk) = (store.layout(), store.disk());
@@ -147,8 +148,8 @@ impl Writer {
             disk.remove(&folder)?;
             return Ok(Discarded::Draft);
         }
-        if let Some(obstacle) = store.obstacle(version)? {
-            return Err(StoreError::NotDiscardable { version, obstacle });
+        if let Some(reason) = store.discard_refusal(version)? {
+            return Err(StoreError::NotDiscardable { version, reason });
         }
         let counts = store.record(version)?.total();
         store.with_room(|| {

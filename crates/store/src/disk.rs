@@ -65,7 +65,7 @@ impl fmt::Display for Operation {
 /// [`Operation::Write`] leaves half of its bytes in the file.
 pub type Hook = dyn Fn(Operation, &Path) -> io::Result<()> + Send + Sync;
 
-/// The way to the disk.
+/// The file system, as all code changes it.
 #[derive(Clone, Default)]
 pub struct Disk {
     hook: Option<Arc<Hook>>,
@@ -96,8 +96,8 @@ impl Disk {
         Ok(DiskFile { file, path: path.to_owned(), disk: self.clone() })
     }
 
-    /// Opens a regular file to be read and written, or makes an empty one. Its bytes stay, and the next ones go to its
-    /// begin. `operation` is what the hook is asked for.
+    /// Opens a regular file to be read and written, or makes an empty one. Its bytes stay; writing begins at offset 0.
+    /// `operation` is what the hook is asked for.
     pub fn open_file(&self, operation: Operation, path: &Path) -> Result<DiskFile, StoreError> {
         let file = self.run(operation, path, || {
             let mut options = OpenOptions::new();
@@ -106,8 +106,7 @@ impl Disk {
         Ok(DiskFile { file, path: path.to_owned(), disk: self.clone() })
     }
 
-    /// Writes a whole file under another name and gives it its own, without bringing it to disk: for what only saves time,
-    /// of which nothing is missed after a crash. Its folder is made.
+    /// Replaces a file without syncing it: for caches, which may be lost in a crash. Its folder is created.
     pub fn replace_unsynced(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         if let Some(folder) = path.parent() {
             self.create_folder(folder)?;
@@ -150,7 +149,7 @@ impl Disk {
         self.run(Operation::SyncFolder, path, || File::open(path)?.sync_all())
     }
 
-    /// Syncs the whole file system that holds the folder `path`.
+    /// Syncs the whole file system of the folder `path`.
     pub(crate) fn sync_all(&self, path: &Path) -> Result<(), StoreError> {
         self.run(Operation::SyncAll, path, || Ok(rustix::fs::syncfs(File::open(path)?)?))
     }
@@ -234,7 +233,7 @@ impl DiskFile {
         &self.file
     }
 
-    /// Writes bytes at a place of their own.
+    /// Writes bytes at an offset.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), StoreError> {
         let written = self.disk.ask(Operation::Write, &self.path).and_then(|()| self.file.write_all_at(bytes, offset));
         written.map_err(|source| StoreError::io(Operation::Write, &self.path, source))

@@ -5,7 +5,7 @@
 //!   draft.json      which version, made from what and when; decides whether the next run may continue
 //!   content/…       finished artifacts under their names; becomes content/30
 //!   scratch/…       artifacts being written
-//!   parts/…         what takes time and is no artifact yet
+//!   parts/…         parts of artifacts, which took time to make
 //!   index           written by `prepare`
 //!   record.json     written by `prepare`
 //! ```
@@ -37,7 +37,7 @@ pub use remake::Remake;
 
 /// A version being made, or artifacts being added to one. Nothing of it is visible to readers.
 ///
-/// Methods take `&self`: many threads may put at once. A draft that is dropped stays on disk to be continued.
+/// Methods take `&self`: many threads may put concurrently. A draft that is dropped stays on disk to be continued.
 #[derive(Debug)]
 pub struct Draft<'w> {
     pub(crate) store: &'w Store,
@@ -49,7 +49,7 @@ pub struct Draft<'w> {
     scratch_count: AtomicU64,
 }
 
-/// What became of bytes that were put.
+/// Whether bytes that were put had to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PutOutcome {
     /// They were written.
@@ -136,8 +136,9 @@ impl<'w> Draft<'w> {
     /// Adds an artifact.
     ///
     /// # Errors
-    /// [`StoreError::DifferentBytes`] if the draft, or the release it extends, has other bytes under that name; or the
-    /// disk's. After an error the draft does not have the artifact.
+    /// [`StoreError::DifferentBytes`] if the draft, or the release it extends, has other bytes under that name; or a
+    /// [disk error](StoreError#disk-errors) when the file cannot be written. After an error the draft does not have the
+    /// artifact.
     pub fn put(&self, artifact: &Artifact, bytes: &[u8]) -> Result<PutOutcome, StoreError> {
         self.put_with(artifact, |out| out.write_all(bytes))
     }
@@ -190,14 +191,14 @@ impl<'w> Draft<'w> {
         self.place(artifact, &path, meta)
     }
 
-    /// What the draft, or the release it extends, has under that name. `None` also where the index of that release cannot
-    /// be read, which putting the artifact then says.
+    /// What the draft, or the release it extends, has under that name. `None` also where the index of that release
+    /// cannot be read, which putting the artifact then says.
     pub fn contains(&self, artifact: &Artifact) -> Option<ArtifactMeta> {
         self.known(artifact, &self.artifacts()).ok().flatten()
     }
 
-    /// A file that an interrupted run finished and that is not in the draft yet. Its bytes are unverified: look at
-    /// them, then [`Draft::keep`] it, or put the artifact anew.
+    /// A file that an interrupted run finished and that is not in the draft yet. Its bytes are unverified:
+    /// verify them, then [`Draft::keep`] it, or put the artifact again.
     pub fn existing(&self, artifact: &Artifact) -> Result<Option<File>, StoreError> {
         let path = self.staged(artifact);
         match regular::open(&path) {
@@ -207,10 +208,11 @@ impl<'w> Draft<'w> {
         }
     }
 
-    /// Takes a file of an interrupted run into the draft, as it is.
+    /// Adds a file of an interrupted run to the draft, as it is.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchResource`] if there is none, or the disk's.
+    /// [`StoreError::NoSuchResource`] if there is none, or a [disk error](StoreError#disk-errors) when it cannot be
+    /// read.
     pub fn keep(&self, artifact: &Artifact) -> Result<ArtifactMeta, StoreError> {
         let missing = || StoreError::NoSuchResource(Box::new(Resource::of(self.version, artifact.clone())));
         let file = self.existing(artifact)?.ok_or_else(missing)?;
@@ -221,12 +223,12 @@ impl<'w> Draft<'w> {
         Ok(meta)
     }
 
-    /// Ends the putting: brings everything to disk, reads every file back and compares it with its digest, writes the
-    /// index and the record beside them. The record's counts are filled in; its version is the draft's.
+    /// Ends the draft: brings everything to disk, reads every file back and compares it with its digest, writes the
+    /// index and the record. The record's counts are filled in; its version is the draft's.
     ///
     /// # Errors
-    /// [`StoreError::ArtifactDamaged`] and [`StoreError::ArtifactSize`] if a file is not what was put, or the disk's.
-    /// The draft stays on disk.
+    /// [`StoreError::ArtifactDamaged`] and [`StoreError::ArtifactSize`] if a file is not what was put, or
+    /// a [disk error](StoreError#disk-errors) when a file cannot be read, written or synced. The draft stays on disk.
     pub fn prepare(self, record: ReleaseRecord) -> Result<Prepared<'w>, StoreError> {
         Prepared::make(self, record)
     }
@@ -234,7 +236,7 @@ impl<'w> Draft<'w> {
     /// Removes the draft.
     ///
     /// # Errors
-    /// The disk's.
+    /// A [disk error](StoreError#disk-errors) when a file cannot be removed.
     pub fn discard(self) -> Result<(), StoreError> {
         self.store.disk().remove(&self.folder)
     }
@@ -278,7 +280,8 @@ impl<'w> Draft<'w> {
         }
     }
 
-    /// Gives a finished scratch file its name. Under the lock: of two threads with the same artifact, one finds it there.
+    /// Gives a finished scratch file its name. Under the lock: of two threads with the same artifact, one finds it
+    /// there.
     fn place(&self, artifact: &Artifact, scratch: &Path, meta: ArtifactMeta) -> Result<PutOutcome, StoreError> {
         let mut artifacts = self.artifacts();
         if self.compare(artifact, meta, &artifacts)? {
@@ -297,7 +300,7 @@ impl<'w> Draft<'w> {
     }
 }
 
-/// Counts and digests what is written, and remembers whose error it was.
+/// Counts and digests what is written, and remembers whether an error was the disk's or the source's.
 struct ArtifactWriter {
     out: BufWriter<DiskFile>,
     hasher: Hasher,

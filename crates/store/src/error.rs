@@ -11,18 +11,23 @@ use clearwell_format::{FileHash, Resource, Version};
 use crate::disk::Operation;
 use crate::index::IndexDamage;
 use crate::regular::NotRegular;
-use crate::{Digest, LayoutVersion, Obstacle};
+use crate::{Digest, DiscardRefusal, LayoutVersion};
 
 /// A failure of the store. Each message names the object and, where there is one, the remedy.
+///
+/// # Disk errors
+/// Reading and writing can end in [`NoSpace`](Self::NoSpace), [`NotPermitted`](Self::NotPermitted),
+/// [`AcrossFileSystems`](Self::AcrossFileSystems), [`NotRegular`](Self::NotRegular) or [`Io`](Self::Io), told apart by
+/// what the operator can do: see [`StoreError::io`].
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder has no layout stamp.
-    #[error("{} is not a store: it has no meta/layout; create one with init or adopt", .path.display())]
+    #[error("{} is not a Clearwell store: it has no meta/layout; create one with init or adopt", .path.display())]
     NotAStore {
         /// The folder.
         path: PathBuf,
     },
-    /// A store is there already.
+    /// The folder has a store already.
     #[error("{} is a store already", .path.display())]
     StoreExists {
         /// The folder.
@@ -43,14 +48,14 @@ pub enum StoreError {
         found: LayoutVersion,
     },
     /// There are releases, and no stamp says how to read them.
-    #[error("the layout stamp {} is missing, and there are releases; restore it from a backup, it holds {stamp:?}", .path.display())]
+    #[error("the layout stamp {} is missing, and there are releases; restore it from a backup, its text is {stamp:?}", .path.display())]
     StampMissing {
         /// The stamp.
         path: PathBuf,
         /// What this program's layout has there.
         stamp: String,
     },
-    /// The stamp is no stamp.
+    /// The stamp is not one of a store.
     #[error("the layout stamp {} cannot be understood; restore it from a backup", .path.display())]
     LayoutUnreadable {
         /// The stamp.
@@ -69,21 +74,21 @@ pub enum StoreError {
         version: Version,
     },
     /// Endpoints or other releases may need the version, so it is neither discarded nor built again.
-    #[error("release {version} {obstacle}")]
+    #[error("release {version} {reason}")]
     NotDiscardable {
         /// The version.
         version: Version,
         /// Why not.
-        obstacle: Obstacle,
+        reason: DiscardRefusal,
     },
-    /// There is no such release.
+    /// The store does not have the release.
     #[error("there is no release {version} in the store")]
     UnknownVersion {
         /// The version.
         version: Version,
     },
-    /// A folder stands where a release would go, and no draft of ours explains it.
-    #[error("{} is in the way and belongs to no release; move it away", .path.display())]
+    /// A folder is where a release would go, and it is not that of a draft.
+    #[error("{} is in the way and does not belong to a release; move it away", .path.display())]
     StrayFolder {
         /// The folder.
         path: PathBuf,
@@ -91,7 +96,7 @@ pub enum StoreError {
     /// The release does not have the artifact.
     #[error("the store has no {0}")]
     NoSuchResource(Box<Resource>),
-    /// A tree to adopt or verify that is not there.
+    /// A tree to adopt or verify that does not exist.
     #[error("there is no folder {}; give the published tree, which mixer keeps in update/www", .path.display())]
     NoTree {
         /// The folder.
@@ -151,7 +156,7 @@ pub enum StoreError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// `content/version` or what it links to is not what a writer leaves.
+    /// `content/version` or its target is not as a writer left it.
     #[error("the pointers {} are damaged: {reason}; publish a release again", .path.display())]
     PointersDamaged {
         /// The link or the generation's folder.
@@ -182,7 +187,7 @@ pub enum StoreError {
         source: ArchiveError,
     },
     /// A manifest is not the one its MoM names.
-    #[error("{resource} has the file hash {found} where the MoM says {expected}")]
+    #[error("{resource} has the file hash {found} where the MoM has {expected}")]
     ManifestHash {
         /// The manifest.
         resource: Box<Resource>,
@@ -191,7 +196,7 @@ pub enum StoreError {
         /// Of the bytes.
         found: FileHash,
     },
-    /// Somebody asked for it, see [`Progress`](crate::progress::Progress).
+    /// The operator asked for an end, see [`Progress`](crate::progress::Progress).
     #[error("interrupted")]
     Cancelled,
     /// The source of an artifact failed while it was stored.
@@ -204,12 +209,12 @@ pub enum StoreError {
         /// The source's own error.
         source: io::Error,
     },
-    /// A FIFO, a link, a folder or the like lies where a file belongs.
+    /// A FIFO, a link, a folder or the like is in the place of a file.
     #[error("{} cannot be used; move it away and run check --repair", .path.display())]
     NotRegular {
-        /// The place.
+        /// Where.
         path: PathBuf,
-        /// What lies there.
+        /// What was found there.
         source: NotRegular,
     },
     /// The disk or a quota is full.
@@ -272,7 +277,7 @@ impl StoreError {
         }
     }
 
-    /// What kind of trouble it is, for exit codes and retries.
+    /// The cause, for exit codes and retries.
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Locked { .. } => Fault::Locked,
@@ -307,10 +312,10 @@ impl StoreError {
     }
 }
 
-/// Whose trouble an error of any of our libraries is: what exit codes and retries depend on.
+/// The cause of an error of any of our libraries: exit codes and retries depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// The command line's, or that of a configuration file.
+    /// The command line, or a configuration file.
     Usage,
     /// What was to be read is missing or cannot be used as it is.
     Input,
@@ -318,9 +323,9 @@ pub enum Fault {
     Version,
     /// Endpoints would be harmed.
     Guard,
-    /// Another writer holds the lock; later it may work.
+    /// Another writer has the lock; a retry may succeed.
     Locked,
-    /// The store is damaged, newer, or none.
+    /// The store is damaged, of a newer layout, or not a store.
     Store,
     /// A key, a certificate or a signing command cannot be used.
     Signing,
@@ -332,8 +337,8 @@ pub enum Fault {
     NothingToDo,
     /// The system refused memory or a thread.
     Memory,
-    /// A mistake of this program.
+    /// A bug of this program.
     Internal,
-    /// Nobody's: the work was told to stop.
+    /// The work was told to stop.
     Cancelled,
 }

@@ -1,5 +1,5 @@
-//! What holds of the readers of `meta/` for every input. The fuzz targets (`tests/fuzz`) call these functions with
-//! anything, the tests below with damaged files. Each panics where its property does not hold.
+//! Properties of the readers of `meta/` for every input. The fuzz targets (`tests/fuzz`) call these functions with any
+//! bytes, the tests below with damaged files. Each panics if its property is violated.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::index::{self, Index};
 use crate::layout::LayoutVersion;
 use crate::record::{Checksum, ReleaseRecord};
 
-/// An index with `body` and the checksum of that: what is opened finds every artifact that it lists, and comes back byte
-/// for byte. `file` is written.
+/// An index with `body` and the checksum of that: what is opened finds every artifact that it lists, and comes back
+/// byte for byte. `file` is written.
 pub fn index(body: &[u8], file: &Path) {
     let release = Version::new(20).expect("a version");
     let bytes = [body, Digest::of(body).as_bytes()].concat();

@@ -17,12 +17,12 @@
 //! Numbers are little-endian. Fullfiles are nearly everything and their names are their hashes: without a name table
 //! they take half the room. Names lie one behind the other, in the order of their rows.
 //!
-//! A store may have ten million objects: an index is read by position, one to three reads for a name, and never held in
+//! A store may have ten million objects: an index is read by position, one to three reads for a name, and never kept in
 //! memory.
 //!
-//! Always true of an open [`Index`]: when it was opened its bytes had the SHA-256 of the trailer, every table lay inside
-//! the file, both were strictly sorted, and every name was an artifact's; and nothing is told of it once the file was
-//! changed. Writers never do that: they make an index under another name and rename it.
+//! Always true of an open [`Index`]: when it was opened its bytes had the SHA-256 of the trailer, every table lay
+//! inside the file, both were strictly sorted, and every name was an artifact's; and nothing is told of it once the
+//! file was changed. Writers never do that: they make an index under another name and rename it.
 
 mod build;
 mod damage;
@@ -101,8 +101,8 @@ impl Index {
         self.search(artifact, Wait::ForDisk).map_err(|failure| failed(&self.path, failure))
     }
 
-    /// As [`Index::get`], without waiting for the disk: `None` if the page cache does not have what is to be read, or the
-    /// file system cannot tell.
+    /// As [`Index::get`], without waiting for the disk: `None` if the page cache does not have what is to be read, or
+    /// the file system cannot tell.
     pub fn get_cached(&self, artifact: &Artifact) -> Option<Result<Option<ArtifactMeta>, StoreError>> {
         match self.search(artifact, Wait::Never) {
             Err(Failure::NotCached) => None,

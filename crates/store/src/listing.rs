@@ -1,4 +1,4 @@
-//! What lies directly in a folder.
+//! The entries of a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::disk::Operation;
 /// An entry of a folder.
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
-    /// Names outside UTF-8 are nobody's of ours; they come with replacement characters.
+    /// With replacement characters for what is not UTF-8: no file of a store has such a name.
     pub(crate) name: String,
     pub(crate) is_folder: bool,
 }

@@ -1,6 +1,6 @@
-//! The lock of the one writer: `flock` on `meta/lock`, held as long as the file is open.
+//! The lock of the one writer: `flock` on `meta/lock`, locked while the file is open.
 //!
-//! The kernel gives it up when the process ends, however it ends, so there is no stale lock. The text in the file is
+//! The kernel releases it when the process ends, however it ends, so there are no stale locks. The text in the file is
 //! for the error message of the next one only: a disk that is too full for it must not stop a collection.
 
 use std::fs::TryLockError;

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use clearwell_format::archive::{ArchiveError, LARGEST_MANIFEST, Misfit, Shape, Slot, read_shaped};
 use clearwell_format::{FileHash, ManifestName, Owner};
 
-/// What the archive of a manifest holds.
+/// What the archive of a manifest contains.
 pub(crate) struct ArchivedManifest {
     pub(crate) bytes: Vec<u8>,
     pub(crate) owner: Owner,

@@ -1,4 +1,4 @@
-//! How much memory this process may have: of the machine, of the control groups it is in, and of its own limits.
+//! The memory that this process may use: by the machine, its control groups and its resource limits.
 //!
 //! ```text
 //! /proc/meminfo                                   MemTotal
@@ -40,7 +40,7 @@ fn allowed_below(root: &Path) -> Option<u64> {
         Some((group, file))
     });
     let limits = groups.flat_map(|(group, (mounted, file))| {
-        // "max", and files that are not there, are no limit.
+        // "max", and files that do not exist, mean that there is no limit.
         let limit = |above: &str| read(&format!("{mounted}{above}/{file}"))?.trim().parse::<u64>().ok();
         with_ancestors(group).filter_map(limit).collect::<Vec<_>>()
     });

@@ -93,7 +93,7 @@ pub(crate) fn current(layout: &Layout) -> Result<u64, StoreError> {
     match fs::read_link(&link) {
         Ok(target) => parse_target(&target).ok_or_else(|| damaged("the link names no generation")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(damaged("it is no symbolic link")),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(damaged("it is not a symbolic link")),
         Err(error) => Err(StoreError::io(Operation::Read, &link, error)),
     }
 }
@@ -129,8 +129,8 @@ pub(crate) fn load_unverified(layout: &Layout) -> Result<PointerGeneration, Stor
     Ok(PointerGeneration::default())
 }
 
-/// The pointers that the next generation continues. Damaged ones are replaced by it, so they are no error here: what it
-/// does not name is taken from the generations that are left, and their numbers are not used twice.
+/// The pointers that the next generation continues. Damaged ones are replaced by it, so they are not an error here:
+/// what it does not name is taken from the generations that are left, and their numbers are not used twice.
 pub(crate) fn load_to_replace(layout: &Layout) -> Result<PointerGeneration, StoreError> {
     match load(layout) {
         Err(StoreError::PointersDamaged { .. }) => left(layout),
@@ -177,7 +177,7 @@ pub(crate) fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8
     Ok(files)
 }
 
-/// What is no pointer is nobody's: it is left alone and not served.
+/// Other files are left alone and not served.
 fn keep(files: &mut BTreeMap<Pointer, Arc<[u8]>>, path: &Path, request: &str) -> Result<(), StoreError> {
     let Some(Resource::Pointer(pointer)) = Resource::from_request_path(request) else { return Ok(()) };
     match regular::read(path, POINTER_LIMIT) {

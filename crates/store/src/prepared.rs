@@ -96,13 +96,13 @@ impl<'w> Prepared<'w> {
         })
     }
 
-    /// Makes it visible: the version exists from now on, in place of a staged release of that version. Pointers stay where
-    /// they are.
+    /// Makes it visible: the version exists from now on, in place of a staged release of that version. Pointers stay
+    /// where they are.
     ///
     /// # Errors
-    /// The disk's. Unless the very last sync failed, the version does not exist after an error, and the next draft
-    /// with the same fingerprint continues. Of a staged release that was being replaced the next writer makes one of the
-    /// two, whole.
+    /// A [disk error](StoreError#disk-errors) when a file cannot be moved or synced. Unless the very last sync failed,
+    /// the version does not exist after an error, and the next draft with the same fingerprint continues. Of a staged
+    /// release that was being replaced the next writer makes one of the two, whole.
     pub fn release(self) -> Result<Release, StoreError> {
         let (layout, disk, version) = (self.store.layout(), self.store.disk(), self.record.version);
         if self.released.is_some() {
@@ -171,7 +171,7 @@ fn make_visible(store: &Store, version: Version, folder: &Path) -> Result<(), St
 /// A staged release whose record is gone makes room for the draft in `folder`.
 fn replace(store: &Store, version: Version, folder: &Path) -> Result<(), StoreError> {
     let (layout, disk) = (store.layout(), store.disk());
-    // As long as the draft has its content, what is in the public tree is the other's.
+    // As long as the draft has its content, what is in the public tree is the old release's.
     if folder.join("content").exists() && layout.release_folder(version).exists() {
         disk.rename(&layout.release_folder(version), &folder.join("replaced"))?;
         disk.sync_folder(folder)?;

@@ -2,28 +2,28 @@
 //!
 //! ```text
 //! started      a phase begins, with its object where one phase runs for several
-//! advanced     so much of it is done, at most every twentieth of a second
+//! advanced     how much of it is done, at most every twentieth of a second
 //! finished     it ended well; a phase that failed has no such event
 //! ```
 //!
-//! Always true: between `started` and `finished` of a phase `done` and `bytes` never go back, from however many threads they
-//! are counted. Totals may grow while a phase runs; 0 is a total that is not known.
+//! Always true: between `started` and `finished` of a phase `done` and `bytes` never go back, from however many threads
+//! they are counted. Totals may grow while a phase runs; 0 is a total that is not known.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+mod meter;
+mod nested;
 
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
+pub use meter::{Item, Meter};
+pub use nested::{About, Merged};
 
-/// Receives events, from many threads at once.
+/// Receives events, from many threads.
 pub trait Progress: Sync {
     /// Something happened. Called often: it returns at once.
     fn event(&self, event: Event);
 
-    /// True once somebody asked for an end.
+    /// True once the operator has asked for an end.
     fn is_cancelled(&self) -> bool {
         false
     }
@@ -31,7 +31,7 @@ pub trait Progress: Sync {
     /// To be called at safe points: long work ends there.
     ///
     /// # Errors
-    /// [`StoreError::Cancelled`] once somebody asked for an end.
+    /// [`StoreError::Cancelled`] once the operator has asked for an end.
     fn go_on(&self) -> Result<(), StoreError> {
         if self.is_cancelled() { Err(StoreError::Cancelled) } else { Ok(()) }
     }
@@ -83,7 +83,7 @@ pub enum Phase {
     Pointers,
     /// Verification: an installation.
     Install,
-    /// Verification: the signature beside the MoM.
+    /// Verification: the separate signature of the MoM.
     Signature,
     /// Verification: an update.
     Update,
@@ -167,220 +167,18 @@ pub enum Event {
     },
 }
 
-/// A phase under way: counts what many threads do, and tells it in order.
-pub struct Meter<'p> {
-    progress: &'p dyn Progress,
-    phase: Phase,
-    counts: Mutex<Counts>,
-}
-
-#[derive(Clone, Copy)]
-struct Counts {
-    done: u64,
-    total: u64,
-    bytes: u64,
-    total_bytes: u64,
-    told: Instant,
-}
-
-impl<'p> Meter<'p> {
-    /// Begins a phase that does `total` things and reads `total_bytes`; 0 where that is not known.
-    pub fn begin(progress: &'p dyn Progress, phase: Phase, total: u64, total_bytes: u64) -> Self {
-        Self::begin_about(progress, phase, None, total, total_bytes)
-    }
-
-    /// Begins a phase that is about one of several objects.
-    pub fn begin_about(
-        progress: &'p dyn Progress,
-        phase: Phase,
-        object: Option<String>,
-        total: u64,
-        total_bytes: u64,
-    ) -> Self {
-        progress.event(Event::Started { phase, object, total, total_bytes });
-        let counts = Counts { done: 0, total, bytes: 0, total_bytes, told: Instant::now() };
-        Self { progress, phase, counts: Mutex::new(counts) }
-    }
-
-    /// There is more to do than was known.
-    pub fn expect(&self, things: u64, bytes: u64) {
-        let mut counts = self.counts();
-        counts.total += things;
-        counts.total_bytes += bytes;
-    }
-
-    /// So much more is done.
-    pub fn advance(&self, things: u64, bytes: u64) {
-        let mut counts = self.counts();
-        counts.done += things;
-        counts.bytes += bytes;
-        if counts.told.elapsed() >= TELL_EVERY {
-            counts.told = Instant::now();
-            let Counts { done, total, bytes, total_bytes, .. } = *counts;
-            // Told before the lock is given up: in order.
-            self.progress.event(Event::Advanced { phase: self.phase, done, total, bytes, total_bytes });
-        }
-    }
-
-    /// As [`Progress::go_on`].
-    ///
-    /// # Errors
-    /// [`StoreError::Cancelled`].
-    pub fn go_on(&self) -> Result<(), StoreError> {
-        self.progress.go_on()
-    }
-
-    /// At least so much is done.
-    pub fn reach(&self, done: u64, bytes: u64) {
-        let counts = *self.counts();
-        self.advance(done.saturating_sub(counts.done), bytes.saturating_sub(counts.bytes));
-    }
-
-    /// One thing of `size` bytes, of which more than one piece will be read.
-    pub fn item(&self, size: u64) -> Item<'_> {
-        Item { meter: self, left: size }
-    }
-
-    /// The phase ends well.
-    pub fn finish(self) {
-        let Counts { done, bytes, .. } = *self.counts();
-        self.progress.event(Event::Finished { phase: self.phase, done, bytes });
-    }
-
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Meter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Meter").field(&self.phase).finish()
-    }
-}
-
-/// One thing of a phase. It is done when it is dropped, and its bytes then count as read, all of them and no more.
-#[derive(Debug)]
-pub struct Item<'m> {
-    meter: &'m Meter<'m>,
-    left: u64,
-}
-
-impl Item<'_> {
-    /// So many bytes more of it were read.
-    pub fn read(&mut self, bytes: u64) {
-        let bytes = bytes.min(self.left);
-        self.left -= bytes;
-        self.meter.advance(0, bytes);
-    }
-}
-
-impl Drop for Item<'_> {
-    fn drop(&mut self) {
-        self.meter.advance(1, self.left);
-    }
-}
-
-/// Tells every phase that begins inside as one: their counts add up.
-#[derive(Debug)]
-pub struct Merged<'p> {
-    meter: Meter<'p>,
-    running: Mutex<BTreeMap<Phase, Part>>,
-}
-
-/// What was counted of one of the phases inside.
-#[derive(Clone, Copy, Debug, Default)]
-struct Part {
-    done: u64,
-    total: u64,
-    bytes: u64,
-    total_bytes: u64,
-}
-
-impl<'p> Merged<'p> {
-    /// Begins `phase`, in which others run.
-    pub fn begin(progress: &'p dyn Progress, phase: Phase) -> Self {
-        Self { meter: Meter::begin(progress, phase, 0, 0), running: Mutex::default() }
-    }
-
-    /// The phase ends well.
-    pub fn finish(self) {
-        self.meter.finish();
-    }
-
-    /// Counts what `phase` has done since it was last heard of.
-    fn count(&self, phase: Phase, now: Part) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = running.insert(phase, now).unwrap_or_default();
-        self.meter.expect(now.total - last.total, now.total_bytes - last.total_bytes);
-        self.meter.advance(now.done - last.done, now.bytes - last.bytes);
-    }
-}
-
-impl Progress for Merged<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.meter.progress.is_cancelled()
-    }
-
-    fn event(&self, event: Event) {
-        match event {
-            Event::Started { phase, total, total_bytes, .. } => {
-                self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&phase);
-                self.count(phase, Part { total, total_bytes, ..Part::default() });
-            }
-            Event::Advanced { phase, done, total, bytes, total_bytes } => {
-                self.count(phase, Part { done, total, bytes, total_bytes });
-            }
-            Event::Finished { phase, done, bytes } => {
-                let last = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&phase).copied();
-                let last = last.unwrap_or_default();
-                self.count(phase, Part { done, bytes, ..last });
-            }
-            Event::Warning { .. } => self.meter.progress.event(event),
-        }
-    }
-}
-
-/// Names the object of every phase that begins inside.
-pub struct About<'p> {
-    progress: &'p dyn Progress,
-    object: String,
-}
-
-impl<'p> About<'p> {
-    /// What begins is about `object`.
-    pub fn new(progress: &'p dyn Progress, object: impl fmt::Display) -> Self {
-        Self { progress, object: object.to_string() }
-    }
-}
-
-impl Progress for About<'_> {
-    fn is_cancelled(&self) -> bool {
-        self.progress.is_cancelled()
-    }
-
-    fn event(&self, event: Event) {
-        self.progress.event(match event {
-            Event::Started { phase, object: None, total, total_bytes } => {
-                Event::Started { phase, object: Some(self.object.clone()), total, total_bytes }
-            }
-            event => event,
-        });
-    }
-}
-
-/// Often enough for a bar.
-const TELL_EVERY: Duration = Duration::from_millis(50);
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::thread;
 
+    use super::meter::TELL_EVERY;
     use super::*;
 
     #[derive(Default)]
-    struct Kept(Mutex<Vec<Event>>);
+    struct Recorder(Mutex<Vec<Event>>);
 
-    impl Progress for Kept {
+    impl Progress for Recorder {
         fn event(&self, event: Event) {
             self.0.lock().unwrap().push(event);
         }
@@ -397,7 +195,7 @@ mod tests {
 
     #[test]
     fn counts_of_many_threads_never_go_back() {
-        let kept = Kept::default();
+        let kept = Recorder::default();
         let meter = Meter::begin(&kept, Phase::Scan, 400, 40_000);
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -422,7 +220,7 @@ mod tests {
 
     #[test]
     fn phases_that_are_merged_add_up() {
-        let kept = Kept::default();
+        let kept = Recorder::default();
         let merged = Merged::begin(&kept, Phase::Scan);
         for _ in 0..3 {
             let meter = Meter::begin(&merged, Phase::Scan, 2, 20);
@@ -445,7 +243,7 @@ mod tests {
 
     #[test]
     fn events_are_json_as_documented() {
-        let kept = Kept::default();
+        let kept = Recorder::default();
         let about = About::new(&kept, 20);
         let meter = Meter::begin(&about, Phase::Make, 2, 0);
         meter.counts().told -= TELL_EVERY;

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! meta/releases/30.json     one JSON object, indented by two spaces; keys are the fields of ReleaseRecord in kebab-case
-//!   "checksum": "…"         on a line of its own: the SHA-256 of the file as it would be without this key, up to the
+//!   "checksum": "…"         on a separate line: the SHA-256 of the file as it would be without this key, up to the
 //!                           closing brace
 //! ```
 //!
-//! The checksum is of bytes, not of values, so a program that does not know all keys can check it. Reading takes unknown
-//! keys at every level and writing keeps them: a newer program may have added some.
+//! The checksum is of bytes, not of values, so a program that does not know all keys can check it. Reading takes
+//! unknown keys at every level and writing keeps them: a newer program may have added some.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ const CHECKSUM: &str = "checksum";
 /// Keys of newer programs.
 pub type OtherKeys = serde_json::Map<String, serde_json::Value>;
 
-/// What is known of a release beside its artifacts.
+/// The record of a release: what is known of it apart from its artifacts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ReleaseRecord {
@@ -46,7 +46,8 @@ pub struct ReleaseRecord {
     /// What the MoM lists, in its order.
     #[serde(default)]
     pub bundles: Vec<BundleRecord>,
-    /// Number and bytes of artifacts by kind, with the kinds of [`ResourceKind::as_str`] as keys. Filled in by the store.
+    /// Number and bytes of artifacts by kind, with the kinds of [`ResourceKind::as_str`] as keys. Filled in by the
+    /// store.
     #[serde(default)]
     pub artifacts: BTreeMap<String, KindCounts>,
     /// Distinct paths that the release installs.
@@ -70,13 +71,13 @@ pub struct ReleaseRecord {
     /// Warnings and remarks.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// When pointers first named the release, in seconds since the epoch: from then on endpoints may have it. `None` for
-    /// one that is staged. Written by the store; [`Store::state`](crate::Store::state) also reads records of layouts
-    /// before 1.2, which do not say.
+    /// When pointers first named the release, in seconds since the epoch: from then on endpoints may have it. `None`
+    /// for one that is staged. Written by the store; [`Store::state`](crate::Store::state) also reads records of
+    /// layouts before 1.2, which do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<i64>,
-    /// When `version/formatstaging/latest` first named the release, in seconds since the epoch: endpoints that follow that
-    /// channel may have it. Written by the store.
+    /// When `version/formatstaging/latest` first named the release, in seconds since the epoch: endpoints that follow
+    /// that channel may have it. Written by the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<i64>,
     /// When the release was retracted, in seconds since the epoch. Its content stays until it is collected.

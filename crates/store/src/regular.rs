@@ -1,9 +1,9 @@
 //! Reading regular files only.
 //!
-//! A FIFO, a socket or a device under the name of a file would be waited for, or read without end; a symbolic link would
-//! be read from outside of the store. None of them is ever what a writer of the store left there, so none is opened for
-//! reading: the last component of a path is not followed, the opening does not wait, and what is read into memory has a
-//! bound.
+//! A FIFO, a socket or a device under the name of a file would be waited for, or read without end; a symbolic link
+//! would be read from outside of the store. None of them is ever what a writer of the store left there, so none is
+//! opened for reading: the last component of a path is not followed, the opening does not wait, and what is read into
+//! memory has a bound.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -93,7 +93,7 @@ pub fn is_refusal(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<NotRegular>())
 }
 
-/// True for the error of something that is no regular file, or is longer than it can be.
+/// True for the error of something that is not a regular file, or is longer than it can be.
 pub(crate) fn is_unfit(error: &io::Error) -> bool {
     is_refusal(error) || error.kind() == io::ErrorKind::FileTooLarge
 }

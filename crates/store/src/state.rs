@@ -1,4 +1,4 @@
-//! What a release is to endpoints.
+//! Whether endpoints have a release, or may have it.
 //!
 //! | the pointers | the record has | state |
 //! |---|---|---|
@@ -10,8 +10,9 @@
 //! Always true from layout 1.2 on: pointers leave a release only after its record says that it was published. The mark
 //! is written after the pointers moved; a writer that was interrupted in between leaves it to the next one.
 //!
-//! Records of older layouts, of other generators, and those that a repair made again do not say it. Of them counts as
-//! published what pointers can have named, see [`derived`]: an endpoint may have it, so it is never discarded.
+//! Records of older layouts, of other generators, and those that a repair made again do not say it. Their releases
+//! count as published if pointers can have named them, see [`derived`]: an endpoint may have them, so they are never
+//! discarded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
@@ -26,20 +27,20 @@ use crate::pointers::{self, PointerGeneration};
 use crate::record::ReleaseRecord;
 use crate::{LayoutVersion, Store, StoreError, Writer};
 
-/// What a release is to endpoints.
+/// Whether endpoints have a release, or may have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReleaseState {
-    /// Pointers never named it, at most that of the staging channel. Unless endpoints follow that, no endpoint has it, and
-    /// it may be published, built again or discarded.
+    /// Pointers never named it, at most that of the staging channel. Unless endpoints follow that, no endpoint has it,
+    /// and it may be published, built again or discarded.
     Staged,
     /// Pointers name it, or named it: endpoints may have it.
     Published,
-    /// It was published, and retracted: endpoints may have it, and no other hears of it.
+    /// It was published, then retracted: endpoints may have it, and no pointer names it.
     Retracted,
 }
 
 impl ReleaseState {
-    /// The state as a word.
+    /// As a word, for programs.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Staged => "staged",
@@ -50,17 +51,18 @@ impl ReleaseState {
 }
 
 impl Store {
-    /// What a release is to endpoints.
+    /// Whether endpoints have a release, or may have it.
     ///
     /// # Errors
-    /// [`StoreError::UnknownVersion`], [`StoreError::RecordDamaged`], or the disk's.
+    /// [`StoreError::UnknownVersion`], [`StoreError::RecordDamaged`], or a [disk error](StoreError#disk-errors) while
+    /// records and pointers are read.
     pub fn state(&self, version: Version) -> Result<ReleaseState, StoreError> {
         let record = self.record(version)?;
         let derived = self.derived_if_old()?;
         Ok(state(&record, &named(&pointers::load_to_replace(self.layout())?), &derived))
     }
 
-    /// What each release is to endpoints.
+    /// The state of each release.
     ///
     /// # Errors
     /// As [`Store::state`].
@@ -84,7 +86,7 @@ impl Store {
     /// A record that cannot be read counts as one of a release that endpoints may have.
     ///
     /// # Errors
-    /// The disk's.
+    /// A [disk error](StoreError#disk-errors) while records and pointers are read.
     pub fn newest_seen(&self) -> Result<Option<Version>, StoreError> {
         let generation = pointers::load_to_replace(self.layout())?;
         let named = named(&generation);
@@ -103,15 +105,15 @@ impl Store {
         Ok(None)
     }
 
-    /// Empty for a store whose records say it themselves.
+    /// Empty for a store whose records say whether a release was published.
     fn derived_if_old(&self) -> Result<BTreeSet<Version>, StoreError> {
         if self.layout_version()? >= LayoutVersion::STATES { Ok(BTreeSet::new()) } else { derived(self) }
     }
 }
 
 impl Writer {
-    /// Brings a store of an older layout to the current one: its records have checksums from now on, and say which releases
-    /// were published.
+    /// Brings a store of an older layout to the current one: its records have checksums from now on, and say which
+    /// releases were published.
     pub(crate) fn upgrade(&self) -> Result<(), StoreError> {
         if self.store().layout_version()? >= LayoutVersion::CURRENT {
             return Ok(());
@@ -163,7 +165,8 @@ fn state(record: &ReleaseRecord, named: &BTreeSet<Version>, derived: &BTreeSet<V
     }
 }
 
-/// The releases that endpoints are pointed to. `first` is read by generators only, and a channel by those who ask for it.
+/// The releases that endpoints are pointed to. `first` is read by generators only, and a channel by those who ask for
+/// it.
 fn named(generation: &PointerGeneration) -> BTreeSet<Version> {
     let texts = generation.files.keys().filter(|pointer| !matches!(pointer, Pointer::First(_) | Pointer::Staging));
     texts.filter_map(|pointer| generation.version(*pointer)).collect()

@@ -1,4 +1,7 @@
-//! Reading a store.
+//! Reading a store. Manifests are read in `store/manifests.rs`, a store is made in `store/create.rs`.
+
+mod create;
+mod manifests;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -6,13 +9,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use clearwell_format::resource::{Artifact, Pointer};
-use clearwell_format::{FileHash, FormatNumber, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
+use clearwell_format::resource::Pointer;
+use clearwell_format::{FormatNumber, Resource, Version};
 
 use crate::disk::{Disk, Operation};
 use crate::identity::FileIdentity;
 use crate::listing::list;
-use crate::manifest_archive;
 use crate::pointers::{self, PointerGeneration, PointerSet};
 use crate::prepared::Preview;
 use crate::record::Checksum;
@@ -23,7 +25,7 @@ use crate::{
 /// A store, open for reading. Cheap to clone; clones share what they have opened.
 ///
 /// Readers take no lock. Releases and pointers that a writer adds are seen at once; artifacts that it adds to a release
-/// which was looked at already are seen after [`Store::refresh`].
+/// that was read before are seen after [`Store::refresh`].
 #[derive(Clone, Debug)]
 pub struct Store {
     layout: Layout,
@@ -34,42 +36,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes an empty store in a new or empty folder.
-    ///
-    /// # Errors
-    /// [`StoreError::StoreExists`], [`StoreError::NotEmpty`], [`StoreError::StampMissing`], [`StoreError::NotAStore`] if it
-    /// is no folder, or the disk's.
-    pub fn create(root: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::create_on(root.as_ref(), Disk::default())
-    }
-
     /// Opens a store.
     ///
     /// # Errors
-    /// [`StoreError::NotAStore`], [`StoreError::LayoutTooNew`], [`StoreError::LayoutUnreadable`], or the disk's.
+    /// [`StoreError::NotAStore`], [`StoreError::LayoutTooNew`], [`StoreError::LayoutUnreadable`], or a
+    /// [disk error](StoreError#disk-errors) when the stamp cannot be read.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_on(root.as_ref(), Disk::default())
-    }
-
-    /// As [`Store::create`], on a disk that tests can make fail.
-    pub fn create_on(root: &Path, disk: Disk) -> Result<Self, StoreError> {
-        let layout = Layout::new(root);
-        if layout.stamp().exists() {
-            return Err(StoreError::StoreExists { path: root.to_owned() });
-        }
-        refuse_other_files(root)?;
-        if has_records(&layout.records()) {
-            return Err(StoreError::StampMissing { path: layout.stamp(), stamp: LayoutVersion::CURRENT.stamp() });
-        }
-        for folder in [layout.generations(), layout.records(), layout.indexes(), layout.staging()] {
-            disk.create_folder(&folder)?;
-        }
-        // Last, so that a store which was begun and not finished can be created again.
-        layout.write_stamp(&disk)?;
-        for folder in [layout.content(), root.to_owned()] {
-            disk.sync_folder(&folder)?;
-        }
-        Ok(Self::with_layout(layout, disk))
     }
 
     /// As [`Store::open`], on a disk that tests can make fail.
@@ -95,7 +68,7 @@ impl Store {
         text.and_then(LayoutVersion::parse).ok_or(StoreError::LayoutUnreadable { path })
     }
 
-    /// A store whose stamp is not looked at.
+    /// A store whose stamp is not read.
     pub(crate) fn unstamped(layout: Layout) -> Self {
         Self::with_layout(layout, Disk::default())
     }
@@ -107,7 +80,7 @@ impl Store {
     /// Becomes the writer. `command` is what another writer is told while this one lives.
     ///
     /// # Errors
-    /// [`StoreError::Locked`], or the disk's.
+    /// [`StoreError::Locked`], or a [disk error](StoreError#disk-errors) when the lock cannot be written.
     pub fn writer(&self, command: &str) -> Result<Writer, StoreError> {
         Writer::lock(self.clone(), command)
     }
@@ -116,9 +89,9 @@ impl Store {
     /// public tree. Returns whether it is gone.
     ///
     /// # Errors
-    /// [`StoreError::Locked`], or the disk's.
+    /// [`StoreError::Locked`], or a [disk error](StoreError#disk-errors) when the lock cannot be written.
     pub fn remove_unused(&self) -> Result<bool, StoreError> {
-        // Held to the end, though its file goes too: nobody adds to what is removed.
+        // Locked to the end, though the file of the lock goes too: no writer adds to what is removed.
         let _writer = self.writer("remove an unused store")?;
         let layout = &self.layout;
         let public = list(&layout.content())?.into_iter().filter(|found| found.path != layout.generations());
@@ -160,7 +133,7 @@ impl Store {
         }
     }
 
-    /// The way to its disk, for what a writer keeps in it beside releases.
+    /// Its file system, for files of a writer that are not part of releases.
     pub fn disk(&self) -> &Disk {
         &self.disk
     }
@@ -206,7 +179,8 @@ impl Store {
     /// The record of a release.
     ///
     /// # Errors
-    /// [`StoreError::UnknownVersion`], [`StoreError::RecordDamaged`], or the disk's.
+    /// [`StoreError::UnknownVersion`], [`StoreError::RecordDamaged`], or a [disk error](StoreError#disk-errors) when it
+    /// cannot be read.
     pub fn record(&self, version: Version) -> Result<ReleaseRecord, StoreError> {
         if let Some(preview) = self.previewed(version) {
             return Ok(preview.record.clone());
@@ -269,8 +243,8 @@ impl Store {
         Ok(index)
     }
 
-    /// Forgets indexes whose file was replaced since. To be called when [`Store::generation`] has changed: a writer that
-    /// adds artifacts to a release begins a new generation.
+    /// Forgets indexes whose file was replaced since. To be called when [`Store::generation`] has changed: a writer
+    /// that adds artifacts to a release begins a new generation.
     pub fn refresh(&self) {
         let mut indexes = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
         indexes.retain(|version, index| FileIdentity::at(&self.layout.index(*version)) == Some(index.identity()));
@@ -287,7 +261,7 @@ impl Store {
     /// The current pointers, all of one generation. Number 0 and empty before the first publication.
     ///
     /// # Errors
-    /// [`StoreError::PointersDamaged`], or the disk's.
+    /// [`StoreError::PointersDamaged`], or a [disk error](StoreError#disk-errors) when they cannot be read.
     pub fn pointers(&self) -> Result<PointerGeneration, StoreError> {
         match &self.pointers {
             Some(pointers) => Ok(PointerGeneration::clone(pointers)),
@@ -341,7 +315,8 @@ impl Store {
     /// The bytes of a resource, checked against the index.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchResource`], [`StoreError::ArtifactSize`], [`StoreError::ArtifactDamaged`], or the disk's.
+    /// [`StoreError::NoSuchResource`], [`StoreError::ArtifactSize`], [`StoreError::ArtifactDamaged`], or
+    /// a [disk error](StoreError#disk-errors) when the file cannot be read.
     pub fn read(&self, resource: &Resource) -> Result<Vec<u8>, StoreError> {
         if let Resource::Pointer(pointer) = resource {
             let bytes =
@@ -368,7 +343,8 @@ impl Store {
     /// The file of a resource, with the size that the index names. Its bytes are not checked.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchResource`], [`StoreError::ArtifactSize`], or the disk's.
+    /// [`StoreError::NoSuchResource`], [`StoreError::ArtifactSize`], or a [disk error](StoreError#disk-errors) when it
+    /// cannot be opened.
     pub fn open_artifact(&self, resource: &Resource) -> Result<(File, ArtifactMeta), StoreError> {
         let meta = self.lookup(resource)?.ok_or_else(|| StoreError::NoSuchResource(Box::new(resource.clone())))?;
         let size =
@@ -380,69 +356,6 @@ impl Store {
         };
         let found = file.metadata().map_err(|error| StoreError::io(Operation::Read, &path, error))?.len();
         if found == meta.size { Ok((file, meta)) } else { Err(size(found)) }
-    }
-
-    /// The MoM of a release.
-    pub fn mom(&self, version: Version) -> Result<Mom, StoreError> {
-        let (resource, bytes) = self.manifest_bytes(version, &ManifestName::Mom)?;
-        Mom::parse(&bytes).map_err(|source| StoreError::Manifest { resource: Box::new(resource), source })
-    }
-
-    /// A manifest in the folder of `version`, which for a bundle is the release in which the bundle last changed.
-    pub fn manifest(&self, version: Version, name: &ManifestName) -> Result<Manifest, StoreError> {
-        let (resource, bytes) = self.manifest_bytes(version, name)?;
-        Manifest::parse(&bytes).map_err(|source| StoreError::Manifest { resource: Box::new(resource), source })
-    }
-
-    /// The manifest that an entry of a MoM names, with the file hash that the MoM has for it.
-    ///
-    /// # Errors
-    /// Also [`StoreError::ManifestHash`].
-    pub fn bundle_manifest(&self, entry: &MomEntry) -> Result<Manifest, StoreError> {
-        let name = ManifestName::Bundle(entry.bundle.clone());
-        let (resource, bytes) = self.manifest_bytes(entry.version, &name)?;
-        let found = FileHash::of_manifest(&bytes);
-        if found != entry.hash && !self.archive_has_hash(entry, &name) {
-            return Err(StoreError::ManifestHash { resource: Box::new(resource), expected: entry.hash, found });
-        }
-        Manifest::parse(&bytes).map_err(|source| StoreError::Manifest { resource: Box::new(resource), source })
-    }
-
-    /// Clients hash a manifest with the owner and mode it has in its archive. Nearly always they are
-    /// [`clearwell_format::Owner::MANIFEST`]; the reference run by another user makes others.
-    fn archive_has_hash(&self, entry: &MomEntry, name: &ManifestName) -> bool {
-        let resource = Resource::of(entry.version, Artifact::ManifestTar(name.clone()));
-        self.read(&resource)
-            .is_ok_and(|archive| manifest_archive::hash(&archive[..], name).is_ok_and(|hash| hash == entry.hash))
-    }
-
-    /// The bytes of a manifest: the plain file, or else the member of its archive.
-    fn manifest_bytes(&self, version: Version, name: &ManifestName) -> Result<(Resource, Vec<u8>), StoreError> {
-        let plain = Resource::of(version, Artifact::Manifest(name.clone()));
-        if self.lookup(&plain)?.is_some() {
-            match self.read(&plain) {
-                // What a collection left of a version: on a full disk files go before the index that names them.
-                Err(StoreError::ArtifactSize { found: 0, .. }) if !self.has_release(version) => {}
-                other => return other.map(|bytes| (plain, bytes)),
-            }
-        }
-        let resource = Resource::of(version, Artifact::ManifestTar(name.clone()));
-        if self.lookup(&resource)?.is_none() {
-            return Err(match self.has_content(version) {
-                true => StoreError::NoSuchResource(Box::new(plain)),
-                false => StoreError::UnknownVersion { version },
-            });
-        }
-        let archive = self.read(&resource)?;
-        match manifest_archive::read(&archive, name) {
-            Ok(found) => Ok((resource, found.bytes)),
-            Err(source) => Err(StoreError::Archive { resource: Box::new(resource), source }),
-        }
-    }
-
-    /// The bytes of a manifest, whichever of its two files has them.
-    pub(crate) fn manifest_text(&self, version: Version, name: &ManifestName) -> Result<Vec<u8>, StoreError> {
-        self.manifest_bytes(version, name).map(|(_, bytes)| bytes)
     }
 
     fn pointer(&self, pointer: Pointer) -> Result<Option<Arc<[u8]>>, StoreError> {
@@ -469,31 +382,6 @@ fn records_in(folder: &Path) -> Result<Vec<Version>, StoreError> {
     }
     versions.sort_unstable();
     Ok(versions)
-}
-
-/// A new store must not mix with what is there. Its own folders may be: an earlier attempt can have been interrupted.
-fn refuse_other_files(root: &Path) -> Result<(), StoreError> {
-    let read = |source| StoreError::io(Operation::Read, root, source);
-    let entries = match fs::read_dir(root) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            return Err(StoreError::NotAStore { path: root.to_owned() });
-        }
-        other => other.map_err(read)?,
-    };
-    for entry in entries {
-        let name = entry.map_err(read)?.file_name();
-        // A file system of its own has lost+found.
-        if !["content", "meta", "lost+found"].iter().any(|own| name == *own) {
-            return Err(StoreError::NotEmpty { path: root.to_owned(), found: name.to_string_lossy().into_owned() });
-        }
-    }
-    Ok(())
-}
-
-/// Whether a store was in use: its creation ends before there is a record.
-fn has_records(folder: &Path) -> bool {
-    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Larger than the record of any release: a line for each bundle, and some for each file of a pack.

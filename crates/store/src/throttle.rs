@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Lets so many bytes through each second, and everything if there is no limit.
+/// Limits the bytes per second; without a limit it lets everything through.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     limit: Option<Limit>,

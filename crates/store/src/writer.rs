@@ -1,16 +1,15 @@
 //! The one writer: makes drafts and moves pointers.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use clearwell_format::resource::Artifact;
-use clearwell_format::{Resource, Version, pointer};
+use clearwell_format::{Version, pointer};
 
 use crate::draft::{Draft, DraftNote, Remake};
 use crate::listing::list;
 use crate::lock::Lock;
 use crate::pointers::{self, PointerGeneration, PointerSet};
-use crate::{Begun, Obstacle, ReleaseRecord, ReleaseState, Store, StoreError};
+use crate::{Begun, DiscardRefusal, ReleaseRecord, ReleaseState, Store, StoreError};
 
 /// The store, open for writing. There is one at a time, in all processes.
 #[derive(Debug)]
@@ -20,14 +19,14 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Takes the lock and puts in order what an interrupted writer left behind.
+    /// Takes the lock and completes or removes what an interrupted writer left.
     pub(crate) fn lock(store: Store, command: &str) -> Result<Self, StoreError> {
         let lock = Lock::take(store.layout(), command, store.disk())?;
         let writer = Self { store, _lock: lock };
         writer.store.with_room(|| writer.recover().and_then(|()| writer.upgrade()))?;
         // A disk that is too full for it must not stop a collection; it is done before the pointers move on.
         let _ = pointers::load(writer.store.layout()).and_then(|current| writer.mark_published(&current));
-        // Another writer may have added to a release that this store has looked at.
+        // Another writer may have added to a release that this store has read.
         writer.store.refresh();
         Ok(writer)
     }
@@ -38,20 +37,24 @@ impl Writer {
     }
 
     /// Begins the release of `version`, or continues an interrupted draft of it that was made with the same
-    /// fingerprint: of the options and inputs that decide its bytes. All other drafts are removed. A staged release of the
-    /// version stays until the new one takes its place, see [`Prepared::release`](crate::Prepared::release).
+    /// fingerprint: of the options and inputs that decide its bytes. All other drafts are removed. A staged release of
+    /// the version stays until the new one takes its place, see [`Prepared::release`](crate::Prepared::release).
     ///
     /// # Errors
     /// [`StoreError::VersionExists`], [`StoreError::NotDiscardable`] for a staged release that others were built on,
-    /// [`StoreError::StrayFolder`], or the disk's.
+    /// [`StoreError::StrayFolder`], or a [disk error](StoreError#disk-errors) when the draft cannot be written.
     pub fn draft(&mut self, version: Version, begun: impl Into<Begun>) -> Result<Draft<'_>, StoreError> {
         if self.store.has_content(version) {
-            match self.store.obstacle(version)? {
+            match self.store.discard_refusal(version)? {
                 None => {}
-                Some(obstacle @ (Obstacle::InChannel | Obstacle::BuiltOn { .. } | Obstacle::NeededBy { .. })) => {
-                    return Err(StoreError::NotDiscardable { version, obstacle });
+                Some(
+                    reason @ (DiscardRefusal::InChannel
+                    | DiscardRefusal::BuiltOn { .. }
+                    | DiscardRefusal::NeededBy { .. }),
+                ) => {
+                    return Err(StoreError::NotDiscardable { version, reason });
                 }
-                Some(Obstacle::Published | Obstacle::Retracted | Obstacle::Collected) => {
+                Some(DiscardRefusal::Published | DiscardRefusal::Retracted | DiscardRefusal::Collected) => {
                     return Err(StoreError::VersionExists { version });
                 }
             }
@@ -64,7 +67,8 @@ impl Writer {
     /// releases are removed; what an interrupted build left stays.
     ///
     /// # Errors
-    /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or the disk's.
+    /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or a [disk error](StoreError#disk-errors) when the
+    /// draft cannot be written.
     pub fn extend(&mut self, version: Version) -> Result<Draft<'_>, StoreError> {
         let index = self.store.index(version)?;
         self.remove_drafts(|name, note| name == Some(version) || note.is_some_and(|note| !note.extends))?;
@@ -74,7 +78,7 @@ impl Writer {
     /// Removes every draft.
     ///
     /// # Errors
-    /// The disk's.
+    /// A [disk error](StoreError#disk-errors) when a file cannot be removed.
     pub fn discard_drafts(&mut self) -> Result<(), StoreError> {
         self.remove_drafts(|_, _| false)
     }
@@ -83,7 +87,7 @@ impl Writer {
     /// damaged.
     ///
     /// # Errors
-    /// The disk's.
+    /// A [disk error](StoreError#disk-errors) when the generations cannot be read.
     pub fn pointers(&self) -> Result<PointerGeneration, StoreError> {
         pointers::load_to_replace(self.store.layout())
     }
@@ -93,8 +97,9 @@ impl Writer {
     /// then on, retracted or not, which their records say. Returns the new generation.
     ///
     /// # Errors
-    /// [`StoreError::PointerToNothing`] for a pointer to a version that is not released, or the disk's. After an error
-    /// the old generation is still the current one.
+    /// [`StoreError::PointerToNothing`] for a pointer to a version that is not released, or
+    /// a [disk error](StoreError#disk-errors) when the generation cannot be written. After an error the old
+    /// generation is still the current one.
     pub fn publish(&self, set: &PointerSet) -> Result<PointerGeneration, StoreError> {
         self.refuse_pointers_to_nothing(set)?;
         let current = self.pointers()?;
@@ -107,10 +112,10 @@ impl Writer {
         Ok(next)
     }
 
-    /// Replaces what is told of a release: its record. What it counts stays as it is.
+    /// Replaces the record of a release. The artifacts that it counts stay as they are.
     ///
     /// # Errors
-    /// [`StoreError::UnknownVersion`], or the disk's.
+    /// [`StoreError::UnknownVersion`], or a [disk error](StoreError#disk-errors) when the record cannot be written.
     pub fn amend(&self, record: &ReleaseRecord) -> Result<(), StoreError> {
         let (layout, disk) = (self.store.layout(), self.store.disk());
         if !self.store.has_release(record.version) {
@@ -120,29 +125,11 @@ impl Writer {
         disk.replace(&layout.record(record.version), &scratch, &record.to_json())
     }
 
-    /// Puts the bytes of the file `from` back as a released artifact that was damaged, if they are what its index says;
-    /// what is in its place moves to `meta/damaged`. False, and nothing changed, if they are other bytes.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchResource`], or the disk's.
-    pub fn restore(&self, resource: &Resource, from: &Path) -> Result<bool, StoreError> {
-        crate::check::repair::restore(&self.store, resource, from)
-    }
-
-    /// Takes the file `from` in place of a damaged artifact whose bytes cannot be made again, if what is inside it is
-    /// what its name promises. Its SHA-256 is then another, which the release's record says. False, and nothing changed,
-    /// if it is not.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchResource`], or the disk's.
-    pub fn replace(&mut self, resource: &Resource, from: &Path) -> Result<bool, StoreError> {
-        crate::check::repair::replace(self, resource, from)
-    }
-
     /// Begins to make the artifacts `lost` of a release again.
     ///
     /// # Errors
-    /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or the disk's.
+    /// [`StoreError::UnknownVersion`], [`StoreError::IndexDamaged`], or a [disk error](StoreError#disk-errors) when the
+    /// draft cannot be written.
     pub fn remake(&mut self, version: Version, lost: &BTreeSet<Artifact>) -> Result<Remake<'_>, StoreError> {
         let index = self.store.index(version)?;
         self.remove_drafts(|_, note| note.is_some_and(|note| !note.extends))?;

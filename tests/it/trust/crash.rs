@@ -18,9 +18,9 @@ use clearwell_generate::publish::{PublishOptions, publish};
 use clearwell_generate::remake::remake_packs;
 use clearwell_generate::retract::{RetractOptions, retract};
 use clearwell_store::adopt::{AdoptOptions, adopt};
-use clearwell_store::check::repair::{RepairOptions, repair};
 use clearwell_store::disk::{Disk, Operation};
 use clearwell_store::gc::{Retention, collect};
+use clearwell_store::repair::{RepairOptions, repair};
 use clearwell_store::{Fault, ReleaseState, Store, StoreError};
 use clearwell_testkit::{cut_off, flip_byte, sample_www, signer};
 

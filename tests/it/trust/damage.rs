@@ -35,7 +35,7 @@ use clearwell_generate::deltas::DeltaOptions;
 use clearwell_generate::progress::Silent;
 use clearwell_generate::remake::remake_packs;
 use clearwell_serve::{Connection, ServeConfig, ServeError, Site};
-use clearwell_store::check::repair::{How, RepairOptions, repair};
+use clearwell_store::repair::{How, RepairOptions, repair};
 use clearwell_store::{Store, StoreError};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
@@ -197,11 +197,11 @@ fn one_case(context: &str, kind: &FileCase, root: &Path, released: &[u8]) {
         let below: PathBuf = path.iter().skip(1).collect();
         Path::new("content/version").join(below)
     });
-    let is_named = report.findings.iter().any(|finding| finding.path == public.as_deref().unwrap_or(shown));
+    let is_named = report.findings.iter().any(|finding| finding.defect.path == public.as_deref().unwrap_or(shown));
     assert!(is_named, "{context}: {:#?}", report.findings);
-    for finding in report.findings.iter().filter(|finding| finding.path == shown) {
+    for finding in report.findings.iter().filter(|finding| finding.defect.path == shown) {
         let asked_for = matches!(kind.name, "MoM archive" | "manifest archive" | "zero pack" | "fullfile of a file");
-        assert!(!asked_for || finding.notice.versions.contains(&version(20)), "{context}: {:?}", finding.notice);
+        assert!(!asked_for || finding.affected.versions.contains(&version(20)), "{context}: {:?}", finding.affected);
     }
 
     let how = repair_it(&store, kind);

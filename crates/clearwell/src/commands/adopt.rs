@@ -87,7 +87,7 @@ impl Adopt {
         if !report.adopted.is_empty() {
             fresh.keep();
         }
-        let is_whole = report.problems.iter().all(|problem| problem.severity() == Severity::Note);
+        let is_whole = report.findings.iter().all(|finding| finding.severity() == Severity::Note);
         let shown = shown(&report);
         ui.result(&shown, &text(&shown))?;
         Ok(if is_whole { Exit::Done } else { Exit::Findings })
@@ -111,23 +111,23 @@ fn shown(report: &AdoptReport) -> Shown {
                 path: adopted.pointer.to_string(),
                 version: adopted.version.number(),
                 signature: match adopted.signature {
-                    SignatureState::Sound => "sound",
+                    SignatureState::Valid => "sound",
                     SignatureState::Unchecked => "unchecked",
                     SignatureState::None => "none",
                 },
             })
             .collect(),
         problems: report
-            .problems
+            .findings
             .iter()
-            .map(|problem| ShownProblem {
-                severity: match problem.severity() {
+            .map(|finding| ShownProblem {
+                severity: match finding.severity() {
                     Severity::Note => "note",
                     Severity::Artifact => "artifact",
                     Severity::Release => "release",
                 },
-                path: problem.path.clone(),
-                problem: problem.to_string(),
+                path: finding.defect.path.clone(),
+                problem: finding.to_string(),
             })
             .collect(),
     }

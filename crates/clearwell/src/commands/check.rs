@@ -8,8 +8,8 @@ use clearwell_generate::deltas::DeltaOptions;
 use clearwell_generate::progress::{Merged, Phase, Progress};
 use clearwell_generate::remake::remake_packs;
 use clearwell_sign::Trust;
-use clearwell_store::check::repair::{How, RepairOptions, RepairReport, Repaired, repair, restamp};
 use clearwell_store::check::{CheckOptions, CheckReport, Finding, Severity, check};
+use clearwell_store::repair::{How, RepairOptions, RepairReport, Repaired, repair, restamp};
 use clearwell_store::{Store, StoreError, Writer};
 use serde::Serialize;
 
@@ -183,20 +183,20 @@ impl Check {
     ) -> Result<Outcome, CliError> {
         let mut writer = store.writer("check --repair")?;
         let mut whole = self.repair_rounds(&mut writer, options, &report.findings, progress)?;
-        let mut left = whole.left(&report.findings).into_iter().map(|finding| finding.path.clone()).collect();
+        let mut left = whole.left(&report.findings).into_iter().map(|finding| finding.defect.path.clone()).collect();
         let mut hidden = report.findings.iter().any(Finding::hides_others);
         for _ in 0..MOST_ROUNDS {
             if !hidden {
                 break;
             }
-            let seen: BTreeSet<PathBuf> = report.findings.iter().map(|finding| finding.path.clone()).collect();
+            let seen: BTreeSet<PathBuf> = report.findings.iter().map(|finding| finding.defect.path.clone()).collect();
             let next = check(store, options, progress)?;
             let again = self.repair_rounds(&mut writer, options, &next.findings, progress)?;
-            left = again.left(&next.findings).into_iter().map(|finding| finding.path.clone()).collect();
-            hidden = next.findings.iter().any(|finding| finding.hides_others() && !seen.contains(&finding.path));
+            left = again.left(&next.findings).into_iter().map(|finding| finding.defect.path.clone()).collect();
+            hidden = next.findings.iter().any(|finding| finding.hides_others() && !seen.contains(&finding.defect.path));
             whole.repaired.extend(again.repaired);
             whole.aside.extend(again.aside);
-            report.findings.extend(next.findings.into_iter().filter(|finding| !seen.contains(&finding.path)));
+            report.findings.extend(next.findings.into_iter().filter(|finding| !seen.contains(&finding.defect.path)));
         }
         Ok(Outcome { report: whole, left })
     }
@@ -272,12 +272,12 @@ fn shown_finding(finding: &Finding) -> ShownFinding {
             Severity::Note => "note",
             Severity::Damage => "damage",
         },
-        kind: finding.word(),
-        path: finding.path.clone(),
-        problem: finding.problem(),
+        kind: finding.defect.kind.code(),
+        path: finding.defect.path.clone(),
+        problem: finding.defect.problem(),
         remedy: finding.remedy(),
-        versions: finding.notice.versions.iter().map(|version| version.number()).collect(),
-        bundles: finding.notice.bundles.iter().map(ToString::to_string).collect(),
+        versions: finding.affected.versions.iter().map(|version| version.number()).collect(),
+        bundles: finding.affected.bundles.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::ArgGroup;
 use clearwell_format::{FormatNumber, Version};
-use clearwell_store::gc::{Fate, GcPlan, Reason, Retention, collect, plan};
+use clearwell_store::gc::{GcPlan, Outcome, Reason, Retention, collect, plan};
 use serde::Serialize;
 
 use crate::config::StoreArgs;
@@ -107,7 +107,7 @@ impl Gc {
             let report = interruptible(ui, left, || Ok(collect(&mut writer, &retention, self.settle, ui)?))?;
             Shown { strays: report.strays, generation: Some(report.generation), ..shown(&report.plan, false) }
         };
-        if self.drop_manifests && shown.changes.iter().any(|change| change.outcome != outcome(Fate::Trimmed)) {
+        if self.drop_manifests && shown.changes.iter().any(|change| change.outcome != outcome(Outcome::Trimmed)) {
             ui.warn("endpoints on a removed release can no longer update, because swupd starts with its manifests");
         }
         ui.result(&shown, &text(&shown))?;
@@ -145,7 +145,7 @@ fn shown(plan: &GcPlan, dry_run: bool) -> Shown {
             .iter()
             .map(|change| ShownChange {
                 version: change.version.number(),
-                outcome: outcome(change.fate),
+                outcome: outcome(change.outcome),
                 artifacts: change.removed.number,
                 bytes: change.removed.bytes,
                 artifacts_left: change.left.number,
@@ -164,11 +164,11 @@ fn shown(plan: &GcPlan, dry_run: bool) -> Shown {
     }
 }
 
-const fn outcome(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Gone => "removed",
-        Fate::Remnant => "remnant",
-        Fate::Trimmed => "trimmed",
+const fn outcome(left: Outcome) -> &'static str {
+    match left {
+        Outcome::Removed => "removed",
+        Outcome::Remnant => "remnant",
+        Outcome::Trimmed => "trimmed",
     }
 }
 

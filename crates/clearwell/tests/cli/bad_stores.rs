@@ -25,7 +25,7 @@ fn a_folder_that_is_not_a_store_is_refused() {
     for command in READERS.into_iter().chain([&["publish", "10"][..]]) {
         let command: Vec<&str> = command.iter().map(|word| if *word == "store" { "other" } else { word }).collect();
         let command = if command[0] == "publish" { vec!["publish", "10", "--store", "other"] } else { command };
-        mix.run(&command).expect(7).says(&["other is not a store", "init or adopt"]);
+        mix.run(&command).expect(7).says(&["other is not a Clearwell store", "init or adopt"]);
     }
     mix.build(&["--store", "other"]).expect(7).says(&["other is not empty", "file", "give an empty or new folder"]);
     assert_eq!(fs::read_to_string(mix.path("other/file")).unwrap(), "precious");
@@ -45,7 +45,7 @@ fn a_store_without_its_stamp_is_not_created_again() {
 fn a_file_is_not_a_store() {
     let mix = Mix::new();
     mix.put("file", "precious");
-    mix.build(&["--store", "file"]).expect(7).says(&["file is not a store"]);
+    mix.build(&["--store", "file"]).expect(7).says(&["file is not a Clearwell store"]);
     assert_eq!(fs::read_to_string(mix.path("file")).unwrap(), "precious");
 }
 

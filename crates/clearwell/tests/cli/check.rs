@@ -188,5 +188,5 @@ fn a_lost_stamp_is_written_again() {
         mix.verify("10");
     }
     mix.put("empty/file", "");
-    mix.run(&["check", "--store", "empty", "--repair"]).expect(7).says(&["is not a store"]);
+    mix.run(&["check", "--store", "empty", "--repair"]).expect(7).says(&["is not a Clearwell store"]);
 }

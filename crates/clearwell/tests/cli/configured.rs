@@ -45,7 +45,7 @@ fn every_command_takes_the_store_of_the_configuration() {
         }
         // Options and the environment override it.
         let other = ["--store", "nosuch"];
-        mix.run(&[&words[..], &other].concat()).expect(7).says(&["nosuch is not a store"]);
+        mix.run(&[&words[..], &other].concat()).expect(7).says(&["nosuch is not a Clearwell store"]);
         mix.run_with("CLEARWELL_STORE", "nosuch", &words).expect(7);
         // All commands report an unreadable configuration, unless they need nothing of it.
         if words[0] != "serve" {

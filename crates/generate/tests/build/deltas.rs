@@ -13,8 +13,8 @@ use clearwell_generate::deltas::{DeltaOptions, Sources, add_deltas};
 use clearwell_generate::progress::Silent;
 use clearwell_generate::remake::remake_packs;
 use clearwell_store::Store;
-use clearwell_store::check::repair::How;
 use clearwell_store::check::{CheckOptions, check};
+use clearwell_store::repair::How;
 use proptest::prelude::*;
 
 use crate::mix::{Mix, bundle, machine_code, noise, options, pack, snapshot, text, version};

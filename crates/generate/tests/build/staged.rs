@@ -6,7 +6,7 @@ use clearwell_generate::build::{BuildError, BuildOptions, continues, unfinished}
 use clearwell_generate::guard::Rule;
 use clearwell_generate::inputs::Inputs;
 use clearwell_store::disk::Disk;
-use clearwell_store::{Begun, Obstacle, ReleaseState, Store, StoreError};
+use clearwell_store::{Begun, DiscardRefusal, ReleaseState, Store, StoreError};
 use clearwell_testkit::signer;
 
 use crate::mix::{Mix, NOW, options, snapshot, version};
@@ -100,8 +100,8 @@ fn what_others_were_built_on_stays() {
     mix.build_with(30, Some(20), &store, Some(signer()), &staged()).unwrap();
     let before = snapshot(store.root());
     let error = mix.build_with(20, Some(10), &store, Some(signer()), &staged()).unwrap_err();
-    let BuildError::Store(StoreError::NotDiscardable { obstacle, .. }) = error else { panic!("{error:?}") };
-    assert_eq!(obstacle, Obstacle::BuiltOn { by: version(30) });
+    let BuildError::Store(StoreError::NotDiscardable { reason, .. }) = error else { panic!("{error:?}") };
+    assert_eq!(reason, DiscardRefusal::BuiltOn { by: version(30) });
     assert!(before == snapshot(store.root()));
 }
 

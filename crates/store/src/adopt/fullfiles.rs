@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use clearwell_format::{BundleName, Manifest, ManifestName, Version};
+use clearwell_format::resource::Artifact;
+use clearwell_format::{BundleName, Manifest, ManifestName, Resource, Version};
 
 use super::AdoptReport;
-use super::problem::{Problem, ProblemKind};
 use crate::fan_out::{fan_out, processors};
-use crate::fullfiles::lacking;
 use crate::progress::Progress;
+use crate::verify::{Defect, DefectKind, missing};
 use crate::{Fault, Store, StoreError};
 
-/// Looks at each manifest of the tree's releases once, for the newest release that names it. A fullfile that has a problem
-/// of its own is in the tree, and reported.
+/// Checks each manifest of the tree's releases once, for the newest release that names it. A fullfile that is in the
+/// tree and damaged has a finding already.
 pub(super) fn look_for_fullfiles(
     store: &Store,
     report: &mut AdoptReport,
@@ -30,28 +30,30 @@ pub(super) fn look_for_fullfiles(
     let named: Vec<_> = named.into_iter().collect();
     let found = fan_out(&named, processors(), |((version, bundle), release)| {
         progress.go_on()?;
-        let manifest: Option<Manifest> = readable(store.manifest(*version, &ManifestName::Bundle(bundle.clone())))?;
-        Ok::<_, StoreError>(manifest.map(|manifest| lacking(store, &manifest, *release)))
+        let name = ManifestName::Bundle(bundle.clone());
+        let resource = Resource::of(*version, Artifact::Manifest(name.clone()));
+        let manifest: Option<Manifest> = readable(store.manifest(*version, &name))?;
+        Ok::<_, StoreError>(manifest.map_or_else(Vec::new, |manifest| missing(store, &manifest, &resource, *release)))
     })?;
-    let mut known: BTreeSet<PathBuf> = report.problems.iter().map(|problem| problem.path.clone()).collect();
+    let mut known: BTreeSet<PathBuf> = report.findings.iter().map(|finding| finding.defect.path.clone()).collect();
     let mut absent = BTreeSet::new();
-    for (((version, bundle), _), lacking) in named.iter().zip(found) {
-        let Some(lacking) = lacking else { continue };
-        for (fullfile, path) in lacking.fullfiles {
-            let at = PathBuf::from(fullfile.to_string());
-            if known.insert(at.clone()) {
-                report.problems.push(Problem { path: at, kind: ProblemKind::FullfileMissing { path } });
+    for (((version, _), _), missing) in named.iter().zip(found) {
+        for (resource, kind) in missing {
+            let defect = Defect::in_tree(resource, kind);
+            // Bundles share files and versions: each is reported once.
+            let is_new = match &defect.kind {
+                DefectKind::VersionMissing { version: missing, .. } => absent.insert((*version, *missing)),
+                _ => known.insert(defect.path.clone()),
+            };
+            if is_new {
+                report.findings.push(defect.into());
             }
-        }
-        for missing in lacking.versions.into_keys().filter(|missing| absent.insert((*version, *missing))) {
-            let path = PathBuf::from(format!("{version}/Manifest.{bundle}"));
-            report.problems.push(Problem { path, kind: ProblemKind::VersionMissing { version: missing } });
         }
     }
     Ok(())
 }
 
-/// Nothing for a manifest that was left out, which has a problem of its own.
+/// `None` for a manifest that was left out, which has a finding already.
 fn readable<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match read {
         Err(error) if error.fault() == Fault::Disk => Err(error),

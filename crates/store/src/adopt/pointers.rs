@@ -1,36 +1,34 @@
 //! The pointers of the tree, published once everything they may name is in the store.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clearwell_format::resource::Pointer;
-use clearwell_format::{Resource, Version, pointer};
-use clearwell_sign::{Dates, Trust};
+use clearwell_format::{Resource, Version};
 
 use super::AdoptReport;
-use super::problem::{Problem, ProblemKind};
-use crate::content::ContentProblem;
 use crate::listing::list;
 use crate::pointers::POINTER_LIMIT;
 use crate::state::is_of_another;
+use crate::verify::{Anchors, Defect, DefectKind, pointer as judge};
 use crate::{PointerSet, ReleaseRecord, ReleaseState, Store, StoreError, Writer, regular};
 
 pub(super) fn adopt(
     www: &Path,
     writer: &Writer,
-    trust: Option<&Trust>,
+    anchors: &Anchors,
     report: &mut AdoptReport,
 ) -> Result<(), StoreError> {
     let mut set = PointerSet::new();
     for pointer in present(www, report)? {
-        match read(www, pointer, trust, writer.store()) {
+        match read(www, pointer, anchors, writer.store()) {
             Ok((files, adopted)) => {
                 set.extend(files);
                 report.pointers.push(adopted);
             }
             Err(Refusal::Store(error)) => return Err(error),
-            Err(Refusal::Problem(kind)) => {
-                report.problems.push(Problem { path: PathBuf::from(pointer.to_string()), kind });
+            Err(Refusal::Defect(kind)) => {
+                report.findings.push(Defect::in_tree(Resource::Pointer(pointer), kind).into());
             }
         }
     }
@@ -42,7 +40,7 @@ pub(super) fn adopt(
     mark_published(writer)
 }
 
-/// What the tree's generator released before the newest was published, too.
+/// Releases that the tree's generator made before the newest were published, too.
 fn mark_published(writer: &Writer) -> Result<(), StoreError> {
     let store = writer.store();
     let current = store.pointers()?;
@@ -55,30 +53,30 @@ fn mark_published(writer: &Writer) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A pointer of the tree that was taken over.
+/// A pointer of the tree that was adopted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdoptedPointer {
-    /// Which.
+    /// The pointer.
     pub pointer: Pointer,
-    /// What it names.
+    /// The release that it names.
     pub version: Version,
-    /// Of the signature beside it.
+    /// Its signature.
     pub signature: SignatureState,
 }
 
-/// What is known of a signature.
+/// The signature of an adopted pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureState {
-    /// It verifies with the certificate that the caller brought.
-    Sound,
-    /// It is there, and the caller brought no certificate.
+    /// It verifies with the certificate that was given.
+    Valid,
+    /// No certificate was given to verify it with.
     Unchecked,
-    /// There is none.
+    /// The pointer is not signed.
     None,
 }
 
-/// The pointers of the tree, without their signatures: `latest_version`, then those of the formats. What else lies below
-/// `version/` is reported.
+/// The pointers of the tree, without their signatures: `latest_version`, then those of the formats. Other files below
+/// `version/` are reported.
 fn present(www: &Path, report: &mut AdoptReport) -> Result<Vec<Pointer>, StoreError> {
     let mut pointers = Vec::new();
     let mut sort = |name: String| {
@@ -90,11 +88,11 @@ fn present(www: &Path, report: &mut AdoptReport) -> Result<Vec<Pointer>, StoreEr
                     return;
                 }
                 Some(text) if is_file(&text.to_string()) => return,
-                Some(_) => ProblemKind::SignsNothing,
+                Some(_) => DefectKind::SignsNothing,
             },
-            _ => ProblemKind::Unknown,
+            _ => DefectKind::Unknown,
         };
-        report.problems.push(Problem { path: PathBuf::from(name), kind });
+        report.findings.push(Defect::at(name, kind).into());
     };
     let folder = www.join("version");
     for found in if folder.is_dir() { list(&folder)? } else { Vec::new() } {
@@ -113,53 +111,48 @@ fn present(www: &Path, report: &mut AdoptReport) -> Result<Vec<Pointer>, StoreEr
 fn read(
     www: &Path,
     pointer: Pointer,
-    trust: Option<&Trust>,
+    anchors: &Anchors,
     store: &Store,
 ) -> Result<(PointerSet, AdoptedPointer), Refusal> {
-    let bytes = regular::read(&www.join(pointer.to_string()), POINTER_LIMIT).map_err(unreadable)?;
-    let version = pointer::parse(&bytes).ok_or(ProblemKind::PointerUnreadable)?;
-    if !store.has_release(version) {
-        return Err(ProblemKind::PointerToNothing { version }.into());
-    }
+    let file = |pointer: Pointer| regular::read(&www.join(pointer.to_string()), POINTER_LIMIT);
+    let text = file(pointer).map_err(DefectKind::Unreadable)?;
+    let signature = match pointer.signature().map(file) {
+        Some(Ok(signature)) => Some(signature),
+        Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(DefectKind::Unreadable(error).into()),
+        _ => None,
+    };
+    let inspection = judge::inspect(pointer, &text, signature.as_deref(), anchors, store);
+    let Some(version) = inspection.version else {
+        return Err(inspection.text.into_iter().next().unwrap_or(DefectKind::PointerUnreadable).into());
+    };
     if let Some(current) = store.pointers()?.version(pointer).filter(|current| *current > version) {
-        return Err(ProblemKind::PointerBehind { version, current }.into());
+        return Err(DefectKind::PointerBehind { version, current }.into());
     }
     if !matches!(pointer, Pointer::First(_)) && store.state(version)? == ReleaseState::Retracted {
-        return Err(ProblemKind::PointerToRetracted { version }.into());
+        return Err(DefectKind::PointerToRetracted { version }.into());
     }
-    let mut adopted = AdoptedPointer { pointer, version, signature: SignatureState::None };
-    let mut files = PointerSet::new();
-    if let Some(name) = pointer.signature() {
-        let signature = match regular::read(&www.join(name.to_string()), POINTER_LIMIT) {
-            Ok(signature) => Some(signature),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(unreadable(error).into()),
-        };
-        if let Some(trust) = trust {
-            let signature = signature.as_ref().ok_or(ProblemKind::SignatureMissing)?;
-            trust.verify(&bytes, signature, Dates::Ignored, 0).map_err(ProblemKind::SignatureInvalid)?;
-            adopted.signature = SignatureState::Sound;
-        } else if signature.is_some() {
-            adopted.signature = SignatureState::Unchecked;
-        }
-        files.extend(signature.map(|signature| (name, signature)));
+    if let Some(defect) = inspection.signature {
+        return Err(defect.into());
     }
-    files.insert(pointer, bytes);
-    Ok((files, adopted))
+    let state = match (&signature, inspection.verified) {
+        (None, _) => SignatureState::None,
+        (Some(_), true) => SignatureState::Valid,
+        (Some(_), false) => SignatureState::Unchecked,
+    };
+    let mut files = PointerSet::from([(pointer, text)]);
+    files.extend(pointer.signature().zip(signature));
+    Ok((files, AdoptedPointer { pointer, version, signature: state }))
 }
 
-fn unreadable(error: io::Error) -> ProblemKind {
-    ContentProblem::Unreadable(error).into()
-}
-
+/// Why a pointer is not adopted.
 enum Refusal {
-    Problem(ProblemKind),
+    Defect(DefectKind),
     Store(StoreError),
 }
 
-impl From<ProblemKind> for Refusal {
-    fn from(kind: ProblemKind) -> Self {
-        Self::Problem(kind)
+impl From<DefectKind> for Refusal {
+    fn from(kind: DefectKind) -> Self {
+        Self::Defect(kind)
     }
 }
 

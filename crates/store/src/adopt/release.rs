@@ -5,17 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use clearwell_format::resource::Artifact;
-use clearwell_format::{BundleName, FileHash, Manifest, Mom, Version};
-use clearwell_sign::{Trust, TrustAnchor};
+use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, Resource, Version};
 
 use super::manifests::ManifestCheck;
-use super::problem::{Problem, ProblemKind};
-use super::{AdoptOptions, AdoptReport, Meters, source};
-use crate::content::ContentProblem;
-use crate::content::{Inspector, Rules, Sound, StoreBases, TreeBases};
+use super::{AdoptOptions, AdoptReport, Finding, Meters, source};
 use crate::fan_out::{fan_out, processors};
-use crate::progress::{Meter, Phase, Silent};
+use crate::progress::Meter;
 use crate::throttle::Throttle;
+use crate::verify::{
+    Anchors, ArtifactInspector, ContentDefect, Contents, Defect, DefectKind, Rules, StoreBases, TreeBases, Verification,
+};
 use crate::{
     ArtifactMeta, BundleRecord, Fault, OtherKeys, PutOutcome, ReleaseRecord, SourceRecord, Store, StoreError, Writer,
     prepared, regular,
@@ -26,156 +25,93 @@ pub(super) fn adopt(
     version: Version,
     writer: &mut Writer,
     options: &AdoptOptions,
+    anchors: &Anchors,
     meters: &Meters<'_>,
     report: &mut AdoptReport,
 ) -> Result<(), StoreError> {
     let known = writer.store().has_release(version).then(|| writer.store().index(version)?.to_map()).transpose()?;
-    let (files, problems) = source::artifacts(www, version)?;
-    let mut check = ReleaseCheck { version, known, files, sound: BTreeMap::new(), problems };
-    let outcome = check.run(writer.store(), options.trust.as_ref(), &meters.read)?;
+    let (files, defects) = source::artifacts(www, version)?;
+    let mut check = ReleaseCheck { version, known, files, sound: BTreeMap::new(), defects };
+    let outcome = check.run(writer.store(), anchors, &meters.read)?;
     if let Some(checked) = outcome {
         store(www, &check, checked, writer, options, &meters.store, report)?;
     } else {
         report.refused.push(version);
     }
-    check.problems.sort_by(|left, right| left.path.cmp(&right.path));
-    report.problems.append(&mut check.problems);
+    check.defects.sort_by(|left, right| left.path.cmp(&right.path));
+    report.findings.extend(check.defects.into_iter().map(Finding::from));
     Ok(())
 }
 
-/// What the content of a version amounts to, where its index or record cannot be trusted.
-pub(crate) struct Surveyed {
-    /// What clients would accept.
-    pub(crate) sound: BTreeMap<Artifact, ArtifactMeta>,
-    /// Files that they would not.
-    pub(crate) unsound: Vec<PathBuf>,
-    /// The record that the manifests tell; without counts.
-    pub(crate) record: ReleaseRecord,
-}
-
-/// Looks at the public tree of the store itself as at one that is adopted. `None` for a version without a MoM that one of
-/// `anchors` vouches for; without anchors, without a MoM.
-///
-/// # Errors
-/// The disk's.
-pub(crate) fn survey(store: &Store, version: Version, anchors: &[TrustAnchor]) -> Result<Option<Surveyed>, StoreError> {
-    let www = store.layout().content();
-    if !www.join(version.to_string()).is_dir() {
-        return Ok(None);
-    }
-    let (files, _) = source::artifacts(&www, version)?;
-    let trusts: Vec<Option<Trust>> = if anchors.is_empty() {
-        vec![None]
-    } else {
-        anchors.iter().map(|anchor| Some(anchor.clone().into())).collect()
-    };
-    for trust in trusts {
-        let mut check =
-            ReleaseCheck { version, known: None, files: files.clone(), sound: BTreeMap::new(), problems: Vec::new() };
-        let meter = Meter::begin(&Silent, Phase::Read, 0, 0);
-        let Some(checked) = check.run(store, trust.as_ref(), &meter)? else { continue };
-        let is_unsound = |artifact: &&Artifact| !check.sound.contains_key(*artifact);
-        let unsound = files.keys().filter(is_unsound).map(|artifact| files[artifact].clone()).collect();
-        let mut record = record(&www, &checked, &check);
-        record.sources.clear();
-        return Ok(Some(Surveyed { sound: check.sound, unsound, record }));
-    }
-    if store.has_release(version) || !store.has_content(version) {
-        return Ok(None);
-    }
-    survey_remnant(store, version, files).map(Some)
-}
-
-/// What is left of a version that was collected with its MoM: files that are what their names say, and manifests that
-/// MoMs of releases name. A MoM that cannot be read might name what would be taken for unsound, so all are needed.
-fn survey_remnant(store: &Store, version: Version, files: BTreeMap<Artifact, PathBuf>) -> Result<Surveyed, StoreError> {
-    let moms: Vec<Mom> =
-        store.releases()?.into_iter().map(|release| store.mom(release)).collect::<Result<_, StoreError>>()?;
-    let named: Vec<_> = moms.iter().flat_map(Mom::bundles).filter(|entry| entry.version == version).collect();
-    let mut manifests = ManifestCheck::new(version, &files);
-    for entry in named {
-        manifests.bundle(entry);
-    }
-    let mut sound = manifests.sound;
-    let bases = TreeBases { version, files: &files, store: StoreBases::new(store) };
-    let (throttle, large) = (Throttle::default(), Mutex::new(()));
-    let meter = Meter::begin(&Silent, Phase::Read, 0, 0);
-    let rules = Rules::new(version, &bases);
-    let (throttle, large, meter) = (&throttle, &large, &meter);
-    let inspector = Inspector { version, format: None, bases: &bases, rules: &rules, throttle, large, meter };
-    for (artifact, path) in &files {
-        let tells_itself = matches!(
-            artifact,
-            Artifact::Fullfile(_) | Artifact::Pack { .. } | Artifact::Delta(_) | Artifact::DeltaManifest { .. }
-        );
-        if let Some(found) = tells_itself.then(|| inspector.check(artifact, path).ok()).flatten() {
-            sound.insert(artifact.clone(), found.meta);
-        }
-    }
-    let unsound = files.iter().filter(|(artifact, _)| !sound.contains_key(artifact));
-    let unsound = unsound.map(|(_, path)| path.clone()).collect();
-    let format =
-        moms.first().map_or(clearwell_format::FormatNumber::new(30).expect("not zero"), |mom| mom.header.format);
-    Ok(Surveyed { sound, unsound, record: ReleaseRecord::new(version, format, 0) })
-}
-
-struct ReleaseCheck {
-    version: Version,
+/// The files of a version while they are checked.
+pub(super) struct ReleaseCheck {
+    pub(super) version: Version,
     /// The index of the store, if the release is in it already.
-    known: Option<BTreeMap<Artifact, ArtifactMeta>>,
-    files: BTreeMap<Artifact, PathBuf>,
+    pub(super) known: Option<BTreeMap<Artifact, ArtifactMeta>>,
+    pub(super) files: BTreeMap<Artifact, PathBuf>,
     /// What may be stored.
-    sound: BTreeMap<Artifact, ArtifactMeta>,
-    problems: Vec<Problem>,
+    pub(super) sound: BTreeMap<Artifact, ArtifactMeta>,
+    pub(super) defects: Vec<Defect>,
 }
 
 /// The manifests of a version that can be adopted.
-struct Checked {
+pub(super) struct Checked {
     mom: Mom,
     full: Option<Manifest>,
 }
 
 impl ReleaseCheck {
-    fn run(&mut self, store: &Store, trust: Option<&Trust>, meter: &Meter<'_>) -> Result<Option<Checked>, StoreError> {
+    pub(super) fn run(
+        &mut self,
+        store: &Store,
+        anchors: &Anchors,
+        meter: &Meter<'_>,
+    ) -> Result<Option<Checked>, StoreError> {
         let files = self.files.clone();
         let mut manifests = ManifestCheck::new(self.version, &files);
-        let mom = manifests.mom(trust);
+        let mom = manifests.mom(anchors);
         let (mut bundles, mut full) = (BTreeMap::new(), None);
         if let Some(mom) = &mom {
             for entry in mom.bundles().filter(|entry| entry.version == self.version) {
-                bundles.extend(manifests.bundle(entry).map(|manifest| (entry.bundle.clone(), manifest)));
+                bundles.extend(manifests.bundle(entry, self.version).map(|manifest| (entry.bundle.clone(), manifest)));
             }
             full = manifests.full();
             manifests.leave_out_others(mom);
         }
-        let ManifestCheck { sound, problems, .. } = manifests;
-        self.problems.extend(problems);
+        let ManifestCheck { sound, defects, .. } = manifests;
+        self.defects.extend(defects);
         let Some(mom) = mom else { return Ok(None) };
         self.sound = sound;
-        self.look_for_older_manifests(store, &mom)?;
+        self.check_older_manifests(store, &mom)?;
         let staged = self.check_content(store, &mom, &bundles, full.as_ref(), meter)?;
-        self.look_into_zero_packs(&bundles, &staged);
+        self.check_zero_packs(&bundles, &staged);
         self.compare_with_store();
         Ok(Some(Checked { mom, full }))
     }
 
     /// Bundles that did not change have their manifest in the release where they last did.
-    fn look_for_older_manifests(&mut self, store: &Store, mom: &Mom) -> Result<(), StoreError> {
+    fn check_older_manifests(&mut self, store: &Store, mom: &Mom) -> Result<(), StoreError> {
         let version = self.version;
         for entry in mom.bundles().filter(|entry| entry.version != version) {
             match store.bundle_manifest(entry) {
                 Ok(_) | Err(StoreError::Manifest { .. }) => {}
                 Err(error) if error.fault() == Fault::Disk => return Err(error),
                 Err(StoreError::ManifestHash { expected, found, .. }) => {
-                    self.problem("Manifest.MoM", ProblemKind::ManifestHash { expected, found });
+                    self.defect(
+                        Artifact::Manifest(ManifestName::Mom),
+                        DefectKind::ManifestHash { by: version, expected, found },
+                    );
                 }
-                Err(_) => self.problem("Manifest.MoM", ProblemKind::ManifestMissing { bundle: entry.bundle.clone() }),
+                Err(_) => {
+                    let missing = DefectKind::ManifestMissing { by: version, bundle: entry.bundle.clone() };
+                    self.defect(Artifact::Manifest(ManifestName::Mom), missing);
+                }
             }
         }
         Ok(())
     }
 
-    /// Everything but manifests, on all processors. Returns what each pack holds whole.
+    /// Everything but manifests, on all processors. Returns the objects that each pack contains whole.
     fn check_content(
         &mut self,
         store: &Store,
@@ -184,9 +120,7 @@ impl ReleaseCheck {
         full: Option<&Manifest>,
         meter: &Meter<'_>,
     ) -> Result<BTreeMap<Artifact, BTreeSet<FileHash>>, StoreError> {
-        let is_manifest = |artifact: &Artifact| {
-            matches!(artifact, Artifact::Manifest(_) | Artifact::ManifestTar(_) | Artifact::MomSignature)
-        };
+        let is_manifest = |artifact: &Artifact| Verification::of(artifact) == Verification::Manifests;
         let content: Vec<_> = self.files.iter().filter(|(artifact, _)| !is_manifest(artifact)).collect();
         let bases = TreeBases { version: self.version, files: &self.files, store: StoreBases::new(store) };
         let (throttle, large) = (Throttle::default(), Mutex::new(()));
@@ -194,16 +128,16 @@ impl ReleaseCheck {
         let version = self.version;
         let rules = Rules::of(version, bundles, full);
         let (throttle, large) = (&throttle, &large);
-        let inspector = Inspector { version, format, bases: &bases, rules: &rules, throttle, large, meter };
+        let inspector = ArtifactInspector { version, format, bases: &bases, rules: &rules, throttle, large, meter };
         let results = fan_out(&content, processors(), |(artifact, path)| {
             meter.go_on()?;
             let result = match self.known.as_ref().and_then(|known| known.get(artifact)) {
-                // What the store has was checked when it came.
+                // The store has it: it was checked when it was adopted.
                 Some(_) => regular::open(path)
                     .and_then(prepared::measure)
-                    .map_err(ContentProblem::Unreadable)
+                    .map_err(ContentDefect::Unreadable)
                     .inspect(|meta| meter.advance(1, meta.size))
-                    .map(|meta| Sound { meta, staged: BTreeSet::new(), unapplied: 0 }),
+                    .map(|meta| Contents { meta, staged: BTreeSet::new(), unapplied: 0 }),
                 None => inspector.check(artifact, path),
             };
             Ok::<_, StoreError>(((*artifact).clone(), result))
@@ -215,13 +149,13 @@ impl ReleaseCheck {
                     self.sound.insert(artifact.clone(), sound.meta);
                     staged.insert(artifact, sound.staged);
                 }
-                Err(content) => self.problem(&artifact.to_string(), content.into()),
+                Err(content) => self.defect(artifact, content.into()),
             }
         }
         Ok(staged)
     }
 
-    fn look_into_zero_packs(
+    fn check_zero_packs(
         &mut self,
         bundles: &BTreeMap<BundleName, Manifest>,
         staged: &BTreeMap<Artifact, BTreeSet<FileHash>>,
@@ -235,7 +169,7 @@ impl ReleaseCheck {
                 let needed: BTreeSet<_> = manifest.present().map(|entry| entry.hash()).collect();
                 let missing = needed.difference(staged).count();
                 if missing > 0 {
-                    self.problem(&pack.to_string(), ProblemKind::PackIncomplete { missing });
+                    self.defect(pack, DefectKind::PackIncomplete { missing });
                 }
             }
         }
@@ -248,12 +182,12 @@ impl ReleaseCheck {
         let different: Vec<_> = self.sound.iter().filter(differs).map(|(artifact, _)| artifact.clone()).collect();
         for artifact in different {
             self.sound.remove(&artifact);
-            self.problem(&artifact.to_string(), ProblemKind::DiffersFromStore);
+            self.defect(artifact, DefectKind::DiffersFromStore);
         }
     }
 
-    fn problem(&mut self, name: &str, kind: ProblemKind) {
-        self.problems.push(Problem { path: Path::new(&self.version.to_string()).join(name), kind });
+    fn defect(&mut self, artifact: Artifact, kind: DefectKind) {
+        self.defects.push(Defect::in_tree(Resource::of(self.version, artifact), kind));
     }
 }
 
@@ -296,7 +230,7 @@ fn store(
     Ok(())
 }
 
-fn record(www: &Path, checked: &Checked, check: &ReleaseCheck) -> ReleaseRecord {
+pub(super) fn record(www: &Path, checked: &Checked, check: &ReleaseCheck) -> ReleaseRecord {
     let header = &checked.mom.header;
     let mut record = ReleaseRecord::new(check.version, header.format, header.timestamp);
     record.previous = header.previous;

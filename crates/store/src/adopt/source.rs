@@ -1,4 +1,4 @@
-//! What lies in the tree.
+//! The files of the tree.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
 
-use super::problem::{Problem, ProblemKind};
 use crate::listing::list;
+use crate::verify::{Defect, DefectKind};
 use crate::{Counts, StoreError};
 
 /// The versions that have a folder, ascending. Links to folders are followed: old releases may lie on another disk.
@@ -25,9 +25,9 @@ pub(super) fn versions(www: &Path) -> Result<Vec<Version>, StoreError> {
     Ok(versions)
 }
 
-/// What lies beside the versions and the pointers. mixer makes a folder `0`, which is empty (content layout §1); a store has
-/// `.pointers`, which `version` leads to.
-pub(super) fn strays(www: &Path) -> Result<Vec<Problem>, StoreError> {
+/// Files that are neither of a version nor pointers. mixer makes a folder `0`, which is empty (content layout §1); a
+/// store has `.pointers`, which `version` leads to.
+pub(super) fn strays(www: &Path) -> Result<Vec<Defect>, StoreError> {
     let mut strays = Vec::new();
     for found in list(www)? {
         let is_known = match found.name.as_str() {
@@ -37,22 +37,22 @@ pub(super) fn strays(www: &Path) -> Result<Vec<Problem>, StoreError> {
             name => name.parse::<Version>().is_ok(),
         };
         if !is_known {
-            strays.push(Problem { path: PathBuf::from(found.name), kind: ProblemKind::Unknown });
+            strays.push(Defect::at(found.name, DefectKind::Unknown));
         }
     }
     Ok(strays)
 }
 
-/// The files of one version: those of the protocol, and as problems the others.
+/// The files of one version: those of the protocol, and as defects the others.
 pub(super) fn artifacts(
     www: &Path,
     version: Version,
-) -> Result<(BTreeMap<Artifact, PathBuf>, Vec<Problem>), StoreError> {
+) -> Result<(BTreeMap<Artifact, PathBuf>, Vec<Defect>), StoreError> {
     let folder = PathBuf::from(version.to_string());
-    let (mut artifacts, mut problems) = (BTreeMap::new(), Vec::new());
+    let (mut artifacts, mut defects) = (BTreeMap::new(), Vec::new());
     let mut sort = |name: &str, path: &Path| match Artifact::from_path(name) {
         Some(artifact) if is_regular(path) => drop(artifacts.insert(artifact, path.to_owned())),
-        _ => problems.push(Problem { path: folder.join(name), kind: ProblemKind::Unknown }),
+        _ => defects.push(Defect::at(folder.join(name), DefectKind::Unknown)),
     };
     for found in list(&www.join(&folder))? {
         // A delta folder is there in every version, mostly empty.
@@ -64,10 +64,10 @@ pub(super) fn artifacts(
             sort(&found.name, &found.path);
         }
     }
-    Ok((artifacts, problems))
+    Ok((artifacts, defects))
 }
 
-/// Number and bytes of files; of those that are gone by now none.
+/// Number and bytes of files. One that is gone meanwhile counts with 0 bytes.
 pub(super) fn measure(files: &BTreeMap<Artifact, PathBuf>) -> Counts {
     let bytes = files.values().map(|path| fs::symlink_metadata(path).map_or(0, |found| found.len())).sum();
     Counts { number: files.len() as u64, bytes }

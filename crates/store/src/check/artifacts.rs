@@ -6,13 +6,13 @@ use std::path::Path;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{Resource, Version};
 
-use super::{Finding, FindingKind, Run};
-use crate::content::{Inspector, Rules, StoreBases};
+use super::Run;
 use crate::fan_out::fan_out;
 use crate::progress::{Meter, Phase};
+use crate::verify::{ArtifactInspector, Defect, DefectKind, Rules, StoreBases, against_index};
 use crate::{ArtifactMeta, Digest, Index, StoreError};
 
-/// Artifacts that one thread looks at together.
+/// Artifacts that one thread checks together.
 struct Block {
     number: usize,
     artifacts: Vec<(Artifact, ArtifactMeta)>,
@@ -21,7 +21,7 @@ struct Block {
 /// What was found in a block.
 #[derive(Default)]
 struct CheckedBlock {
-    findings: Vec<Finding>,
+    defects: Vec<Defect>,
     artifacts: u64,
     bytes: u64,
     resumed: u64,
@@ -45,7 +45,7 @@ impl Run<'_> {
                         return checked;
                     } else if let Err(error) = checked {
                         let path = self.store.layout().index(version);
-                        self.find(Finding::at(&path, self.store.layout(), error.into()));
+                        self.find(Defect::of_file(&path, self.store.layout(), error.into()));
                     }
                 }
             }
@@ -57,7 +57,7 @@ impl Run<'_> {
     }
 
     /// # Errors
-    /// What is wrong with the index.
+    /// [`StoreError::Cancelled`], and [`StoreError::IndexDamaged`] if the index cannot be read.
     fn version(
         &mut self,
         version: Version,
@@ -69,19 +69,24 @@ impl Run<'_> {
         let format = self.store.record(version).ok().map(|record| record.format);
         let rules = Rules::new(version, bases);
         let (throttle, large) = (&self.throttle, &self.large);
-        let inspector = Inspector { version, format, bases, rules: &rules, throttle, large, meter };
+        let inspector = ArtifactInspector { version, format, bases, rules: &rules, throttle, large, meter };
         let results = fan_out(&blocks, self.options.jobs, |block| self.block(&inspector, block, index.digest()))?;
         for checked in results {
             self.report.artifacts += checked.artifacts;
             self.report.bytes += checked.bytes;
             self.report.resumed += checked.resumed;
             self.report.unapplied += checked.unapplied;
-            self.report.findings.extend(checked.findings);
+            checked.defects.into_iter().for_each(|defect| self.find(defect));
         }
         Ok(())
     }
 
-    fn block(&self, inspector: &Inspector<'_>, block: &Block, index: Digest) -> Result<CheckedBlock, StoreError> {
+    fn block(
+        &self,
+        inspector: &ArtifactInspector<'_>,
+        block: &Block,
+        index: Digest,
+    ) -> Result<CheckedBlock, StoreError> {
         let version = inspector.version;
         let mut checked = CheckedBlock::default();
         if self.journal.has(version, index, block.number) {
@@ -93,67 +98,57 @@ impl Run<'_> {
             self.progress.go_on()?;
             match self.artifact(inspector, artifact, *meta) {
                 Ok(unapplied) => checked.unapplied += unapplied,
-                Err(kind) => checked.findings.push(Finding::of(Resource::of(version, artifact.clone()), kind)),
+                Err(kind) => checked.defects.push(Defect::in_store(Resource::of(version, artifact.clone()), kind)),
             }
             checked.artifacts += 1;
             checked.bytes += meta.size;
         }
-        if checked.findings.is_empty() {
+        if checked.defects.is_empty() {
             self.journal.note(version, index, block.number);
         }
         Ok(checked)
     }
 
-    /// The number of deltas in it that have no base, or what is wrong.
+    /// The number of deltas in it whose base the store does not have, or what is wrong.
     fn artifact(
         &self,
-        inspector: &Inspector<'_>,
+        inspector: &ArtifactInspector<'_>,
         artifact: &Artifact,
         expected: ArtifactMeta,
-    ) -> Result<u64, FindingKind> {
+    ) -> Result<u64, DefectKind> {
         let resource = Resource::of(inspector.version, artifact.clone());
         let path = self.store.path(&resource);
         if let Some(verdict) = self.without_reading(&resource, &path, expected.size) {
             inspector.meter.advance(1, expected.size);
             return verdict;
         }
-        let (meta, inside) = if self.options.contents {
-            let looked = inspector.look(artifact, &path);
-            (looked.meta, looked.inside.map(|sound| sound.unapplied))
-        } else {
-            (Some(inspector.measure(&path, expected.size).map_err(FindingKind::Unreadable)?), Ok(0))
-        };
-        match (meta, inside) {
-            (Some(meta), _) if meta.sha256 != expected.sha256 => {
-                Err(FindingKind::Digest { expected: expected.sha256, found: meta.sha256 })
-            }
-            (_, Err(crate::content::ContentProblem::Unreadable(error))) => Err(FindingKind::Unreadable(error)),
-            (_, Err(problem)) => Err(FindingKind::Content(problem)),
-            (_, Ok(unapplied)) => Ok(unapplied),
+        if !self.options.contents {
+            let found = inspector.measure(&path, expected.size).map_err(DefectKind::Unreadable)?;
+            return against_index(expected, found).map(|()| 0);
         }
+        let inspection = inspector.inspect(artifact, &path);
+        // Bytes that are not those that were stored explain whatever is wrong inside.
+        inspection.meta.map_or(Ok(()), |found| against_index(expected, found))?;
+        Ok(inspection.contents?.unapplied)
     }
 
     /// The verdict where the bytes need not be read.
-    fn without_reading(&self, resource: &Resource, path: &Path, size: u64) -> Option<Result<u64, FindingKind>> {
+    fn without_reading(&self, resource: &Resource, path: &Path, size: u64) -> Option<Result<u64, DefectKind>> {
         match std::fs::symlink_metadata(path) {
-            Ok(found) if !found.is_file() => Some(Err(unreadable("it is not a file"))),
-            Ok(found) if found.len() != size => Some(Err(FindingKind::Size { expected: size, found: found.len() })),
+            Ok(found) if !found.is_file() => Some(Err(DefectKind::Unreadable(io::Error::other("it is not a file")))),
+            Ok(found) if found.len() != size => Some(Err(DefectKind::Size { expected: size, found: found.len() })),
             Ok(_) => None,
             Err(error) if is_absent(&error) && self.was_collected(resource) => Some(Ok(0)),
-            Err(error) if is_absent(&error) => Some(Err(FindingKind::Missing)),
-            Err(error) => Some(Err(FindingKind::Unreadable(error))),
+            Err(error) if is_absent(&error) => Some(Err(DefectKind::Missing)),
+            Err(error) => Some(Err(DefectKind::Unreadable(error))),
         }
     }
 
-    /// True if the index of now no longer names it: a collection went by.
+    /// True if the current index does not name it: a collection has run meanwhile.
     fn was_collected(&self, resource: &Resource) -> bool {
         self.store.refresh();
         matches!(self.store.lookup(resource), Ok(None))
     }
-}
-
-fn unreadable(reason: &'static str) -> FindingKind {
-    FindingKind::Unreadable(io::Error::other(reason))
 }
 
 fn is_absent(error: &io::Error) -> bool {

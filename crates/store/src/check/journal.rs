@@ -1,12 +1,12 @@
-//! How far a check came: blocks of artifacts that were found sound.
+//! The progress of a check: blocks of artifacts that were found sound.
 //!
 //! ```text
-//! meta/check     clearwell-check 1 contents        or "bytes", where files were not looked into
+//! meta/check     clearwell-check 1 contents        or "bytes" for a check without the contents
 //!                30 <SHA-256 of index 30> 0         version, index, number of the block
 //! ```
 //!
-//! Appended line by line, and removed at the end of a check. A line that was cut off counts for nothing. A check works
-//! without a journal too: on a store that it may not write to, or beside another check.
+//! Appended line by line, and removed at the end of a check. A line that was cut off is ignored. A check works
+//! without a journal too: on a store that it may not write to, and while another check runs.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -35,7 +35,7 @@ impl<'s> Journal<'s> {
         let is_text = file.file().take(LIMIT).read_to_string(&mut text).is_ok();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let mut lines = whole.lines();
-        // What was looked into is more than what was only compared.
+        // A check of the contents has compared the bytes too.
         let counts = lines.next().is_some_and(|line| line == head || line == "clearwell-check 1 contents");
         if options.resume && is_text && counts {
             journal.done = lines.map(str::to_owned).collect();

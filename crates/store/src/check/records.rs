@@ -2,8 +2,9 @@
 
 use clearwell_format::{Mom, Version};
 
-use super::{Finding, FindingKind, Run};
+use super::Run;
 use crate::listing::list;
+use crate::verify::{Defect, DefectKind};
 use crate::{Index, StoreError};
 
 impl Run<'_> {
@@ -16,17 +17,17 @@ impl Run<'_> {
                     let (recorded, indexed) = (record.total().number, index.len());
                     // An extension writes its index before its record.
                     if recorded != indexed && !layout.draft(version).exists() {
-                        self.find(Finding::at(&path, layout, FindingKind::RecordCounts { recorded, indexed }));
+                        self.find(Defect::of_file(&path, layout, DefectKind::RecordCounts { recorded, indexed }));
                     }
                 }
                 (Err(StoreError::UnknownVersion { .. }), _) | (Ok(_), Err(_)) => {}
-                (Err(error), _) => self.find(Finding::at(&path, layout, error.into())),
+                (Err(error), _) => self.find(Defect::of_file(&path, layout, error.into())),
             }
         }
         self.lost_records()
     }
 
-    /// The record of a release against its MoM: what the one says that the other does not.
+    /// The record of a release against its MoM.
     pub(super) fn compare_record(&mut self, version: Version, mom: &Mom) {
         let Ok(record) = self.store.record(version) else { return };
         let of_mom = record.clone().with_mom(mom);
@@ -39,11 +40,11 @@ impl Run<'_> {
         ];
         let layout = self.store.layout();
         for (field, _) in fields.into_iter().filter(|(_, differs)| *differs) {
-            self.find(Finding::at(&layout.record(version), layout, FindingKind::RecordDiffers { field }));
+            self.find(Defect::of_file(&layout.record(version), layout, DefectKind::RecordDiffers { field }));
         }
     }
 
-    /// Versions with content and a sound index that nothing in staging explains: somebody removed the record.
+    /// Versions with content and a sound index, and neither a record nor a draft: the record was removed.
     fn lost_records(&mut self) -> Result<(), StoreError> {
         let layout = self.store.layout();
         for found in list(&layout.indexes())? {
@@ -52,10 +53,10 @@ impl Run<'_> {
             if is_known() || !layout.release_folder(version).is_dir() {
                 continue;
             }
-            // A release that became visible since the first look is no finding.
+            // A release that has become visible meanwhile is not a finding.
             if Index::open(&found.path, version).is_ok() && !is_known() {
-                let kind = FindingKind::RecordMissing { version };
-                self.find(Finding::at(&layout.record(version), layout, kind));
+                let kind = DefectKind::RecordMissing { version };
+                self.find(Defect::of_file(&layout.record(version), layout, kind));
             }
         }
         Ok(())

@@ -25,7 +25,7 @@ impl From<&str> for Begun {
 }
 
 impl Store {
-    /// What the draft of a version was begun with; `None` if there is no draft. Another writer may be at work on it.
+    /// What the draft of a version was begun with; `None` if there is no draft. Another writer may be working on it.
     pub fn begun(&self, version: Version) -> Option<Begun> {
         let DraftNote { fingerprint, timestamp, extends, .. } = DraftNote::read(&self.layout().draft(version))?;
         (!extends).then_some(Begun { fingerprint, timestamp })
@@ -63,13 +63,13 @@ impl DraftNote {
         folder.parse() == Ok(self.version)
     }
 
-    /// True if a draft with the other note may be continued as one with this: manifests are made anew, and nothing else
-    /// holds the timestamp.
+    /// True if a draft with the other note may be continued as one with this: manifests are made again, and nothing
+    /// else contains the timestamp.
     pub(crate) fn continues(&self, other: &Self) -> bool {
         *self == Self { timestamp: self.timestamp, ..other.clone() }
     }
 
-    /// `None` if there is no note or it was cut off: then the draft has nothing worth continuing.
+    /// `None` if there is no note or it was cut off: such a draft is not continued.
     pub(crate) fn read(folder: &Path) -> Option<Self> {
         serde_json::from_slice(&regular::read(&folder.join("draft.json"), NOTE_LIMIT).ok()?).ok()
     }

@@ -6,7 +6,7 @@ use super::Draft;
 use crate::{Store, StoreError, prepared};
 
 impl Draft<'_> {
-    /// Takes back a folder that was moved into the public tree while its record was not written: no reader has seen it,
+    /// Moves a folder back that was moved into the public tree and whose record was not written: no reader has seen it,
     /// and the next run may make the version with other options.
     pub(crate) fn recover(store: &Store, version: Version) -> Result<(), StoreError> {
         let (layout, disk) = (store.layout(), store.disk());

@@ -1,4 +1,4 @@
-//! Artifacts of a release that are made once more, beside it.
+//! Artifacts of a release that are made again, in a separate folder.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use crate::{Index, Store, StoreError};
 /// Where artifacts of a release are made again.
 ///
 /// It takes what a [`Draft`] takes, but can only be dropped: no release can be made of it, because
-/// [`Draft::prepare`] takes a draft by value. What it holds goes back into the release by
+/// [`Draft::prepare`] takes a draft by value. What it contains goes back into the release by
 /// [`Writer::restore`](crate::Writer::restore) and [`Writer::replace`](crate::Writer::replace), which compare it with
 /// what was lost, and away by [`Writer::discard_drafts`](crate::Writer::discard_drafts).
 #[derive(Debug)]

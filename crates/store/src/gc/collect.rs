@@ -1,17 +1,17 @@
-//! Doing it, in steps that a crash may separate.
+//! A collection, in steps that a crash may separate.
 //!
 //! ```text
 //! 1  first pointers move
-//! 2  meta/releases/20.json -> meta/remnants/20.json     for each release that goes: it is no release from here on
+//! 2  meta/releases/20.json -> meta/remnants/20.json     for each release that goes: from here on it is not one
 //! 3  meta/index/20 is replaced by one of what is left   readers that look find nothing else
 //! 4  a new generation of the same pointers              readers look
 //! 5  a moment of waiting, then files are removed        no index names them
-//! 6  of what is gone: folder, index and record          the record last, as long as it is there this goes on
+//! 6  of what is gone: folder, index and record          the record last: while it is there, a collection continues
 //! 7  records that count other files than their index    a collection was stopped in step 3
 //! ```
 //!
-//! Steps 1 to 4 write, if little. On a full disk what only saves time goes first. Where that is not enough, step 5 comes
-//! early for versions that are no releases any more; their indexes name files that are gone until step 3 is done, by this
+//! Steps 1 to 4 write a little. On a full disk the cache is removed first. Where that is not enough, step 5 comes early
+//! for versions that are not releases any more; their indexes name files that are gone until step 3 is done, by this
 //! collection or the next.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
 
-use super::plan::{Change, Fate, GcPlan, plan};
+use super::plan::{Change, GcPlan, Outcome, plan};
 use super::retention::Retention;
 use crate::listing::list;
 use crate::progress::{Meter, Phase, Progress};
@@ -30,7 +30,7 @@ use crate::{ArtifactMeta, Index, StoreError, Writer, index, pointers};
 /// What a collection did.
 #[derive(Debug)]
 pub struct GcReport {
-    /// What was planned, and done.
+    /// The plan, which was carried out.
     pub plan: GcPlan,
     /// Files that an interrupted collection had left.
     pub strays: u64,
@@ -38,11 +38,13 @@ pub struct GcReport {
     pub generation: u64,
 }
 
-/// Plans and does it. `settle` is how long readers have to notice that something goes, before it does: a server looks
-/// once a second. Drafts of interrupted builds go too.
+/// Plans a collection and carries it out. `settle` is the time between the last switch of indexes and the first
+/// removal, in which readers notice the switch: a server looks once per second. Drafts of interrupted builds are
+/// removed too.
 ///
 /// # Errors
-/// As [`plan()`], [`StoreError::Cancelled`], and the disk's. What was not done yet is done by the next collection.
+/// Those of [`plan()`], [`StoreError::Cancelled`], or a [disk error](StoreError#disk-errors) when a file cannot be
+/// written or removed. The next collection does what is left.
 pub fn collect(
     writer: &mut Writer,
     retention: &Retention,
@@ -91,7 +93,8 @@ impl Collection<'_> {
         self.changes().map(|change| Ok((change.version, self.writer.store().index(change.version)?))).collect()
     }
 
-    /// Does a step that writes, on a full disk after files of versions that are no releases any more were removed.
+    /// Runs a step that writes. On a full disk it runs after files of versions that are not releases any more were
+    /// removed.
     fn with_room(
         &self,
         before: &BTreeMap<Version, Arc<Index>>,
@@ -99,7 +102,7 @@ impl Collection<'_> {
     ) -> Result<(), StoreError> {
         match self.writer.store().with_room(&step) {
             Err(StoreError::NoSpace { .. }) => {
-                for change in self.changes().filter(|change| change.fate != Fate::Trimmed) {
+                for change in self.changes().filter(|change| change.outcome != Outcome::Trimmed) {
                     self.remove_unneeded(change.version, before, &mut |_| Ok(()))?;
                 }
                 step()
@@ -111,7 +114,7 @@ impl Collection<'_> {
     /// Step 2.
     fn retire(&self) -> Result<(), StoreError> {
         let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
-        let going = |change: &&Change| change.fate != Fate::Trimmed && layout.record(change.version).exists();
+        let going = |change: &&Change| change.outcome != Outcome::Trimmed && layout.record(change.version).exists();
         let going: Vec<_> = self.changes().filter(going).collect();
         if going.is_empty() {
             return Ok(());
@@ -136,7 +139,7 @@ impl Collection<'_> {
             let left = self.left(change.version)?;
             index::store(change.version, &left, &scratch, disk)?;
             disk.rename(&scratch, &layout.index(change.version))?;
-            if change.fate == Fate::Trimmed {
+            if change.outcome == Outcome::Trimmed {
                 let mut record = store.record(change.version)?;
                 record.count(&left);
                 disk.replace_deferred(&layout.record(change.version), &scratch, &record.to_json())?;
@@ -157,7 +160,7 @@ impl Collection<'_> {
     fn remove(&self, before: &BTreeMap<Version, Arc<Index>>, meter: &Meter<'_>) -> Result<(), StoreError> {
         for change in self.changes() {
             meter.go_on()?;
-            if change.fate == Fate::Gone {
+            if change.outcome == Outcome::Removed {
                 self.remove_whole(change.version)?;
                 meter.advance(change.removed.number, change.removed.bytes);
                 continue;
@@ -203,8 +206,8 @@ impl Collection<'_> {
         disk.remove(&trash)
     }
 
-    /// Removes what an interrupted collection no longer named and had not removed yet. Names that are no artifact's are
-    /// nobody's and stay.
+    /// Removes files that an interrupted collection had taken from the indexes and not removed. Files whose name is not
+    /// one of an artifact stay.
     fn remove_strays(&self) -> Result<u64, StoreError> {
         let store = self.writer.store();
         store.refresh();

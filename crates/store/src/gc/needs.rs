@@ -1,4 +1,4 @@
-//! What kept releases point at.
+//! The files that kept releases need.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::{Store, StoreError};
 /// A bundle in one of its versions.
 pub(super) type BundleVersion = (BundleName, Version);
 
-/// What must stay.
+/// The files that must stay.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
     /// Releases that stay as they are.
@@ -30,7 +30,8 @@ pub(super) struct Needs {
 
 impl Needs {
     /// # Errors
-    /// The store's: from a MoM or manifest that cannot be read nobody can tell what is needed.
+    /// All errors of [`Store::mom`] and [`Store::bundle_manifest`]: without a MoM or manifest it is not known what is
+    /// needed.
     pub(super) fn of(
         store: &Store,
         kept: BTreeSet<Version>,

@@ -23,39 +23,28 @@ pub struct GcPlan {
     pub(super) needs: Needs,
 }
 
-/// What becomes of a version.
+/// What a collection does to a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Which.
+    /// The version.
     pub version: Version,
     /// What it is afterwards.
-    pub fate: Fate,
+    pub outcome: Outcome,
     /// What it loses.
     pub removed: Counts,
     /// What it has afterwards.
     pub left: Counts,
 }
 
-/// What a version is after a collection.
+/// What is left of a version after a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
-    /// Gone.
-    Gone,
-    /// No release any more; what others need is left.
+pub enum Outcome {
+    /// Nothing is left of it.
+    Removed,
+    /// Not a release any more: only the files that other releases need are left.
     Remnant,
-    /// A release still, without some packs.
+    /// Still a release, without the packs for updates from releases that are gone.
     Trimmed,
-}
-
-impl Fate {
-    /// The fate as a word.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::Remnant => "remnant",
-            Self::Trimmed => "trimmed",
-        }
-    }
 }
 
 impl GcPlan {
@@ -68,11 +57,11 @@ impl GcPlan {
     }
 }
 
-/// Plans a collection. Nothing is changed, and nothing but indexes, records, MoMs and manifests is read.
+/// Plans a collection. Nothing is changed, and only indexes, records, MoMs and manifests are read.
 ///
 /// # Errors
-/// [`StoreError::UnknownVersion`] for a pin on what is no release; and the store's: from a store that cannot be read,
-/// nothing is collected.
+/// [`StoreError::UnknownVersion`] for a pin on a version that is not a release, and all errors of reading indexes,
+/// records, MoMs and manifests: without them it is not known what is needed, and nothing is collected.
 pub fn plan(store: &Store, retention: &Retention, progress: &dyn Progress) -> Result<GcPlan, StoreError> {
     let meter = Meter::begin(progress, Phase::Plan, 0, 0);
     let reasons = reasons(store, retention)?;
@@ -82,7 +71,7 @@ pub fn plan(store: &Store, retention: &Retention, progress: &dyn Progress) -> Re
     let mut left = BTreeSet::new();
     if retention.leave_manifests {
         left.extend(going.keys());
-        // A remnant whose manifests went in an earlier collection stays without.
+        // A remnant may have lost its manifests in an earlier collection.
         for version in &remnants {
             match store.mom(*version) {
                 Ok(_) => drop(left.insert(*version)),
@@ -102,14 +91,14 @@ pub fn plan(store: &Store, retention: &Retention, progress: &dyn Progress) -> Re
             counts.number += 1;
             counts.bytes += meta.size;
         }
-        let fate = match (needs.kept.contains(&version), left.number) {
-            (true, _) => Fate::Trimmed,
-            (false, 0) => Fate::Gone,
-            (false, _) => Fate::Remnant,
+        let outcome = match (needs.kept.contains(&version), left.number) {
+            (true, _) => Outcome::Trimmed,
+            (false, 0) => Outcome::Removed,
+            (false, _) => Outcome::Remnant,
         };
         // A release that goes is a change, also where later ones need all it has.
-        if removed.number > 0 || going.contains_key(&version) || fate == Fate::Gone {
-            changes.push(Change { version, fate, removed, left });
+        if removed.number > 0 || going.contains_key(&version) || outcome == Outcome::Removed {
+            changes.push(Change { version, outcome, removed, left });
         }
     }
     let pointers = firsts(store, &kept)?;

@@ -12,22 +12,23 @@ use crate::listing::list;
 use crate::pointers;
 use crate::{ReleaseRecord, Store, StoreError};
 
-/// The rules of a collection. A release is kept if any of them holds it.
+/// The rules of a collection. A release is kept if one of them applies.
 #[derive(Clone, Debug)]
 pub struct Retention {
-    /// The newest so many of each format.
+    /// The number of newest releases of each format.
     pub last: usize,
-    /// All of these formats.
+    /// All releases of these formats.
     pub formats: BTreeSet<FormatNumber>,
-    /// These, whatever else.
+    /// These releases, in any case.
     pub pinned: BTreeSet<Version>,
-    /// Those whose manifests were made so long ago at most.
+    /// Releases whose manifests are at most this old.
     pub within: Option<Duration>,
-    /// Those that a pointer named so long ago: an endpoint that has read it may be in the middle of its update.
+    /// Releases that a pointer has named within this time: an endpoint that has read it may be in the middle of its
+    /// update.
     pub grace: Duration,
-    /// Of releases that go, leave what an endpoint on them needs to begin an update.
+    /// Of releases that go, keep the manifests that an endpoint on them needs to begin an update.
     pub leave_manifests: bool,
-    /// The time it is.
+    /// The current time.
     pub now: SystemTime,
 }
 
@@ -53,22 +54,22 @@ pub enum Reason {
     Pointer,
     /// A pointer named it within the grace time.
     Grace,
-    /// Endpoints cross into its format, or out of it, by it.
+    /// The first or last release of its format: endpoints pass through it when they change formats.
     Boundary,
-    /// It is newer than what the pointers name, and was not taken back.
+    /// It is newer than the releases that the pointers name, and was not retracted.
     Staged,
     /// It is one of the last.
     Last,
     /// All of its format are kept.
     Format,
-    /// Somebody pinned it.
+    /// The operator pinned it.
     Pinned,
     /// It is recent.
     Recent,
 }
 
 impl Reason {
-    /// The reason as a word.
+    /// As a word, for programs.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Pointer => "pointer",
@@ -86,8 +87,8 @@ impl Reason {
 /// Every release with the reasons to keep it; none for one that goes.
 ///
 /// # Errors
-/// [`StoreError::UnknownVersion`] for a pin on nothing, [`StoreError::PointersDamaged`], [`StoreError::RecordDamaged`],
-/// or the disk's.
+/// [`StoreError::UnknownVersion`] for a pin on a version that is not a release, [`StoreError::PointersDamaged`],
+/// [`StoreError::RecordDamaged`], or a [disk error](StoreError#disk-errors) while these are read.
 pub(super) fn reasons(store: &Store, retention: &Retention) -> Result<BTreeMap<Version, BTreeSet<Reason>>, StoreError> {
     let releases = Releases::read(store)?;
     let mut reasons: BTreeMap<Version, BTreeSet<Reason>> =

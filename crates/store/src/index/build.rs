@@ -25,7 +25,7 @@ pub(crate) fn write<W: Write>(release: Version, artifacts: &BTreeMap<Artifact, A
     let name_bytes: usize = others.iter().map(|(name, _)| name.len()).sum();
     u32::try_from(name_bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
 
-    let mut out = Summed { out, hasher: Hasher::new() };
+    let mut out = DigestingWriter { out, hasher: Hasher::new() };
     out.write_all(MAGIC)?;
     out.write_all(&FORMAT.to_le_bytes())?;
     out.write_all(&release.number().to_le_bytes())?;
@@ -48,7 +48,7 @@ pub(crate) fn write<W: Write>(release: Version, artifacts: &BTreeMap<Artifact, A
         offset += length;
     }
     others.iter().try_for_each(|(name, _)| out.write_all(name.as_bytes()))?;
-    let Summed { mut out, hasher } = out;
+    let DigestingWriter { mut out, hasher } = out;
     out.write_all(hasher.finish().as_bytes())?;
     out.flush()?;
     Ok(out)
@@ -66,12 +66,12 @@ pub(crate) fn store(
     out.into_inner().map_err(|error| failed(error.into_error()))?.sync()
 }
 
-struct Summed<W> {
+struct DigestingWriter<W> {
     out: W,
     hasher: Hasher,
 }
 
-impl<W: Write> Summed<W> {
+impl<W: Write> DigestingWriter<W> {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hasher.update(bytes);
         self.out.write_all(bytes)

@@ -87,7 +87,7 @@ impl IndexFile {
         let wanted = bytes.len();
         match preadv2(&self.file, &mut [IoSliceMut::new(bytes)], at, ReadWriteFlags::NOWAIT) {
             Ok(read) if read == wanted => Ok(()),
-            // A part only, or a file system that cannot tell. Whoever may wait finds out what it is.
+            // A partial read, or a file system without cached reads: the caller that may wait reads it again.
             Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => {
                 Err(io::ErrorKind::WouldBlock.into())
             }

@@ -1,8 +1,8 @@
 //! Where the tables of an index lie, and which rows to read for a name.
 //!
-//! Checking reads the whole file once and keeps two small directories of it: where the fullfiles of each range of hashes
-//! begin, and every n-th of the other names. Both are bounded however long the tables are. A search takes the directory,
-//! halves what is left by reading single rows while that is more than a block, then reads the block.
+//! Checking reads the whole file once and keeps two small directories of it: where the fullfiles of each range of
+//! hashes begin, and every n-th of the other names. Both are bounded however long the tables are. A search takes the
+//! directory, halves what is left by reading single rows while that is more than a block, then reads the block.
 
 use std::cmp::Ordering;
 use std::io::{self, BufReader, Read};
@@ -29,7 +29,8 @@ impl Tables {
     /// Reads and checks everything.
     pub(super) fn check(file: &IndexFile, release: Version) -> Result<Self, Failure> {
         let end = file.size().checked_sub(TRAILER as u64).ok_or(IndexDamage::Length)?;
-        let mut body = BufReader::with_capacity(CHUNK, Summed { from: file.section(0, end), hasher: Hasher::new() });
+        let mut body =
+            BufReader::with_capacity(CHUNK, DigestingReader { from: file.section(0, end), hasher: Hasher::new() });
         let mut header = [0; HEADER];
         if end < HEADER as u64 {
             return Err(IndexDamage::Length.into());
@@ -53,7 +54,7 @@ impl Tables {
 
         let mut is_ordered = true;
         let ranges = Ranges::read(&mut body, fullfiles, &mut is_ordered)?;
-        // Their rows tell where names end, so they are read a second time beside the names.
+        // Their rows tell where names end, so they are read a second time with the names.
         let rows_end = end - names;
         let rows = file.section(rows_end - others * OTHER as u64, rows_end);
         io::copy(&mut (&mut body).take(others * OTHER as u64), &mut io::sink())?;
@@ -254,12 +255,12 @@ impl Samples {
 }
 
 /// A reader that digests what it gives.
-struct Summed<R> {
+struct DigestingReader<R> {
     from: R,
     hasher: Hasher,
 }
 
-impl<R: Read> Read for Summed<R> {
+impl<R: Read> Read for DigestingReader<R> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(bytes)?;
         self.hasher.update(&bytes[..read]);

@@ -50,13 +50,13 @@ fn open(bytes: &[u8]) -> Result<Index, IndexDamage> {
 }
 
 /// An index under a name, to be changed there.
-struct Lying {
+struct IndexOnDisk {
     _folder: tempfile::TempDir,
     path: std::path::PathBuf,
     index: Index,
 }
 
-impl Lying {
+impl IndexOnDisk {
     fn of(artifacts: &BTreeMap<Artifact, ArtifactMeta>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("20");
@@ -99,7 +99,7 @@ fn what_was_written_is_found_and_nothing_else() {
     }
 }
 
-/// More rows than a block of either table, and hashes of which most begin alike: as many as nobody's hashes do.
+/// More rows than a block of either table, and hashes of which most begin alike, more than real ones would.
 #[test]
 fn long_and_crowded_tables_are_searched_as_well() {
     let mut artifacts = sample(0);
@@ -141,28 +141,28 @@ fn nothing_is_told_of_a_file_that_was_changed_in_place() {
         &|path| std::fs::File::options().append(true).open(path).and_then(|mut file| file.write_all(b"x")).unwrap(),
     ];
     for change in changes {
-        let lying = Lying::of(&artifacts);
-        let mut entries = lying.index.iter();
-        change(&lying.path);
-        assert_changed(lying.index.get(fullfile));
-        assert_changed(lying.index.get(other));
+        let on_disk = IndexOnDisk::of(&artifacts);
+        let mut entries = on_disk.index.iter();
+        change(&on_disk.path);
+        assert_changed(on_disk.index.get(fullfile));
+        assert_changed(on_disk.index.get(other));
         assert_changed(entries.next().unwrap());
         assert!(entries.next().is_none(), "after an error nothing more comes");
-        // Whole again it is another one: whoever wants it opens it.
-        std::fs::write(&lying.path, &whole).unwrap();
-        assert!(Index::open(&lying.path, release()).is_ok());
+        // Complete again it is another file, to be opened again.
+        std::fs::write(&on_disk.path, &whole).unwrap();
+        assert!(Index::open(&on_disk.path, release()).is_ok());
     }
 }
 
 #[test]
 fn another_file_of_that_name_changes_nothing_for_who_has_it_open() {
     let artifacts = sample(200);
-    let lying = Lying::of(&artifacts);
-    let next = lying.path.with_extension("next");
+    let on_disk = IndexOnDisk::of(&artifacts);
+    let next = on_disk.path.with_extension("next");
     std::fs::write(&next, bytes_of(&sample(3))).unwrap();
-    std::fs::rename(&next, &lying.path).unwrap();
-    assert_eq!(lying.index.to_map().unwrap(), artifacts);
-    assert!(lying.index.is_unchanged() && lying.index.get(&Artifact::Format).unwrap().is_some());
+    std::fs::rename(&next, &on_disk.path).unwrap();
+    assert_eq!(on_disk.index.to_map().unwrap(), artifacts);
+    assert!(on_disk.index.is_unchanged() && on_disk.index.get(&Artifact::Format).unwrap().is_some());
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn each_damage_is_named() {
 }
 
 proptest! {
-    /// With the checksum made right again, so that the checks behind it have to hold.
+    /// With a right checksum, so that the checks after it have to find the damage.
     #[test]
     fn no_mutation_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in 0_usize..200, fix in any::<bool>()) {
         let mut bytes = bytes_of(&sample(4));

@@ -1,10 +1,11 @@
-//! What the pointers of a generation were when they were written.
+//! The SHA-256 of each file of a generation of pointers, as it was written.
 //!
 //! ```text
 //! meta/pointers/00000007    <SHA-256>  version/format30/latest
 //! ```
 //!
-//! A signature can be damaged where nobody who verifies it looks. Generations of older programs have none.
+//! A signature can be damaged in bytes that its verification does not cover. Generations of older programs have no
+//! sums.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -33,7 +33,7 @@ pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &
     disk.symbolic_link(&target(generation.number), &scratch)?;
     let link = layout.pointers_link();
     if link.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-        // A copy that followed the link leaves a folder in its place. Nobody knows what else is in it: it is kept.
+        // A copy that followed the link leaves a folder in its place. It may contain other files: it is kept.
         let aside = layout.generations().join(format!(".replaced-{}", generation.number));
         disk.remove(&aside)?;
         disk.rename(&link, &aside)?;
@@ -43,7 +43,7 @@ pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &
 }
 
 /// Begins a new generation of the same pointers, so that readers look at indexes again. Before the first publication
-/// there is nobody to tell.
+/// there are no readers to tell.
 pub(crate) fn renew(layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
     let current = super::load(layout)?;
     if current.number > 0 {

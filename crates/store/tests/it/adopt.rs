@@ -9,15 +9,14 @@ use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FileHash, Resource};
 use clearwell_sign::{GenerateOptions, KeyBits, TrustAnchor, generate};
-use clearwell_store::adopt::{
-    AdoptOptions, AdoptReport, AdoptedPointer, ProblemKind as Kind, Severity, SignatureState, adopt,
-};
+use clearwell_store::adopt::{AdoptOptions, AdoptReport, AdoptedPointer, Severity, SignatureState, adopt};
 use clearwell_store::progress::{Phase, Silent};
-use clearwell_store::{ContentProblem as Content, Fault, Store, StoreError, Transfer};
+use clearwell_store::verify::{ContentDefect as Content, DefectKind as Kind};
+use clearwell_store::{Fault, Store, StoreError, Transfer};
 use clearwell_testkit::{Www, cut_off, flip_byte, pointers, sample_releases, sample_www, signer};
 use proptest::prelude::*;
 
-use crate::support::{Heard, assert_sound, disk_until, format, version};
+use crate::support::{Recorder, assert_sound, disk_until, format, version};
 
 struct Adoption {
     folder: tempfile::TempDir,
@@ -81,7 +80,7 @@ fn a_whole_tree_becomes_a_store_and_stays_as_it_was() {
     let adoption = Adoption::new();
     let before = adoption.snapshot();
     let report = adoption.run();
-    assert_eq!(report.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(report.findings.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     assert_eq!(report.adopted, [version(10), version(20)]);
     assert_eq!(report.generation, Some(1));
     assert_eq!(adoption.snapshot(), before);
@@ -128,7 +127,7 @@ fn each_damage_is_found_reported_and_left_out() {
         ("Manifest.full", cut_off, |kind| matches!(kind, Kind::NotAsArchived)),
         ("Manifest.MoM.tar", cut_off, |kind| matches!(kind, Kind::Content(Content::Archive(_)))),
         ("Manifest.MoM", flip_byte, |kind| matches!(kind, Kind::NotAsArchived)),
-        ("Manifest.MoM.sig", cut_off, |kind| matches!(kind, Kind::SignatureInvalid(_))),
+        ("Manifest.MoM.sig", cut_off, |kind| matches!(kind, Kind::Signature(_))),
         ("format", junk, |kind| matches!(kind, Kind::Content(Content::OtherFormat { .. }))),
         ("notes.txt", junk, |kind| matches!(kind, Kind::Unknown)),
         ("Manifest.stray", junk, |kind| matches!(kind, Kind::NotInMom)),
@@ -138,10 +137,10 @@ fn each_damage_is_found_reported_and_left_out() {
         let adoption = Adoption::new();
         harm(&adoption.www.path(20, file));
         let report = adoption.run();
-        let problems: Vec<_> = report.problems.iter().map(ToString::to_string).collect();
-        assert_eq!(report.problems.len(), 1, "{file}: {problems:?}");
-        assert!(expected(&report.problems[0].kind), "{problems:?}");
-        assert_eq!(report.problems[0].path, Path::new("20").join(file));
+        let problems: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+        assert_eq!(report.findings.len(), 1, "{file}: {problems:?}");
+        assert!(expected(&report.findings[0].defect.kind), "{problems:?}");
+        assert_eq!(report.findings[0].defect.path, Path::new("20").join(file));
         assert!(problems[0].starts_with(&format!("20/{file}: ")) && problems[0].ends_with(')'), "{}", problems[0]);
         assert_eq!(report.adopted, [version(10), version(20)]);
         let left_out = Resource::from_request_path(&format!("20/{file}"));
@@ -168,7 +167,7 @@ fn wrong_objects_in_sound_archives_are_found() {
     fs::copy(adoption.www.path(20, "Manifest.editor.tar"), adoption.www.path(20, "Manifest.os-core.tar")).unwrap();
     fs::copy(adoption.www.path(10, "Manifest.os-core"), adoption.www.path(20, "Manifest.os-core")).unwrap();
     let report = adoption.run();
-    let mut kinds = report.problems.iter().map(|problem| (problem.path.to_str().unwrap(), &problem.kind));
+    let mut kinds = report.findings.iter().map(|problem| (problem.defect.path.to_str().unwrap(), &problem.defect.kind));
     let mut find = |path: &str| kinds.find(|(at, _)| *at == path).unwrap_or_else(|| panic!("{path}")).1;
     assert!(matches!(find("20/Manifest.os-core"), Kind::ManifestHash { .. }));
     assert!(matches!(find("20/Manifest.os-core.tar"), Kind::Content(Content::Misfit(_))));
@@ -194,10 +193,10 @@ fn a_version_without_a_usable_mom_is_not_adopted() {
         harm(&adoption.www);
         let report = adoption.run();
         assert_eq!((&report.adopted[..], &report.refused[..]), (&[version(10)][..], &[version(20)][..]));
-        let worst: Vec<_> = report.problems.iter().filter(|problem| problem.severity() == Severity::Release).collect();
-        assert!(matches!(worst[0].kind, Kind::MomUnusable | Kind::MomMissing));
+        let worst: Vec<_> = report.findings.iter().filter(|problem| problem.severity() == Severity::Release).collect();
+        assert!(matches!(worst[0].defect.kind, Kind::MomUnusable | Kind::MomMissing));
         let dangling = |kind: &Kind| matches!(kind, Kind::PointerToNothing { version } if version.number() == 20);
-        assert_eq!(worst[1..].iter().filter(|problem| dangling(&problem.kind)).count(), 2);
+        assert_eq!(worst[1..].iter().filter(|problem| dangling(&problem.defect.kind)).count(), 2);
         assert_eq!(report.generation, None);
         assert!(!adoption.store().layout().release_folder(version(20)).exists());
         assert_sound(&adoption.store());
@@ -211,22 +210,22 @@ fn signatures_count_where_the_caller_trusts_someone() {
     let adoption = Adoption::new();
     let report = adoption.run_with(&AdoptOptions { trust: Some(other.into()), ..AdoptOptions::default() });
     assert_eq!(report.refused, [version(10), version(20)]);
-    assert!(report.problems.iter().any(|problem| matches!(problem.kind, Kind::SignatureInvalid(_))));
+    assert!(report.findings.iter().any(|problem| matches!(problem.defect.kind, Kind::Signature(_))));
 
     fs::remove_file(adoption.www.root.join("version/format30/latest.sig")).unwrap();
     fs::write(adoption.www.root.join("version/latest_version.sig"), b"junk").unwrap();
     let report = adoption.run();
     assert_eq!(report.adopted, [version(10), version(20)]);
-    let kinds: Vec<_> = report.problems.iter().map(|problem| &problem.kind).collect();
-    assert!(matches!(kinds[..], [Kind::SignatureInvalid(_), Kind::SignatureMissing]));
+    let kinds: Vec<_> = report.findings.iter().map(|problem| &problem.defect.kind).collect();
+    assert!(matches!(kinds[..], [Kind::Signature(_), Kind::SignatureMissing]));
     assert_eq!(report.generation, None, "no pointer is worth publishing");
 
     let report = adoption.run_with(&AdoptOptions::default());
     assert_eq!((report.unchanged.len(), report.generation), (2, Some(1)));
-    assert!(report.problems.is_empty());
+    assert!(report.findings.is_empty());
 }
 
-/// A delta between two files that nobody has.
+/// A delta between two files that are not in the store.
 fn delta_of_text() -> Vec<u8> {
     let (old, new) = ("old text ".repeat(100), "new text ".repeat(100));
     let meta = clearwell_delta::NewFile { mode: 0o100_644, uid: 0, gid: 0 };
@@ -261,7 +260,7 @@ fn a_delta_that_makes_another_file_is_left_out() {
     fs::write(adoption.www.path(20, &bad), delta(&new.content)).unwrap();
     let report = adoption.run();
     assert!(adoption.has(&format!("20/{good}")) && !adoption.has(&format!("20/{bad}")));
-    let kinds: Vec<_> = report.problems.iter().map(|problem| &problem.kind).collect();
+    let kinds: Vec<_> = report.findings.iter().map(|problem| &problem.defect.kind).collect();
     assert!(matches!(kinds[..], [Kind::Content(Content::DeltaResult { .. })]), "{kinds:?}");
 }
 
@@ -282,7 +281,7 @@ fn a_second_run_takes_what_is_new_and_compares_the_rest() {
     adoption.www.point(&pointers(format(), version(20)));
     let report = adoption.run();
     assert_eq!((&report.adopted[..], &report.extended[..]), (&[version(20)][..], &[version(10)][..]));
-    assert!(report.problems.is_empty());
+    assert!(report.findings.is_empty());
     assert!(adoption.has(&format!("10/delta/{delta}")) && adoption.has("10/Manifest-editor-delta-from-5"));
     assert_sound(&adoption.store());
 
@@ -293,9 +292,9 @@ fn a_second_run_takes_what_is_new_and_compares_the_rest() {
     fs::copy(adoption.www.path(20, "pack-editor-from-0.tar"), adoption.www.path(10, "pack-editor-from-0.tar")).unwrap();
     adoption.www.point(&pointers(format(), version(10)));
     let report = adoption.run();
-    assert!(matches!(report.problems[0].kind, Kind::DiffersFromStore));
-    assert!(report.problems[1..].iter().all(|problem| matches!(problem.kind, Kind::PointerBehind { .. })));
-    assert_eq!(report.problems.len(), 3);
+    assert!(matches!(report.findings[0].defect.kind, Kind::DiffersFromStore));
+    assert!(report.findings[1..].iter().all(|problem| matches!(problem.defect.kind, Kind::PointerBehind { .. })));
+    assert_eq!(report.findings.len(), 3);
     assert_eq!(adoption.store().latest(format()).unwrap(), Some(version(20)));
     assert_sound(&adoption.store());
 }
@@ -306,11 +305,11 @@ fn what_was_repaired_is_added() {
     let path = adoption.www.path(20, &fullfile_of_20());
     let good = fs::read(&path).unwrap();
     cut_off(&path);
-    assert_eq!(adoption.run().problems.len(), 1);
+    assert_eq!(adoption.run().findings.len(), 1);
     fs::write(&path, good).unwrap();
     let report = adoption.run();
     assert_eq!((report.extended, report.stored.number), (vec![version(20)], 1));
-    assert!(report.problems.is_empty());
+    assert!(report.findings.is_empty());
     assert!(adoption.has(&format!("20/{}", fullfile_of_20())));
 }
 
@@ -320,9 +319,12 @@ fn older_versions_that_are_gone_are_missed() {
     fs::remove_dir_all(adoption.www.root.join("10")).unwrap();
     let report = adoption.run();
     assert_eq!(report.adopted, [version(20)]);
-    assert!(!report.problems.is_empty());
-    for problem in &report.problems {
-        assert!(matches!(problem.kind, Kind::VersionMissing { version } if version.number() == 10), "{problem}");
+    assert!(!report.findings.is_empty());
+    for problem in &report.findings {
+        assert!(
+            matches!(problem.defect.kind, Kind::VersionMissing { version, .. } if version.number() == 10),
+            "{problem}"
+        );
     }
 }
 
@@ -330,7 +332,7 @@ fn older_versions_that_are_gone_are_missed() {
 fn hard_links_take_no_room() {
     let adoption = Adoption::new();
     let report = adoption.run_with(&AdoptOptions { transfer: Transfer::HardLink, ..AdoptOptions::default() });
-    assert!(report.problems.is_empty());
+    assert!(report.findings.is_empty());
     let inode = |path: PathBuf| fs::metadata(path).unwrap().ino();
     let file = "pack-editor-from-0.tar";
     let stored = adoption.store().layout().release_folder(version(20)).join(file);
@@ -354,7 +356,7 @@ fn a_folder_that_is_no_tree_is_refused() {
 fn progress_counts_every_file() {
     let adoption = Adoption::new();
     let mut writer = adoption.store().writer("adopt").unwrap();
-    let heard = Heard::default();
+    let heard = Recorder::default();
     adopt(&adoption.www.root, &mut writer, &AdoptOptions::default(), &heard).unwrap();
     let files: Vec<u64> = adoption
         .snapshot()
@@ -382,7 +384,7 @@ fn an_adoption_that_was_stopped_is_finished_by_the_next() {
         let store = Store::open(&path).unwrap();
         assert_sound(&store);
         let report = adopt(&adoption.www.root, &mut store.writer("adopt").unwrap(), &options, &Silent).unwrap();
-        assert!(report.problems.is_empty());
+        assert!(report.findings.is_empty());
         assert_eq!(store.releases().unwrap().len(), 2, "after {operations}");
         assert_eq!(store.latest(format()).unwrap(), Some(version(20)));
         assert_sound(&store);
@@ -412,8 +414,8 @@ fn the_staging_channel_is_listed_and_kept() {
     let signature = signer().sign(&text, 1_700_000_000).unwrap();
     fs::write(adoption.www.root.join("version/formatstaging/latest.sig"), &signature).unwrap();
     let report = adoption.run();
-    assert!(report.problems.is_empty(), "{:?}", report.problems);
-    let sound = |pointer| AdoptedPointer { pointer, version: version(20), signature: SignatureState::Sound };
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    let sound = |pointer| AdoptedPointer { pointer, version: version(20), signature: SignatureState::Valid };
     assert_eq!(report.pointers, [Pointer::LatestVersion, Pointer::Latest(format()), Pointer::Staging].map(sound));
     let store = adoption.store();
     let kept = store.pointers().unwrap();
@@ -438,14 +440,14 @@ fn the_staging_channel_is_listed_and_kept() {
 fn a_staging_channel_that_clients_would_refuse_is_reported_and_not_kept() {
     for (text, signed, expected) in [
         ("20", None, "it is not signed"),
-        ("20", Some(10), "its signature is not valid"),
+        ("20", Some(10), "the signature does not verify"),
         ("40", Some(40), "it names version 40"),
         ("soon", Some(20), "it names no version"),
     ] {
         let adoption = with_staging(text, signed);
         let report = adoption.run();
-        let [problem] = &report.problems[..] else { panic!("{:?}", report.problems) };
-        assert_eq!(problem.path, Path::new("version/formatstaging/latest"));
+        let [problem] = &report.findings[..] else { panic!("{:?}", report.findings) };
+        assert_eq!(problem.defect.path, Path::new("version/formatstaging/latest"));
         assert!(problem.to_string().contains(expected), "{problem}");
         assert!(!adoption.store().pointers().unwrap().files.contains_key(&Pointer::Staging));
         assert_eq!(adoption.store().latest(format()).unwrap(), Some(version(20)), "the others are");
@@ -453,7 +455,7 @@ fn a_staging_channel_that_clients_would_refuse_is_reported_and_not_kept() {
 }
 
 #[test]
-fn nothing_beside_versions_and_pointers_is_passed_over() {
+fn files_that_are_neither_of_a_version_nor_pointers_are_reported() {
     let adoption = Adoption::new();
     let strays = [
         "030/format",
@@ -477,7 +479,7 @@ fn nothing_beside_versions_and_pointers_is_passed_over() {
     std::os::unix::fs::symlink("nowhere", adoption.www.root.join("version/dangling")).unwrap();
     assert!(adoption.www.root.join("0").is_dir(), "mixer makes one, and nothing is in it");
     let report = adoption.run();
-    let mut found: Vec<_> = report.problems.iter().map(|problem| problem.path.to_str().unwrap()).collect();
+    let mut found: Vec<_> = report.findings.iter().map(|problem| problem.defect.path.to_str().unwrap()).collect();
     found.sort_unstable();
     let mut expected: Vec<_> = strays
         .into_iter()
@@ -490,7 +492,7 @@ fn nothing_beside_versions_and_pointers_is_passed_over() {
         .collect();
     expected.sort_unstable();
     assert_eq!(found, expected);
-    assert!(report.problems.iter().all(|problem| problem.severity() == Severity::Note));
+    assert!(report.findings.iter().all(|problem| problem.severity() == Severity::Note));
     assert_eq!(report.adopted, [version(10), version(20)]);
 }
 

@@ -11,7 +11,7 @@ use clearwell_testkit::pointers;
 use crate::support::{another_pack, assert_sound, copy_store, disk_until, format, small_releases, version};
 
 #[derive(Clone, Copy, PartialEq)]
-enum Moment {
+enum CrashPoint {
     Stopped,
     Finished,
 }
@@ -21,7 +21,7 @@ enum Moment {
 fn stop_everywhere(
     start: &Path,
     work: impl Fn(&Store) -> Result<(), StoreError>,
-    check: impl Fn(&Store, Moment),
+    check: impl Fn(&Store, CrashPoint),
 ) -> i64 {
     for operations in 0.. {
         let folder = tempfile::tempdir().unwrap();
@@ -31,10 +31,10 @@ fn stop_everywhere(
 
         let store = Store::open(folder.path()).unwrap();
         assert_sound(&store);
-        check(&store, Moment::Stopped);
+        check(&store, CrashPoint::Stopped);
         work(&store).unwrap_or_else(|error| panic!("after {operations} operations: {error}"));
         assert_sound(&store);
-        check(&store, Moment::Finished);
+        check(&store, CrashPoint::Finished);
         assert_eq!(std::fs::read_dir(store.layout().staging()).unwrap().count(), 0, "staging is empty");
 
         // Tidying up may fail without failing the work: through only if nothing was refused.
@@ -77,7 +77,7 @@ fn a_release_survives_a_stop_anywhere() {
             let latest = store.latest(format()).unwrap().unwrap();
             assert!(latest == first.version || latest == second.version);
             assert!(store.has_release(first.version));
-            assert!(moment == Moment::Stopped || latest == second.version);
+            assert!(moment == CrashPoint::Stopped || latest == second.version);
         },
     );
     assert!(stops > 60, "each artifact is created, written and renamed at least: {stops}");
@@ -103,7 +103,7 @@ fn an_extension_survives_a_stop_anywhere() {
             let pack = Resource::of(version(10), artifact.clone());
             match store.lookup(&pack).unwrap() {
                 Some(_) => assert_eq!(store.read(&pack).unwrap(), bytes),
-                None => assert!(moment == Moment::Stopped),
+                None => assert!(moment == CrashPoint::Stopped),
             }
         },
     );
@@ -130,7 +130,7 @@ fn a_discard_survives_a_stop_anywhere() {
         },
         |store, moment| {
             assert_eq!(store.latest(format()).unwrap(), Some(version(10)));
-            assert!(moment == Moment::Stopped || !store.has_content(version(20)));
+            assert!(moment == CrashPoint::Stopped || !store.has_content(version(20)));
             assert!(
                 store.has_release(version(20))
                     || store.layout().draft(version(20)).exists()
@@ -164,11 +164,11 @@ fn a_staged_release_that_is_replaced_survives_a_stop_anywhere() {
         |store, moment| {
             assert_eq!(store.latest(format()).unwrap(), Some(version(10)));
             match store.mom(version(20)) {
-                Ok(mom) if moment == Moment::Stopped => assert!(mom == second.mom || mom == other.mom),
+                Ok(mom) if moment == CrashPoint::Stopped => assert!(mom == second.mom || mom == other.mom),
                 Ok(mom) => assert_eq!(mom, other.mom),
                 Err(error) => {
                     assert!(matches!(error, StoreError::UnknownVersion { .. }), "{error:?}");
-                    assert!(moment == Moment::Stopped);
+                    assert!(moment == CrashPoint::Stopped);
                 }
             }
         },

@@ -136,7 +136,7 @@ fn pointers_of_other_formats_survive_a_lost_link() {
 }
 
 #[test]
-fn files_that_are_nobodys_do_no_harm() {
+fn foreign_files_do_no_harm() {
     let (_folder, store) = damaged(|sample| {
         let layout = sample.store.layout();
         for path in [

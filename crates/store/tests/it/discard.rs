@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use clearwell_format::resource::Pointer;
 use clearwell_store::gc::{Retention, collect};
 use clearwell_store::progress::Silent;
-use clearwell_store::{Discarded, Fault, Obstacle, ReleaseRecord, ReleaseState, Store, StoreError};
+use clearwell_store::{DiscardRefusal, Discarded, Fault, ReleaseRecord, ReleaseState, Store, StoreError};
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, pointers};
 
 use crate::support::{another_pack, assert_sound, format, small_releases, version};
@@ -20,14 +20,14 @@ fn store_with(folder: &std::path::Path, releases: &[&TestRelease], published: u3
     store
 }
 
-fn obstacle(store: &Store, number: u32) -> Option<Obstacle> {
-    let judged = store.obstacle(version(number)).unwrap();
+fn refusal(store: &Store, number: u32) -> Option<DiscardRefusal> {
+    let judged = store.discard_refusal(version(number)).unwrap();
     match store.writer("test").unwrap().discard(version(number)) {
         Ok(_) => assert_eq!(judged, None),
         Err(error) => {
             assert_eq!(error.fault(), Fault::Version);
-            let StoreError::NotDiscardable { obstacle, .. } = error else { panic!("{error:?}") };
-            assert_eq!(judged, Some(obstacle));
+            let StoreError::NotDiscardable { reason, .. } = error else { panic!("{error:?}") };
+            assert_eq!(judged, Some(reason));
         }
     }
     judged
@@ -75,18 +75,18 @@ fn what_endpoints_or_other_releases_may_need_stays() {
         .bundle("os-core", &[], twenty.objects.values().next().unwrap().clone())
         .build();
     let store = store_with(folder.path(), &[&ten, &twenty, &on_twenty], 10);
-    assert_eq!(obstacle(&store, 10), Some(Obstacle::Published));
-    assert_eq!(obstacle(&store, 20), Some(Obstacle::BuiltOn { by: version(30) }));
+    assert_eq!(refusal(&store, 10), Some(DiscardRefusal::Published));
+    assert_eq!(refusal(&store, 20), Some(DiscardRefusal::BuiltOn { by: version(30) }));
     store.writer("test").unwrap().publish(&pointers(format(), version(30))).unwrap();
-    assert_eq!(obstacle(&store, 20), Some(Obstacle::BuiltOn { by: version(30) }));
-    assert_eq!(obstacle(&store, 10), Some(Obstacle::Published), "no pointer names it any more");
+    assert_eq!(refusal(&store, 20), Some(DiscardRefusal::BuiltOn { by: version(30) }));
+    assert_eq!(refusal(&store, 10), Some(DiscardRefusal::Published), "no pointer names it any more");
 
     let writer = store.writer("test").unwrap();
     writer.publish(&pointers(format(), version(10))).unwrap();
     let record = store.record(version(30)).unwrap();
     writer.amend(&ReleaseRecord { retracted: Some(1), ..record }).unwrap();
     drop(writer);
-    assert_eq!(obstacle(&store, 30), Some(Obstacle::Retracted));
+    assert_eq!(refusal(&store, 30), Some(DiscardRefusal::Retracted));
     assert_sound(&store);
 }
 
@@ -104,7 +104,7 @@ fn what_later_releases_have_files_of_stays() {
         // As if it had been built on a release in between that was collected since.
         thirty.mom.header.previous = None;
         let store = store_with(&root, &[&ten, &twenty, &thirty], 30);
-        assert_eq!(obstacle(&store, 20), Some(Obstacle::NeededBy { by: version(30) }), "{what}");
+        assert_eq!(refusal(&store, 20), Some(DiscardRefusal::NeededBy { by: version(30) }), "{what}");
     }
 }
 
@@ -120,7 +120,7 @@ fn what_was_collected_is_not_discarded() {
     collect(&mut writer, &retention, Duration::ZERO, &Silent).unwrap();
     drop(writer);
     assert!(!store.has_release(version(10)) && store.has_content(version(10)));
-    assert_eq!(obstacle(&store, 10), Some(Obstacle::Collected));
+    assert_eq!(refusal(&store, 10), Some(DiscardRefusal::Collected));
     let draft = store.writer("test").unwrap().draft(version(10), "options").map(drop);
     assert!(matches!(draft, Err(StoreError::VersionExists { .. })));
 }

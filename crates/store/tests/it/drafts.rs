@@ -151,7 +151,7 @@ fn files_come_as_copies_or_links() {
 }
 
 #[test]
-fn a_preview_shows_the_draft_and_nobody_else_sees_it() {
+fn a_preview_shows_the_draft_and_other_readers_do_not_see_it() {
     let folder = tempfile::tempdir().unwrap();
     let sample = sample_store(folder.path());
     let twenty = &sample.releases[1];

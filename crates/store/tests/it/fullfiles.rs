@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use clearwell_format::Resource;
 use clearwell_format::resource::Artifact;
 use clearwell_store::Store;
-use clearwell_store::adopt::{AdoptOptions, ProblemKind, adopt};
-use clearwell_store::check::{CheckOptions, FindingKind, check};
+use clearwell_store::adopt::{AdoptOptions, adopt};
+use clearwell_store::check::{CheckOptions, check};
 use clearwell_store::progress::Silent;
+use clearwell_store::verify::DefectKind;
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, Www, pointers};
 
 use crate::support::{format, version};
@@ -46,14 +47,14 @@ fn lacking(releases: &[TestRelease], without: &[Resource]) -> (BTreeSet<PathBuf>
     let store = Store::create(folder.path().join("store")).unwrap();
     let report = adopt(&www.root, &mut store.writer("adopt").unwrap(), &AdoptOptions::default(), &Silent).unwrap();
     let missing =
-        |kind: &ProblemKind| matches!(kind, ProblemKind::FullfileMissing { .. } | ProblemKind::VersionMissing { .. });
-    assert!(report.problems.iter().all(|problem| missing(&problem.kind)), "{:?}", report.problems);
-    let adopted = report.problems.into_iter().map(|problem| problem.path).collect();
+        |kind: &DefectKind| matches!(kind, DefectKind::FullfileMissing { .. } | DefectKind::VersionMissing { .. });
+    assert!(report.findings.iter().all(|problem| missing(&problem.defect.kind)), "{:?}", report.findings);
+    let adopted = report.findings.into_iter().map(|problem| problem.defect.path).collect();
     let missing =
-        |kind: &FindingKind| matches!(kind, FindingKind::FullfileMissing { .. } | FindingKind::VersionMissing { .. });
+        |kind: &DefectKind| matches!(kind, DefectKind::FullfileMissing { .. } | DefectKind::VersionMissing { .. });
     let report = check(&store, &CheckOptions::new(1_700_000_000), &Silent).unwrap();
-    let found = report.findings.into_iter().filter(|finding| missing(&finding.kind));
-    let found = found.map(|finding| finding.path.strip_prefix("content").unwrap().to_owned()).collect();
+    let found = report.findings.into_iter().filter(|finding| missing(&finding.defect.kind));
+    let found = found.map(|finding| finding.defect.path.strip_prefix("content").unwrap().to_owned()).collect();
     (adopted, found)
 }
 
@@ -101,7 +102,7 @@ fn entries_of_earlier_releases_are_looked_at_with_a_release_that_comes_alone() {
         }
         let mut writer = store.writer("adopt").unwrap();
         let report = adopt(&www.root, &mut writer, &AdoptOptions::default(), &Silent).unwrap();
-        report.problems.into_iter().map(|problem| problem.path.display().to_string()).collect::<Vec<_>>()
+        report.findings.into_iter().map(|problem| problem.defect.path.display().to_string()).collect::<Vec<_>>()
     };
     let third = ReleaseBuilder::new(30, Some(&second))
         .bundle("os-core", &[], second.objects[&"os-core".parse().unwrap()].clone())

@@ -1,4 +1,4 @@
-//! Which releases go, what of them stays, and who notices.
+//! Which releases are collected, what stays of them, and what endpoints notice.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,17 +9,18 @@ use std::time::{Duration, SystemTime};
 
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{FormatNumber, ManifestName, Resource, Version};
-use clearwell_store::check::repair::{RepairOptions, repair};
-use clearwell_store::check::{CheckOptions, CheckReport, FindingKind, Severity, check};
+use clearwell_store::check::{CheckOptions, CheckReport, Severity, check};
 use clearwell_store::disk::{Disk, Operation};
-use clearwell_store::gc::{Fate, GcPlan, Reason, Retention, collect};
+use clearwell_store::gc::{GcPlan, Outcome, Reason, Retention, collect};
 use clearwell_store::progress::{Phase, Silent};
+use clearwell_store::repair::{RepairOptions, repair};
+use clearwell_store::verify::DefectKind;
 use clearwell_store::{Store, StoreError};
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, pointers};
 
-use crate::support::{Heard, assert_sound, copy_store, format, version};
+use crate::support::{Recorder, assert_sound, copy_store, format, version};
 
-/// What os-core holds in a release.
+/// The files of os-core in a release.
 fn os_core(number: u32) -> Vec<TestObject> {
     vec![
         TestObject::directory("/usr"),
@@ -73,7 +74,11 @@ fn run(store: &Store, retention: &Retention) -> GcPlan {
 
 fn assert_checks_out(store: &Store) {
     let report = check(store, &CheckOptions::new(1_700_000_000), &Silent).unwrap();
-    assert!(report.findings.iter().all(|finding| finding.word() == "no-certificate"), "{:#?}", report.findings);
+    assert!(
+        report.findings.iter().all(|finding| finding.defect.kind.code() == "no-certificate"),
+        "{:#?}",
+        report.findings
+    );
 }
 
 fn has(store: &Store, number: u32, artifact: Artifact) -> bool {
@@ -97,16 +102,19 @@ fn what_kept_releases_point_at_stays() {
     let releases = lineage(&store);
     let plan = run(&store, &keep(2));
     assert_eq!(kept(&plan), [40, 50]);
-    let fates: Vec<_> = plan.changes.iter().map(|change| (change.version.number(), change.fate)).collect();
-    assert_eq!(fates, [(10, Fate::Remnant), (20, Fate::Remnant), (30, Fate::Remnant), (40, Fate::Trimmed)]);
+    let outcomes: Vec<_> = plan.changes.iter().map(|change| (change.version.number(), change.outcome)).collect();
+    assert_eq!(
+        outcomes,
+        [(10, Outcome::Remnant), (20, Outcome::Remnant), (30, Outcome::Remnant), (40, Outcome::Trimmed)]
+    );
     assert_eq!(store.releases().unwrap(), [version(40), version(50)]);
     assert_eq!(store.remnants().unwrap(), [version(10), version(20), version(30)]);
 
     let old = TestObject::file("/usr/old", "as old as 10").hash();
     assert!(has(&store, 10, Artifact::Fullfile(old)), "40 and 50 point at it");
     let first = TestObject::file("/usr/tool", "first").hash();
-    assert!(!has(&store, 10, Artifact::Fullfile(first)), "nobody has it any more");
-    // `tools` is as old as 30 in both: its manifest and its pack for new installations stay there.
+    assert!(!has(&store, 10, Artifact::Fullfile(first)), "no release has it");
+    // `tools` is as old as 30 in both: its manifest and its zero pack stay there.
     assert!(has(&store, 30, manifest("tools")) && has(&store, 30, pack("tools", None)));
     assert!(!has(&store, 30, pack("tools", Some(10))) && !has(&store, 30, pack("os-core", None)));
     // Packs between kept releases stay, others go.
@@ -136,9 +144,9 @@ fn manifests_of_what_goes_can_go_too() {
     lineage(&store);
     run(&store, &keep(2));
     let plan = run(&store, &Retention { leave_manifests: false, ..keep(1) });
-    let fates: Vec<_> = plan.changes.iter().map(|change| (change.version.number(), change.fate)).collect();
-    let (remnant, gone) = (Fate::Remnant, Fate::Gone);
-    assert_eq!(fates, [(10, remnant), (20, gone), (30, remnant), (40, gone), (50, Fate::Trimmed)]);
+    let outcomes: Vec<_> = plan.changes.iter().map(|change| (change.version.number(), change.outcome)).collect();
+    let (remnant, gone) = (Outcome::Remnant, Outcome::Removed);
+    assert_eq!(outcomes, [(10, remnant), (20, gone), (30, remnant), (40, gone), (50, Outcome::Trimmed)]);
     for number in [20, 40] {
         assert!(!store.has_content(version(number)) && !store.layout().release_folder(version(number)).exists());
         assert!(!store.layout().index(version(number)).exists());
@@ -163,7 +171,7 @@ fn rules_hold_releases_and_say_why() {
     let unknown = Retention { pinned: [version(25)].into(), ..keep(1) };
     assert!(matches!(plan(&store, &unknown), Err(StoreError::UnknownVersion { .. })));
 
-    // Manifests of test releases were made at 1 700 000 000 and so many seconds as their version.
+    // Manifests of test releases were made at 1 700 000 000 s plus their version in seconds.
     let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds);
     let within = Retention { within: Some(Duration::from_secs(15)), now: at(50), ..keep(0) };
     assert_eq!(kept(&plan(&store, &within).unwrap()), [40, 50]);
@@ -280,7 +288,7 @@ fn nothing_is_collected_from_a_store_that_cannot_be_read() {
 }
 
 #[test]
-fn files_that_are_nobodys_stay() {
+fn foreign_files_stay() {
     let (_folder, store) = store();
     lineage(&store);
     let note = store.layout().release_folder(version(20)).join("README.html");
@@ -293,14 +301,14 @@ fn files_that_are_nobodys_stay() {
 fn a_check_and_a_collection_tell_how_far_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let sample = clearwell_testkit::sample_store(folder.path());
-    let heard = Heard::default();
+    let heard = Recorder::default();
     let report = check(&sample.store, &CheckOptions::new(1_700_000_000), &heard).unwrap();
     let finished = heard.finished();
     assert_eq!(finished.iter().map(|(phase, ..)| *phase).collect::<Vec<_>>(), [Phase::Read, Phase::Manifests]);
     assert_eq!(finished[0], (Phase::Read, report.artifacts, report.bytes));
     assert!(finished[1].1 >= 4, "MoMs and manifests: {finished:?}");
 
-    let heard = Heard::default();
+    let heard = Recorder::default();
     let report = collect(&mut sample.store.writer("gc").unwrap(), &keep(1), Duration::ZERO, &heard).unwrap();
     let removed = report.plan.removed();
     assert!(removed.number > 0);
@@ -359,11 +367,11 @@ fn a_collection_works_on_a_full_disk_and_survives_a_stop_anywhere() {
             let store = Store::open(copy.path()).unwrap();
             let damage = |store: &Store| {
                 let report = check(store, &CheckOptions::new(1_700_000_000), &Silent).unwrap();
-                // On a full disk files of what is no release any more go before its index tells.
+                // On a full disk files of a collected version are removed before its index says so.
                 let releases: Vec<_> = store.releases().unwrap().iter().map(|of| format!("content/{of}/")).collect();
                 let is_of_release = |path: &str| releases.iter().any(|folder| path.starts_with(folder));
                 let found = report.findings.into_iter().filter(|finding| finding.severity() == Severity::Damage);
-                found.filter(|finding| is_of_release(finding.path.to_str().unwrap())).collect::<Vec<_>>()
+                found.filter(|finding| is_of_release(finding.defect.path.to_str().unwrap())).collect::<Vec<_>>()
             };
             assert!(damage(&store).is_empty(), "after {operations}: {:#?}", damage(&store));
             let is_through = left.load(Ordering::SeqCst) > 0;
@@ -382,7 +390,7 @@ fn a_collection_works_on_a_full_disk_and_survives_a_stop_anywhere() {
 
 /// True if the record of a release counts other artifacts than its index has.
 fn miscounts(report: &CheckReport) -> bool {
-    report.findings.iter().any(|finding| matches!(finding.kind, FindingKind::RecordCounts { .. }))
+    report.findings.iter().any(|finding| matches!(finding.defect.kind, DefectKind::RecordCounts { .. }))
 }
 
 #[test]

@@ -18,4 +18,5 @@ mod readers;
 mod records;
 mod states;
 mod support;
+mod verify;
 mod writers;

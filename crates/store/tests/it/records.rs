@@ -2,15 +2,16 @@
 
 use std::fs;
 
-use clearwell_store::check::{CheckOptions, FindingKind, check};
+use clearwell_store::check::{CheckOptions, check};
 use clearwell_store::progress::Silent;
+use clearwell_store::verify::DefectKind;
 use clearwell_store::{Digest, ReleaseRecord, Store, StoreError};
 use clearwell_testkit::{pointers, sample_store};
 use serde_json::{Value, json};
 
 use crate::support::{format, version};
 
-/// Writes a record as any program of this major does: indented by two spaces, and the checksum on a line of its own.
+/// Writes a record as any program of this major does: indented by two spaces, and the checksum on a separate line.
 fn write(store: &Store, number: u32, record: &Value, at_the_end: bool) {
     let text = serde_json::to_string_pretty(record).unwrap();
     let sum = Digest::of(text.as_bytes());
@@ -25,14 +26,14 @@ fn read(store: &Store, number: u32) -> Value {
     serde_json::from_slice(&fs::read(store.layout().record(version(number))).unwrap()).unwrap()
 }
 
-/// Adds a key to every object, however deep, but where any key has a meaning of its own.
+/// Adds a key to every object, however deep, but not to maps, where each key is data.
 fn with_keys_of_the_future(value: &mut Value) -> usize {
     match value {
         Value::Object(object) => {
             let mut added = 1;
             for (key, below) in object.iter_mut().filter(|(key, _)| *key != "options") {
                 added += match key.as_str() {
-                    // Its keys are kinds; what they hold has keys of ours.
+                    // Its keys are kinds; their values are objects.
                     "artifacts" => below.as_object_mut().unwrap().values_mut().map(with_keys_of_the_future).sum(),
                     _ => with_keys_of_the_future(below),
                 };
@@ -65,7 +66,7 @@ fn future_keys(value: &Value) -> usize {
 
 fn findings_of_records(store: &Store) -> Vec<String> {
     let report = check(store, &CheckOptions { contents: false, ..CheckOptions::new(0) }, &Silent).unwrap();
-    let of_records = report.findings.iter().filter(|finding| matches!(finding.kind, FindingKind::Record(_)));
+    let of_records = report.findings.iter().filter(|finding| matches!(finding.defect.kind, DefectKind::Record(_)));
     of_records.map(ToString::to_string).collect()
 }
 

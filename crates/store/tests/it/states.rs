@@ -7,8 +7,9 @@ use std::path::Path;
 
 use clearwell_format::resource::Pointer;
 use clearwell_store::ReleaseState::{self, Published, Retracted, Staged};
-use clearwell_store::adopt::{AdoptOptions, ProblemKind, adopt};
+use clearwell_store::adopt::{AdoptOptions, adopt};
 use clearwell_store::progress::Silent;
+use clearwell_store::verify::DefectKind;
 use clearwell_store::{ReleaseRecord, Store};
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, pointers, sample_www};
 
@@ -93,7 +94,8 @@ fn forget_publications(root: &Path) {
 
 #[test]
 fn stores_that_do_not_say_it_are_read_and_upgraded() {
-    // What is built on what, what is published in which order, and what is retracted; the first generations may be gone.
+    // What is built on what, what is published in which order, and what is retracted; the first generations may be
+    // gone.
     type Case<'a> = (&'a str, &'a [(u32, u32)], &'a [u32], Option<(u32, u32)>, bool, &'a [(u32, ReleaseState)]);
     let cases: [Case<'_>; 5] = [
         ("one waits", &[(10, 0), (20, 10)], &[10], None, false, &[(10, Published), (20, Staged)]),
@@ -197,8 +199,8 @@ fn what_another_generator_released_is_published_up_to_its_pointers() {
     // What was retracted here is not brought back by a tree that does not know.
     retract(&store, 20, 10);
     let report = run();
-    let is_it = |kind: &ProblemKind| matches!(kind, ProblemKind::PointerToRetracted { .. });
-    assert!(report.problems.iter().any(|problem| is_it(&problem.kind)), "{:?}", report.problems);
+    let is_it = |kind: &DefectKind| matches!(kind, DefectKind::PointerToRetracted { .. });
+    assert!(report.findings.iter().any(|problem| is_it(&problem.defect.kind)), "{:?}", report.findings);
     assert_eq!(store.latest_version().unwrap(), Some(version(10)));
     assert_eq!(states(&store)[&20], Retracted);
 }

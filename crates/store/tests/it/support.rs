@@ -27,7 +27,7 @@ pub(crate) fn small_releases() -> [TestRelease; 2] {
     [first, second]
 }
 
-/// A pack that no build makes by itself, to extend a release with.
+/// A pack that no build makes, to extend a release with.
 pub(crate) fn another_pack() -> (Artifact, &'static [u8]) {
     (Artifact::Pack { bundle: "os-core".parse().unwrap(), from: Some(version(5)) }, b"a pack from release 5")
 }
@@ -84,17 +84,17 @@ pub(crate) fn copy_store(from: &Path, to: &Path) {
     }
 }
 
-/// Keeps what is told of the progress of something.
+/// Records the events of a progress.
 #[derive(Default)]
-pub(crate) struct Heard(Mutex<Vec<Event>>);
+pub(crate) struct Recorder(Mutex<Vec<Event>>);
 
-impl Progress for Heard {
+impl Progress for Recorder {
     fn event(&self, event: Event) {
         self.0.lock().unwrap().push(event);
     }
 }
 
-impl Heard {
+impl Recorder {
     /// The phases that ended, sorted, with what they did. Fails if one began twice, or counts went back or beyond their
     /// totals.
     #[track_caller]

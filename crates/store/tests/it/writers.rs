@@ -32,7 +32,7 @@ fn what_is_released_is_not_released_again() {
 }
 
 #[test]
-fn a_folder_that_is_nobodys_stays() {
+fn a_foreign_folder_stays() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path()).unwrap();
     std::fs::create_dir(store.layout().release_folder(version(30))).unwrap();

@@ -7,21 +7,21 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{ManifestName, Version};
 
 use super::{How, Repair, Repaired};
-use crate::adopt::survey;
-use crate::check::trust::Trust;
-use crate::check::{Finding, FindingKind};
+use crate::adopt::rebuild;
+use crate::check::Finding;
 use crate::disk::Operation;
 use crate::state::derived;
+use crate::verify::DefectKind;
 use crate::{ArtifactMeta, Fault, Index, ReleaseRecord, Store, StoreError, index};
 
 impl Repair<'_> {
     /// Makes the indexes that cannot be used. What clients would not accept is not indexed; it is kept aside.
     pub(super) fn indexes(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
-        let mut versions = self.versions(findings, |kind| matches!(kind, FindingKind::Index(_)));
+        let mut versions = self.versions(findings, |kind| matches!(kind, DefectKind::Index(_)));
         // What is left of collected versions is told by the releases that need it.
         versions.sort_by_key(|version| !self.writer.store().has_release(*version));
         for version in versions {
-            let found = match survey(self.writer.store(), version, &self.trust().anchors) {
+            let found = match rebuild(self.writer.store(), version, &self.anchors()) {
                 Err(error) if error.fault() == Fault::Disk => return Err(error),
                 // Something else has to be repaired first.
                 Err(_) | Ok(None) => continue,
@@ -44,7 +44,7 @@ impl Repair<'_> {
 
     /// Makes the records that are gone or cannot be read.
     pub(super) fn records(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
-        let is_lost = |kind: &FindingKind| matches!(kind, FindingKind::Record(_) | FindingKind::RecordMissing { .. });
+        let is_lost = |kind: &DefectKind| matches!(kind, DefectKind::Record(_) | DefectKind::RecordMissing { .. });
         for version in self.versions(findings, is_lost) {
             let layout = self.writer.store().layout().clone();
             let Ok(index) = Index::open(&layout.index(version), version) else { continue };
@@ -52,7 +52,7 @@ impl Repair<'_> {
                 self.remnant_record(version, &index)?;
                 continue;
             }
-            let Some(found) = survey(self.writer.store(), version, &self.trust().anchors)? else { continue };
+            let Some(found) = rebuild(self.writer.store(), version, &self.anchors())? else { continue };
             let mut record = found.record;
             record.count(&index.to_map()?);
             record.notes.push("made again from the content by check --repair".to_owned());
@@ -67,7 +67,7 @@ impl Repair<'_> {
 
     /// Counts again what the index has.
     fn recount_records(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
-        for version in self.versions(findings, |kind| matches!(kind, FindingKind::RecordCounts { .. })) {
+        for version in self.versions(findings, |kind| matches!(kind, DefectKind::RecordCounts { .. })) {
             let store = self.writer.store().clone();
             let (Ok(mut record), Ok(index)) = (store.record(version), store.index(version)) else { continue };
             record.count(&index.to_map()?);
@@ -78,7 +78,7 @@ impl Repair<'_> {
 
     /// Takes from the MoM what the record says otherwise; the rest of the record stays.
     fn mend_records(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
-        for version in self.versions(findings, |kind| matches!(kind, FindingKind::RecordDiffers { .. })) {
+        for version in self.versions(findings, |kind| matches!(kind, DefectKind::RecordDiffers { .. })) {
             let store = self.writer.store().clone();
             let (Ok(record), Ok(mom)) = (store.record(version), store.mom(version)) else { continue };
             self.place_at(&store.layout().record(version), &record.with_mom(&mom).to_json(), How::FromContent)?;
@@ -106,14 +106,10 @@ impl Repair<'_> {
         Ok(())
     }
 
-    fn trust(&self) -> Trust {
-        Trust::of(self.writer.store(), &self.options.check)
-    }
-
     /// The versions whose index or record has such a finding.
-    fn versions(&self, findings: &[Finding], is_such: impl Fn(&FindingKind) -> bool) -> Vec<Version> {
-        let of = |finding: &Finding| finding.path.file_stem()?.to_str()?.parse().ok();
-        findings.iter().filter(|finding| is_such(&finding.kind)).filter_map(of).collect()
+    fn versions(&self, findings: &[Finding], is_such: impl Fn(&DefectKind) -> bool) -> Vec<Version> {
+        let of = |finding: &Finding| finding.defect.path.file_stem()?.to_str()?.parse().ok();
+        findings.iter().filter(|finding| is_such(&finding.defect.kind)).filter_map(of).collect()
     }
 }
 

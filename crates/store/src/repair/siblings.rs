@@ -67,7 +67,9 @@ fn others(store: &Store, lost: &Lost) -> Vec<Vec<u8>> {
         Artifact::Format => {
             store.record(*version).map(|record| record.format.to_string().into_bytes()).into_iter().collect()
         }
-        _ => Vec::new(),
+        // Fullfiles and deltas come from packs, packs from `generate`; the bytes of the notes are nowhere else.
+        Artifact::Fullfile(_) | Artifact::Delta(_) | Artifact::Pack { .. } => Vec::new(),
+        Artifact::GeneratorVersion | Artifact::UpstreamUrl | Artifact::UpstreamVersion => Vec::new(),
     }
 }
 

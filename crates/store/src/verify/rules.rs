@@ -1,4 +1,4 @@
-//! What the manifests of a version let its archives hold, read once each.
+//! What the manifests of a version let its archives contain. Each manifest is read once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use clearwell_format::archive::{PackRule, content_limit};
 use clearwell_format::{BundleName, Manifest, ManifestName, Version};
 
-use super::Bases;
+use super::bases::Bases;
 
 /// The rules for the archives of one version.
 pub(crate) struct Rules<'a> {
     version: Version,
-    /// Where manifests are that are not known yet.
+    /// Where manifests are read that were not given.
     bases: Option<&'a dyn Bases>,
     packs: Mutex<BTreeMap<BundleName, Option<Arc<PackRule>>>>,
     fullfile: OnceLock<u64>,
@@ -22,7 +22,7 @@ impl<'a> Rules<'a> {
         Self { version, bases: Some(bases), packs: Mutex::default(), fullfile: OnceLock::new() }
     }
 
-    /// By the manifests that were found sound, and no others: the files beside may say anything.
+    /// By the manifests that were found sound, and no others: the other files may say anything.
     pub(crate) fn of(version: Version, manifests: &BTreeMap<BundleName, Manifest>, full: Option<&Manifest>) -> Self {
         let rules = manifests.iter().map(|(bundle, manifest)| (bundle.clone(), Some(Arc::new(PackRule::of(manifest)))));
         let fullfile = OnceLock::new();
@@ -32,7 +32,7 @@ impl<'a> Rules<'a> {
         Self { version, bases: None, packs: Mutex::new(rules.collect()), fullfile }
     }
 
-    /// For the packs of a bundle; `None` if its manifest cannot be had, which is found elsewhere.
+    /// For the packs of a bundle; `None` if its manifest cannot be read, which is a separate defect.
     pub(super) fn pack(&self, bundle: &BundleName) -> Option<Arc<PackRule>> {
         if let Some(known) = self.packs().get(bundle) {
             return known.clone();

@@ -5,61 +5,59 @@
 //! | any artifact | an artifact with the same SHA-256 elsewhere in the store | |
 //! | a manifest, its archive, the signature of a MoM | one another | the SHA-256 is the indexed one |
 //! | a delta between manifests, a loose delta | the manifests; a pack that carries it | the SHA-256 is the indexed one |
-//! | a fullfile | a pack that holds the object | the SHA-256 is the indexed one |
-//! | a pack | fullfiles, by whoever makes packs ([`Writer::restore`]) | the SHA-256 is the indexed one |
+//! | a fullfile | a pack that contains the object | the SHA-256 is the indexed one |
+//! | a pack | fullfiles, by the generator ([`Writer::restore`]) | the SHA-256 is the indexed one |
 //! | an index, a record | the content, checked as when a tree is adopted | clients would accept the content |
 //! | a pointer | its signature, or an earlier generation | the signature verifies |
 //!
-//! What was released never changes, so only the very bytes that were lost are put back: caches and clients in the middle
-//! of a download may hold parts of them, under an ETag that is their SHA-256. Compressors of other programs make other
-//! bytes of the same object, and a pack made with its release has the times of a tree that is gone. Those are taken only
-//! where the maintainer says so ([`RepairOptions::equivalent`], [`Writer::replace`]): the fullfile or pack then has a new
-//! SHA-256, and the release's record says that. It is the lesser evil where no backup exists: without it endpoints get 503
-//! for good.
+//! What was released never changes, so only the very bytes that were lost are put back: caches and clients in the
+//! middle of a download may have parts of them, under an ETag that is their SHA-256. Compressors of other programs make
+//! other bytes of the same object, and a pack made with its release has the times of a tree that is gone. Those are
+//! used only if the maintainer asks for it ([`RepairOptions::equivalent`], [`Writer::replace`]): the fullfile or pack
+//! then has a new SHA-256, which the record of the release notes. It is the lesser evil where no backup exists: without
+//! it endpoints get 503 for good.
 //!
-//! Always true: damaged bytes are moved to `meta/damaged` before their place is taken, and nothing there is ever deleted;
-//! a name is never without a file in between; stopped at any moment, the same repair continues.
+//! Always true: damaged bytes are moved to `meta/damaged` before their place is taken, and nothing there is ever
+//! deleted; a name always has a file in between; a repair that was interrupted at any moment continues when it is run
+//! again.
 
 mod aside;
 mod encode;
 mod index;
 mod objects;
 mod pointers;
+mod restore;
 mod siblings;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use clearwell_format::{Resource, Version};
 
-use super::{CheckOptions, Finding, Severity};
-use crate::content::{Inspector, Rules, StoreBases};
-use crate::disk::Operation;
-use crate::progress::{Meter, Phase, Silent};
-use crate::throttle::Throttle;
-use crate::{ArtifactMeta, Layout, LayoutVersion, Store, StoreError, Writer, prepared, regular};
+use crate::check::{CheckOptions, Finding, Severity};
+use crate::verify::Anchors;
+use crate::{ArtifactMeta, Digest, Layout, LayoutVersion, Store, StoreError, Writer};
 
 /// Choices for [`repair`].
 #[derive(Clone, Debug)]
 pub struct RepairOptions {
-    /// Take a fullfile that unpacks to the same object but has other bytes, where the bytes that were lost cannot be
+    /// Accept a fullfile that unpacks to the same object but has other bytes, if the bytes that were lost cannot be
     /// made again.
     pub equivalent: bool,
-    /// Certificates, as the check had them.
+    /// The options of the check, for its certificates.
     pub check: CheckOptions,
 }
 
-/// What came of it.
+/// The outcome of a repair.
 #[derive(Debug, Default)]
 pub struct RepairReport {
-    /// What was put right.
+    /// The files that are sound again.
     pub repaired: Vec<Repaired>,
     /// Where damaged bytes were moved to, below the store's folder.
     pub aside: Vec<PathBuf>,
 }
 
-/// One thing that was put right.
+/// A file that is sound again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repaired {
     /// The file, below the store's folder.
@@ -68,7 +66,7 @@ pub struct Repaired {
     pub how: How,
 }
 
-/// How a file was put right.
+/// How a file was repaired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
     /// It has the bytes that were released.
@@ -82,7 +80,7 @@ pub enum How {
 }
 
 impl How {
-    /// The way as a word, for programs.
+    /// As a word, for programs.
     pub const fn word(self) -> &'static str {
         match self {
             Self::SameBytes => "same-bytes",
@@ -93,11 +91,12 @@ impl How {
     }
 }
 
-/// Puts right what `findings` name, as far as the store itself has what is needed. What is not in the report's
-/// `repaired` is as damaged as before.
+/// Repairs the files that `findings` name, as far as the store itself has what is needed. What is not in
+/// [`RepairReport::repaired`] is as damaged as before.
 ///
 /// # Errors
-/// The disk's. What was repaired before it stays repaired.
+/// Those of the disk ([`Fault::Disk`](crate::Fault::Disk)): [`StoreError::NoSpace`], [`StoreError::NotPermitted`],
+/// [`StoreError::Io`]. Files that were repaired before stay repaired.
 pub fn repair(writer: &mut Writer, findings: &[Finding], options: &RepairOptions) -> Result<RepairReport, StoreError> {
     let mut repair = Repair { writer, options, report: RepairReport::default(), changed_index: false };
     repair.folders(findings)?;
@@ -110,15 +109,16 @@ pub fn repair(writer: &mut Writer, findings: &[Finding], options: &RepairOptions
     repair.siblings(&mut lost)?;
     repair.pointers(findings)?;
     if repair.changed_index {
-        repair.tell_readers()?;
+        repair.renew_pointers()?;
     }
     Ok(repair.report)
 }
 
-/// Writes the layout stamp of a store that lost it. False, and nothing is done, for a folder that is no store besides.
+/// Writes the layout stamp of a store that lost it. False, and nothing changed, for a folder that does not have the
+/// other folders of a store.
 ///
 /// # Errors
-/// The disk's.
+/// [`StoreError::NoSpace`], [`StoreError::NotPermitted`] or [`StoreError::Io`] if the stamp cannot be written.
 pub fn restamp(root: &Path) -> Result<bool, StoreError> {
     let layout = Layout::new(root);
     if ![layout.content(), layout.records(), layout.indexes(), layout.staging()].iter().all(|folder| folder.is_dir()) {
@@ -129,41 +129,6 @@ pub fn restamp(root: &Path) -> Result<bool, StoreError> {
     let scratch = layout.staging().join("layout");
     disk.write_synced(&scratch, LayoutVersion::CURRENT.stamp().as_bytes())?;
     aside::replace(&store, &layout.stamp(), &scratch)?;
-    Ok(true)
-}
-
-/// As [`Writer::restore`].
-pub(crate) fn restore(store: &Store, resource: &Resource, from: &Path) -> Result<bool, StoreError> {
-    let expected = store.lookup(resource)?.ok_or_else(|| StoreError::NoSuchResource(Box::new(resource.clone())))?;
-    let read = |error| StoreError::io(Operation::Read, from, error);
-    let file = regular::open(from).map_err(read)?;
-    store.disk().sync_file(from, &file)?;
-    let found = prepared::measure(file).map_err(read)?;
-    if found != expected {
-        return Ok(false);
-    }
-    aside::replace(store, &store.path(resource), from).map(|_| true)
-}
-
-/// As [`Writer::replace`].
-pub(crate) fn replace(writer: &mut Writer, resource: &Resource, from: &Path) -> Result<bool, StoreError> {
-    let Resource::Artifact { version, artifact } = resource else { return Ok(false) };
-    let store = writer.store().clone();
-    if store.lookup(resource)?.is_none() {
-        return Err(StoreError::NoSuchResource(Box::new(resource.clone())));
-    }
-    let (bases, throttle, large) = (StoreBases::new(&store), Throttle::default(), Mutex::new(()));
-    let format = store.record(*version).ok().map(|record| record.format);
-    let meter = Meter::begin(&Silent, Phase::Repair, 0, 0);
-    let rules = Rules::new(*version, &bases);
-    let (throttle, large, meter) = (&throttle, &large, &meter);
-    let inspector = Inspector { version: *version, format, bases: &bases, rules: &rules, throttle, large, meter };
-    let Ok(sound) = inspector.check(artifact, from) else { return Ok(false) };
-    let file = regular::open(from).map_err(|error| StoreError::io(Operation::Read, from, error))?;
-    store.disk().sync_file(from, &file)?;
-    aside::replace(&store, &store.path(resource), from)?;
-    index::reindex(&store, *version, artifact, sound.meta)?;
-    crate::pointers::renew(store.layout(), store.disk())?;
     Ok(true)
 }
 
@@ -183,15 +148,20 @@ struct Repair<'a> {
 }
 
 impl Repair<'_> {
+    fn anchors(&self) -> Anchors {
+        let CheckOptions { anchors, fallback_anchors, .. } = &self.options.check;
+        Anchors::of(self.writer.store(), anchors, fallback_anchors)
+    }
+
     /// Makes the folders that are missing.
     fn folders(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
         let (layout, disk) = (self.writer.store().layout(), self.writer.store().disk());
         for folder in layout.folders() {
-            let is_it = |finding: &&Finding| layout.root().join(&finding.path) == folder;
+            let is_it = |finding: &&Finding| layout.root().join(&finding.defect.path) == folder;
             if let Some(finding) = findings.iter().find(is_it).filter(|_| !folder.is_dir()) {
                 disk.create_folder(&folder)?;
                 disk.sync_folder(folder.parent().unwrap_or(layout.root()))?;
-                self.report.repaired.push(Repaired { path: finding.path.clone(), how: How::FromContent });
+                self.report.repaired.push(Repaired { path: finding.defect.path.clone(), how: How::FromContent });
             }
         }
         Ok(())
@@ -201,7 +171,7 @@ impl Repair<'_> {
     fn lost(&self, findings: &[Finding]) -> Vec<Lost> {
         let store = self.writer.store();
         let lost = |finding: &Finding| {
-            let resource = finding.resource.clone().filter(|_| finding.is_lost_bytes())?;
+            let resource = finding.defect.resource.clone().filter(|_| finding.defect.kind.is_lost_bytes())?;
             let Resource::Artifact { version, .. } = resource else { return None };
             let meta = store.lookup(&resource).ok().flatten()?;
             Some(Lost { resource, version, meta })
@@ -209,9 +179,9 @@ impl Repair<'_> {
         findings.iter().filter_map(lost).collect()
     }
 
-    /// Puts the bytes back if they are the ones that were lost.
+    /// Stores the bytes if they are the ones that were lost.
     fn put_back(&mut self, lost: &Lost, bytes: &[u8]) -> Result<bool, StoreError> {
-        let found = ArtifactMeta { size: bytes.len() as u64, sha256: crate::Digest::of(bytes) };
+        let found = ArtifactMeta { size: bytes.len() as u64, sha256: Digest::of(bytes) };
         if found != lost.meta {
             return Ok(false);
         }
@@ -238,18 +208,19 @@ impl Repair<'_> {
     }
 
     /// Begins a new generation of the same pointers, so that readers look at indexes again.
-    fn tell_readers(&self) -> Result<(), StoreError> {
+    fn renew_pointers(&self) -> Result<(), StoreError> {
         self.writer.store().refresh();
         crate::pointers::renew(self.writer.store().layout(), self.writer.store().disk())
     }
 }
 
 impl RepairReport {
-    /// The findings that endpoints would notice and that are as they were.
+    /// The findings that affect endpoints and were not repaired.
     pub fn left<'f>(&self, findings: &'f [Finding]) -> Vec<&'f Finding> {
         let repaired: BTreeSet<&Path> = self.repaired.iter().map(|repaired| repaired.path.as_path()).collect();
-        let is_left =
-            |finding: &&Finding| finding.severity() == Severity::Damage && !repaired.contains(finding.path.as_path());
+        let is_left = |finding: &&Finding| {
+            finding.severity() == Severity::Damage && !repaired.contains(finding.defect.path.as_path())
+        };
         findings.iter().filter(is_left).collect()
     }
 }

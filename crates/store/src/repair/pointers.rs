@@ -12,24 +12,23 @@ use clearwell_format::{Resource, Version, pointer};
 
 use super::{How, Repair, Repaired};
 use crate::check::Finding;
-use crate::check::FindingKind as Kind;
-use crate::check::trust::Trust;
 use crate::layout::generation_number;
 use crate::listing::list;
 use crate::pointers::{self, PointerGeneration};
+use crate::verify::{Anchors, DefectKind as Kind, pointer as judge};
 use crate::{Digest, Store, StoreError};
 
 type Files = BTreeMap<Pointer, Arc<[u8]>>;
 
 impl Repair<'_> {
     pub(super) fn pointers(&mut self, findings: &[Finding]) -> Result<(), StoreError> {
-        let is_pointer = |finding: &Finding| matches!(finding.resource, Some(Resource::Pointer(_)));
-        let all = findings.iter().any(|finding| matches!(finding.kind, Kind::Pointers(_)));
+        let is_pointer = |finding: &Finding| matches!(finding.defect.resource, Some(Resource::Pointer(_)));
+        let all = findings.iter().any(|finding| matches!(finding.defect.kind, Kind::Pointers(_)));
         if !all && !findings.iter().any(is_pointer) {
             return Ok(());
         }
         let store = self.writer.store().clone();
-        let trust = Trust::of(&store, &self.options.check);
+        let anchors = self.anchors();
         let earlier = generations(&store)?;
         let left = self.writer.pointers()?;
         // As it is, damage included: a text that was lost is told by its signature.
@@ -57,7 +56,7 @@ impl Repair<'_> {
             }
         }
         for pointer in files.keys().copied().filter(|pointer| pointer.signature().is_some()).collect::<Vec<_>>() {
-            let Some(good) = good(pointer, &files, &earlier, &trust, &store) else { continue };
+            let Some(good) = good(pointer, &files, &earlier, &anchors, &store) else { continue };
             files.extend(good);
         }
         let is_first = |pointer: &Pointer| matches!(pointer, Pointer::First(_));
@@ -76,17 +75,17 @@ impl Repair<'_> {
         let next = current.followed_by(files);
         pointers::switch_to(&next, store.layout(), store.disk())?;
         let is_sound = |resource: &Resource| match resource {
-            Resource::Pointer(pointer) => is_sound(*pointer, &next.files, &trust, &store),
+            Resource::Pointer(pointer) => is_sound(*pointer, &next.files, &anchors, &store),
             Resource::Artifact { .. } => false,
         };
         // A new generation has new sums: what endpoints would take is then what was meant.
-        let repaired = findings.iter().filter(|finding| match &finding.resource {
+        let repaired = findings.iter().filter(|finding| match &finding.defect.resource {
             Some(resource) => is_sound(resource),
-            None => matches!(finding.kind, Kind::Pointers(_)),
+            None => matches!(finding.defect.kind, Kind::Pointers(_)),
         });
         self.report
             .repaired
-            .extend(repaired.map(|finding| Repaired { path: finding.path.clone(), how: How::SameBytes }));
+            .extend(repaired.map(|finding| Repaired { path: finding.defect.path.clone(), how: How::SameBytes }));
         self.changed_index = false;
         Ok(())
     }
@@ -111,8 +110,8 @@ impl Repair<'_> {
 }
 
 /// A text and its signature that endpoints would take; `None` to leave what is there.
-fn good(pointer: Pointer, files: &Files, earlier: &[Files], trust: &Trust, store: &Store) -> Option<Files> {
-    if is_sound(pointer, files, trust, store) && is_sound(pointer.signature()?, files, trust, store) {
+fn good(pointer: Pointer, files: &Files, earlier: &[Files], anchors: &Anchors, store: &Store) -> Option<Files> {
+    if is_sound(pointer, files, anchors, store) && is_sound(pointer.signature()?, files, anchors, store) {
         return None;
     }
     let of = |files: &Files| -> Option<Files> {
@@ -124,38 +123,43 @@ fn good(pointer: Pointer, files: &Files, earlier: &[Files], trust: &Trust, store
     let named = names(files, pointer).filter(|version| store.has_release(*version));
     let same = candidates
         .clone()
-        .find(|files| names(files, pointer) == named && named.is_some() && whole(files, pointer, trust, store));
-    same.or_else(|| from_signature(pointer, files, trust, store)).or_else(|| {
-        if named.is_some() && trust.anchors.is_empty() {
+        .find(|files| names(files, pointer) == named && named.is_some() && whole(files, pointer, anchors, store));
+    same.or_else(|| from_signature(pointer, files, anchors, store)).or_else(|| {
+        if named.is_some() && anchors.is_empty() {
             None
         } else {
-            candidates.clone().find(|files| whole(files, pointer, trust, store))
+            candidates.clone().find(|files| whole(files, pointer, anchors, store))
         }
     })
 }
 
 /// The release whose number the signature was made for.
-fn from_signature(pointer: Pointer, files: &Files, trust: &Trust, store: &Store) -> Option<Files> {
+fn from_signature(pointer: Pointer, files: &Files, anchors: &Anchors, store: &Store) -> Option<Files> {
     let name = pointer.signature()?;
     let signature = files.get(&name)?;
-    let is_signed = |version: &Version| matches!(trust.verdict(&pointer::to_bytes(*version), signature), Some(Ok(())));
+    let is_signed =
+        |version: &Version| matches!(anchors.verdict(&pointer::to_bytes(*version), signature), Some(Ok(())));
     let version = store.releases().ok()?.into_iter().rev().find(is_signed)?;
     Some(Files::from([(pointer, Arc::from(pointer::to_bytes(version))), (name, signature.clone())]))
 }
 
-fn whole(files: &Files, pointer: Pointer, trust: &Trust, store: &Store) -> bool {
-    is_sound(pointer, files, trust, store)
-        && pointer.signature().is_none_or(|signature| is_sound(signature, files, trust, store))
+fn whole(files: &Files, pointer: Pointer, anchors: &Anchors, store: &Store) -> bool {
+    is_sound(pointer, files, anchors, store)
+        && pointer.signature().is_none_or(|signature| is_sound(signature, files, anchors, store))
 }
 
-/// True if endpoints would take the pointer, or the signature, as it is.
-fn is_sound(pointer: Pointer, files: &Files, trust: &Trust, store: &Store) -> bool {
-    let Some(text) = pointer.signed() else {
-        return names(files, pointer).is_some_and(|version| store.has_release(version));
+/// True if endpoints would accept the pointer, or the signature, as it is.
+fn is_sound(pointer: Pointer, files: &Files, anchors: &Anchors, store: &Store) -> bool {
+    let text = pointer.signed().unwrap_or(pointer);
+    let bytes = |pointer| files.get(&pointer).map(|bytes| &**bytes);
+    let signature = text.signature().and_then(bytes);
+    let Some(inspection) = bytes(text).map(|bytes| judge::inspect(text, bytes, signature, anchors, store)) else {
+        return false;
     };
-    match (files.get(&text), files.get(&pointer)) {
-        (Some(text), Some(signature)) => trust.verdict(text, signature).is_none_or(|verdict| verdict.is_ok()),
-        _ => trust.anchors.is_empty(),
+    if pointer == text {
+        inspection.text.is_empty()
+    } else {
+        inspection.version.is_some() && inspection.signature.is_none()
     }
 }
 

@@ -1,22 +1,22 @@
-//! Who asks for a file: releases by their records, files by the manifests that list them.
+//! Which endpoints ask for a file: releases by their records, files by the manifests that list them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use clearwell_format::resource::{Artifact, Pointer};
 use clearwell_format::{BundleName, FileHash, ManifestName, Resource, Version};
 
-use super::{Finding, Notice, Run};
+use super::{Affected, Finding, Run};
 use crate::Store;
 
 impl Run<'_> {
-    /// Says of each finding where endpoints would notice it.
-    pub(super) fn notices(&mut self) {
-        if self.report.findings.iter().all(|finding| finding.resource.is_none()) {
+    /// Enters for each finding the endpoints that it affects.
+    pub(super) fn affected(&mut self) {
+        if self.report.findings.iter().all(|finding| finding.defect.resource.is_none()) {
             return;
         }
         let uses = Uses::of(self.store, &self.report.findings);
         for finding in &mut self.report.findings {
-            finding.notice = uses.notice(self.store, finding);
+            finding.affected = uses.affected(self.store, finding);
         }
     }
 }
@@ -37,7 +37,7 @@ impl Uses {
             }
         }
         for finding in findings {
-            if let Some(Resource::Artifact { version, artifact: Artifact::Fullfile(hash) }) = &finding.resource {
+            if let Some(Resource::Artifact { version, artifact: Artifact::Fullfile(hash) }) = &finding.defect.resource {
                 uses.listed.insert((*hash, *version), BTreeSet::new());
             }
         }
@@ -58,22 +58,22 @@ impl Uses {
         }
     }
 
-    fn notice(&self, store: &Store, finding: &Finding) -> Notice {
-        let mut notice = Notice::default();
-        match &finding.resource {
+    fn affected(&self, store: &Store, finding: &Finding) -> Affected {
+        let mut affected = Affected::default();
+        match &finding.defect.resource {
             Some(Resource::Artifact { version, artifact }) => match artifact {
-                Artifact::Manifest(_) | Artifact::Delta(_) | Artifact::UpstreamUrl | Artifact::UpstreamVersion => {}
-                Artifact::GeneratorVersion => {}
-                Artifact::ManifestTar(ManifestName::Full) => {}
+                // Only generators and people read these.
+                Artifact::Manifest(_) | Artifact::ManifestTar(ManifestName::Full) | Artifact::Delta(_) => {}
+                Artifact::GeneratorVersion | Artifact::UpstreamUrl | Artifact::UpstreamVersion => {}
                 Artifact::ManifestTar(ManifestName::Mom) | Artifact::MomSignature | Artifact::Format => {
-                    notice.versions.insert(*version);
+                    affected.versions.insert(*version);
                 }
                 Artifact::ManifestTar(ManifestName::Bundle(bundle))
                 | Artifact::DeltaManifest { bundle, .. }
-                | Artifact::Pack { bundle, .. } => self.add(&mut notice, bundle, *version),
+                | Artifact::Pack { bundle, .. } => self.add(&mut affected, bundle, *version),
                 Artifact::Fullfile(hash) => {
                     for (bundle, version) in self.listed.get(&(*hash, *version)).into_iter().flatten() {
-                        self.add(&mut notice, bundle, *version);
+                        self.add(&mut affected, bundle, *version);
                     }
                 }
             },
@@ -81,16 +81,16 @@ impl Uses {
             None | Some(Resource::Pointer(Pointer::First(_))) => {}
             Some(Resource::Pointer(pointer)) => {
                 let text = pointer.signed().unwrap_or(*pointer);
-                notice.versions.extend(store.pointers().ok().and_then(|pointers| pointers.version(text)));
+                affected.versions.extend(store.pointers().ok().and_then(|pointers| pointers.version(text)));
             }
         }
-        notice
+        affected
     }
 
-    fn add(&self, notice: &mut Notice, bundle: &BundleName, version: Version) {
+    fn add(&self, affected: &mut Affected, bundle: &BundleName, version: Version) {
         if let Some(releases) = self.releases.get(&(bundle.clone(), version)) {
-            notice.versions.extend(releases);
-            notice.bundles.insert(bundle.clone());
+            affected.versions.extend(releases);
+            affected.bundles.insert(bundle.clone());
         }
     }
 }

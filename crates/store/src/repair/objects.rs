@@ -9,33 +9,34 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Resource, Version};
 
 use super::{How, Lost, Repair, encode};
-use crate::check::{Finding, FindingKind};
+use crate::check::Finding;
+use crate::verify::DefectKind;
 use crate::{ArtifactMeta, Digest, Store, StoreError, regular};
 
 /// What is looked for in packs.
 #[derive(Default)]
 struct Wanted {
     /// By the hash of the object: fullfiles whose bytes are lost, and those that a release lacks.
-    objects: HashMap<FileHash, Vec<Sought>>,
+    objects: HashMap<FileHash, Vec<WantedFullfile>>,
     deltas: HashMap<DeltaName, Vec<Lost>>,
 }
 
 /// A fullfile that is to be made.
-enum Sought {
+enum WantedFullfile {
     Lost(Lost),
     /// No index names it.
-    Lacking(Version),
+    Missing(Version),
 }
 
 impl Repair<'_> {
-    /// Puts back what packs hold. What they do not hold stays in `lost`.
+    /// Restores what packs contain. The rest stays in `lost`.
     pub(super) fn objects(&mut self, lost: &mut Vec<Lost>, findings: &[Finding]) -> Result<(), StoreError> {
         let mut wanted = Wanted::default();
         let mut others = Vec::new();
         for lost in lost.drain(..) {
             match &lost.resource {
                 Resource::Artifact { artifact: Artifact::Fullfile(hash), .. } => {
-                    wanted.objects.entry(*hash).or_default().push(Sought::Lost(lost));
+                    wanted.objects.entry(*hash).or_default().push(WantedFullfile::Lost(lost));
                 }
                 Resource::Artifact { artifact: Artifact::Delta(name), .. } => {
                     wanted.deltas.entry(*name).or_default().push(lost);
@@ -44,13 +45,13 @@ impl Repair<'_> {
             }
         }
         for finding in findings {
-            if let (FindingKind::FullfileMissing { .. }, Some(resource)) = (&finding.kind, &finding.resource)
+            if let (DefectKind::FullfileMissing { .. }, Some(resource)) = (&finding.defect.kind, &finding.defect.resource)
                 && let Resource::Artifact { version, artifact: Artifact::Fullfile(hash) } = resource
                 && self.writer.store().has_release(*version)
                 // A record or index that came back may have brought it along.
                 && self.writer.store().lookup(resource)?.is_none()
             {
-                wanted.objects.entry(*hash).or_default().push(Sought::Lacking(*version));
+                wanted.objects.entry(*hash).or_default().push(WantedFullfile::Missing(*version));
             }
         }
         for pack in packs(self.writer.store()) {
@@ -60,16 +61,16 @@ impl Repair<'_> {
             self.search(&pack, &mut wanted)?;
         }
         let left = wanted.objects.into_values().flatten().filter_map(|sought| match sought {
-            Sought::Lost(lost) => Some(lost),
-            Sought::Lacking(_) => None,
+            WantedFullfile::Lost(lost) => Some(lost),
+            WantedFullfile::Missing(_) => None,
         });
         others.extend(left.chain(wanted.deltas.into_values().flatten()));
         *lost = others;
         Ok(())
     }
 
-    /// Takes what is wanted out of one pack, as far as it can be read: what a damaged one holds before the damage is as
-    /// good as ever, as each object is hashed.
+    /// Takes what is wanted out of one pack, as far as it can be read: what a damaged one contains before the damage is
+    /// as good as ever, as each object is hashed.
     fn search(&mut self, pack: &Resource, wanted: &mut Wanted) -> Result<(), StoreError> {
         let Ok(file) = regular::open(&self.writer.store().path(pack)) else { return Ok(()) };
         let mut failed = None;
@@ -123,14 +124,14 @@ impl Repair<'_> {
         hash: FileHash,
         header: &MemberHeader,
         content: &[u8],
-        sought: Vec<Sought>,
-    ) -> Result<Vec<Sought>, StoreError> {
+        sought: Vec<WantedFullfile>,
+    ) -> Result<Vec<WantedFullfile>, StoreError> {
         let Ok(made) = encode::fullfiles(hash, header, content) else { return Ok(sought) };
         let mut left = Vec::new();
         for sought in sought {
             match sought {
-                Sought::Lacking(version) => self.add(version, hash, smallest(&made))?,
-                Sought::Lost(lost) => {
+                WantedFullfile::Missing(version) => self.add(version, hash, smallest(&made))?,
+                WantedFullfile::Lost(lost) => {
                     let mut is_back = false;
                     for bytes in &made {
                         is_back = is_back || self.put_back(&lost, bytes)?;
@@ -138,7 +139,7 @@ impl Repair<'_> {
                     if !is_back && self.options.equivalent {
                         self.take_equivalent(&lost, smallest(&made))?;
                     } else if !is_back {
-                        left.push(Sought::Lost(lost));
+                        left.push(WantedFullfile::Lost(lost));
                     }
                 }
             }
@@ -146,7 +147,7 @@ impl Repair<'_> {
         Ok(left)
     }
 
-    /// Adds a fullfile to a release that lacks it, as an extension: adding is no change of what was released.
+    /// Adds a fullfile to a release that lacks it, as an extension: what was released does not change.
     fn add(&mut self, version: Version, hash: FileHash, bytes: &[u8]) -> Result<(), StoreError> {
         let artifact = Artifact::Fullfile(hash);
         let record = self.writer.store().record(version)?;

@@ -10,7 +10,7 @@ use clearwell_format::{FileHash, FileKind, ManifestName, Resource, Version};
 
 use crate::{Store, manifest_archive, regular};
 
-/// Where bases are looked for. `None` is for what is nowhere, and for what is damaged: that has a finding of its own.
+/// Where bases are looked for. `None` is for what is nowhere, and for what is damaged: that is a separate defect.
 pub(crate) trait Bases: Sync {
     /// The content of the file with this hash.
     fn object(&self, hash: FileHash) -> Option<Vec<u8>>;
@@ -72,12 +72,12 @@ impl Bases for TreeBases<'_> {
 /// The file in a fullfile, if it is what the hash says. A large one is hashed before memory is taken for it.
 fn content(path: &Path, hash: FileHash) -> Option<Vec<u8>> {
     let mut content = None;
-    let mut read = |large: Large| {
+    let mut read = |large: LargeFile| {
         let file = BufReader::with_capacity(64 << 10, regular::open(path).ok()?);
         let mut found = None;
         read_shaped::<ArchiveError>(file, Shape::fullfile(hash, LARGEST), |_, mut member| {
             let mut bytes = Vec::new();
-            let is_kept = member.header.size <= LARGE || large == Large::Kept;
+            let is_kept = member.header.size <= LARGE || large == LargeFile::Read;
             let sink: &mut dyn io::Write = if is_kept { &mut bytes } else { &mut io::sink() };
             if member.header.kind == FileKind::File && member.hash(sink)? == hash {
                 found = Some(is_kept);
@@ -88,7 +88,7 @@ fn content(path: &Path, hash: FileHash) -> Option<Vec<u8>> {
         .ok()?;
         found
     };
-    let is_whole = read(Large::Hashed)? || read(Large::Kept)?;
+    let is_whole = read(LargeFile::HashOnly)? || read(LargeFile::Read)?;
     content.filter(|_| is_whole)
 }
 
@@ -97,9 +97,9 @@ const MANIFEST_LIMIT: u64 = 1 << 30;
 
 /// What is done with a large file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Large {
-    Hashed,
-    Kept,
+enum LargeFile {
+    HashOnly,
+    Read,
 }
 
 const LARGE: u64 = 64 << 20;
