@@ -31,15 +31,15 @@ use clearwell_sign::Signer;
 use clearwell_store::{Begun, BundleRecord, Draft, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
 
 use crate::budget::Budget;
-use crate::catalogue;
 use crate::deltas::report::{self, PackReport};
 use crate::deltas::{self, Updates};
 use crate::earlier::{StoredManifests, lineage};
 use crate::fullfile::Effort;
 use crate::guard::{Past, PointerMove, Stored, Verdict};
 use crate::inputs::Inputs;
-use crate::make::{Made, Workshop};
+use crate::make::{Made, MakeContext};
 use crate::member::Objects;
+use crate::pack::catalogue;
 use crate::plan::{self, Plan, PlanOptions, Previous};
 use crate::progress::{Event, Phase, Progress};
 use crate::publish::Publication;
@@ -84,25 +84,27 @@ pub fn build(
     run.foresee(&plan, &release, mom_signature.as_deref(), &publication, &store)?;
 
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
-    let workshop = Workshop {
+    let context = MakeContext {
         objects: Objects { tree: &inputs.tree, store: &store },
         effort: Effort { profile: options.profile, methods: &options.compression },
         budget: &budget,
         workers: options.workers,
         manifest_mtime: u64::try_from(inputs.release.timestamp).unwrap_or(0),
         progress,
-        before: None,
+        previous: None,
     };
-    run.extend_older(&plan, &release, &workshop, writer)?;
-    let workshop = Workshop { before: previous.as_deref(), ..workshop };
+    run.extend_older(&plan, &release, &context, writer)?;
+    let context = MakeContext { previous: previous.as_deref(), ..context };
 
     let begun = Begun { fingerprint: run.fingerprint.clone(), timestamp: Some(inputs.release.timestamp) };
     let draft = writer.draft(inputs.release.version, begun)?;
-    let first = tasks::of_release(&plan, inputs, mom_signature);
-    let mut made = run.stopwatch.time(Phase::Make, || workshop.make(Phase::Make, first, &draft))?;
-    // Afterwards: a pack for updates is never larger than the one for new installations.
+    let tasks = tasks::of_release(&plan, inputs, mom_signature);
+    let zero_packs =
+        plan.packs.iter().filter(|pack| pack.from.is_none() && pack.to == plan.version).collect::<Vec<_>>();
+    let mut made = run.stopwatch.time(Phase::Make, || context.make(Phase::Make, &tasks, &zero_packs, &draft))?;
+    // Afterwards, because an update pack is never larger than the zero pack.
     let earlier = run.earlier.clone();
-    let update = || deltas::make(&plan.packs, &earlier, &release, &draft, &workshop);
+    let update = || deltas::make(&plan.packs, &earlier, &release, &draft, &context);
     let updates = run.stopwatch.time(Phase::Deltas, update)?;
     run.hear_of_packs(&updates);
     made.extend(updates.made);

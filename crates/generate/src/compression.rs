@@ -1,7 +1,7 @@
-//! How single files are compressed: several methods tried, the smallest kept.
+//! How single files are compressed: several methods are tried, and the smallest result is kept.
 //!
-//! Mixer's `COMPRESSION` names the methods; ours are the same formats made in process. What is kept depends on the bytes
-//! and on nothing else.
+//! Mixer's `COMPRESSION` names the methods. Here they are the same formats, made in process. The choice depends on the
+//! bytes only.
 
 use clearwell_format::archive::{Codec, Nice, Window};
 
@@ -22,7 +22,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// What is used where nothing else is said.
+    /// The methods of a mix that names none.
     pub const DEFAULT: &[Self] = &[Self::Xz];
 
     /// Reads a name of mixer's `COMPRESSION`; `None` for names that mixer does not know either.
@@ -47,22 +47,22 @@ impl Method {
     }
 }
 
-/// A codec for machine code that the x86 branch filter makes smaller, and one for everything else.
+/// A codec with the x86 branch filter, for machine code that it makes smaller, and one without for everything else.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Suit {
+pub(crate) struct CodecPair {
     pub(crate) filtered: Codec,
     plain: Codec,
 }
 
-impl Suit {
+impl CodecPair {
     /// One codec for everything.
     pub(crate) const fn of(codec: Codec) -> Self {
         Self { filtered: codec, plain: codec }
     }
 
-    /// Own xz with this window and these longest matches.
+    /// Clearwell's xz encoder with this window and `nice_length`.
     const fn xz(window: Window, nice: u16) -> Self {
-        let nice = Nice::new(nice).expect("a constant that a match can have");
+        let nice = Nice::new(nice).expect("a constant within the lengths of a match");
         Self { filtered: Codec::OwnXz { window, nice, x86: true }, plain: Codec::OwnXz { window, nice, x86: false } }
     }
 
@@ -71,27 +71,27 @@ impl Suit {
         Self::of(self.plain)
     }
 
-    /// What suits a file. `content` is all of it, or its beginning if it is large.
+    /// The better one for a file. `content` is all of it, or its beginning if it is large.
     pub(crate) fn codec(self, content: &[u8]) -> Codec {
         if is_x86(content) { self.codec_for_code(content) } else { self.plain }
     }
 
-    /// What suits machine code, of one file or of many.
+    /// The better one for machine code, of one file or of many.
     pub(crate) fn codec_for_code(self, content: &[u8]) -> Codec {
         if self.filtered != self.plain && filter_pays(content) { self.filtered } else { self.plain }
     }
 }
 
-/// For the few bytes in front of others.
+/// For small streams, such as the header in front of a content.
 pub(crate) const XZ: Codec = XZ_FILE.plain;
 /// For one file: the window of 8 MiB is what small clients can afford.
-pub(crate) const XZ_FILE: Suit = Suit::xz(Window::MIB_8, 40);
-/// With a window of 32 MiB: for packs, in which files stand side by side that are alike.
-pub(crate) const XZ_WIDE: Suit = Suit::xz(Window::LARGEST, 40);
-/// For packs for updates: what they hold is much alike.
-pub(crate) const XZ_SOLID: Suit = Suit::xz(Window::LARGEST, 128);
-/// For those in a hurry.
-pub(crate) const XZ_BRISK: Suit = Suit::xz(Window::MIB_8, 20);
+pub(crate) const XZ_FILE: CodecPair = CodecPair::xz(Window::MIB_8, 40);
+/// With a window of 32 MiB: for zero packs, where similar files are next to each other.
+pub(crate) const XZ_WIDE_WINDOW: CodecPair = CodecPair::xz(Window::LARGEST, 40);
+/// For update packs, whose members are very similar: longer matches pay.
+pub(crate) const XZ_LONG_MATCHES: CodecPair = CodecPair::xz(Window::LARGEST, 128);
+/// A third faster, for a few hundredths more bytes.
+pub(crate) const XZ_SHORT_MATCHES: CodecPair = CodecPair::xz(Window::MIB_8, 20);
 
 #[cfg(test)]
 mod tests {

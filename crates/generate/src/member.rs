@@ -11,7 +11,7 @@ use clearwell_format::{FileHash, FileHasher, FileKind, Owner, Resource, Version}
 use clearwell_store::Store;
 
 use crate::error::BuildError;
-use crate::plan::{Origin, PackItem};
+use crate::plan::{Origin, PackItem, PackPlan};
 use crate::tree::root_folder::OpenError;
 use crate::tree::{Body, Node, Tree};
 
@@ -122,6 +122,24 @@ impl Objects<'_> {
                 Origin::Fullfile(_) => GUESS,
                 Origin::EmptyFile => 0,
             }
+    }
+
+    /// Bytes that all objects of a pack take in a tar, likewise.
+    pub(crate) fn pack_bytes(&self, plan: &PackPlan) -> u64 {
+        plan.items.iter().map(|&item| self.tar_bytes(item)).sum()
+    }
+
+    /// A fullfile that the pack would be made from and that the store does not have.
+    pub(crate) fn missing_fullfile(&self, plan: &PackPlan) -> Result<Option<Resource>, BuildError> {
+        for item in &plan.items {
+            if let Origin::Fullfile(version) = item.origin {
+                let fullfile = fullfile(version, item.hash);
+                if self.store.lookup(&fullfile)?.is_none() {
+                    return Ok(Some(*fullfile));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// False for what is known to be a directory or a link.

@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use clearwell_format::archive::Codec;
 
-use crate::compression::{Method, Suit, XZ, XZ_BRISK, XZ_FILE, XZ_SOLID, XZ_WIDE};
+use crate::compression::{CodecPair, Method, XZ, XZ_FILE, XZ_LONG_MATCHES, XZ_SHORT_MATCHES, XZ_WIDE_WINDOW};
 
 /// A trade of time against bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,20 +36,26 @@ pub(crate) struct Family {
     /// For the few bytes in front of others.
     pub(crate) head: Codec,
     /// For all but machine code.
-    pub(crate) others: Suit,
+    pub(crate) others: CodecPair,
     /// For machine code.
-    pub(crate) machine_code: Suit,
+    pub(crate) machine_code: CodecPair,
     /// For what is compressed already.
-    pub(crate) stored: Suit,
+    pub(crate) stored: CodecPair,
 }
 
 impl Family {
-    const fn xz(suit: Suit) -> Self {
+    const fn xz(suit: CodecPair) -> Self {
         Self { name: "xz", head: XZ, others: suit.without_filter(), machine_code: suit, stored: XZ_STORED }
     }
 
     const fn zstd(head: Codec, codec: Codec) -> Self {
-        Self { name: "zstd", head, others: Suit::of(codec), machine_code: Suit::of(codec), stored: Suit::of(head) }
+        Self {
+            name: "zstd",
+            head,
+            others: CodecPair::of(codec),
+            machine_code: CodecPair::of(codec),
+            stored: CodecPair::of(head),
+        }
     }
 }
 
@@ -71,7 +77,7 @@ impl Profile {
     pub(crate) fn file_codecs(self, methods: &[Method], content: &[u8]) -> Vec<Codec> {
         match self {
             Self::Small => methods.iter().map(|method| method.codec(content)).collect(),
-            Self::Balanced => vec![XZ_BRISK.codec(content)],
+            Self::Balanced => vec![XZ_SHORT_MATCHES.codec(content)],
             Self::Fast => vec![QUICK],
         }
     }
@@ -80,7 +86,7 @@ impl Profile {
     pub(crate) fn shared_codec(self, content: &[u8]) -> Codec {
         match self {
             Self::Small => XZ_FILE.codec(content),
-            Self::Balanced => XZ_BRISK.codec(content),
+            Self::Balanced => XZ_SHORT_MATCHES.codec(content),
             Self::Fast => QUICK_WIDE,
         }
     }
@@ -106,24 +112,24 @@ impl Profile {
     }
 
     /// Of packs for new installations.
-    pub(crate) const fn install_family(self) -> Family {
+    pub(crate) const fn zero_pack_family(self) -> Family {
         match self {
-            Self::Small => Family::xz(XZ_WIDE),
-            Self::Balanced => Family::xz(XZ_BRISK),
+            Self::Small => Family::xz(XZ_WIDE_WINDOW),
+            Self::Balanced => Family::xz(XZ_SHORT_MATCHES),
             Self::Fast => QUICK_FAMILY,
         }
     }
 
     /// Of packs for updates.
-    pub(crate) const fn update_family(self) -> Family {
+    pub(crate) const fn update_pack_family(self) -> Family {
         match self {
-            Self::Small | Self::Balanced => Family::xz(XZ_SOLID),
+            Self::Small | Self::Balanced => Family::xz(XZ_LONG_MATCHES),
             Self::Fast => QUICK_FAMILY,
         }
     }
 
     /// A second one to try for small packs for updates.
-    pub(crate) const fn second_update_family(self) -> Option<Family> {
+    pub(crate) const fn small_update_family(self) -> Option<Family> {
         match self {
             Self::Small => Some(Family::zstd(Codec::Zstd { level: 19 }, Codec::Zstd { level: 19 })),
             Self::Balanced | Self::Fast => None,
@@ -154,4 +160,4 @@ const QUICK: Codec = Codec::Zstd { level: 9 };
 const QUICK_WIDE: Codec = Codec::ZstdWide { level: 9 };
 const QUICK_FAMILY: Family = Family::zstd(QUICK, QUICK_WIDE);
 /// Nothing is to be gained but on headers.
-const XZ_STORED: Suit = Suit::of(Codec::Xz { preset: 0, x86: false });
+const XZ_STORED: CodecPair = CodecPair::of(Codec::Xz { preset: 0, x86: false });

@@ -21,7 +21,7 @@ use crate::deltas::{self, DeltaOptions};
 use crate::earlier::StoredManifests;
 use crate::error::BuildError;
 use crate::fullfile::Effort;
-use crate::make::{Task, Workshop};
+use crate::make::MakeContext;
 use crate::member::Objects;
 use crate::plan::packs::updates;
 use crate::plan::{Origin, Origins, PackPlan, Previous};
@@ -69,23 +69,23 @@ fn remake(
     let profile = record.as_ref().map_or_else(Profile::default, profile_of);
     let before = record.and_then(|record| read(&store, record.previous?));
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
-    let workshop = Workshop {
+    let context = MakeContext {
         objects: Objects { tree: &tree, store: &store },
         effort: Effort { profile, methods: Method::DEFAULT },
         budget: &budget,
         workers: options.workers,
         manifest_mtime: 0,
         progress,
-        before: before.as_ref(),
+        previous: before.as_ref(),
     };
     let draft = writer.remake(version, lost)?;
     for artifact in lost {
         let Artifact::Pack { bundle, from } = artifact else { continue };
         let made = match from {
             None => zero(&store, version, bundle)
-                .map_or(Ok(()), |plan| workshop.make(Phase::Make, vec![Task::Zero(&plan)], &draft).map(drop)),
+                .map_or(Ok(()), |plan| context.make(Phase::Make, &[], &[&plan], &draft).map(drop)),
             Some(from) => match update(&store, version, bundle, *from) {
-                Some(lost) => deltas::make(&lost.packs, &lost.old, &lost.new, &draft, &workshop).map(drop),
+                Some(lost) => deltas::make(&lost.packs, &lost.old, &lost.new, &draft, &context).map(drop),
                 None => Ok(()),
             },
         };

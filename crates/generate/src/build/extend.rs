@@ -12,8 +12,7 @@ use clearwell_store::{Store, Writer};
 use super::Run;
 use crate::deltas::{self, report};
 use crate::error::BuildError;
-use crate::make::{Task, Workshop};
-use crate::pack;
+use crate::make::MakeContext;
 use crate::plan::{Origins, PackPlan, Plan, Previous};
 use crate::progress::{About, Phase};
 
@@ -23,19 +22,19 @@ impl Run<'_> {
         &mut self,
         plan: &Plan,
         release: &Previous,
-        workshop: &Workshop<'_>,
+        context: &MakeContext<'_>,
         writer: &mut Writer,
     ) -> Result<(), BuildError> {
         let store = writer.store().clone();
-        for (version, packs) in self.lacking(plan, &store)? {
+        for (version, packs) in self.lacking(plan, context, &store)? {
             let mut record = store.record(version)?;
             let draft = writer.extend(version)?;
             let about = About::new(self.progress, version);
-            let workshop = &Workshop { progress: &about, ..*workshop };
-            let zeros = packs.iter().filter(|pack| pack.from.is_none()).map(Task::Zero).collect();
-            self.stopwatch.time(Phase::Make, || workshop.make(Phase::Make, zeros, &draft))?;
+            let context = &MakeContext { progress: &about, ..*context };
+            let zero_packs: Vec<&PackPlan> = packs.iter().filter(|pack| pack.from.is_none()).collect();
+            self.stopwatch.time(Phase::Make, || context.make(Phase::Make, &[], &zero_packs, &draft))?;
             let earlier = self.earlier.clone();
-            let update = || deltas::make(&packs, &earlier, release, &draft, workshop);
+            let update = || deltas::make(&packs, &earlier, release, &draft, context);
             let updates = self.stopwatch.time(Phase::Deltas, update)?;
             self.hear_of_packs(&updates);
             report::add_packs(&mut record, &updates.reports);
@@ -47,7 +46,12 @@ impl Run<'_> {
     }
 
     /// By release, the packs that are neither there nor made with the new release.
-    fn lacking(&mut self, plan: &Plan, store: &Store) -> Result<BTreeMap<Version, Vec<PackPlan>>, BuildError> {
+    fn lacking(
+        &mut self,
+        plan: &Plan,
+        context: &MakeContext<'_>,
+        store: &Store,
+    ) -> Result<BTreeMap<Version, Vec<PackPlan>>, BuildError> {
         let mut packs: Vec<PackPlan> = plan.packs.iter().filter(|pack| pack.to != plan.version).cloned().collect();
         if self.options.zero_packs {
             let origins = Origins::of(&self.inputs.tree);
@@ -56,11 +60,11 @@ impl Run<'_> {
         }
         let mut lacking: BTreeMap<Version, Vec<PackPlan>> = BTreeMap::new();
         for pack in packs {
-            let resource = Resource::of(pack.to, pack::artifact(&pack));
+            let resource = Resource::of(pack.to, pack.artifact());
             if !store.has_release(pack.to) || store.lookup(&resource)?.is_some() {
                 continue;
             }
-            match pack::missing_content(&pack, store)? {
+            match context.objects.missing_fullfile(&pack)? {
                 Some(fullfile) => self
                     .outcome
                     .warnings

@@ -8,8 +8,8 @@ use crate::inputs::Inputs;
 use crate::make::Task;
 use crate::plan::{PackItem, Plan};
 
-/// Everything in the version's folder but packs for updates.
-pub(super) fn of_release<'p>(plan: &'p Plan, inputs: &Inputs, mom_signature: Option<Vec<u8>>) -> Vec<Task<'p>> {
+/// Everything in the version's folder but packs and deltas.
+pub(super) fn of_release(plan: &Plan, inputs: &Inputs, mom_signature: Option<Vec<u8>>) -> Vec<Task> {
     let mut tasks = vec![
         Task::Plain(Artifact::Format, inputs.release.format.to_string().into_bytes()),
         Task::Plain(Artifact::GeneratorVersion, GENERATOR.as_bytes().to_vec()),
@@ -28,6 +28,5 @@ pub(super) fn of_release<'p>(plan: &'p Plan, inputs: &Inputs, mom_signature: Opt
     }));
     let fullfiles = plan.fullfiles.iter();
     tasks.extend(fullfiles.map(|planned| Task::Fullfile(PackItem { hash: planned.hash, origin: planned.origin })));
-    tasks.extend(plan.packs.iter().filter(|pack| pack.from.is_none() && pack.to == plan.version).map(Task::Zero));
     tasks
 }

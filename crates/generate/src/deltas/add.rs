@@ -15,9 +15,8 @@ use crate::build::profile_of;
 use crate::earlier::{StoredManifests, lineage};
 use crate::error::BuildError;
 use crate::fullfile::Effort;
-use crate::make::Workshop;
+use crate::make::MakeContext;
 use crate::member::Objects;
-use crate::pack;
 use crate::plan::packs;
 use crate::plan::{Origins, PackPlan, Previous};
 use crate::progress::{About, Event, Meter, Phase, Progress};
@@ -89,24 +88,24 @@ pub fn add_deltas(
     };
     let tree = Tree::default();
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
-    let workshop = Workshop {
+    let context = MakeContext {
         objects: Objects { tree: &tree, store: &store },
         effort: Effort { profile: profile_of(&store.record(to)?), methods: &[] },
         budget: &budget,
         workers: options.workers,
         manifest_mtime: 0,
         progress,
-        before: None,
+        previous: None,
     };
-    let mut lacking = lacking(&release, &earlier, &store, &mut added)?;
+    let mut lacking = lacking(&release, &earlier, &context.objects, &mut added)?;
     for folder in folders(&release, &earlier, &store) {
         let mut packs = lacking.remove(&folder).unwrap_or_default();
         with_install_packs(&mut packs, &release, &store)?;
         let mut record = store.record(folder)?;
         let draft = writer.extend(folder)?;
         let about = About::new(progress, folder);
-        let workshop = Workshop { progress: &about, ..workshop };
-        let updates = updates::make(&packs, &earlier, &release, &draft, &workshop)?;
+        let context = MakeContext { progress: &about, ..context };
+        let updates = updates::make(&packs, &earlier, &release, &draft, &context)?;
         for text in &updates.warnings {
             progress.event(Event::Warning { text: text.clone() });
         }
@@ -163,14 +162,14 @@ fn earlier(release: &Previous, sources: &Sources, store: &Store) -> Result<Vec<A
 fn lacking(
     release: &Previous,
     earlier: &[Arc<Previous>],
-    store: &Store,
+    objects: &Objects<'_>,
     added: &mut Added,
 ) -> Result<BTreeMap<Version, Vec<PackPlan>>, BuildError> {
-    let origins = Origins::default();
+    let (origins, store) = (Origins::default(), objects.store);
     let mut lacking: BTreeMap<Version, Vec<PackPlan>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for pack in earlier.iter().flat_map(|earlier| packs::updates(earlier, release, &origins)) {
-        let resource = Resource::of(pack.to, pack::artifact(&pack));
+        let resource = Resource::of(pack.to, pack.artifact());
         if !seen.insert(resource.clone()) || !store.has_release(pack.to) {
             continue;
         }
@@ -178,7 +177,7 @@ fn lacking(
             added.packs_there += 1;
             continue;
         }
-        match pack::missing_content(&pack, store)? {
+        match objects.missing_fullfile(&pack)? {
             Some(fullfile) => {
                 added.warnings.push(format!("{resource} is not made: {fullfile}, which has its content, is missing"))
             }
@@ -204,7 +203,7 @@ fn with_install_packs(packs: &mut Vec<PackPlan>, release: &Previous, store: &Sto
     let bundles: BTreeSet<_> = packs.iter().map(|pack| pack.bundle.clone()).collect();
     for bundle in bundles {
         let Some(zero) = PackPlan::zero(&bundle, &release.bundles[&bundle], &Origins::default()) else { continue };
-        if store.lookup(&Resource::of(zero.to, pack::artifact(&zero)))?.is_some() {
+        if store.lookup(&Resource::of(zero.to, zero.artifact()))?.is_some() {
             packs.push(zero);
         }
     }

@@ -32,7 +32,7 @@ use super::spool::{Spool, Spooled};
 use super::subject::{Candidate, Subject, Target};
 use crate::error::BuildError;
 use crate::fan_out::fan_out;
-use crate::make::{Made, Workshop};
+use crate::make::{Made, MakeContext};
 use crate::pack::{Contents, PackedDelta};
 use crate::plan::{PackItem, PackPlan, Previous};
 use crate::progress::{Meter, Phase};
@@ -48,34 +48,46 @@ pub(crate) struct Choice {
 /// What one update pack consists of.
 #[derive(Clone, Debug)]
 struct ChosenPack {
-    deltas: Vec<PackedDelta>,
-    /// What travels whole, in the order of the pack.
+    deltas: Vec<ChosenDelta>,
+    /// Objects that are sent whole, in the order of the pack.
     staged: Vec<PackItem>,
     /// The versions whose folders have the fullfiles of these.
     fullfiles: HashMap<FileHash, Version>,
-    /// The pack for new installations beside it.
-    install: Option<ArtifactMeta>,
+    /// The zero pack next to it.
+    zero_pack: Option<ArtifactMeta>,
     /// Complete but for the pack itself.
     report: PackReport,
 }
 
+/// A delta that is better than its file.
+#[derive(Clone, Copy, Debug)]
+struct ChosenDelta {
+    name: DeltaName,
+    spooled: Spooled,
+    /// Its blocks are not compressed.
+    solid: bool,
+}
+
 impl Choice {
-    /// What a pack holds: what was chosen, or all of it whole.
+    /// The contents of a pack: as chosen, or everything whole.
     pub(crate) fn contents<'c>(&'c self, plan: &'c PackPlan) -> Contents<'c> {
         match self.packs.get(&(plan.bundle.clone(), plan.from)) {
-            Some(pack) => Contents { deltas: &pack.deltas, spool: Some(&self.spool), staged: &pack.staged },
-            None => Contents { deltas: &[], spool: None, staged: &plan.items },
+            Some(pack) => {
+                let packed = |&ChosenDelta { name, spooled, solid }: &ChosenDelta| PackedDelta {
+                    name,
+                    spool: &self.spool,
+                    spooled,
+                    solid,
+                };
+                Contents { deltas: pack.deltas.iter().map(packed).collect(), staged: &pack.staged }
+            }
+            None => Contents { deltas: Vec::new(), staged: &plan.items },
         }
     }
 
     /// The version whose folder has the fullfile of a file that a pack stages.
     pub(crate) fn fullfile_version(&self, plan: &PackPlan, hash: FileHash) -> Option<Version> {
         self.packs.get(&(plan.bundle.clone(), plan.from))?.fullfiles.get(&hash).copied()
-    }
-
-    /// Where the deltas are.
-    pub(crate) const fn spool(&self) -> &Spool {
-        &self.spool
     }
 
     /// The reports of packs that were made, in the order of bundles and old versions.
@@ -86,7 +98,7 @@ impl Choice {
             let Some(meta) = meta(&Artifact::Pack { bundle: bundle.clone(), from: *from }) else { continue };
             reports.push(PackReport {
                 bytes: meta.size,
-                is_zero_pack: pack.install.is_some_and(|install| install.sha256 == meta.sha256),
+                is_zero_pack: pack.zero_pack.is_some_and(|zero_pack| zero_pack.sha256 == meta.sha256),
                 ..pack.report.clone()
             });
         }
@@ -102,7 +114,7 @@ pub(crate) fn choose<'p>(
     plans: impl Iterator<Item = &'p PackPlan>,
     new: &Previous,
     draft: &Draft<'_>,
-    workshop: &Workshop<'_>,
+    context: &MakeContext<'_>,
 ) -> Result<Choice, BuildError> {
     let store = draft.store();
     let spool = Spool::of_draft(draft, "deltas")?;
@@ -116,49 +128,54 @@ pub(crate) fn choose<'p>(
     drop(earlier);
 
     let known = known::deltas(&subjects, draft, &spool)?;
-    let meter = Meter::begin(workshop.progress, Phase::Deltas, 0, 0);
-    let (tried, warnings) = (BTreeMap::new(), Mutex::default());
-    let mut bench = Bench { workshop, meter, known: &known, spool: &spool, tried, warnings };
+    let meter = Meter::begin(context.progress, Phase::Deltas, 0, 0);
+    let (attempts, warnings) = (BTreeMap::new(), Mutex::default());
+    let mut maker = DeltaMaker { context, meter, known: &known, spool: &spool, attempts, warnings };
     let first = subjects
         .iter()
         .enumerate()
         .flat_map(|(place, subject)| (0..subject.targets.len()).map(move |target| (place, target)));
     let first: Vec<_> = first.collect();
-    bench.try_all(&subjects, &first)?;
+    maker.try_all(&subjects, &first)?;
 
     let hard: Vec<_> =
-        first.into_iter().filter(|&(subject, target)| bench.is_hard(&subjects[subject].targets[target])).collect();
-    let found = similar::find(&subjects, &hard, &workshop.objects, workshop.workers)?;
+        first.into_iter().filter(|&(subject, target)| maker.is_hard(&subjects[subject].targets[target])).collect();
+    let found = similar::find(&subjects, &hard, &context.objects, context.workers)?;
     for (&(subject, target), found) in hard.iter().zip(found) {
         subjects[subject].targets[target].candidates.extend(found);
     }
-    bench.try_all(&subjects, &hard)?;
+    maker.try_all(&subjects, &hard)?;
 
     let packs = subjects
         .iter()
-        .map(|subject| ((subject.plan.bundle.clone(), subject.plan.from), bench.compose(subject, draft)))
+        .map(|subject| ((subject.plan.bundle.clone(), subject.plan.from), maker.compose(subject, draft)))
         .collect();
-    bench.meter.finish();
-    let mut warnings = bench.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
+    maker.meter.finish();
+    let mut warnings = maker.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
     warnings.sort_unstable();
     Ok(Choice { packs, spool, warnings })
 }
 
-/// Where pairs are tried.
-struct Bench<'a> {
-    workshop: &'a Workshop<'a>,
+/// Makes the deltas of pairs, each once.
+struct DeltaMaker<'a> {
+    context: &'a MakeContext<'a>,
     meter: Meter<'a>,
     known: &'a BTreeMap<DeltaName, Spooled>,
     spool: &'a Spool,
-    tried: BTreeMap<DeltaName, Tried>,
+    attempts: BTreeMap<DeltaName, Attempt>,
     warnings: Mutex<Vec<String>>,
 }
 
-/// What came of a pair.
+/// The result for a pair.
 #[derive(Clone, Copy, Debug)]
-enum Tried {
-    Made { spooled: Spooled, solid: bool, cost: u64 },
-    Useless(WholeReason),
+enum Attempt {
+    /// A delta that takes about `cost` bytes of the pack.
+    Made {
+        spooled: Spooled,
+        solid: bool,
+        cost: u64,
+    },
+    Failed(WholeReason),
 }
 
 /// A pair that is to be tried.
@@ -168,7 +185,7 @@ struct Pair<'s> {
     target: &'s Target,
 }
 
-impl Bench<'_> {
+impl DeltaMaker<'_> {
     /// Tries every candidate of some targets that was not tried before.
     fn try_all(&mut self, subjects: &[Subject<'_>], targets: &[(usize, usize)]) -> Result<(), BuildError> {
         let mut pairs = BTreeMap::new();
@@ -176,7 +193,7 @@ impl Bench<'_> {
             let (subject, target) = (&subjects[subject], &subjects[subject].targets[target]);
             for &candidate in &target.candidates {
                 let name = name(target, candidate);
-                if !self.tried.contains_key(&name) {
+                if !self.attempts.contains_key(&name) {
                     pairs.entry(name).or_insert_with(|| Pair { name, base: subject.base(candidate), target });
                 }
             }
@@ -184,10 +201,10 @@ impl Bench<'_> {
         let mut pairs: Vec<Pair<'_>> = pairs.into_values().collect();
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.target.whole));
         let large = pairs.partition_point(|pair| pair.target.whole >= ALONE_BYTES);
-        let workers = self.workshop.workers;
+        let workers = self.context.workers;
         self.meter.expect(pairs.len() as u64, pairs.iter().map(|pair| pair.target.whole).sum());
         let try_one = |pair: &Pair<'_>, threads| {
-            self.workshop.progress.go_on()?;
+            self.context.progress.go_on()?;
             let tried = self.try_one(pair, threads)?;
             self.meter.advance(1, pair.target.whole);
             Ok::<_, BuildError>((pair.name, tried))
@@ -195,25 +212,25 @@ impl Bench<'_> {
         // Large pairs one after the other, each with all threads: side by side they would only wait for memory.
         let mut tried = fan_out(&pairs[..large], NonZeroUsize::MIN, |pair| try_one(pair, workers))?;
         tried.extend(fan_out(&pairs[large..], workers, |pair| try_one(pair, NonZeroUsize::MIN))?);
-        self.tried.extend(tried);
+        self.attempts.extend(tried);
         Ok(())
     }
 
-    fn try_one(&self, pair: &Pair<'_>, threads: NonZeroUsize) -> Result<Tried, BuildError> {
-        let objects = &self.workshop.objects;
+    fn try_one(&self, pair: &Pair<'_>, threads: NonZeroUsize) -> Result<Attempt, BuildError> {
+        let objects = &self.context.objects;
         let (old, new) = (content::of_base(pair.base), pair.target.item);
         let new_bytes = content::size(new, objects)?.unwrap_or(0);
         if new_bytes < clearwell_delta::MIN_NEW_SIZE {
-            return Ok(Tried::Useless(WholeReason::Small));
+            return Ok(Attempt::Failed(WholeReason::Small));
         }
         if new_bytes > clearwell_delta::MAX_NEW_SIZE {
-            return Ok(Tried::Useless(WholeReason::Large));
+            return Ok(Attempt::Failed(WholeReason::Large));
         }
         let old_bytes = match content::size(old, objects) {
             Ok(size) => size.unwrap_or(0),
             Err(error) => return Ok(self.without_base(pair, &error)),
         };
-        let budget = self.workshop.budget;
+        let budget = self.context.budget;
         // Both files, the new one once more when the delta is applied, and what the engine takes beside.
         let needed = 3 * new_bytes + 7 * old_bytes + (16 * (old_bytes + new_bytes)).clamp(LEAST_BYTES, ENGINE_BYTES);
         let limit = (needed > budget.total()).then(|| budget.total().max(FRUGAL_BYTES));
@@ -226,7 +243,7 @@ impl Bench<'_> {
         if let Some(known) = self.known.get(&pair.name).copied().or_else(finished) {
             let bytes = self.spool.read(known)?;
             match pair::take(bytes, &old, pair.name.to) {
-                Ok(Some(MadeDelta { solid, cost, .. })) => return Ok(Tried::Made { spooled: known, solid, cost }),
+                Ok(Some(MadeDelta { solid, cost, .. })) => return Ok(Attempt::Made { spooled: known, solid, cost }),
                 // A stray one: it is made anew.
                 Ok(None) => {}
                 Err(error) => return Ok(self.without_delta(pair, &error)),
@@ -236,24 +253,24 @@ impl Bench<'_> {
         match pair::make(&old, &new, pair.name.to, pair.target.whole, limit, threads) {
             Ok(Outcome::Made(made)) => {
                 let spooled = self.spool.keep_as(&pair.name.to_string(), &made.bytes)?;
-                Ok(Tried::Made { spooled, solid: made.solid, cost: made.cost })
+                Ok(Attempt::Made { spooled, solid: made.solid, cost: made.cost })
             }
-            Ok(Outcome::Small) => Ok(Tried::Useless(WholeReason::Small)),
-            Ok(Outcome::Large) => Ok(Tried::Useless(WholeReason::Large)),
-            Ok(Outcome::NotSmaller) => Ok(Tried::Useless(WholeReason::NotSmaller)),
+            Ok(Outcome::Small) => Ok(Attempt::Failed(WholeReason::Small)),
+            Ok(Outcome::Large) => Ok(Attempt::Failed(WholeReason::Large)),
+            Ok(Outcome::NotSmaller) => Ok(Attempt::Failed(WholeReason::NotSmaller)),
             Err(error) => Ok(self.without_delta(pair, &error)),
         }
     }
 
-    /// An old file that cannot be had is no base. The store's check tells more.
-    fn without_base(&self, pair: &Pair<'_>, error: &BuildError) -> Tried {
-        self.warn(format!("{} travels whole: {error}", shown(&pair.target.path)));
-        Tried::Useless(WholeReason::NoBase)
+    /// An old file that cannot be read is not a base. A check of the store reports it.
+    fn without_base(&self, pair: &Pair<'_>, error: &BuildError) -> Attempt {
+        self.warn(format!("{} is sent whole: {error}", shown(&pair.target.path)));
+        Attempt::Failed(WholeReason::NoBase)
     }
 
-    fn without_delta(&self, pair: &Pair<'_>, error: &pair::PairError) -> Tried {
-        self.warn(format!("{} travels whole: {}", shown(&pair.target.path), clearwell_format::printable::chain(error)));
-        Tried::Useless(WholeReason::NoBase)
+    fn without_delta(&self, pair: &Pair<'_>, error: &pair::PairError) -> Attempt {
+        self.warn(format!("{} is sent whole: {}", shown(&pair.target.path), clearwell_format::printable::chain(error)));
+        Attempt::Failed(WholeReason::NoBase)
     }
 
     fn warn(&self, text: String) {
@@ -263,22 +280,22 @@ impl Bench<'_> {
     /// True for a file that names did not help, and that is worth looking further.
     fn is_hard(&self, target: &Target) -> bool {
         let is_settled = || match self.best(target) {
-            Some((_, Tried::Made { cost, .. })) => cost * 1000 <= target.whole * GOOD,
-            Some((_, Tried::Useless(WholeReason::Small | WholeReason::Large))) => true,
-            Some((_, Tried::Useless(_))) | None => false,
+            Some((_, Attempt::Made { cost, .. })) => cost * 1000 <= target.whole * GOOD,
+            Some((_, Attempt::Failed(WholeReason::Small | WholeReason::Large))) => true,
+            Some((_, Attempt::Failed(_))) | None => false,
         };
         target.kind == FileKind::File && target.whole >= SEARCH_BYTES && !is_settled()
     }
 
     /// The best candidate of a target; one that was of no use only if all were.
-    fn best(&self, target: &Target) -> Option<(Candidate, Tried)> {
+    fn best(&self, target: &Target) -> Option<(Candidate, Attempt)> {
         let tried = target
             .candidates
             .iter()
-            .filter_map(|&candidate| Some((candidate, *self.tried.get(&name(target, candidate))?)));
+            .filter_map(|&candidate| Some((candidate, *self.attempts.get(&name(target, candidate))?)));
         tried.min_by_key(|(_, tried)| match tried {
-            Tried::Made { cost, .. } => *cost,
-            Tried::Useless(_) => u64::MAX,
+            Attempt::Made { cost, .. } => *cost,
+            Attempt::Failed(_) => u64::MAX,
         })
     }
 
@@ -291,9 +308,9 @@ impl Bench<'_> {
         for target in &subject.targets {
             let place = Place::of(target.kind, &target.path);
             let (bytes, delivery) = match self.best(target) {
-                Some((candidate, Tried::Made { spooled, solid, cost })) if cost * 100 < target.whole * WORTH => {
+                Some((candidate, Attempt::Made { spooled, solid, cost })) if cost * 100 < target.whole * WORTH => {
                     let base = subject.base(candidate);
-                    let delta = PackedDelta { name: name(target, candidate), spooled, solid };
+                    let delta = ChosenDelta { name: name(target, candidate), spooled, solid };
                     deltas.push((place, delta));
                     let delivery = Delivery::Delta {
                         base: shown(&base.path),
@@ -308,8 +325,8 @@ impl Bench<'_> {
                     staged.push((place, target.item));
                     fullfiles.insert(target.item.hash, target.version);
                     let why = match best {
-                        Some((_, Tried::Useless(why))) => why,
-                        Some((_, Tried::Made { .. })) => WholeReason::NotSmaller,
+                        Some((_, Attempt::Failed(why))) => why,
+                        Some((_, Attempt::Made { .. })) => WholeReason::NotSmaller,
                         None => WholeReason::NoBase,
                     };
                     (target.whole, Delivery::Whole { why })
@@ -322,13 +339,13 @@ impl Bench<'_> {
         }
         deltas.sort_by(|a, b| a.0.cmp(&b.0));
         staged.sort_by(|a, b| a.0.cmp(&b.0));
-        let install = draft.contains(&Artifact::Pack { bundle: subject.plan.bundle.clone(), from: None });
+        let zero_pack = draft.contains(&Artifact::Pack { bundle: subject.plan.bundle.clone(), from: None });
         let report = PackReport {
             bundle: subject.plan.bundle.to_string(),
             from: subject.plan.from.map_or(0, Version::number),
             to: subject.plan.to.number(),
             bytes: 0,
-            zero_pack_bytes: install.map(|install| install.size),
+            zero_pack_bytes: zero_pack.map(|zero_pack| zero_pack.size),
             is_zero_pack: false,
             deltas: deltas.len() as u64,
             whole: staged.len() as u64,
@@ -339,7 +356,7 @@ impl Bench<'_> {
             deltas: deltas.into_iter().map(|(_, delta)| delta).collect(),
             staged: staged.into_iter().map(|(_, item)| item).collect(),
             fullfiles,
-            install,
+            zero_pack,
             report,
         }
     }

@@ -16,7 +16,6 @@ use clearwell_store::Draft;
 use super::spool::{Spool, Spooled};
 use super::subject::Subject;
 use crate::error::BuildError;
-use crate::pack;
 
 /// The deltas of earlier packs that these packs can use. Packs that cannot be read hold none.
 ///
@@ -33,7 +32,7 @@ pub(crate) fn deltas(
     let mut known = BTreeMap::new();
     let releases = store.releases()?;
     for subject in subjects {
-        let artifact = pack::artifact(subject.plan);
+        let artifact = subject.plan.artifact();
         if let Some(file) = draft.existing(&artifact)? {
             take(file, &wanted, spool, &mut known);
         }

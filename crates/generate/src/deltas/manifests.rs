@@ -17,7 +17,7 @@ use clearwell_store::Draft;
 
 use crate::error::BuildError;
 use crate::fan_out::fan_out;
-use crate::make::{Made, Workshop};
+use crate::make::{Made, MakeContext};
 use crate::plan::Previous;
 
 /// Makes the deltas of all manifests in the folder of the draft, from those of `earlier` releases. What is there
@@ -29,7 +29,7 @@ pub(crate) fn make(
     earlier: &[Arc<Previous>],
     new: &Previous,
     draft: &Draft<'_>,
-    workshop: &Workshop<'_>,
+    context: &MakeContext<'_>,
 ) -> Result<Vec<Made>, BuildError> {
     let mut pairs: BTreeMap<(BundleName, Version), Pair> = BTreeMap::new();
     for entry in new.mom.bundles().filter(|entry| entry.version == draft.version()) {
@@ -43,14 +43,14 @@ pub(crate) fn make(
         }
     }
     let pairs: Vec<_> = pairs.into_iter().collect();
-    let made = fan_out(&pairs, workshop.workers, |((bundle, from), pair)| {
+    let made = fan_out(&pairs, context.workers, |((bundle, from), pair)| {
         let artifact = Artifact::DeltaManifest { bundle: bundle.clone(), from: *from };
         if draft.contains(&artifact).is_some() {
             return Ok(None);
         }
         let archive = Artifact::ManifestTar(ManifestName::Bundle(bundle.clone()));
         let limit = draft.contains(&archive).map_or(u64::MAX, |meta| meta.size);
-        let Some(delta) = pair.delta(workshop).filter(|delta| (delta.len() as u64) < limit) else {
+        let Some(delta) = pair.delta(context).filter(|delta| (delta.len() as u64) < limit) else {
             return Ok(None);
         };
         let meta = draft.put(&artifact, &delta)?.meta();
@@ -76,10 +76,10 @@ impl Pair {
     }
 
     /// The delta, if there is one that makes the new manifest.
-    fn delta(&self, workshop: &Workshop<'_>) -> Option<Vec<u8>> {
+    fn delta(&self, context: &MakeContext<'_>) -> Option<Vec<u8>> {
         let (old, new) = (self.old.to_bytes(), self.new.to_bytes());
         let bytes = (old.len() + new.len()) as u64;
-        let _memory = workshop.budget.reserve(7 * bytes + ENGINE_BYTES);
+        let _memory = context.budget.reserve(7 * bytes + ENGINE_BYTES);
         let Ok(Delta::Bytes(delta)) = diff(&old, &new, MANIFEST, &DiffOptions::default()) else { return None };
         let patched = patch(&old, &delta).ok()?;
         (patched.meta == MANIFEST && FileHash::of_manifest(&patched.bytes) == self.hash).then_some(delta)

@@ -75,18 +75,20 @@ impl Sketch {
     }
 }
 
-/// Those of some files that have so much in common with others of them that they compress better together.
-pub(crate) fn kin<'s, K: Copy + Eq + Hash>(files: impl Iterator<Item = (K, &'s Sketch)> + Clone) -> HashSet<K> {
+/// The files that have enough in common with others of `files` to compress better next to them.
+pub(crate) fn similar_to_others<'s, K: Copy + Eq + Hash>(
+    files: impl Iterator<Item = (K, &'s Sketch)> + Clone,
+) -> HashSet<K> {
     let mut with: HashMap<u64, usize> = HashMap::new();
     for hash in files.clone().flat_map(|(_, sketch)| sketch.minima()) {
         *with.entry(*hash).or_default() += 1;
     }
     let in_common = |sketch: &Sketch| sketch.minima().iter().filter(|hash| with[hash] > 1).count();
-    files.filter(|(_, sketch)| in_common(sketch) * KIN > sketch.minima().len()).map(|(key, _)| key).collect()
+    files.filter(|(_, sketch)| in_common(sketch) * COMMON_SHARE > sketch.minima().len()).map(|(key, _)| key).collect()
 }
 
-/// One part of so many in common makes files kin.
-const KIN: usize = 20;
+/// Files are similar from one twentieth in common on.
+const COMMON_SHARE: usize = 20;
 
 /// A file while it is cut.
 struct Pieces {
@@ -193,11 +195,11 @@ mod tests {
     }
 
     #[test]
-    fn files_with_much_in_common_are_kin() {
+    fn files_with_much_in_common_are_similar() {
         let program = noise(5, 100_000);
         let other = [&noise(6, 150_000)[..], &program[..50_000]].concat();
         let sketches = [program, other, noise(7, 100_000)].map(|bytes| Sketch::of(&bytes));
-        assert_eq!(kin(sketches.iter().enumerate()), HashSet::from([0, 1]));
+        assert_eq!(similar_to_others(sketches.iter().enumerate()), HashSet::from([0, 1]));
     }
 
     #[test]

@@ -7,9 +7,9 @@ use clearwell_store::Draft;
 use super::report::PackReport;
 use super::{choice, manifests};
 use crate::error::BuildError;
-use crate::make::{Made, Workshop};
+use crate::make::{Made, MakeContext};
+use crate::pack::update::{self, UpdatePack};
 use crate::plan::{PackPlan, Previous};
-use crate::update::{self, Wanted};
 
 /// What was made for updates.
 pub(crate) struct Updates {
@@ -31,16 +31,16 @@ pub(crate) fn make(
     earlier: &[Arc<Previous>],
     new: &Previous,
     draft: &Draft<'_>,
-    workshop: &Workshop<'_>,
+    context: &MakeContext<'_>,
 ) -> Result<Updates, BuildError> {
     let here = |pack: &&PackPlan| pack.to == draft.version();
     let updates = packs.iter().filter(here).filter(|pack| pack.from.is_some());
-    let choice = choice::choose(updates.clone(), new, draft, workshop)?;
+    let choice = choice::choose(updates.clone(), new, draft, context)?;
     let zero_of =
         |pack: &PackPlan| packs.iter().filter(here).find(|zero| zero.from.is_none() && zero.bundle == pack.bundle);
-    let wanted: Vec<Wanted<'_>> = updates.map(|plan| Wanted { plan, zero: zero_of(plan) }).collect();
-    let mut made = update::make(&wanted, &choice, draft, workshop)?;
+    let update_packs: Vec<UpdatePack<'_>> = updates.map(|plan| UpdatePack { plan, zero: zero_of(plan) }).collect();
+    let mut made = update::make(&update_packs, &choice, draft, context)?;
     let reports = choice.reports(&made);
-    made.extend(manifests::make(earlier, new, draft, workshop)?);
+    made.extend(manifests::make(earlier, new, draft, context)?);
     Ok(Updates { made, reports, warnings: choice.warnings })
 }

@@ -10,6 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Entry, EntryPath, FileHash, Manifest, Modifier, Owner, Version};
 
 use super::Previous;
@@ -75,7 +76,7 @@ impl Origins {
 }
 
 impl PackPlan {
-    /// The pack of a bundle for new installations; `None` if the bundle has nothing to install.
+    /// The zero pack of a bundle; `None` if the bundle has nothing to install.
     pub fn zero(bundle: &BundleName, manifest: &Manifest, origins: &Origins) -> Option<Self> {
         Self::new(bundle, manifest, None, manifest.present(), origins)
     }
@@ -85,6 +86,11 @@ impl PackPlan {
         let lacking = lacking(old, new);
         let needed = new.present().filter(|entry| lacking.contains(&entry.path));
         Self::new(bundle, new, Some(old.header.version), needed, origins)
+    }
+
+    /// The name of the pack.
+    pub fn artifact(&self) -> Artifact {
+        Artifact::Pack { bundle: self.bundle.clone(), from: self.from }
     }
 
     fn new<'a>(

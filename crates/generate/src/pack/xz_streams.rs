@@ -5,26 +5,26 @@
 //! index      00   number of blocks   (size of a block without padding, size of its content) …   padding   CRC32
 //! ```
 //!
-//! Nothing is decompressed and no checksum is compared: whoever uses what a stream holds looks at it first.
+//! Nothing is decompressed and no checksum is compared: callers verify the content before they use it.
 
 use std::ops::Range;
 
 /// One of several concatenated streams.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct XzStream {
-    /// Its place in the file.
-    pub(crate) place: Range<usize>,
-    /// How many bytes it decompresses to.
-    pub(crate) content: u64,
+pub(super) struct XzStream {
+    /// Its bytes in the file.
+    pub(super) range: Range<usize>,
+    /// Number of bytes that it decompresses to.
+    pub(super) content: u64,
 }
 
 /// The streams of an xz file, in their order; `None` if it is anything else or has padding between streams.
-pub(crate) fn xz_streams(file: &[u8]) -> Option<Vec<XzStream>> {
+pub(super) fn xz_streams(file: &[u8]) -> Option<Vec<XzStream>> {
     let mut streams = Vec::new();
     let mut end = file.len();
     while end > 0 {
         let stream = last_stream(&file[..end])?;
-        end = stream.place.start;
+        end = stream.range.start;
         streams.push(stream);
     }
     streams.reverse();
@@ -46,7 +46,7 @@ fn last_stream(file: &[u8]) -> Option<XzStream> {
     }
     let blocks = usize::try_from(blocks).ok()?;
     let start = rest.len().checked_sub(blocks)?.checked_sub(HEADER)?;
-    rest[start..].starts_with(b"\xfd7zXZ\0").then_some(XzStream { place: start..file.len(), content })
+    rest[start..].starts_with(b"\xfd7zXZ\0").then_some(XzStream { range: start..file.len(), content })
 }
 
 /// A number of seven bits a byte, the lowest first.
@@ -69,19 +69,21 @@ const HEADER: usize = 12;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compression::{XZ, XZ_WIDE};
+    use crate::compression::{XZ, XZ_WIDE_WINDOW};
 
     #[test]
-    fn streams_are_found_and_other_bytes_are_not_taken_for_them() {
+    fn streams_are_found_and_other_bytes_are_refused() {
         let contents = [vec![7; 512], (0..200_000u32).flat_map(u32::to_le_bytes).collect(), Vec::new()];
-        let streams =
-            [XZ, XZ_WIDE.filtered, XZ].iter().zip(&contents).map(|(codec, bytes)| codec.compress(bytes).unwrap());
+        let streams = [XZ, XZ_WIDE_WINDOW.filtered, XZ]
+            .iter()
+            .zip(&contents)
+            .map(|(codec, bytes)| codec.compress(bytes).unwrap());
         let streams: Vec<Vec<u8>> = streams.collect();
         let file = streams.concat();
         let found = xz_streams(&file).unwrap();
         assert_eq!(found.iter().map(|stream| stream.content).collect::<Vec<_>>(), [512, 800_000, 0]);
         for (stream, bytes) in found.iter().zip(&streams) {
-            assert_eq!(&file[stream.place.clone()], bytes);
+            assert_eq!(&file[stream.range.clone()], bytes);
         }
         for cut in 0..file.len() {
             assert!(xz_streams(&file[..cut]).is_none_or(|found| found.len() < 3));
@@ -89,6 +91,6 @@ mod tests {
             damaged[cut] ^= 0x81;
             let _ = xz_streams(&damaged);
         }
-        assert_eq!(xz_streams(b"no xz at all, but long enough to be one"), None);
+        assert_eq!(xz_streams(b"not an xz file, but long enough for one"), None);
     }
 }

@@ -1,11 +1,11 @@
-//! What the packs for new installations are made of, remembered so that the next version's packs can take it over.
+//! The segments of a zero pack, remembered so that the bundle's next zero pack can reuse them.
 //!
 //! ```text
 //! meta/cache/segments/<version>/<bundle>      JSON: the pack's digest, its segments and their members
 //! ```
 //!
-//! It only saves time: without it, or with one that does not fit its pack, everything is compressed again. Bytes taken
-//! by it are compared with the digest it has of them.
+//! It only saves time: where it is missing or belongs to another pack, everything is compressed again. Bytes of a segment
+//! are compared with the digest that the catalogue has of them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,26 +20,26 @@ use serde::{Deserialize, Serialize};
 /// The segments of one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Catalogue {
-    /// The kind of compression: streams of two kinds are not one archive.
+    /// The compression format: streams of two formats are not one archive.
     pub(crate) family: String,
     pub(crate) segments: Vec<PackedSegment>,
 }
 
-/// A piece of a pack that is compressed by itself.
+/// A segment of a pack: a separate compressed stream, or two for a shared file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PackedSegment {
     /// Where it begins in the pack.
     pub(crate) offset: u64,
-    /// How many bytes it takes there.
+    /// Its compressed size in bytes.
     pub(crate) length: u64,
     /// SHA-256 of these bytes.
     pub(crate) sha256: Digest,
-    /// Its files, each with the bytes that it takes in the tar.
+    /// Its files, each with its bytes in the tar.
     pub(crate) members: Vec<(FileHash, u64)>,
 }
 
 impl Catalogue {
-    /// That of a bundle's pack in the folder of `version`; `None` if there is none that fits.
+    /// The catalogue of a bundle's zero pack in the folder of `version`; `None` if there is none for this very pack.
     pub(crate) fn read(bundle: &BundleName, version: Version, store: &Store) -> Option<Self> {
         let text: Text =
             serde_json::from_slice(&regular::read(&path(store.layout(), version, bundle), CATALOGUE_LIMIT).ok()?)
@@ -53,7 +53,7 @@ impl Catalogue {
         Some(Self { family: text.family, segments })
     }
 
-    /// Keeps that of a pack. Nothing comes of a failure: the next build then takes longer.
+    /// Writes the catalogue of a pack. Failures are ignored: the next build then takes longer.
     pub(crate) fn keep(&self, bundle: &BundleName, version: Version, pack: ArtifactMeta, store: &Store) {
         let segments = self.segments.iter().map(PackedSegment::text).collect();
         let text = Text { form: FORM, pack: pack.sha256.to_string(), family: self.family.clone(), segments };
@@ -63,7 +63,12 @@ impl Catalogue {
 }
 
 impl PackedSegment {
-    /// Its bytes, if the pack still has them.
+    /// The hashes of its files.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = FileHash> {
+        self.members.iter().map(|&(hash, _)| hash)
+    }
+
+    /// Its bytes; `None` if the pack has others there.
     pub(crate) fn bytes(&self, pack: &fs::File) -> Option<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(self.length).ok().filter(|&length| length <= MOST_BYTES)?];
         pack.read_exact_at(&mut bytes, self.offset).ok()?;
@@ -83,7 +88,7 @@ impl PackedSegment {
     }
 }
 
-/// Removes the catalogues of versions that are gone.
+/// Removes the catalogues of versions that are not in `kept`.
 pub(crate) fn prune(kept: &BTreeSet<Version>, store: &Store) {
     for entry in fs::read_dir(folder(store.layout())).into_iter().flatten().flatten() {
         let version = entry.file_name().to_str().and_then(|name| Version::parse(name.as_bytes()).ok());
@@ -120,7 +125,7 @@ struct SegmentText {
 
 /// Some hundred bytes for each file of a bundle.
 const CATALOGUE_LIMIT: u64 = 1 << 30;
-/// Another one is not read.
+/// Catalogues of another form are ignored.
 const FORM: u32 = 1;
-/// No segment is larger, compressed.
+/// Compressed segments are never larger.
 const MOST_BYTES: usize = 1 << 30;

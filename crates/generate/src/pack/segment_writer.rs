@@ -1,19 +1,19 @@
-//! A piece of a pack that is compressed by itself.
+//! The compressor of one stream of a pack.
 //!
-//! Clients read concatenated streams of one compression as one, so a pack is made of a few solid pieces, each with the
-//! filter that suits it.
+//! Clients read concatenated streams of one compression as one, so a pack is a few solid streams, each with the filter
+//! that makes it smallest. Up to [`SMALL_BYTES`] are collected to choose the filter by.
 
 use std::io::{self, Write};
 
 use clearwell_format::archive::{Encoder, TarWriter};
 
-use crate::compression::Suit;
+use crate::compression::CodecPair;
 use crate::member::MemberError;
 use crate::profile::Family;
 
-/// Compresses what is written to it with the codec that suits its beginning. A large one never lies in memory.
-pub(crate) struct Segment<W: Write> {
-    suit: Suit,
+/// Compresses what is written to it with the codec that is better for its beginning. Memory does not grow with its size.
+pub(super) struct SegmentWriter<W: Write> {
+    codecs: CodecPair,
     state: State<W>,
 }
 
@@ -23,45 +23,45 @@ enum State<W: Write> {
         out: W,
     },
     Large(Box<Encoder<W>>),
-    /// Only between the two, and after an error.
-    Broken,
+    /// After an error, and for the moment between the two.
+    Failed,
 }
 
-impl<W: Write> Segment<W> {
+impl<W: Write> SegmentWriter<W> {
     /// Begins a segment.
-    pub(crate) const fn new(suit: Suit, out: W) -> Self {
-        Self { suit, state: State::Small { bytes: Vec::new(), out } }
+    pub(super) const fn new(codecs: CodecPair, out: W) -> Self {
+        Self { codecs, state: State::Small { bytes: Vec::new(), out } }
     }
 
     /// Ends the segment and returns the writer behind it.
     ///
     /// # Errors
-    /// The writer's own.
-    pub(crate) fn finish(self) -> io::Result<W> {
+    /// Those of the writer behind it, and of the compressor.
+    pub(super) fn finish(self) -> io::Result<W> {
         match self.state {
             State::Small { bytes, mut out } => {
-                out.write_all(&self.suit.codec_for_code(&bytes).compress(&bytes)?)?;
+                out.write_all(&self.codecs.codec_for_code(&bytes).compress(&bytes)?)?;
                 Ok(out)
             }
             State::Large(encoder) => encoder.finish(),
-            State::Broken => Err(broken()),
+            State::Failed => Err(failed()),
         }
     }
 }
 
-impl<W: Write> Write for Segment<W> {
+impl<W: Write> Write for SegmentWriter<W> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         if let State::Small { bytes, .. } = &mut self.state
             && (bytes.len() < SMALL_BYTES || piece.is_empty())
         {
-            // Filled to the brim, so that the choice of the codec does not depend on the pieces.
+            // Filled completely, so that the choice of the codec does not depend on the pieces.
             let taken = piece.len().min(SMALL_BYTES - bytes.len());
             bytes.extend_from_slice(&piece[..taken]);
             return Ok(taken);
         }
-        match std::mem::replace(&mut self.state, State::Broken) {
+        match std::mem::replace(&mut self.state, State::Failed) {
             State::Small { bytes, out } => {
-                let mut encoder = self.suit.codec_for_code(&bytes).encoder(out, None)?;
+                let mut encoder = self.codecs.codec_for_code(&bytes).encoder(out, None)?;
                 encoder.write_all(&bytes)?;
                 self.state = State::Large(Box::new(encoder));
             }
@@ -69,7 +69,7 @@ impl<W: Write> Write for Segment<W> {
         }
         match &mut self.state {
             State::Large(encoder) => encoder.write(piece),
-            State::Small { .. } | State::Broken => Err(broken()),
+            State::Small { .. } | State::Failed => Err(failed()),
         }
     }
 
@@ -78,27 +78,27 @@ impl<W: Write> Write for Segment<W> {
     }
 }
 
-/// What `write` writes as one segment in memory.
-pub(crate) fn stream(
-    suit: Suit,
-    write: impl FnOnce(&mut TarWriter<&mut Segment<Vec<u8>>>) -> Result<(), MemberError>,
+/// What `write` writes, as one compressed stream in memory.
+pub(super) fn compressed(
+    codecs: CodecPair,
+    write: impl FnOnce(&mut TarWriter<&mut SegmentWriter<Vec<u8>>>) -> Result<(), MemberError>,
 ) -> Result<Vec<u8>, MemberError> {
-    let mut segment = Segment::new(suit, Vec::new());
+    let mut segment = SegmentWriter::new(codecs, Vec::new());
     write(&mut TarWriter::new(&mut segment))?;
     segment.finish().map_err(MemberError::Write)
 }
 
 /// The zero blocks that end a tar, compressed.
-pub(crate) fn tar_end(family: Family) -> io::Result<Vec<u8>> {
+pub(super) fn tar_end(family: Family) -> io::Result<Vec<u8>> {
     family.head.compress(&TarWriter::new(Vec::new()).finish()?)
 }
 
-fn broken() -> io::Error {
-    io::Error::other("the segment failed before")
+fn failed() -> io::Error {
+    io::Error::other("this stream failed to compress earlier")
 }
 
-/// What is held in memory.
-pub(crate) const SMALL_BYTES: usize = 4 << 20;
+/// Bytes that are collected in memory before the codec is chosen.
+pub(super) const SMALL_BYTES: usize = 4 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -115,7 +115,7 @@ mod tests {
         let large: Vec<u8> = (0..SMALL_BYTES as u32 / 2).flat_map(|n| (n / 100).to_le_bytes()).collect();
         let mut out = Vec::new();
         for bytes in [&small, &large, &small] {
-            let mut segment = Segment::new(XZ_FILE, &mut out);
+            let mut segment = SegmentWriter::new(XZ_FILE, &mut out);
             for piece in bytes.chunks(70_000) {
                 segment.write_all(piece).unwrap();
             }
