@@ -87,6 +87,11 @@ impl Spool {
         Ok(spooled)
     }
 
+    /// True if a later run can find what is kept: the spool is that of a draft.
+    pub(crate) const fn is_resumable(&self) -> bool {
+        self.index.is_some()
+    }
+
     /// What an interrupted run has kept under the key, if its bytes are what they were.
     pub(crate) fn finished(&self, key: &str) -> Option<Spooled> {
         let (spooled, digest) = self.finished.get(key)?;

@@ -11,7 +11,7 @@ use clearwell_store::{ArtifactMeta, Digest, Draft};
 
 use super::catalogue::{Catalogue, PackedSegment};
 use super::layout::{Form, Layout, Pack, Part};
-use super::member::{Contents, Member};
+use super::member::{Contents, Member, key};
 use super::segment::{Segment, SegmentKind, memory, of_several};
 use super::segment_writer::tar_end;
 use super::shared_file::{SharedFile, SharedStreams};
@@ -144,7 +144,7 @@ impl<'b> PackBuilder<'b> {
             Kind::Whole { pack, contents, tar_bytes } => {
                 let begun = Instant::now();
                 let _memory = budget.reserve(memory(tar_bytes));
-                let bytes = whole(contents, self.families, objects).map_err(|error| of_pack(error, pack.plan))?;
+                let bytes = self.whole(pack, contents)?;
                 let meta = match pack.smaller(bytes.len() as u64) {
                     Some(zero) => zero.copy_to(&pack.plan.artifact(), self.draft)?,
                     None => self.draft.put(&pack.plan.artifact(), &bytes)?.meta(),
@@ -165,6 +165,20 @@ impl<'b> PackBuilder<'b> {
                 file.streams(self.families.main, self.spool, self.draft, self.context).map(BuiltPart::Shared)
             }
         }
+    }
+
+    /// The bytes of a pack in one piece.
+    fn whole(&self, pack: &Pack<'_>, contents: &Contents<'_>) -> Result<Vec<u8>, BuildError> {
+        let key = key(self.context.effort.profile, "whole", contents.members());
+        if let Some(finished) = self.spool.finished(&key) {
+            return Ok(self.spool.read(finished)?);
+        }
+        let bytes = whole(contents, self.families, &self.context.objects);
+        let bytes = bytes.map_err(|error| of_pack(error, pack.plan))?;
+        if self.spool.is_resumable() {
+            self.spool.keep_as(&key, &bytes)?;
+        }
+        Ok(bytes)
     }
 
     /// Puts all packs together from what the jobs made: nothing but copying.

@@ -5,10 +5,12 @@ use std::io::Write;
 use clearwell_format::Owner;
 use clearwell_format::archive::TarWriter;
 use clearwell_format::pack::DeltaName;
+use clearwell_store::Hasher;
 
 use crate::deltas::spool::{Spool, Spooled};
 use crate::member::{MemberError, Naming, Objects};
 use crate::plan::PackItem;
+use crate::profile::Profile;
 
 /// A member of a pack.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,24 @@ pub(crate) struct PackedDelta<'p> {
 pub(crate) struct Contents<'p> {
     pub(crate) deltas: Vec<PackedDelta<'p>>,
     pub(crate) staged: &'p [PackItem],
+}
+
+impl<'p> Contents<'p> {
+    pub(super) fn members(&self) -> impl Iterator<Item = Member<'p>> + '_ {
+        self.deltas.iter().copied().map(Member::Delta).chain(self.staged.iter().copied().map(Member::Staged))
+    }
+}
+
+/// The key of a part in the spool: everything that decides its bytes, apart from what is the same for all of a draft.
+pub(super) fn key<'m>(profile: Profile, kind: &str, members: impl IntoIterator<Item = Member<'m>>) -> String {
+    let mut digest = Hasher::new();
+    for member in members {
+        match member {
+            Member::Delta(delta) => digest.update(delta.name.to_string().as_bytes()),
+            Member::Staged(item) => digest.update(item.hash.as_bytes()),
+        }
+    }
+    format!("{profile}-{kind}-{}", digest.finish())
 }
 
 impl Member<'_> {

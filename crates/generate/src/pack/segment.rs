@@ -1,8 +1,8 @@
 //! Segments: members of a pack that are compressed together, in a stream that nothing else is in.
 
-use clearwell_store::Hasher;
+use clearwell_format::Version;
 
-use super::member::{Member, append_folders};
+use super::member::{Member, append_folders, key};
 use super::segment_writer::{SMALL_BYTES, compressed};
 use crate::compression::{CodecPair, XZ};
 use crate::error::BuildError;
@@ -85,21 +85,14 @@ impl<'p> Segment<'p> {
         })
     }
 
-    /// Everything that decides its bytes, apart from what is the same for all of a draft.
+    /// Its key in the spool.
     pub(super) fn key(&self, profile: Profile) -> String {
-        let mut digest = Hasher::new();
-        for member in &self.members {
-            match member {
-                Member::Delta(delta) => digest.update(delta.name.to_string().as_bytes()),
-                Member::Staged(item) => digest.update(item.hash.as_bytes()),
-            }
-        }
-        format!("{}-{}-{}", profile.as_str(), self.kind.as_str(), digest.finish())
+        key(profile, self.kind.as_str(), self.members.iter().copied())
     }
 }
 
 /// The error for a part that several packs have in common.
-pub(super) fn of_several(error: MemberError, version: clearwell_format::Version) -> BuildError {
+pub(super) fn of_several(error: MemberError, version: Version) -> BuildError {
     match error {
         MemberError::Object(error) => error,
         MemberError::Write(source) => BuildError::Compress { object: format!("packs of {version}"), source },

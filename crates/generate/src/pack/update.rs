@@ -94,7 +94,7 @@ fn layout<'p>(
         let limit = pack.zero.and_then(|zero| ZeroPack::find(zero, draft));
         let brings_the_same =
             |zero: &ZeroPack<'_>| contents.deltas.is_empty() && zero.plan.items.len() == pack.plan.items.len();
-        let tar_bytes = members(&contents).map(|member| facts.tar_bytes(&member)).sum();
+        let tar_bytes = contents.members().map(|member| facts.tar_bytes(&member)).sum();
         let form = match limit.filter(brings_the_same) {
             Some(zero) => Form::Copy(zero),
             None if tar_bytes <= SMALL_BYTES as u64 => Form::Whole { contents, tar_bytes },
@@ -245,11 +245,6 @@ impl MemberKey {
             Member::Staged(item) => Self::Staged(item.hash),
         }
     }
-}
-
-fn members<'p>(contents: &Contents<'p>) -> impl Iterator<Item = Member<'p>> {
-    let deltas = contents.deltas.clone().into_iter().map(Member::Delta);
-    deltas.chain(contents.staged.iter().copied().map(Member::Staged))
 }
 
 /// Less than this in common is compressed for each pack.
