@@ -31,14 +31,14 @@ fn repeated(numbers: &mut [u32]) -> usize {
 
 /// The opcode of a call with a distance of 32 bits.
 const CALL: u8 = 0xe8;
-/// With fewer calls that become alike than one in so many bytes, what only looks like a call weighs more.
+/// With fewer equal calls than one in this number of bytes, false calls outweigh them.
 const BYTES_PER_CALL: usize = 4000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Calls of `functions` functions, by turns, with fill between that is no call.
+    /// Calls of `functions` functions in turn, with filling between them that is not a call.
     fn code(functions: u32) -> Vec<u8> {
         let mut code = Vec::new();
         let mut state = 1u32;

@@ -1,8 +1,8 @@
 //! A budget for memory that grows with a file: workers ask before they take, and wait until others have given back.
 //!
 //! Requests are served in the order they come, so a large one is not starved by many small ones. One that is larger than
-//! the whole budget waits until everything is free and then runs alone: it would otherwise never run. Whoever holds a
-//! [`Reservation`] must not wait for other workers, or both wait for ever.
+//! the whole budget waits until everything is free and then runs alone: it would otherwise never run. A worker that has
+//! a [`Reservation`] must not wait for other workers, or both wait for ever.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

@@ -1,23 +1,23 @@
 //! A release from its inputs.
 //!
 //! ```text
-//! plan ─ guard ─ sign ─ guard ─ extend older releases ─ make ─ packs for updates ─ prepare ─ guard ─ release ─ publish
+//! plan ─ guard ─ sign ─ guard ─ extend older releases ─ make ─ update packs ─ prepare ─ guard ─ release ─ publish
 //!    manifests  MoM and  all of it,   with packs they lack                          synced    what was made
 //!               pointers pointers too
 //! ```
 //!
-//! Nothing of the version is visible before `release`, and nobody is pointed to it before `publish`. Everything that can
-//! be refused is refused before older releases are extended: a refusal leaves the store as it was. Whatever stops a build
-//! later, the next one with the same inputs and options goes on where it stopped: finished artifacts lie in the draft,
+//! Nothing of the version is visible before `release`, and no pointer names it before `publish`. Everything that can
+//! be refused is refused before older releases are extended: a refusal leaves the store as it was. If a build stops
+//! later, the next one with the same inputs and options continues: finished artifacts lie in the draft,
 //! and a version that was released while its pointers were not moved is published. A staged release of the version, made
-//! of other inputs, gives way to the new one.
+//! of other inputs, is replaced.
 
 mod extend;
 mod fingerprint;
-mod foreseen;
 pub(crate) mod inspect;
 mod options;
 mod outcome;
+mod planned_artifacts;
 mod stopwatch;
 mod tasks;
 mod unfinished;
@@ -33,19 +33,19 @@ use clearwell_store::{Begun, BundleRecord, Draft, ReleaseRecord, ReleaseState, S
 use crate::budget::Budget;
 use crate::deltas::report::{self, PackReport};
 use crate::deltas::{self, Updates};
-use crate::earlier::{StoredManifests, lineage};
 use crate::fullfile::Effort;
-use crate::guard::{Past, PointerMove, Stored, Verdict};
+use crate::guard::{EarlierEntries, PointerMove, Stored, Verdict};
 use crate::inputs::Inputs;
 use crate::make::{Made, MakeContext};
 use crate::member::Objects;
 use crate::pack::catalogue;
-use crate::plan::{self, Plan, PlanOptions, Previous};
+use crate::plan::{self, Plan, PlanOptions, ReleaseManifests};
 use crate::progress::{Event, Phase, Progress};
 use crate::publish::Publication;
 use crate::sign_release::sign;
-use foreseen::Foreseen;
+use crate::stored_manifests::{StoredManifests, lineage};
 use inspect::{Inspection, StoredArtifacts};
+use planned_artifacts::PlannedArtifacts;
 use stopwatch::Stopwatch;
 
 pub use crate::compression::Method;
@@ -55,7 +55,7 @@ pub use options::BuildOptions;
 pub use outcome::{BuildOutcome, BundleFetch, MadeCounts, Slow};
 pub use unfinished::{continues, unfinished};
 
-/// What releases name as their generator.
+/// The name of the generator in release records.
 pub const GENERATOR: &str = concat!("clearwell ", env!("CARGO_PKG_VERSION"));
 
 /// Makes a release of `inputs` in the store of `writer`, and points endpoints to it unless the options say otherwise.
@@ -77,11 +77,11 @@ pub fn build(
     }
     let plan = run.plan()?;
     let release = plan.release();
-    let previous = run.surroundings.previous.clone();
-    run.surroundings.look_back(&release, &store)?;
-    run.stopwatch.phase_of("plan", Phase::Guard, || run.surroundings.inspection(&release).pass(None, None))?;
+    let previous = run.guard_inputs.previous.clone();
+    run.guard_inputs.read_earlier_entries(&release, &store)?;
+    run.stopwatch.phase_of("plan", Phase::Guard, || run.guard_inputs.inspection(&release).pass(None, None))?;
     let (mom_signature, publication) = run.sign(&plan, writer)?;
-    run.foresee(&plan, &release, mom_signature.as_deref(), &publication, &store)?;
+    run.check_planned(&plan, &release, mom_signature.as_deref(), &publication, &store)?;
 
     let budget = options.memory_bytes.map_or_else(Budget::of_machine, Budget::new);
     let context = MakeContext {
@@ -106,54 +106,55 @@ pub fn build(
     let earlier = run.earlier.clone();
     let update = || deltas::make(&plan.packs, &earlier, &release, &draft, &context);
     let updates = run.stopwatch.time(Phase::Deltas, update)?;
-    run.hear_of_packs(&updates);
+    run.note_pack_warnings(&updates);
     made.extend(updates.made);
     run.outcome.made = outcome::count(&made);
     run.outcome.slowest = outcome::slowest(&made, &inputs.tree);
 
     let verdict = run.release(&release, &made, &updates.reports, &publication, draft)?;
-    run.hear(&verdict);
+    run.note_verdict(&verdict);
     run.conclude(&release, publication, writer)
 }
 
-/// A build under way.
+/// A running build.
 struct Run<'a> {
     inputs: &'a Inputs,
     options: &'a BuildOptions,
     signer: Option<&'a Signer>,
     progress: &'a dyn Progress,
-    surroundings: Surroundings<'a>,
+    guard_inputs: GuardInputs<'a>,
     /// Releases that endpoints update from with packs made for them.
-    earlier: Vec<Arc<Previous>>,
+    earlier: Vec<Arc<ReleaseManifests>>,
     fingerprint: String,
     stopwatch: Stopwatch<'a>,
     outcome: BuildOutcome,
 }
 
-/// What a release is held against.
-struct Surroundings<'a> {
+/// What the guard compares a release with.
+struct GuardInputs<'a> {
     inputs: &'a Inputs,
     options: &'a BuildOptions,
     signer: Option<&'a Signer>,
-    previous: Option<Arc<Previous>>,
+    previous: Option<Arc<ReleaseManifests>>,
     /// The MoMs of all other releases of the store.
     kept: BTreeMap<Version, Mom>,
     /// What endpoints may have installed; set once the release is planned.
-    past: Arc<Past>,
+    earlier_entries: Arc<EarlierEntries>,
 }
 
-impl Surroundings<'_> {
-    fn look_back(&mut self, release: &Previous, store: &Store) -> Result<(), StoreError> {
-        self.past = Arc::new(inspect::past(release, self.previous.as_deref(), &self.kept, store)?);
+impl GuardInputs<'_> {
+    fn read_earlier_entries(&mut self, release: &ReleaseManifests, store: &Store) -> Result<(), StoreError> {
+        self.earlier_entries =
+            Arc::new(inspect::earlier_entries(release, self.previous.as_deref(), &self.kept, store)?);
         Ok(())
     }
 
-    fn inspection<'i>(&'i self, release: &'i Previous) -> Inspection<'i> {
+    fn inspection<'i>(&'i self, release: &'i ReleaseManifests) -> Inspection<'i> {
         Inspection {
             release,
             previous: self.previous.as_deref(),
             kept: &self.kept,
-            past: Arc::clone(&self.past),
+            earlier_entries: Arc::clone(&self.earlier_entries),
             wanted: inspect::wanted(self.inputs),
             tree: Some(&self.inputs.tree),
             signer: self.signer,
@@ -183,7 +184,7 @@ impl<'a> Run<'a> {
             options,
             signer,
             progress,
-            surroundings: Surroundings { inputs, options, signer, previous, kept, past: Arc::default() },
+            guard_inputs: GuardInputs { inputs, options, signer, previous, kept, earlier_entries: Arc::default() },
             earlier,
             fingerprint: fingerprint::fingerprint(inputs, options),
             stopwatch: Stopwatch::new(options.phases.clone(), progress),
@@ -191,7 +192,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// True if the store has the very release, staged. Any other of the version has to be one that may be replaced.
+    /// True if the store has this release, staged. Another release of the version must be one that may be replaced.
     fn is_made(&self, store: &Store) -> Result<bool, BuildError> {
         let version = self.inputs.release.version;
         if !store.has_content(version) {
@@ -210,19 +211,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The release is there. If a build was stopped before it moved the pointers, or was to stop there, that follows.
+    /// The release is in the store: only the pointers are left to move, if they are to.
     fn resume(mut self, writer: &Writer) -> Result<BuildOutcome, BuildError> {
         let store = writer.store();
         let record = store.record(self.inputs.release.version)?;
-        let release = Previous::read(&StoredManifests(store), record.version)?;
+        let release = ReleaseManifests::read(&StoredManifests(store), record.version)?;
         let publication = Publication::new(&release.mom, writer, self.signer, record.timestamp)?;
-        self.surroundings.look_back(&release, store)?;
-        // All of it once more: a staged release may have waited for long, and its files with it.
+        self.guard_inputs.read_earlier_entries(&release, store)?;
+        // The guard runs again: a staged release may have waited for long, and its files with it.
         let stored = Stored { artifacts: &StoredArtifacts(store), made: &[] };
         let moved = self.pointers_to_judge(&publication);
-        let inspection = self.surroundings.inspection(&release);
+        let inspection = self.guard_inputs.inspection(&release);
         let verdict = self.stopwatch.phase_of("release", Phase::Guard, || inspection.pass(Some(stored), moved))?;
-        self.hear(&verdict);
+        self.note_verdict(&verdict);
         self.outcome.resumed = true;
         for kind in ResourceKind::ALL {
             let counts = record.counts(kind);
@@ -239,13 +240,13 @@ impl<'a> Run<'a> {
             packs_from: self.earlier.clone(),
             empty: self.options.empty,
         };
-        let previous = self.surroundings.previous.as_deref();
+        let previous = self.guard_inputs.previous.as_deref();
         let plan = self.stopwatch.phase(Phase::Plan, || plan::plan(self.inputs, previous, &options))?;
         self.outcome.warnings.extend(plan.warnings.iter().map(ToString::to_string));
         Ok(plan)
     }
 
-    /// Signs the MoM and the pointers, before anything is made: a key that cannot sign is found out in a second, not after
+    /// Signs the MoM and the pointers, before anything is made: a key that cannot sign fails at once, not after
     /// an hour. Pointers of a release that stays staged are signed when they move.
     fn sign(&mut self, plan: &Plan, writer: &Writer) -> Result<(Option<Vec<u8>>, Publication), BuildError> {
         let time = self.inputs.release.timestamp;
@@ -260,24 +261,24 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The guard's last word on all but the archives, before the store changes.
-    fn foresee(
+    /// The guard on everything but the archives, before the store changes.
+    fn check_planned(
         &mut self,
         plan: &Plan,
-        release: &Previous,
+        release: &ReleaseManifests,
         mom_signature: Option<&[u8]>,
         publication: &Publication,
         store: &Store,
     ) -> Result<(), BuildError> {
-        let foreseen = Foreseen::new(plan, Objects { tree: &self.inputs.tree, store }, mom_signature);
-        let stored = Stored { artifacts: &foreseen, made: &[] };
+        let planned_artifacts = PlannedArtifacts::new(plan, Objects { tree: &self.inputs.tree, store }, mom_signature);
+        let stored = Stored { artifacts: &planned_artifacts, made: &[] };
         let moved = self.pointers_to_judge(publication);
-        let inspection = self.surroundings.inspection(release);
+        let inspection = self.guard_inputs.inspection(release);
         self.stopwatch.phase_of("content", Phase::Guard, || inspection.pass(Some(stored), moved)).map(drop)
     }
 
-    /// What the guard is told of pointers. Those to a release that stays staged move some other day; but an unsigned one
-    /// could then never follow signed ones.
+    /// The pointer move that the guard checks. Pointers to a staged release move later; but an unsigned release could then
+    /// never follow signed ones.
     fn pointers_to_judge(&self, publication: &Publication) -> Option<PointerMove> {
         match (self.options.stage, self.signer) {
             (false, _) => Some(publication.moved()),
@@ -286,10 +287,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Everything is made: it is brought to disk, read back, held against the guard, and released.
+    /// Everything is built: it is synced to disk, read back, checked by the guard, and released.
     fn release(
         &mut self,
-        release: &Previous,
+        release: &ReleaseManifests,
         made: &[Made],
         packs: &[PackReport],
         publication: &Publication,
@@ -303,13 +304,13 @@ impl<'a> Run<'a> {
         let made: Vec<Resource> = made.iter().map(|made| Resource::of(version, made.artifact.clone())).collect();
         let stored = Stored { artifacts: &StoredArtifacts(&view), made: &made };
         let moved = self.pointers_to_judge(publication);
-        let inspection = self.surroundings.inspection(release);
+        let inspection = self.guard_inputs.inspection(release);
         let verdict = self.stopwatch.phase_of("release", Phase::Guard, || inspection.pass(Some(stored), moved))?;
         self.stopwatch.phase(Phase::Release, || prepared.release())?;
         Ok(verdict)
     }
 
-    fn record(&self, release: &Previous) -> ReleaseRecord {
+    fn record(&self, release: &ReleaseManifests) -> ReleaseRecord {
         let numbers = &self.inputs.release;
         let mut record = ReleaseRecord::new(numbers.version, numbers.format, numbers.timestamp);
         record.previous = numbers.previous;
@@ -329,22 +330,22 @@ impl<'a> Run<'a> {
         record
     }
 
-    fn hear_of_packs(&mut self, updates: &Updates) {
+    fn note_pack_warnings(&mut self, updates: &Updates) {
         for text in &updates.warnings {
             self.progress.event(Event::Warning { text: text.clone() });
         }
         self.outcome.warnings.extend_from_slice(&updates.warnings);
     }
 
-    fn hear(&mut self, verdict: &Verdict) {
+    fn note_verdict(&mut self, verdict: &Verdict) {
         self.outcome.warnings.extend(verdict.warnings.iter().map(ToString::to_string));
         self.outcome.overruled.extend(verdict.overruled.iter().map(ToString::to_string));
     }
 
-    /// The version is released: pointers, unless it is staged, and the summary.
+    /// After the release: pointers, unless it is staged, and the summary.
     fn conclude(
         mut self,
-        release: &Previous,
+        release: &ReleaseManifests,
         publication: Publication,
         writer: &Writer,
     ) -> Result<BuildOutcome, BuildError> {
@@ -366,15 +367,15 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The release that the inputs name as the one before. One that the store does not have is left to the plan to refuse.
-fn previous(inputs: &Inputs, store: &Store) -> Result<Option<Arc<Previous>>, BuildError> {
+/// The release that the inputs name as the previous one. The plan refuses one that is not in the store.
+fn previous(inputs: &Inputs, store: &Store) -> Result<Option<Arc<ReleaseManifests>>, BuildError> {
     match inputs.release.previous.filter(|&previous| store.has_release(previous)) {
-        Some(previous) => Ok(Some(Arc::new(Previous::read(&StoredManifests(store), previous)?))),
+        Some(previous) => Ok(Some(Arc::new(ReleaseManifests::read(&StoredManifests(store), previous)?))),
         None => Ok(None),
     }
 }
 
-/// The profile that a release was made with. Records of a time without profiles mean the default.
+/// The profile that a release was made with. Older records have none: the default.
 pub(crate) fn profile_of(record: &ReleaseRecord) -> Profile {
     record.profile.as_ref().and_then(|name| name.parse().ok()).unwrap_or_default()
 }

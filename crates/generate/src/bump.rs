@@ -82,7 +82,7 @@ impl FirstHalf {
     /// about formats, the record.
     ///
     /// # Errors
-    /// The store's.
+    /// [`StoreError`] if a record or manifest of the store is missing or cannot be read.
     pub fn of(version: Version, store: &Store) -> Result<Option<Self>, StoreError> {
         let record = store.record(version)?;
         let mom = store.mom(version)?;
@@ -103,7 +103,7 @@ impl FirstHalf {
     /// The newest release, if it is a first half: until the second is released, endpoints on it find no update.
     ///
     /// # Errors
-    /// The store's.
+    /// [`StoreError`] if a record or manifest of the store is missing or cannot be read.
     pub fn pending(store: &Store) -> Result<Option<Self>, StoreError> {
         match store.releases()?.last() {
             Some(newest) => Self::of(*newest, store),
@@ -115,7 +115,7 @@ impl FirstHalf {
     /// interrupted.
     ///
     /// # Errors
-    /// The store's.
+    /// [`StoreError`] if a record or manifest of the store is missing or cannot be read.
     pub fn to_follow(store: &Store) -> Result<Option<Self>, StoreError> {
         if let Some(pending) = Self::pending(store)? {
             return Ok(Some(pending));
@@ -134,7 +134,7 @@ impl FirstHalf {
     /// `/usr/share/clear/versionstamp` of its content: endpoints on it keep that file, so the second half has the same.
     ///
     /// # Errors
-    /// The store's.
+    /// [`StoreError`] if a record or manifest of the store is missing or cannot be read.
     pub fn version_stamp(&self, store: &Store) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(content::of_kept(&StoredArtifacts(store), &store.mom(self.version)?, content::VERSION_STAMP))
     }
@@ -150,7 +150,7 @@ fn recorded(record: &ReleaseRecord) -> Option<FormatNumber> {
 /// Returns those that leave with this release.
 ///
 /// # Errors
-/// The store's.
+/// [`StoreError`] if a record or manifest of the store is missing or cannot be read.
 pub fn settle(inputs: &mut Inputs, bump: Option<FormatBump>, store: &Store) -> Result<Vec<BundleName>, StoreError> {
     // What every bundle includes never leaves: endpoints would delete their system.
     let os_core = BundleName::os_core();

@@ -1,4 +1,4 @@
-//! What can stop a build. Each message names the object and, where there is one, the remedy.
+//! Errors of a build. Each message names the object and, where there is one, the remedy.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use clearwell_store::{Fault, StoreError};
 use crate::guard::Finding;
 use crate::plan::PlanError;
 
-/// A build that did not end well. Nothing was published then, and nothing that was released has changed.
+/// Why a build failed. Nothing was published then, and nothing that was released has changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -32,11 +32,11 @@ pub enum BuildError {
     ReadSource {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the system.
         source: io::Error,
     },
     /// A fullfile of an earlier release, whose content is needed, cannot be read.
-    #[error("{resource}, whose content is needed, cannot be read; check the store")]
+    #[error("{resource} is needed for its content but cannot be read; run \"clearwell check\" on the store")]
     StoredArchive {
         /// The archive.
         resource: Box<Resource>,
@@ -44,26 +44,30 @@ pub enum BuildError {
         source: ArchiveError,
     },
     /// A fullfile of an earlier release does not hold what its name says.
-    #[error("{resource} does not hold the file it is named after; check the store")]
+    #[error("{resource} does not contain the file it is named after; run \"clearwell check\" on the store")]
     StoredContent {
         /// The archive.
         resource: Box<Resource>,
     },
     /// A pack of an earlier release, parts of which are kept, is not what its release made.
-    #[error("{resource}, parts of which are kept, cannot be read or is damaged; check the store")]
+    #[error(
+        "{resource}, whose segments are reused, cannot be read or is damaged; run \"clearwell check\" on the store"
+    )]
     StoredPack {
         /// The pack.
         resource: Box<Resource>,
     },
     /// An object can be found neither in the tree nor in the store.
-    #[error("the content of {hash} is in neither the tree nor the store: {resource} is missing; check the store")]
+    #[error(
+        "the content of {hash} is in neither the tree nor the store: {resource} is missing; run \"clearwell check\" on the store"
+    )]
     NoContent {
         /// The object.
         hash: FileHash,
         /// Where its content was looked for.
         resource: Box<Resource>,
     },
-    /// Endpoints are to come from a release that is not before the one they go to.
+    /// A source release is not earlier than the target.
     #[error("release {from} is not before {to}; name earlier releases")]
     NotEarlier {
         /// The release that endpoints come from.
@@ -86,13 +90,13 @@ pub enum BuildError {
         /// Its format.
         format: FormatNumber,
     },
-    /// There is no release to move pointers back to.
-    #[error("no published release of its format is before {version}; release a higher version instead")]
+    /// No earlier release can take the place of the retracted one.
+    #[error("there is no earlier published release of the format of {version}; release a higher version instead")]
     NothingBefore {
         /// The release that was to be retracted.
         version: Version,
     },
-    /// Pointers are to move back to a release of another format.
+    /// A retraction names a target of another format.
     #[error(
         "release {to} has format {to_format} and {version} has {format}; name a release of format {format} with --to"
     )]
@@ -106,25 +110,25 @@ pub enum BuildError {
         /// Its format.
         to_format: FormatNumber,
     },
-    /// Pointers are to move back to a release that they never named.
-    #[error("release {version} was never published; name one that was with --to")]
+    /// A retraction names a target that was never published.
+    #[error("release {version} was never published; name a published release with --to")]
     StagedTarget {
         /// The release.
         version: Version,
     },
-    /// Pointers are to move back to a release that was retracted.
-    #[error("release {version} was retracted itself; name another with --to")]
+    /// A retraction names a target that was itself retracted.
+    #[error("release {version} is retracted as well; name another with --to")]
     RetractedTarget {
         /// The release.
         version: Version,
     },
-    /// A release that was retracted is published by word only.
-    #[error("release {version} was retracted; release a higher version, or give --again to publish this one after all")]
+    /// A retracted release is published again only with an explicit option.
+    #[error("release {version} is retracted; release a higher version, or use --again to publish this one anyway")]
     Retracted {
         /// The release.
         version: Version,
     },
-    /// Endpoints have never heard of the release, so there is nothing to retract.
+    /// The release was never visible to endpoints, so there is nothing to retract.
     #[error("release {version} is staged and was never published; \"clearwell discard {version}\" drops it")]
     NeverPublished {
         /// The release.
@@ -135,7 +139,7 @@ pub enum BuildError {
     Compress {
         /// What was compressed.
         object: String,
-        /// The compressor's answer.
+        /// The error of the compressor.
         source: io::Error,
     },
     /// A signature could not be made.
@@ -147,7 +151,7 @@ pub enum BuildError {
         source: SignError,
     },
     /// Endpoints would be harmed. Each finding has its remedy; they are meant to be shown one to a line.
-    #[error("release {version} is refused: {} would harm endpoints", count(.findings))]
+    #[error("release {version} is refused because endpoints would be harmed: {}", count(.findings))]
     Refused {
         /// The release.
         version: Version,
@@ -157,7 +161,7 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// What kind of trouble it is, for exit codes and retries.
+    /// The kind of fault, for exit codes and retries.
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Plan(error) => error.fault(),

@@ -89,7 +89,7 @@ pub(crate) fn make_shared(
     })
 }
 
-/// The smallest compression of a tar in memory; `None` if the tar itself is no larger.
+/// The smallest compression of a tar in memory; `None` if the tar itself is not larger.
 fn smallest(tar: &[u8], is_file: bool, effort: Effort<'_>) -> io::Result<Option<Vec<u8>>> {
     if !is_file {
         return Codec::Gzip { level: 9 }.compress(tar).map(Some);

@@ -10,7 +10,7 @@
 //! at once, ordered by rule and object, the same for every number of workers. A finding is a refusal or a warning; a
 //! maintainer may overrule the few rules that are [`Rule::allowable`], see [`Verdict`].
 //!
-//! Each rule has a file of its own below, with its source in the protocol's specification. Elsewhere: what a *tree* may
+//! Each rule has a separate file below, with its source in the protocol's specification. Elsewhere: what a *tree* may
 //! not hold is refused when it is scanned; what the types of `clearwell-format` make impossible (a TAB in a path, a
 //! bundle named `MoM`) needs no rule.
 
@@ -31,6 +31,7 @@ mod directory_permissions;
 mod directory_replaced;
 mod duplicate_bundle;
 mod duplicate_path;
+mod earlier_entries;
 mod entry_from_future;
 mod foreign_tracking_file;
 mod format_boundary;
@@ -53,7 +54,6 @@ mod missing_parent;
 mod missing_tracking_file;
 mod missing_zero_pack;
 mod not_updated;
-mod past;
 mod pointers;
 mod second_history;
 mod signatures;
@@ -70,16 +70,16 @@ mod version_file;
 mod version_not_above;
 mod version_stamp;
 
-pub use context::{Artifacts, Context, Listing, PointerMove, Signing, Stored};
+pub use context::{Artifacts, Context, PointerMove, Signing, Stored};
+pub use earlier_entries::EarlierEntries;
 pub use finding::{Finding, Object, Severity};
-pub use past::Past;
 pub use rule::{InvalidRule, Rule};
 pub use trust::CertificateFiles;
 pub use verdict::Verdict;
 
 use survey::Survey;
 
-/// Holds a release against every rule and returns all that was found, refusals and warnings.
+/// Checks a release against every rule and returns all findings, refusals and warnings.
 pub fn check(context: &Context<'_>) -> Vec<Finding> {
     let survey = Survey::of(context);
     let rules: &[fn(&Survey<'_>) -> Vec<Finding>] = &[

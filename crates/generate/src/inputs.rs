@@ -24,7 +24,7 @@ pub struct Inputs {
     pub tree: Tree,
     /// The bundles, in the order of the source. Names are distinct.
     pub bundles: Vec<BundleInput>,
-    /// Files that the source writes for each version, to say which one it is. They alone are no reason for a release.
+    /// Files that the source writes for each version, to say which one it is. Changes of these alone do not make a release.
     pub stamps: Vec<EntryPath>,
     /// Which paths count as debug information and are left out.
     pub debuginfo: DebuginfoBan,
@@ -122,7 +122,7 @@ impl DebuginfoBan {
     }
 }
 
-/// The upstream of a mix; published beside each release for people and for mixer.
+/// The upstream of a mix; published with each release for people and for mixer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// `upstreamurl`.
@@ -131,7 +131,7 @@ pub struct Upstream {
     pub version: String,
 }
 
-/// Something odd that does not stop a release.
+/// A problem that does not stop a release.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
@@ -151,16 +151,16 @@ pub enum Warning {
         /// What it is.
         kind: &'static str,
     },
-    /// Something in the root of a bundle's tree that is the build machine's.
+    /// Something in the root of a bundle's tree that belongs to the build machine.
     #[error(
-        "{} is left out: a file system or version control made it, no package; a bundle that needs it has it in another place",
+        "{} is left out: it belongs to a file system or version control, not to a package; a bundle that needs it must have it at another path",
         .path.display()
     )]
     LeftOut {
         /// Where it lies.
         path: PathBuf,
     },
-    /// An extended attribute, which swupd content cannot hold (hash §5).
+    /// An extended attribute, which swupd content cannot store (hash §5).
     #[error("{}", lost_attribute(.name, .paths, *.total))]
     LostAttribute {
         /// Its name.
@@ -171,9 +171,7 @@ pub enum Warning {
         total: usize,
     },
     /// A name with a character that clients do not take (manifest §5.2).
-    #[error(
-        "{path} has a name that clients do not take (one of ; & | * ` < > \\ \" ' or BEL): left out, with all below it"
-    )]
+    #[error("{path} has a name that clients refuse (one of ; & | * ` < > \\ \" ' or BEL): left out, with all below it")]
     IllegalName {
         /// The path.
         path: EntryPath,
@@ -201,14 +199,14 @@ pub enum Warning {
         bundles: Vec<BundleName>,
     },
     /// Bundles that include each other. What several of them list is kept in the first by name.
-    #[error("the bundles {} include each other: what several list is kept in the first", list(.bundles))]
+    #[error("the bundles {} include each other: paths that several of them list are kept in the first", list(.bundles))]
     IncludeCycle {
         /// The bundles, by name.
         bundles: Vec<BundleName>,
     },
     /// A deprecated bundle that no endpoint has (manifest §5.12).
     #[error(
-        "bundle {bundle} is deprecated and not in the release before: left out; take it out of the mix, or bring it back with another status"
+        "bundle {bundle} is deprecated and not in the previous release: left out; remove it from the mix, or give it another status"
     )]
     DeprecatedBundle {
         /// The bundle.
@@ -224,7 +222,7 @@ pub enum Warning {
     /// A setting or file of the source that is not used.
     #[error("{what}")]
     Source {
-        /// What was met and what was done about it.
+        /// What was found and what was done about it.
         what: String,
     },
 }
@@ -237,11 +235,11 @@ fn lost_attribute(name: &str, paths: &[EntryPath], total: usize) -> String {
     }
     if name == CAPABILITY {
         return format!(
-            "endpoints get {text} without file capabilities ({name}), which swupd content cannot hold: programs that need \
+            "endpoints get {text} without file capabilities ({name}), which swupd content cannot store: programs that need \
              them fail there; use the set-user-ID bit, or set them on endpoints"
         );
     }
-    format!("endpoints get {text} without extended attribute {name}, which swupd content cannot hold")
+    format!("endpoints get {text} without extended attribute {name}, which swupd content cannot store")
 }
 
 fn list(bundles: &[BundleName]) -> String {

@@ -6,17 +6,20 @@
 //! | [`tree`] | every object of the release, hashed |
 //! | [`source`] | where inputs come from: a mixer workspace, plain bundle trees |
 //! | [`plan`] | every manifest and artifact of the release, as a value |
-//! | [`guard`] | what a release must not do to endpoints |
-//! | [`build`] | all of it: from inputs to a published release |
+//! | [`guard`] | rules that refuse releases which would harm endpoints |
+//! | [`build`] | the whole build: from inputs to a published release |
 //! | [`bump`] | the two releases that change the format |
 //! | [`deltas`] | what endpoints on earlier releases fetch |
-//! | [`retract`] | taking a release back |
-//! | [`rotation`] | where a fleet stands while its signing key changes |
-//! | [`remake`] | packs whose bytes were lost, once more |
+//! | [`retract`] | retracting a release |
+//! | [`rotation`] | which releases trust which certificate while the signing key changes |
+//! | [`remake`] | lost packs, built again |
 //! | [`publish`] | moving the pointers to a release |
-//! | [`earlier`] | earlier releases, out of a store |
-//! | [`progress`] | what a build is doing, as events; the store's |
+//! | [`stored_manifests`] | the manifests of releases in a store |
+//! | [`progress`] | what a build is doing, as events; defined in the store |
 //! | [`budget`] | memory that workers share |
+//! | `make`, `pack` | the artifacts of a plan; packs have their own builder |
+//! | `member`, `fullfile`, `manifest_tar`, `put` | an object in an archive; archives of files and manifests; into a draft |
+//! | `profile`, `compression`, `executable`, `branches` | which codec, and which filter, for which content |
 
 mod branches;
 pub mod budget;
@@ -24,7 +27,6 @@ pub mod build;
 pub mod bump;
 mod compression;
 pub mod deltas;
-pub mod earlier;
 mod error;
 mod executable;
 mod fullfile;
@@ -44,6 +46,7 @@ mod reuse;
 pub mod rotation;
 mod sign_release;
 pub mod source;
+pub mod stored_manifests;
 pub mod tree;
 
 use clearwell_store::fan_out;

@@ -28,7 +28,7 @@ use crate::fan_out::{fan_out, fan_out_metered};
 use crate::fullfile::Effort;
 use crate::member::Objects;
 use crate::pack::{Built, Families, PackBuilder, zero};
-use crate::plan::{PackItem, PackPlan, Previous};
+use crate::plan::{PackItem, PackPlan, ReleaseManifests};
 use crate::progress::{Meter, Phase, Progress};
 use crate::{fullfile, manifest_tar, pack, reuse};
 
@@ -63,7 +63,7 @@ pub(crate) struct MakeContext<'a> {
     pub(crate) manifest_mtime: u64,
     pub(crate) progress: &'a dyn Progress,
     /// The previous release, from whose zero packs segments are reused.
-    pub(crate) previous: Option<&'a Previous>,
+    pub(crate) previous: Option<&'a ReleaseManifests>,
 }
 
 impl MakeContext<'_> {

@@ -1,4 +1,4 @@
-//! One object on its way into an archive: a node of the tree, or what an earlier release has of it.
+//! An object as a member of an archive: a node of the tree, or the content that an earlier release has.
 //!
 //! Always true: whatever is appended was hashed while it was read, and had the hash it was asked for. A file that
 //! changed since the tree was scanned is an error, never a wrong archive.
@@ -25,7 +25,7 @@ pub(crate) struct Objects<'a> {
 /// Why an archive cannot be made.
 #[derive(Debug)]
 pub(crate) enum MemberError {
-    /// The object's own trouble.
+    /// The object cannot be read, or is not what its hash says.
     Object(BuildError),
     /// The archive could not be written.
     Write(io::Error),
@@ -98,7 +98,7 @@ impl Objects<'_> {
         })
     }
 
-    /// The first bytes of a file, at most `limit`; empty for what is no file.
+    /// The first bytes of a file, at most `limit`; empty for directories and links.
     pub(crate) fn start(&self, item: PackItem, limit: u64) -> Result<Vec<u8>, BuildError> {
         self.open(item, |object| {
             let mut start = Vec::new();
@@ -190,7 +190,7 @@ impl Objects<'_> {
         let (file, _) = self.store.open_artifact(&resource).map_err(BuildError::from)?;
         let mut work = Some(work);
         let mut result = None;
-        let read = read_members::<Visit<E>>(BufReader::with_capacity(64 << 10, file), |member| {
+        let read = read_members::<FullfileError<E>>(BufReader::with_capacity(64 << 10, file), |member| {
             let work = work.take().ok_or(ArchiveError::MemberCount(2))?;
             let header = member.header;
             let body = match header.kind {
@@ -199,13 +199,13 @@ impl Objects<'_> {
                 FileKind::File => ObjectBody::File { size: header.size, content: member.body },
             };
             let object = Object { owner: header.owner, mtime: header.mtime, body };
-            result = Some(work(object).map_err(Visit::Work)?);
+            result = Some(work(object).map_err(FullfileError::Work)?);
             Ok(())
         });
         let archive = |source| BuildError::StoredArchive { resource: resource.clone(), source };
         match read {
-            Err(Visit::Work(error)) => Err(error),
-            Err(Visit::Archive(source)) => Err(archive(source).into()),
+            Err(FullfileError::Work(error)) => Err(error),
+            Err(FullfileError::Archive(source)) => Err(archive(source).into()),
             Ok(()) => result.ok_or_else(|| archive(ArchiveError::MemberCount(0)).into()),
         }
     }
@@ -348,12 +348,12 @@ impl Read for Hashing<'_> {
 }
 
 /// Tells the archive's failures from those of the work on its member.
-enum Visit<E> {
+enum FullfileError<E> {
     Archive(ArchiveError),
     Work(E),
 }
 
-impl<E> From<ArchiveError> for Visit<E> {
+impl<E> From<ArchiveError> for FullfileError<E> {
     fn from(error: ArchiveError) -> Self {
         Self::Archive(error)
     }

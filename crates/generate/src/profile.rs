@@ -1,13 +1,13 @@
-//! How much time a build gives for how few bytes.
+//! Profiles: the trade of build time against bytes.
 //!
-//! | Profile | Fullfiles | Packs for new installations | Packs for updates |
+//! | Profile | Fullfiles | Zero packs | Update packs |
 //! |---|---|---|---|
 //! | `small` | the methods of the mix, by default xz with the branch filter, window of 8 MiB | xz, window of 32 MiB | xz, longer matches |
 //! | `balanced` | xz with the branch filter, shorter matches | the same | as `small` |
 //! | `fast` | zstd -9 | zstd -9, window of 32 MiB | zstd -9 |
 //!
 //! Clients of every format read all of these: their archive library finds the filter by content (content layout §3). A
-//! profile decides on compression only: manifests, hashes and what a pack holds are the same in all.
+//! profile decides on compression only: manifests, hashes and the contents of packs are the same in all.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use clearwell_format::archive::Codec;
 
 use crate::compression::{CodecPair, Method, XZ, XZ_FILE, XZ_LONG_MATCHES, XZ_SHORT_MATCHES, XZ_WIDE_WINDOW};
 
-/// A trade of time against bytes.
+/// A trade of build time against bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Profile {
     /// As few bytes as there can be: for releases.
@@ -33,13 +33,13 @@ pub enum Profile {
 pub(crate) struct Family {
     /// Its name in catalogues.
     pub(crate) name: &'static str,
-    /// For the few bytes in front of others.
+    /// For small streams, such as folders and headers.
     pub(crate) head: Codec,
     /// For all but machine code.
     pub(crate) others: CodecPair,
     /// For machine code.
     pub(crate) machine_code: CodecPair,
-    /// For what is compressed already.
+    /// For deltas whose blocks are compressed already.
     pub(crate) stored: CodecPair,
 }
 
@@ -91,8 +91,8 @@ impl Profile {
         }
     }
 
-    /// From how many bytes on a program is compressed by itself, for its fullfile and for packs at once. In a pack with
-    /// old segments there is little company for a new file anyway.
+    /// From this number of bytes on, a program is compressed separately, once for its fullfile and for packs. In a pack with
+    /// reused segments a new file has few neighbours to compress with anyway.
     pub(crate) const fn shared_bytes(self, is_fresh: bool) -> u64 {
         match (self, is_fresh) {
             (Self::Small, true) => 4 << 20,
@@ -111,7 +111,7 @@ impl Profile {
         }
     }
 
-    /// Of packs for new installations.
+    /// Of zero packs.
     pub(crate) const fn zero_pack_family(self) -> Family {
         match self {
             Self::Small => Family::xz(XZ_WIDE_WINDOW),
@@ -120,7 +120,7 @@ impl Profile {
         }
     }
 
-    /// Of packs for updates.
+    /// Of update packs.
     pub(crate) const fn update_pack_family(self) -> Family {
         match self {
             Self::Small | Self::Balanced => Family::xz(XZ_LONG_MATCHES),
@@ -128,7 +128,7 @@ impl Profile {
         }
     }
 
-    /// A second one to try for small packs for updates.
+    /// A second one to try for small update packs.
     pub(crate) const fn small_update_family(self) -> Option<Family> {
         match self {
             Self::Small => Some(Family::zstd(Codec::Zstd { level: 19 }, Codec::Zstd { level: 19 })),
@@ -145,7 +145,7 @@ impl fmt::Display for Profile {
 
 /// Not the name of a profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no profile: use small, balanced or fast")]
+#[error("\"{0}\" is not a profile; use small, balanced or fast")]
 pub struct InvalidProfile(pub String);
 
 impl FromStr for Profile {
@@ -159,5 +159,5 @@ impl FromStr for Profile {
 const QUICK: Codec = Codec::Zstd { level: 9 };
 const QUICK_WIDE: Codec = Codec::ZstdWide { level: 9 };
 const QUICK_FAMILY: Family = Family::zstd(QUICK, QUICK_WIDE);
-/// Nothing is to be gained but on headers.
+/// Only headers become smaller.
 const XZ_STORED: CodecPair = CodecPair::of(Codec::Xz { preset: 0, x86: false });

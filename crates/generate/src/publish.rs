@@ -12,12 +12,12 @@ use clearwell_store::{PointerGeneration, PointerSet, ReleaseState, Store, Writer
 use serde::Serialize;
 
 use crate::build::inspect::{self, Inspection, StoredArtifacts};
-use crate::earlier::StoredManifests;
 use crate::error::BuildError;
 use crate::guard::{PointerMove, Rule, Stored};
-use crate::plan::Previous;
+use crate::plan::ReleaseManifests;
 use crate::progress::{Meter, Phase, Progress};
 use crate::sign_release::sign_pointers;
+use crate::stored_manifests::StoredManifests;
 
 /// Choices of a publication.
 #[derive(Clone, Debug)]
@@ -64,9 +64,9 @@ pub fn publish(
     if !options.again && store.state(version)? == ReleaseState::Retracted {
         return Err(BuildError::Retracted { version });
     }
-    let release = Previous::read(&StoredManifests(store), version)?;
+    let release = ReleaseManifests::read(&StoredManifests(store), version)?;
     let previous = match release.mom.header.previous.filter(|&previous| store.has_release(previous)) {
-        Some(previous) => Some(Previous::read(&StoredManifests(store), previous)?),
+        Some(previous) => Some(ReleaseManifests::read(&StoredManifests(store), previous)?),
         None => None,
     };
     let mut kept = inspect::kept(store)?;
@@ -75,7 +75,7 @@ pub fn publish(
         release: &release,
         previous: previous.as_ref(),
         kept: &kept,
-        past: inspect::past(&release, previous.as_ref(), &kept, store)?.into(),
+        earlier_entries: inspect::earlier_entries(&release, previous.as_ref(), &kept, store)?.into(),
         wanted: BTreeMap::new(),
         tree: None,
         signer,
@@ -125,7 +125,7 @@ impl Publication {
     /// Those of a release that is in the store, or will be.
     ///
     /// # Errors
-    /// [`BuildError::Sign`], or the store's.
+    /// [`BuildError::Sign`] if a pointer cannot be signed, [`BuildError::Store`] if the pointers cannot be read.
     pub(crate) fn new(
         mom: &Mom,
         writer: &Writer,
@@ -167,7 +167,7 @@ impl Publication {
         PointerMove { before, after }
     }
 
-    /// What becomes of signatures alone if the release is published some day: where its texts would move is judged then.
+    /// The change of signatures only, if the release is published later: the move of the texts is checked then.
     pub(crate) fn signatures_moved(&self) -> PointerMove {
         let PointerMove { before, mut after } = self.moved();
         for pointer in self.set.keys().filter(|pointer| !pointer.is_signature()) {
@@ -182,7 +182,7 @@ impl Publication {
     /// Moves them to `version`. Returns the new generation, and what a maintainer should hear about it.
     ///
     /// # Errors
-    /// The store's.
+    /// [`BuildError::Store`] if the pointers cannot be moved.
     pub(crate) fn publish(
         self,
         version: Version,

@@ -1,4 +1,4 @@
-//! Artifacts on their way into a draft: written in pieces, given up when they grow too large.
+//! Writing artifacts into a draft, in pieces, up to a limit of bytes.
 
 use std::io::{self, Write};
 
@@ -23,7 +23,7 @@ pub(crate) fn put_within(
             MemberError::Write(source) => source,
             MemberError::Object(error) => {
                 trouble = Some(error);
-                io::Error::other("the object cannot be had")
+                io::Error::other("the object cannot be read")
             }
         })
     });

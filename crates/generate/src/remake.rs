@@ -1,8 +1,8 @@
-//! Packs whose bytes were lost, made again from what the store has.
+//! Packs whose bytes were lost, built again from the rest of the store.
 //!
 //! The same inputs make the same bytes, so a pack of ours comes back as it was, as long as the fullfiles it was made of
 //! are there, have the times that the tree had then, and the program makes packs as it did. What comes out otherwise is
-//! thrown away, as what was released never changes, unless the maintainer asks for it. A pack for updates also depends on
+//! thrown away, as what was released never changes, unless the maintainer asks for it. An update pack also depends on
 //! which releases were there when it was made.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,21 +18,21 @@ use crate::budget::Budget;
 use crate::build::{Profile, profile_of};
 use crate::compression::Method;
 use crate::deltas::{self, DeltaOptions};
-use crate::earlier::StoredManifests;
 use crate::error::BuildError;
 use crate::fullfile::Effort;
 use crate::make::MakeContext;
 use crate::member::Objects;
 use crate::plan::packs::updates;
-use crate::plan::{Origin, Origins, PackPlan, Previous};
+use crate::plan::{Origin, Origins, PackPlan, ReleaseManifests};
 use crate::progress::{Phase, Progress};
+use crate::stored_manifests::StoredManifests;
 use crate::tree::Tree;
 
-/// Puts back the packs among `findings`, as far as they can be made again; with `equivalent` also those that come out with
+/// Restores the packs among `findings`, as far as they can be built again; with `equivalent` also those that come out with
 /// other bytes and the same contents. Returns those that are back, and how.
 ///
 /// # Errors
-/// The disk's. A pack that cannot be made is no error.
+/// [`BuildError::Store`] if the store cannot be read or written. A pack that cannot be built is skipped without an error.
 pub fn remake_packs(
     writer: &mut Writer,
     findings: &[&Finding],
@@ -114,8 +114,8 @@ fn remake(
     Ok(back)
 }
 
-fn read(store: &Store, version: Version) -> Option<Previous> {
-    Previous::read(&StoredManifests(store), version).ok()
+fn read(store: &Store, version: Version) -> Option<ReleaseManifests> {
+    ReleaseManifests::read(&StoredManifests(store), version).ok()
 }
 
 fn zero(store: &Store, version: Version, bundle: &BundleName) -> Option<PackPlan> {
@@ -139,13 +139,13 @@ fn out_of_fullfiles(plan: &mut PackPlan, manifest: &Manifest, store: &Store) {
     }
 }
 
-/// A pack for updates, and the releases that it leads from and to.
+/// An update pack, and the releases that it leads from and to.
 struct Update {
-    /// It, those from other versions of the bundle, which it shares segments with, and the one for new installations
-    /// beside, which bounds its size. Only what is lost is made.
+    /// It, those from other versions of the bundle, with which it has segments in common, and the zero pack, which limits
+    /// its size. Only the lost one is built.
     packs: Vec<PackPlan>,
-    old: Vec<Arc<Previous>>,
-    new: Previous,
+    old: Vec<Arc<ReleaseManifests>>,
+    new: ReleaseManifests,
 }
 
 /// `None` if no two releases are left that it leads from and to.

@@ -1,9 +1,9 @@
-//! Retracting a release: the one sanctioned way for pointers to go back.
+//! Retracting a release: the only case in which pointers may go back.
 //!
-//! What the stock client does when `latest` goes back: a version that is not above the installed one is nothing to do,
-//! and it ends with 0 (content layout §2). So endpoints that have updated stay where they are, and the others no longer
-//! hear of the release. The guard's rule against pointers that go back is about publications, where it would be a
-//! mistake; its other rules about pointers hold here too.
+//! What the stock client does when `latest` goes back: a version that is not above the installed one means "no update",
+//! and it exits with 0 (content layout §2). So endpoints that have updated stay where they are, and the others no longer
+//! get the release. The guard's rule against pointers that go back is for publications; its other rules about pointers
+//! apply here too.
 //!
 //! A release above that brings the old content back is built on the one that was retracted, not on the one before: only
 //! so do its manifests list what endpoints on it have to delete. With `--min-version` every entry gets the new version,
@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::build::inspect::{self, Inspection, StoredArtifacts};
 use crate::error::BuildError;
 use crate::guard::{Rule, Stored};
-use crate::plan::Previous;
+use crate::plan::ReleaseManifests;
 use crate::progress::Silent;
 use crate::publish::Publication;
 
@@ -48,17 +48,18 @@ pub struct Retracted {
     pub generation: u64,
     /// The pointers were signed.
     pub signed: bool,
-    /// A version for the release that puts things right.
+    /// A version for the release that replaces the retracted one.
     pub next_version: u32,
 }
 
 /// Moves the pointers that name `version` to an earlier release of its format that was published and not retracted, and
-/// marks the release. Done twice, it does the rest of what was interrupted.
+/// marks the release. A second call completes one that was interrupted.
 ///
 /// # Errors
 /// [`BuildError::NeverPublished`] for a staged release. For a target that cannot be: [`BuildError::NotEarlier`],
 /// [`BuildError::StagedTarget`], [`BuildError::RetractedTarget`], [`BuildError::TargetFormat`]; without one,
-/// [`BuildError::NothingBefore`]. [`BuildError::Refused`] with the guard's findings, [`BuildError::Sign`], or the store's.
+/// [`BuildError::NothingBefore`]. [`BuildError::Refused`] with the guard's findings, [`BuildError::Sign`] if a pointer
+/// cannot be signed, or [`BuildError::Store`].
 /// Nothing has changed then.
 pub fn retract(
     version: Version,
@@ -69,7 +70,7 @@ pub fn retract(
     let store = writer.store().clone();
     let releases = Releases { states: store.states()?, store: &store };
     let record = store.record(version)?;
-    // One of the staging channel is had by those who follow it.
+    // Endpoints that follow the staging channel have its releases.
     if releases.states.get(&version) == Some(&ReleaseState::Staged) && record.channel.is_none() {
         return Err(BuildError::NeverPublished { version });
     }
@@ -154,7 +155,7 @@ fn moved_back(current: &PointerGeneration, record: &ReleaseRecord, target: Versi
     names(current, record.version).map(|pointer| (pointer, pointer::to_bytes(to(pointer)))).collect()
 }
 
-/// Asks the guard about the pointers. The releases themselves are out already.
+/// Asks the guard about the pointers. The releases themselves are already published.
 fn judge(
     target: Version,
     publication: &Publication,
@@ -164,13 +165,13 @@ fn judge(
 ) -> Result<(), BuildError> {
     let mut allowed = options.allowed.clone();
     allowed.insert(Rule::PointerGoesBack);
-    let release = Previous { mom: store.mom(target)?, bundles: BTreeMap::new(), full: None };
+    let release = ReleaseManifests { mom: store.mom(target)?, bundles: BTreeMap::new(), full: None };
     let kept = inspect::kept(store)?;
     let inspection = Inspection {
         release: &release,
         previous: None,
         kept: &kept,
-        past: Arc::default(),
+        earlier_entries: Arc::default(),
         tree: None,
         wanted: BTreeMap::new(),
         signer,

@@ -1,4 +1,4 @@
-//! What an interrupted build left, looked at before it is used.
+//! What an interrupted build left, verified before it is used.
 //!
 //! Files of a draft had their names only once they were whole, but after a loss of power they need not be: so every
 //! archive is decompressed to its end and every member hashed.

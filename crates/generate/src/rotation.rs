@@ -1,7 +1,8 @@
-//! Where a fleet stands while its signing key changes: who can verify what it is pointed to, and what comes next.
+//! The state of a fleet while its signing key changes: which endpoints can verify what they are pointed to, and the next
+//! step.
 //!
 //! Nothing is known of single endpoints. What is known is what the content of each release makes its endpoints trust
-//! (client behaviour §6), and so what becomes of endpoints that are still there. The walk itself is docs/rotation.md.
+//! (client behaviour §6), and so what happens to endpoints that are still on it. The steps are in docs/rotation.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,7 @@ pub struct RotationOptions {
     pub now: i64,
 }
 
-/// Where the fleet stands.
+/// The state of the fleet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Rotation {
@@ -33,7 +34,7 @@ pub struct Rotation {
     pub certificates: Vec<KnownCertificate>,
     /// The releases that endpoints may be on, ascending.
     pub releases: Vec<ReleaseStanding>,
-    /// Name of the certificate that the newest `latest` is signed with; `None` if it is not signed, or by nobody known.
+    /// Name of the certificate that the newest `latest` is signed with; `None` if it is not signed, or by an unknown certificate.
     pub signer: Option<String>,
     /// Name of the certificate that is to sign next.
     pub next: Option<String>,
@@ -75,16 +76,16 @@ pub struct ReleaseStanding {
     pub format: u16,
     /// Names of the certificates that its endpoints trust; those tried second behind a `+`. Empty if it carries none.
     pub trusts: Vec<String>,
-    /// Name of the certificate that signed its MoM; `None` if it is not signed, or by nobody known.
+    /// Name of the certificate that signed its MoM; `None` if it is not signed, or by an unknown certificate.
     pub signed_by: Option<String>,
     /// Whether its endpoints take what the next certificate signs; `None` without a next one, or where it carries none.
     pub takes_next: Option<bool>,
-    /// What becomes of its endpoints.
+    /// What happens to its endpoints.
     #[serde(flatten)]
     pub endpoints: Standing,
 }
 
-/// What becomes of endpoints on a release that update now.
+/// What happens to endpoints on a release that update now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "endpoints")]
 pub enum Standing {
@@ -101,7 +102,7 @@ pub enum Standing {
     Stranded {
         /// Why.
         reason: String,
-        /// What helps them.
+        /// How to help them.
         remedy: String,
     },
 }
@@ -109,7 +110,7 @@ pub enum Standing {
 /// The certificates that a release carries; `None` if it carries none.
 ///
 /// # Errors
-/// The store's.
+/// [`StoreError`] if a record or manifest of the store is missing or cannot be read.
 pub fn carried(store: &Store, version: Version) -> Result<Option<CertificateFiles>, StoreError> {
     let mom = store.mom(version)?;
     Ok(Certificates::new(&StoredArtifacts(store)).files_of(&mom))
@@ -118,7 +119,8 @@ pub fn carried(store: &Store, version: Version) -> Result<Option<CertificateFile
 /// Looks at every release that endpoints may be on.
 ///
 /// # Errors
-/// The store's. Content that cannot be read is content without a certificate.
+/// [`StoreError`] if pointers, MoMs or records cannot be read. Content that cannot be read counts as content without a
+/// certificate.
 pub fn rotation(store: &Store, options: &RotationOptions) -> Result<Rotation, StoreError> {
     let artifacts = StoredArtifacts(store);
     let certificates = Certificates::new(&artifacts);
@@ -220,16 +222,16 @@ impl Fleet<'_> {
         refusing.map(|(version, _)| version.number()).collect()
     }
 
-    /// What becomes of endpoints on a release.
+    /// What happens to endpoints on a release.
     fn standing(&self, version: Version) -> Standing {
         let stranded = |reason: String| Standing::Stranded { reason, remedy: self.remedy(version) };
         let trust = match &self.carried[&version] {
             Carried::Nothing => return Standing::Unknown,
-            Carried::Unusable(reason) => return stranded(format!("they do not start: {reason}")),
+            Carried::Unusable(reason) => return stranded(format!("their client does not start: {reason}")),
             Carried::Trust(trust) => trust,
         };
         if let Some(problem) = trust.refusals(self.now).first() {
-            return stranded(format!("they do not start: {problem}"));
+            return stranded(format!("their client does not start: {problem}"));
         }
         // The first half of a format bump makes its endpoints take themselves for the second (manifest §5.12).
         let mom = &self.moms[&version];
@@ -254,9 +256,9 @@ impl Fleet<'_> {
         Standing::Update { to: latest.number() }
     }
 
-    /// What helps endpoints on a release that cannot verify the pointers.
+    /// How to help endpoints on a release that cannot verify the pointers.
     fn remedy(&self, version: Version) -> String {
-        let by_hand = "put the certificate that signs there by hand, as Swupd_Root.pem.alt, or in place of Swupd_Root.pem if \
+        let by_hand = "install the signing certificate there manually, as Swupd_Root.pem.alt, or in place of Swupd_Root.pem if \
                        that has expired";
         let starts = self.carried[&version].trust().filter(|trust| trust.refusals(self.now).is_empty());
         let Some(trust) = starts else { return by_hand.to_owned() };
@@ -271,7 +273,7 @@ impl Fleet<'_> {
         match later.into_iter().rev().find(leads_on) {
             Some(later) => {
                 format!(
-                    "\"swupd update --nosigcheck-latest -V {later}\" once, by hand; from {later} on they update by themselves"
+                    "\"swupd update --nosigcheck-latest -V {later}\" once, manually; from {later} on they update automatically"
                 )
             }
             None => by_hand.to_owned(),
@@ -327,10 +329,10 @@ fn known(index: usize, certificate: &Certificate) -> KnownCertificate {
 fn next_step(report: &Rotation, next: Option<&TrustAnchor>, now: i64) -> String {
     let Rotation { signer, next: name, releases, stranded, .. } = report;
     let (Some(signer), Some(newest)) = (signer, releases.last()) else {
-        return "the pointers are signed by nobody that a release carries: there is nothing to change".to_owned();
+        return "no release contains the certificate that signs the pointers: there is nothing to rotate".to_owned();
     };
     let (Some(next), Some(name)) = (next, name) else {
-        return format!("no change of keys is under way: {signer} signs, and no release carries another that does not");
+        return format!("no key rotation is under way: {signer} signs, and no release contains another certificate");
     };
     let unfit = fitness(next, now).into_iter().find(|problem| problem.severity() == Severity::Refusal);
     if let Some(problem) = unfit {
@@ -338,11 +340,11 @@ fn next_step(report: &Rotation, next: Option<&TrustAnchor>, now: i64) -> String 
     }
     if signer == name {
         return match newest.trusts.iter().any(|trusted| trusted.trim_start_matches('+') != name) {
-            true => format!("{name} signs: release the next one with {name} alone"),
+            true => format!("{name} signs: build the next release with {name} alone"),
             false if stranded.is_empty() => {
-                format!("the change is complete: {name} signs, and release {} carries it", newest.version)
+                format!("the rotation is complete: {name} signs, and release {} contains it", newest.version)
             }
-            false => format!("{name} signs: bring the stranded endpoints over by hand, or give them up"),
+            false => format!("{name} signs: update the stranded endpoints manually, or give them up"),
         };
     }
     let left: Vec<String> = releases
@@ -352,16 +354,16 @@ fn next_step(report: &Rotation, next: Option<&TrustAnchor>, now: i64) -> String 
         .collect();
     match newest.takes_next {
         Some(true) if left.is_empty() => {
-            format!("all releases trust {name}: sign the next one with it, and carry it alone")
+            format!("all releases trust {name}: sign the next release with it, and ship it alone")
         }
         Some(true) => format!(
-            "endpoints on {} would be stranded if {name} signed now: go on signing with {signer} until they have left, then \
-             drop these releases (clearwell gc); or change the format now, which strands nobody: --format-bump old with \
+            "endpoints on {} would be stranded if {name} signed now: keep signing with {signer} until they have updated, then \
+             drop these releases (clearwell gc); or change the format now, which strands no endpoint: --format-bump old with \
              {signer}, --format-bump new with {name}",
             left.join(", ")
         ),
-        _ => format!(
-            "sign the next release with {signer}, and let it carry {name} beside it: next-certificate in clearwell.toml"
-        ),
+        _ => {
+            format!("sign the next release with {signer}, and ship {name} with it: next-certificate in clearwell.toml")
+        }
     }
 }

@@ -32,7 +32,7 @@ use root_folder::{OpenError, RootFolder};
 pub struct NodeId(u32);
 
 impl NodeId {
-    /// The place as an index into tables beside the tree.
+    /// The place as an index into tables about the tree.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
@@ -170,7 +170,7 @@ impl Node {
 
     /// A reader of a file's bytes, one more than its size at most; empty for what is not a file.
     ///
-    /// A file on disk may have changed since it was hashed: whoever passes the bytes on hashes them again.
+    /// A file on disk may have changed since it was hashed: callers that pass the bytes on hash them again.
     ///
     /// # Errors
     /// [`OpenError::Changed`] if something else, or a file of another size, is there by now.

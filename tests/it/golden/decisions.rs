@@ -3,7 +3,7 @@
 use std::fs;
 
 use clearwell_format::{Manifest, MomEntry, Version};
-use clearwell_generate::guard::{self, Context, Finding, Listing, Past, Rule, Severity};
+use clearwell_generate::guard::{self, Context, EarlierEntries, Finding, Rule, Severity};
 use clearwell_generate::inputs::Warning;
 
 use super::fixture;
@@ -196,21 +196,14 @@ fn refusals(replay: &Replay, version: u32) -> Vec<String> {
 /// The findings of the guard for the manifests of a version.
 fn findings(replay: &Replay, version: u32) -> Vec<Finding> {
     let release = &replay.releases[&Version::new(version).unwrap()];
-    let listing = |version: Version| {
-        let manifests = &replay.releases[&version].manifests;
-        Listing {
-            mom: &manifests.mom,
-            manifests: manifests.bundles.iter().map(|(name, manifest)| (name.clone(), manifest.as_ref())).collect(),
-            full: manifests.full.as_deref(),
-        }
-    };
-    let mut context = Context::new(listing(release.plan.version));
-    context.previous = release.inputs.release.previous.map(listing);
+    let manifests = |version: Version| (*replay.releases[&version].manifests).clone();
+    let mut context = Context::new(manifests(release.plan.version));
+    context.previous = release.inputs.release.previous.map(manifests);
     let older = replay.releases.range(..release.plan.version).map(|(_, older)| &older.manifests);
     let text = |entry: &MomEntry| {
         let release = replay.releases.get(&entry.version)?;
         Some(release.manifests.bundles.get(&entry.bundle)?.to_bytes())
     };
-    context.past = Past::read(&context.release, older.map(|older| &older.mom), text).into();
+    context.earlier_entries = EarlierEntries::read(&context.release, older.map(|older| &older.mom), text).into();
     guard::check(&context)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use clearwell_format::{BundleName, EntryPath, FileHash, FormatNumber, Manifest, Owner, Version};
 use clearwell_generate::inputs::{BundleInput, BundleStatus, DebuginfoBan, Inputs, PathList, Release, Warning};
 use clearwell_generate::plan::packs::updates;
-use clearwell_generate::plan::{Origins, PackPlan, Plan, PlanOptions, Previous, plan};
+use clearwell_generate::plan::{Origins, PackPlan, Plan, PlanOptions, ReleaseManifests, plan};
 use clearwell_generate::tree::{Body, Content, Node, Tree};
 
 use super::content::{self, Generator, Zeros};
@@ -26,7 +26,7 @@ pub(super) struct Replay {
 pub(super) struct Released {
     pub(super) inputs: Inputs,
     pub(super) plan: Plan,
-    pub(super) manifests: Arc<Previous>,
+    pub(super) manifests: Arc<ReleaseManifests>,
     /// Delta packs made by commands; they may be in the folders of other versions.
     pub(super) packs: Vec<PackPlan>,
 }
@@ -168,7 +168,7 @@ impl Replay {
 }
 
 /// A later build reads what was written, not what was in memory.
-fn read_back(mut release: Previous) -> Previous {
+fn read_back(mut release: ReleaseManifests) -> ReleaseManifests {
     release.mom = clearwell_format::Mom::parse(&release.mom.to_bytes()).unwrap();
     let again = |manifest: &Arc<Manifest>| Arc::new(Manifest::parse(&manifest.to_bytes()).unwrap());
     release.bundles = release.bundles.iter().map(|(name, manifest)| (name.clone(), again(manifest))).collect();

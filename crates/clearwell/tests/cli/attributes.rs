@@ -1,4 +1,4 @@
-//! Extended attributes, which swupd content cannot contain.
+//! Extended attributes, which swupd content cannot store.
 
 use std::io::Write as _;
 use std::path::Path;

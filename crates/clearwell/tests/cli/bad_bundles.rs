@@ -115,6 +115,6 @@ fn a_removed_bundle_is_reported() {
     let mix = Mix::changed();
     mix.put("trees/bundles.toml", "owner = \"root\"\n");
     fs::remove_dir_all(mix.path("trees/editor")).unwrap();
-    mix.build(&[]).expect(0).says(&["warning: bundle-removed", "editor", "tell its users, or keep the bundle"]);
+    mix.build(&[]).expect(0).says(&["warning: bundle-removed", "editor", "inform its users, or keep the bundle"]);
     mix.verify("10");
 }

@@ -2,7 +2,7 @@
 //! or that an earlier build left out.
 //!
 //! They are added before the new release is made, because a bundle's pack lies in the folder of the release in which
-//! the bundle last changed. Adding is harmless whatever becomes of the new release.
+//! the bundle last changed. Adding is harmless even if the new release fails.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use super::Run;
 use crate::deltas::{self, report};
 use crate::error::BuildError;
 use crate::make::MakeContext;
-use crate::plan::{Origins, PackPlan, Plan, Previous};
+use crate::plan::{Origins, PackPlan, Plan, ReleaseManifests};
 use crate::progress::{About, Phase};
 
 impl Run<'_> {
-    /// Makes them. A pack whose content nobody has any more is left out with a warning.
+    /// Builds them. A pack whose content is no longer in the store is skipped with a warning.
     pub(super) fn extend_older(
         &mut self,
         plan: &Plan,
-        release: &Previous,
+        release: &ReleaseManifests,
         context: &MakeContext<'_>,
         writer: &mut Writer,
     ) -> Result<(), BuildError> {
@@ -36,7 +36,7 @@ impl Run<'_> {
             let earlier = self.earlier.clone();
             let update = || deltas::make(&packs, &earlier, release, &draft, context);
             let updates = self.stopwatch.time(Phase::Deltas, update)?;
-            self.hear_of_packs(&updates);
+            self.note_pack_warnings(&updates);
             report::add_packs(&mut record, &updates.reports);
             let prepared = self.stopwatch.phase_of(version, Phase::Prepare, || draft.prepare(record))?;
             self.stopwatch.phase_of(version, Phase::Release, || prepared.release())?;
@@ -65,10 +65,9 @@ impl Run<'_> {
                 continue;
             }
             match context.objects.missing_fullfile(&pack)? {
-                Some(fullfile) => self
-                    .outcome
-                    .warnings
-                    .push(format!("{resource} is not made: {fullfile}, which has its content, is missing")),
+                Some(fullfile) => self.outcome.warnings.push(format!(
+                    "{resource} is skipped: the fullfile {fullfile}, which it is built from, is missing"
+                )),
                 None => lacking.entry(pack.to).or_default().push(pack),
             }
         }

@@ -1,6 +1,6 @@
 //! What decides the bytes of a release, in one digest: an interrupted build continues only with the same.
 //!
-//! Left out: the manifests' timestamp, which is the clock's unless somebody says otherwise. Manifests are always made
+//! Left out: the manifests' timestamp, which is the current time by default. Manifests are always made
 //! anew; all that takes time does not hold it. Also left out: workers, memory, signatures.
 
 use std::fmt::Write as _;

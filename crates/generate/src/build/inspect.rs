@@ -1,4 +1,4 @@
-//! The guard, asked with what a build or a publication knows.
+//! The guard, called by builds and publications.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -11,17 +11,17 @@ use clearwell_sign::Signer;
 use clearwell_store::{ReleaseState, Store, StoreError};
 
 use crate::error::BuildError;
-use crate::guard::{self, Artifacts, Context, Listing, Past, PointerMove, Rule, Signing, Stored, Verdict};
+use crate::guard::{self, Artifacts, Context, EarlierEntries, PointerMove, Rule, Signing, Stored, Verdict};
 use crate::inputs::Inputs;
-use crate::plan::Previous;
+use crate::plan::ReleaseManifests;
 use crate::tree::Tree;
 
-/// What is known of a release in all its stages.
+/// The inputs of the guard that are the same in all stages of a release.
 pub(crate) struct Inspection<'a> {
-    pub(crate) release: &'a Previous,
-    pub(crate) previous: Option<&'a Previous>,
+    pub(crate) release: &'a ReleaseManifests,
+    pub(crate) previous: Option<&'a ReleaseManifests>,
     pub(crate) kept: &'a BTreeMap<Version, Mom>,
-    pub(crate) past: Arc<Past>,
+    pub(crate) earlier_entries: Arc<EarlierEntries>,
     pub(crate) wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,
     pub(crate) tree: Option<&'a Tree>,
     pub(crate) signer: Option<&'a Signer>,
@@ -48,10 +48,10 @@ impl Inspection<'_> {
 
     fn context<'c>(&'c self, store: Option<Stored<'c>>, pointers: Option<PointerMove>) -> Context<'c> {
         Context {
-            release: listing(self.release),
-            previous: self.previous.map(listing),
+            release: self.release.clone(),
+            previous: self.previous.cloned(),
             kept: self.kept.iter().map(|(&version, mom)| (version, mom)).collect(),
-            past: Arc::clone(&self.past),
+            earlier_entries: Arc::clone(&self.earlier_entries),
             wanted: self.wanted.clone(),
             tree: self.tree,
             signing: match self.signer {
@@ -82,7 +82,7 @@ pub(crate) fn wanted(inputs: &Inputs) -> BTreeMap<BundleName, BTreeSet<&EntryPat
 /// The MoMs of all releases of a store.
 ///
 /// # Errors
-/// The store's.
+/// [`StoreError`] if a record or manifest of the store is missing or cannot be read.
 pub(crate) fn kept(store: &Store) -> Result<BTreeMap<Version, Mom>, StoreError> {
     store.releases()?.into_iter().map(|version| Ok((version, store.mom(version)?))).collect()
 }
@@ -91,13 +91,13 @@ pub(crate) fn kept(store: &Store) -> Result<BTreeMap<Version, Mom>, StoreError> 
 /// staging channel included, and the release that it is built on.
 ///
 /// # Errors
-/// The store's, for its records. Manifests that cannot be read are passed over.
-pub(crate) fn past(
-    release: &Previous,
-    previous: Option<&Previous>,
+/// [`StoreError`] if a release record cannot be read. Manifests that cannot be read are skipped.
+pub(crate) fn earlier_entries(
+    release: &ReleaseManifests,
+    previous: Option<&ReleaseManifests>,
     kept: &BTreeMap<Version, Mom>,
     store: &Store,
-) -> Result<Past, StoreError> {
+) -> Result<EarlierEntries, StoreError> {
     let header = &release.mom.header;
     let states = store.states()?;
     let mut moms = Vec::new();
@@ -107,7 +107,7 @@ pub(crate) fn past(
     }
     let previous = previous.map(|previous| &previous.mom);
     moms.extend(previous.filter(|previous| moms.iter().all(|mom| mom.header.version != previous.header.version)));
-    Ok(Past::read(&listing(release), moms, |entry| manifest_text(store, entry)))
+    Ok(EarlierEntries::read(release, moms, |entry| manifest_text(store, entry)))
 }
 
 /// The text of a manifest, not compared with its digest: that would take longer than all the guard does with it, and is
@@ -136,13 +136,5 @@ impl Artifacts for StoredArtifacts<'_> {
             Err(error @ StoreError::NoSuchResource(_)) => Err(io::Error::new(io::ErrorKind::NotFound, error)),
             Err(error) => Err(io::Error::other(error)),
         }
-    }
-}
-
-fn listing(release: &Previous) -> Listing<'_> {
-    Listing {
-        mom: &release.mom,
-        manifests: release.bundles.iter().map(|(name, manifest)| (name.clone(), manifest.as_ref())).collect(),
-        full: release.full.as_deref(),
     }
 }

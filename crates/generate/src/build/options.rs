@@ -21,7 +21,7 @@ pub struct BuildOptions {
     pub empty: bool,
     /// Make fullfiles. Without them endpoints cannot repair themselves.
     pub fullfiles: bool,
-    /// Make packs for new installations.
+    /// Make zero packs.
     pub zero_packs: bool,
     /// How much time is given for how few bytes.
     pub profile: Profile,

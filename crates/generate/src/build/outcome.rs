@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::inputs::Release;
 use crate::make::Made;
-use crate::plan::Previous;
+use crate::plan::ReleaseManifests;
 use crate::tree::Tree;
 
 /// What a build did.
@@ -139,8 +139,8 @@ pub(super) fn count(made: &[Made]) -> BTreeMap<&'static str, MadeCounts> {
 
 /// What endpoints fetch, by the store as it is with the release.
 pub(super) fn fetches(
-    release: &Previous,
-    earlier: &[impl AsRef<Previous>],
+    release: &ReleaseManifests,
+    earlier: &[impl AsRef<ReleaseManifests>],
     store: &Store,
 ) -> Result<Vec<BundleFetch>, StoreError> {
     let mut fetches = Vec::new();

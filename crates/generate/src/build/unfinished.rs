@@ -23,7 +23,7 @@ use crate::inputs::Inputs;
 /// A draft is left out whose timestamp is not a past one of the last week: a release says when it was made.
 ///
 /// # Errors
-/// The store's.
+/// [`StoreError`] if a record or manifest of the store is missing or cannot be read.
 pub fn unfinished(store: &Store, version: Version, now: i64) -> Result<Vec<Begun>, StoreError> {
     let is_fresh = |begun: &Begun| {
         begun.timestamp.is_some_and(|timestamp| (now.saturating_sub(FRESH_SECONDS)..=now).contains(&timestamp))

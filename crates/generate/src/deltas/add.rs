@@ -12,14 +12,14 @@ use super::report::{PackReport, add_packs};
 use super::updates;
 use crate::budget::Budget;
 use crate::build::profile_of;
-use crate::earlier::{StoredManifests, lineage};
 use crate::error::BuildError;
 use crate::fullfile::Effort;
 use crate::make::MakeContext;
 use crate::member::Objects;
 use crate::plan::packs;
-use crate::plan::{Origins, PackPlan, Previous};
+use crate::plan::{Origins, PackPlan, ReleaseManifests};
 use crate::progress::{About, Event, Meter, Phase, Progress};
+use crate::stored_manifests::{StoredManifests, lineage};
 use crate::tree::Tree;
 
 /// Which releases endpoints come from.
@@ -27,7 +27,7 @@ use crate::tree::Tree;
 pub enum Sources {
     /// These.
     Releases(Vec<Version>),
-    /// So many before the release, as far as they have its format.
+    /// This number of releases before it, as far as they have its format.
     Last(usize),
 }
 
@@ -70,7 +70,8 @@ pub struct Added {
 /// not move. Everything that is needed comes out of the store.
 ///
 /// # Errors
-/// [`BuildError::NotEarlier`], [`BuildError::FormatBoundary`], or the store's. What was added before an error is whole.
+/// [`BuildError::NotEarlier`] or [`BuildError::FormatBoundary`] for sources that no pack can lead from;
+/// [`BuildError::Store`] if the store cannot be read or written. What was added before an error is complete.
 pub fn add_deltas(
     writer: &mut Writer,
     to: Version,
@@ -79,7 +80,7 @@ pub fn add_deltas(
     progress: &dyn Progress,
 ) -> Result<Added, BuildError> {
     let store = writer.store().clone();
-    let release = Previous::read(&StoredManifests(&store), to)?;
+    let release = ReleaseManifests::read(&StoredManifests(&store), to)?;
     let earlier = earlier(&release, sources, &store)?;
     let mut added = Added {
         to: to.number(),
@@ -100,7 +101,7 @@ pub fn add_deltas(
     let mut lacking = lacking(&release, &earlier, &context.objects, &mut added)?;
     for folder in folders(&release, &earlier, &store) {
         let mut packs = lacking.remove(&folder).unwrap_or_default();
-        with_install_packs(&mut packs, &release, &store)?;
+        with_zero_packs(&mut packs, &release, &store)?;
         let mut record = store.record(folder)?;
         let draft = writer.extend(folder)?;
         let about = About::new(progress, folder);
@@ -129,9 +130,14 @@ pub fn add_deltas(
     Ok(added)
 }
 
-fn earlier(release: &Previous, sources: &Sources, store: &Store) -> Result<Vec<Arc<Previous>>, BuildError> {
+fn earlier(
+    release: &ReleaseManifests,
+    sources: &Sources,
+    store: &Store,
+) -> Result<Vec<Arc<ReleaseManifests>>, BuildError> {
     let (to, format) = (release.version(), release.mom.header.format);
-    let read = |version| -> Result<_, StoreError> { Ok(Arc::new(Previous::read(&StoredManifests(store), version)?)) };
+    let read =
+        |version| -> Result<_, StoreError> { Ok(Arc::new(ReleaseManifests::read(&StoredManifests(store), version)?)) };
     match sources {
         Sources::Releases(versions) => {
             let mut earlier = Vec::new();
@@ -160,8 +166,8 @@ fn earlier(release: &Previous, sources: &Sources, store: &Store) -> Result<Vec<A
 
 /// By folder, the packs that are not there.
 fn lacking(
-    release: &Previous,
-    earlier: &[Arc<Previous>],
+    release: &ReleaseManifests,
+    earlier: &[Arc<ReleaseManifests>],
     objects: &Objects<'_>,
     added: &mut Added,
 ) -> Result<BTreeMap<Version, Vec<PackPlan>>, BuildError> {
@@ -178,9 +184,9 @@ fn lacking(
             continue;
         }
         match objects.missing_fullfile(&pack)? {
-            Some(fullfile) => {
-                added.warnings.push(format!("{resource} is not made: {fullfile}, which has its content, is missing"))
-            }
+            Some(fullfile) => added
+                .warnings
+                .push(format!("{resource} is skipped: the fullfile {fullfile}, which it is built from, is missing")),
             None => lacking.entry(pack.to).or_default().push(pack),
         }
     }
@@ -188,9 +194,9 @@ fn lacking(
 }
 
 /// The folders of bundles that changed since one of the earlier releases.
-fn folders(release: &Previous, earlier: &[Arc<Previous>], store: &Store) -> BTreeSet<Version> {
+fn folders(release: &ReleaseManifests, earlier: &[Arc<ReleaseManifests>], store: &Store) -> BTreeSet<Version> {
     let changed = release.mom.bundles().filter(|entry| {
-        let older = |before: &Arc<Previous>| {
+        let older = |before: &Arc<ReleaseManifests>| {
             before.mom.bundle(&entry.bundle).is_some_and(|before| before.version < entry.version)
         };
         earlier.iter().any(older)
@@ -198,8 +204,8 @@ fn folders(release: &Previous, earlier: &[Arc<Previous>], store: &Store) -> BTre
     changed.map(|entry| entry.version).filter(|&version| store.has_release(version)).collect()
 }
 
-/// Adds the packs for new installations that stand beside, as limits; they are not made.
-fn with_install_packs(packs: &mut Vec<PackPlan>, release: &Previous, store: &Store) -> Result<(), BuildError> {
+/// Adds the zero packs of the same bundles, as limits of size; they are not built.
+fn with_zero_packs(packs: &mut Vec<PackPlan>, release: &ReleaseManifests, store: &Store) -> Result<(), BuildError> {
     let bundles: BTreeSet<_> = packs.iter().map(|pack| pack.bundle.clone()).collect();
     for bundle in bundles {
         let Some(zero) = PackPlan::zero(&bundle, &release.bundles[&bundle], &Origins::default()) else { continue };

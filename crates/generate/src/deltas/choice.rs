@@ -1,14 +1,14 @@
-//! Which files of update packs travel as deltas, and from which base.
+//! Which files of update packs are sent as deltas, and from which base.
 //!
 //! ```text
 //! names      same content, same path, renamed        ─┐
 //!                                                      ├─ deltas made, each pair once ─ the smallest delivery for each file
-//! likeness   for what names did not help: sketches   ─┘
+//! sketches   where names did not help                ─┘
 //! ```
 //!
 //! Always true: a delta was applied to its base, and made the file whose hash it is named after. It is taken only where
 //! it takes less room in the pack than the file would. The result does not depend on the number of workers, and on the
-//! memory budget only for pairs that it has no room for: these are made by a frugal method.
+//! memory budget only for pairs that do not fit into it: these are computed by a method that needs less memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
@@ -22,10 +22,10 @@ use clearwell_store::{ArtifactMeta, Draft};
 
 use super::content;
 use super::eligible::Base;
-use super::history::releases_with;
 use super::known;
 use super::order::Place;
 use super::pair::{self, MadeDelta, Outcome};
+use super::releases::releases_with;
 use super::report::{Delivery, FileReport, PackReport, WholeReason};
 use super::similar;
 use super::spool::{Spool, Spooled};
@@ -34,14 +34,14 @@ use crate::error::BuildError;
 use crate::fan_out::fan_out;
 use crate::make::{Made, MakeContext};
 use crate::pack::{Contents, PackedDelta};
-use crate::plan::{PackItem, PackPlan, Previous};
+use crate::plan::{PackItem, PackPlan, ReleaseManifests};
 use crate::progress::{Meter, Phase};
 
 /// What update packs consist of.
 pub(crate) struct Choice {
     packs: BTreeMap<(BundleName, Option<Version>), ChosenPack>,
     spool: Spool,
-    /// What a maintainer should hear, one line each.
+    /// Warnings for the maintainer, one line each.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -109,10 +109,10 @@ impl Choice {
 /// Chooses for all update packs in the folder of the draft. `new` is the release that has the bundles' new manifests.
 ///
 /// # Errors
-/// If a new file cannot be read, or the store's. Pairs that fail are left out with a warning.
+/// If a new file or the store cannot be read. Pairs that fail are skipped with a warning.
 pub(crate) fn choose<'p>(
     plans: impl Iterator<Item = &'p PackPlan>,
-    new: &Previous,
+    new: &ReleaseManifests,
     draft: &Draft<'_>,
     context: &MakeContext<'_>,
 ) -> Result<Choice, BuildError> {
@@ -200,7 +200,7 @@ impl DeltaMaker<'_> {
         }
         let mut pairs: Vec<Pair<'_>> = pairs.into_values().collect();
         pairs.sort_by_key(|pair| std::cmp::Reverse(pair.target.whole));
-        let large = pairs.partition_point(|pair| pair.target.whole >= ALONE_BYTES);
+        let large = pairs.partition_point(|pair| pair.target.whole >= LARGE_PAIR_BYTES);
         let workers = self.context.workers;
         self.meter.expect(pairs.len() as u64, pairs.iter().map(|pair| pair.target.whole).sum());
         let try_one = |pair: &Pair<'_>, threads| {
@@ -231,7 +231,7 @@ impl DeltaMaker<'_> {
             Err(error) => return Ok(self.without_base(pair, &error)),
         };
         let budget = self.context.budget;
-        // Both files, the new one once more when the delta is applied, and what the engine takes beside.
+        // Both files, the new one a second time when the delta is applied, and the memory of the engine.
         let needed = 3 * new_bytes + 7 * old_bytes + (16 * (old_bytes + new_bytes)).clamp(LEAST_BYTES, ENGINE_BYTES);
         let limit = (needed > budget.total()).then(|| budget.total().max(FRUGAL_BYTES));
         let _memory = budget.reserve(needed);
@@ -277,7 +277,7 @@ impl DeltaMaker<'_> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(text);
     }
 
-    /// True for a file that names did not help, and that is worth looking further.
+    /// True for a file without a good delta that is large enough to search further.
     fn is_hard(&self, target: &Target) -> bool {
         let is_settled = || match self.best(target) {
             Some((_, Attempt::Made { cost, .. })) => cost * 1000 <= target.whole * GOOD,
@@ -287,7 +287,7 @@ impl DeltaMaker<'_> {
         target.kind == FileKind::File && target.whole >= SEARCH_BYTES && !is_settled()
     }
 
-    /// The best candidate of a target; one that was of no use only if all were.
+    /// The best candidate of a target; a failed one only if all failed.
     fn best(&self, target: &Target) -> Option<(Candidate, Attempt)> {
         let tried = target
             .candidates
@@ -299,7 +299,7 @@ impl DeltaMaker<'_> {
         })
     }
 
-    /// The smallest delivery for each target of a pack.
+    /// The smallest delivery of each target of a pack.
     fn compose(&self, subject: &Subject<'_>, draft: &Draft<'_>) -> ChosenPack {
         let mut deltas = Vec::new();
         let mut staged = Vec::new();
@@ -371,17 +371,17 @@ fn shown(path: &clearwell_format::EntryPath) -> String {
 }
 
 /// From this size on a pair gets all threads.
-const ALONE_BYTES: u64 = 4 << 20;
-/// What an engine takes beside the files, and the compressor that a delta is weighed with.
+const LARGE_PAIR_BYTES: u64 = 4 << 20;
+/// Memory of the delta engine without the files, and of the compressor that estimates the delta's size.
 const ENGINE_BYTES: u64 = 400 << 20;
 const LEAST_BYTES: u64 = 4 << 20;
-/// With less memory no engine is asked to do, so that the deltas of all but very large files are the same on every
+/// The engine is never limited to less memory, so that the deltas of all but very large files are the same on every
 /// machine. Where the budget is smaller, such a pair runs alone.
 const FRUGAL_BYTES: u64 = 256 << 20;
-/// A delta takes at most so many hundredths of what the file would: endpoints apply none for less, and what travels whole
-/// is often compressed already.
+/// A delta takes at most this number of hundredths of the whole file's bytes: applying it costs time on endpoints, and
+/// whole files are often compressed already.
 const WORTH: u64 = 98;
-/// A delta of at most so many thousandths of the file is good enough not to look further.
+/// Up to this number of thousandths of the file, a delta is good enough to search no further.
 const GOOD: u64 = 300;
-/// Files below take as little room whole as the search would cost time.
+/// For smaller files the search costs more time than it saves bytes.
 const SEARCH_BYTES: u64 = 512;

@@ -23,13 +23,13 @@ pub(crate) const fn of_base(base: &Base) -> PackItem {
 
 /// Bytes of a file; `None` for directories and links. Of what lies in the store only the beginning is read.
 pub(crate) fn size(item: PackItem, objects: &Objects<'_>) -> Result<Option<u64>, BuildError> {
-    let found: Result<Infallible, Early> = objects.open(item, |object| match object.body {
-        ObjectBody::File { size, .. } => Err(Early::Size(Some(size))),
-        ObjectBody::Directory | ObjectBody::Link(_) => Err(Early::Size(None)),
+    let found: Result<Infallible, HeaderRead> = objects.open(item, |object| match object.body {
+        ObjectBody::File { size, .. } => Err(HeaderRead::Size(Some(size))),
+        ObjectBody::Directory | ObjectBody::Link(_) => Err(HeaderRead::Size(None)),
     });
     match found {
-        Err(Early::Size(size)) => Ok(size),
-        Err(Early::Trouble(error)) => Err(error),
+        Err(HeaderRead::Size(size)) => Ok(size),
+        Err(HeaderRead::Failed(error)) => Err(error),
         Ok(never) => match never {},
     }
 }
@@ -55,13 +55,13 @@ pub(crate) fn sketch(item: PackItem, objects: &Objects<'_>) -> Result<Sketch, Bu
 }
 
 /// Ends the reading of an archive as soon as the header of its member was seen.
-enum Early {
+enum HeaderRead {
     Size(Option<u64>),
-    Trouble(BuildError),
+    Failed(BuildError),
 }
 
-impl From<BuildError> for Early {
+impl From<BuildError> for HeaderRead {
     fn from(error: BuildError) -> Self {
-        Self::Trouble(error)
+        Self::Failed(error)
     }
 }

@@ -1,6 +1,6 @@
 //! Which old files may be the base of a delta in a pack.
 //!
-//! A pack's name holds the bundle's own old version and nothing else:
+//! A pack's name contains only the old version of its bundle:
 //!
 //! ```text
 //! release   10    20    30    40
@@ -13,19 +13,20 @@
 //!
 //! - It is in the bundle, in a bundle that comes with it (its includes, theirs, and so on), or in os-core, which every
 //!   endpoint has; outside the bundle itself in **each** release in which the bundle stood at the old version.
-//! - It is installed whatever the processor. Of a path with optimised builds an endpoint has one, which one nobody knows.
-//! - Nobody but the update changes it: `/etc`, `/var` and other paths that belong to the endpoint are not touched by an
-//!   update (manifest §3.4), so they may hold anything.
+//! - It is installed on every processor. Of a path with optimised builds an endpoint has one, and the server cannot know
+//!   which.
+//! - Only updates change it: `/etc`, `/var` and other paths that belong to the endpoint are not touched by an update
+//!   (manifest §3.4), so their content is unknown.
 //!
-//! If a release in which the bundle stood at the old version is no longer in the store, nobody knows what its endpoints
-//! have: then only the bundle itself counts.
+//! If a release in which the bundle had the old version is no longer in the store, what its endpoints have is unknown:
+//! then only files of the bundle itself are bases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clearwell_format::{BundleName, Entry, EntryPath, FileHash, Manifest, Modifier, Version};
 
-use crate::plan::Previous;
+use crate::plan::ReleaseManifests;
 
 /// An old file that every endpoint has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +50,10 @@ pub type Bases = BTreeMap<FileHash, Base>;
 /// have their manifests.
 ///
 /// Empty if no release has the bundle in that version.
-pub fn eligible(bundle: &BundleName, from: Version, releases: &[Arc<Previous>]) -> Bases {
-    let stands = |release: &&Arc<Previous>| release.mom.bundle(bundle).is_some_and(|entry| entry.version == from);
-    let mut standing: Vec<&Previous> = releases.iter().filter(stands).map(Arc::as_ref).collect();
+pub fn eligible(bundle: &BundleName, from: Version, releases: &[Arc<ReleaseManifests>]) -> Bases {
+    let stands =
+        |release: &&Arc<ReleaseManifests>| release.mom.bundle(bundle).is_some_and(|entry| entry.version == from);
+    let mut standing: Vec<&ReleaseManifests> = releases.iter().filter(stands).map(Arc::as_ref).collect();
     standing.sort_unstable_by_key(|release| release.version());
     let Some(own) = standing.iter().find_map(|release| release.bundles.get(bundle)) else {
         return Bases::new();
@@ -74,17 +76,17 @@ pub fn eligible(bundle: &BundleName, from: Version, releases: &[Arc<Previous>]) 
 
 /// True if no release is missing among those in which a bundle stood at `from`: the first is `from` itself, and each
 /// other follows one of them.
-fn is_seamless(standing: &[&Previous], from: Version) -> bool {
+fn is_seamless(standing: &[&ReleaseManifests], from: Version) -> bool {
     let versions: BTreeSet<Version> = standing.iter().map(|release| release.version()).collect();
-    let follows = |release: &&Previous| {
+    let follows = |release: &&ReleaseManifests| {
         release.version() == from || release.mom.header.previous.is_some_and(|before| versions.contains(&before))
     };
     versions.contains(&from) && standing.iter().all(follows)
 }
 
-/// What endpoints of a release have beside a bundle that they have: the files of os-core and of everything the bundle
-/// includes, directly or not.
-fn around(bundle: &BundleName, release: &Previous) -> Bases {
+/// What endpoints of a release have in addition to a bundle: the files of os-core and of everything the bundle includes,
+/// directly or not.
+fn around(bundle: &BundleName, release: &ReleaseManifests) -> Bases {
     let mut reached = BTreeSet::from([BundleName::os_core()]);
     let mut open = vec![bundle.clone(), BundleName::os_core()];
     while let Some(name) = open.pop() {
@@ -171,9 +173,12 @@ mod tests {
     /// A bundle: name, version, includes, files as path and content.
     type TestBundle<'a> = (&'a str, u32, &'a [&'a str], &'a [(&'a str, &'a str)]);
 
-    fn release(number: u32, previous: u32, bundles: &[TestBundle<'_>]) -> Arc<Previous> {
-        let mut release =
-            Previous { mom: Mom::new(header(number, previous, &[]), Vec::new()), bundles: BTreeMap::new(), full: None };
+    fn release(number: u32, previous: u32, bundles: &[TestBundle<'_>]) -> Arc<ReleaseManifests> {
+        let mut release = ReleaseManifests {
+            mom: Mom::new(header(number, previous, &[]), Vec::new()),
+            bundles: BTreeMap::new(),
+            full: None,
+        };
         for (name, at, includes, files) in bundles {
             let name: BundleName = name.parse().unwrap();
             let entry = |(path, content): &(&str, &str)| {
@@ -186,7 +191,7 @@ mod tests {
         Arc::new(release)
     }
 
-    fn bases(bundle: &str, from: u32, releases: &[Arc<Previous>]) -> Vec<String> {
+    fn bases(bundle: &str, from: u32, releases: &[Arc<ReleaseManifests>]) -> Vec<String> {
         let bases = eligible(&bundle.parse().unwrap(), version(from), releases);
         let mut paths: Vec<String> = bases
             .values()

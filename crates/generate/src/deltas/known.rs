@@ -1,8 +1,8 @@
 //! Deltas that were made before: in packs of an interrupted run, and of earlier releases.
 //!
 //! A pack from 20 in the folder of 30 and one in that of 40 share the deltas of all files that changed in 30 and not
-//! since. The store keeps no second copy of deltas beside its packs: they are taken out of these again, and like new ones
-//! applied and hashed before they are used.
+//! since. The store has no second copy of deltas: they are extracted from its packs, and applied and hashed before they
+//! are used, as new ones are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -20,7 +20,7 @@ use crate::error::BuildError;
 /// The deltas of earlier packs that these packs can use. Packs that cannot be read hold none.
 ///
 /// # Errors
-/// The store's.
+/// [`BuildError::Store`] if the index of a release or the spool cannot be read or written.
 pub(crate) fn deltas(
     subjects: &[Subject<'_>],
     draft: &Draft<'_>,
@@ -64,5 +64,5 @@ fn take(pack: File, wanted: &BTreeSet<FileHash>, spool: &Spool, known: &mut BTre
     });
 }
 
-/// A delta of more bytes is made anew rather than held in memory beside whatever else is.
+/// Larger deltas are computed again: reading them would take memory that no budget has reserved.
 const MOST_BYTES: u64 = 64 << 20;

@@ -18,16 +18,16 @@ use clearwell_store::Draft;
 use crate::error::BuildError;
 use crate::fan_out::fan_out;
 use crate::make::{Made, MakeContext};
-use crate::plan::Previous;
+use crate::plan::ReleaseManifests;
 
 /// Makes the deltas of all manifests in the folder of the draft, from those of `earlier` releases. What is there
 /// already stays, and what would be no smaller than the archive of the manifest is left out.
 ///
 /// # Errors
-/// The store's.
+/// [`BuildError::Store`] if a delta cannot be written.
 pub(crate) fn make(
-    earlier: &[Arc<Previous>],
-    new: &Previous,
+    earlier: &[Arc<ReleaseManifests>],
+    new: &ReleaseManifests,
     draft: &Draft<'_>,
     context: &MakeContext<'_>,
 ) -> Result<Vec<Made>, BuildError> {
@@ -68,7 +68,7 @@ struct Pair {
 
 impl Pair {
     /// `None` if the old manifest is not the one that endpoints have.
-    fn of(old: &MomEntry, new: &MomEntry, release: &Previous, with: &Previous) -> Option<Self> {
+    fn of(old: &MomEntry, new: &MomEntry, release: &ReleaseManifests, with: &ReleaseManifests) -> Option<Self> {
         let before = release.bundles.get(&old.bundle)?;
         let after = with.bundles.get(&new.bundle)?;
         let is_original = FileHash::of_manifest(&before.to_bytes()) == old.hash;
@@ -86,7 +86,7 @@ impl Pair {
     }
 }
 
-/// How clients hash manifests: a regular file, 0644, root's.
+/// How clients hash manifests: a regular file of root with mode 0644.
 const MANIFEST: NewFile = NewFile { mode: 0o100644, uid: 0, gid: 0 };
-/// What an engine takes beside the files.
+/// Memory of the delta engine, without the files.
 const ENGINE_BYTES: u64 = 64 << 20;

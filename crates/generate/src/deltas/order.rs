@@ -1,4 +1,4 @@
-//! The order of what travels whole: what resembles each other stands side by side, where a compressor sees it.
+//! The order of whole files in a pack: similar files are neighbours, so that the compressor finds their matches.
 //!
 //! Directories and links first, which are all alike; then files by extension, base name and path: `man1/x.1` of ten
 //! languages, `__init__.py` of a hundred packages.
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_are_libraries_whatever_their_version() {
+    fn the_extension_of_a_library_ignores_its_version() {
         for (name, expected) in [
             ("libfoo.so.1.2", "so"),
             ("libfoo.so", "so"),

@@ -2,9 +2,9 @@
 //!
 //! A delta comes in two forms. *Solid*: its blocks are bare, and the pack's stream compresses them together with its
 //! neighbours, which they are much like: what changed in a library changed in the programs that are linked with it. (The
-//! deltas of a base system between two releases take a third less than one by one.) *Stored*: its blocks are compressed
-//! one by one, each with the codec that suits it. That is for large files, which would fill the stream's dictionary by
-//! themselves.
+//! deltas of a base system between two releases take a third less than separately.) *Stored*: its blocks are compressed
+//! individually, each with the codec that makes it smallest. That is for large files, which alone would fill the stream's
+//! dictionary.
 
 use clearwell_delta::{
     AllowedEncodings, Delta, DiffError, DiffOptions, FullDownloadReason, NewFile, diff, encode, patch,
@@ -26,7 +26,7 @@ pub(crate) struct MadeDelta {
     pub(crate) cost: u64,
 }
 
-/// What came of a pair.
+/// The result for a pair.
 pub(crate) enum Outcome {
     Made(MadeDelta),
     /// The new file is outside what clients apply deltas to.
@@ -40,7 +40,8 @@ pub(crate) enum Outcome {
 /// frugally.
 ///
 /// # Errors
-/// If memory runs out. A delta that makes another file than `new` is an error of this program, and nobody gets it.
+/// [`PairError::Diff`] if memory runs out. [`PairError::WrongResult`] for a delta that produces another file than `new`,
+/// which is a bug; the delta is dropped.
 pub(crate) fn make(
     old: &FileContent,
     new: &FileContent,
@@ -119,14 +120,14 @@ fn compressed(bytes: &[u8]) -> Result<u64, PairError> {
     Ok((alone.len() as u64).saturating_sub(XZ_CONTAINER) * 1000 / QUICK_EXCESS)
 }
 
-/// Why there is no delta for a pair, though there might be one.
+/// Why the delta of a pair failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PairError {
     #[error("no delta could be made")]
     Diff(#[source] DiffError),
     #[error("the compressor failed")]
     Compress(#[source] io::Error),
-    #[error("the delta does not make the new file; please report this")]
+    #[error("the delta does not produce the new file (a bug; please report it)")]
     WrongResult,
 }
 
@@ -137,9 +138,9 @@ const STORED_BYTES: usize = 8 << 20;
 /// Larger files only travel in the stored form: the dictionary of the stream is no larger.
 const SOLID_BYTES: usize = 32 << 20;
 /// The stored form of a large file takes long to make. It is only tried where the solid one, in which machine code
-/// takes more, is no larger than so many hundredths of the file.
+/// takes more, is at most this number of hundredths of the file.
 const HOPEFUL: u64 = 97;
-/// A file so many times as large as its base has nearly all of it new.
+/// A file larger than this number of bases is nearly all new.
 const LEAST_BASE: usize = 32;
 /// Headers, index and footer of an xz stream.
 const XZ_CONTAINER: u64 = 60;

@@ -13,7 +13,7 @@ use clearwell_store::{OtherKeys, ReleaseRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A pack for updates, file by file.
+/// An update pack, file by file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackReport {

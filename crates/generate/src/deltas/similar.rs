@@ -1,4 +1,4 @@
-//! Bases that resemble a file, whatever their names.
+//! Bases that are similar to a file, independent of their names.
 //!
 //! Every old file that an endpoint has for certain is sketched, as far as the budget goes: files whose path is gone
 //! first, then the bundle's own, then those of other bundles. Looking through a store costs reading it, so this is only
@@ -23,7 +23,8 @@ use crate::plan::PackItem;
 /// Finds bases for some targets of some packs: each is a pack and a target, as places in `subjects`.
 ///
 /// # Errors
-/// If a new file cannot be read. Old files that cannot be read are no bases.
+/// [`BuildError::ReadSource`] or [`BuildError::SourceChanged`] if a new file cannot be read. Old files that cannot be
+/// read are skipped.
 pub(crate) fn find(
     subjects: &[Subject<'_>],
     wanted: &[(usize, usize)],

@@ -1,4 +1,4 @@
-//! Sketches: what a file is like, in half a kilobyte.
+//! Min-hash sketches: half a kilobyte by which similar files are found.
 //!
 //! A file is cut where its content says so (a rolling hash of the last bytes has some low bits zero), every piece is
 //! hashed, and the smallest hashes are kept. Two files share about the part of their smallest hashes that they share of
@@ -18,13 +18,14 @@ impl Sketch {
     /// How many hashes are kept.
     pub const HASHES: usize = 64;
 
-    /// What is read of a file. The rest of a larger one is not looked at, so that no file costs more than half a second.
+    /// Bytes that are read of a file. The rest of a larger one is ignored, which bounds the time for a file to about half a
+    /// second.
     pub const LIMIT: u64 = 256 << 20;
 
-    /// Sketches what `content` holds, up to [`Sketch::LIMIT`].
+    /// Sketches `content`, up to [`Sketch::LIMIT`].
     ///
     /// # Errors
-    /// The reader's.
+    /// Those of the reader.
     pub fn read(content: impl Read) -> io::Result<Self> {
         let mut pieces = Pieces::default();
         let mut buffer = vec![0; 64 << 10];

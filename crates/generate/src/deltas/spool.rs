@@ -1,12 +1,12 @@
-//! Parts of archives between their making and their archive: in one file, so that memory does not grow with a release.
+//! Spool files: compressed parts wait here until their archive is written, so that memory does not grow with a release.
 //!
 //! ```text
-//! without a name    what is needed once more in this run
-//! parts/make        in a draft, what took time: a build that is continued takes it from there
+//! without a name    parts of this run
+//! parts/make        in a draft: parts that a continued build finds again
 //! parts/make.index  a line for each part that is whole: key, offset, length, SHA-256
 //! ```
 //!
-//! The index only saves time: a line that was cut off, or whose bytes are others, counts for nothing.
+//! The index only saves time: a line that was cut off, or whose bytes are others, is ignored.
 
 use std::collections::HashMap;
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use clearwell_store::disk::{Disk, DiskFile, Operation};
 use clearwell_store::{Digest, Draft, StoreError, regular};
 
-/// A place for bytes that are needed once more.
+/// A file of parts.
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: DiskFile,
@@ -41,7 +41,7 @@ impl Spool {
     /// An empty spool in `folder`. The file loses its name at once: it is gone with the process, however that ends.
     ///
     /// # Errors
-    /// The disk's, as of all that follows.
+    /// [`StoreError::Io`] if the file cannot be created; so for every function below.
     pub(crate) fn new(folder: &Path, disk: &Disk) -> Result<Self, StoreError> {
         let path = folder.join(format!("spool-{}", std::process::id()));
         disk.remove(&path)?;
@@ -74,7 +74,7 @@ impl Spool {
         Ok(Spooled { offset, length })
     }
 
-    /// Keeps bytes for this run and for one that continues it. The key tells all that decides them.
+    /// Keeps bytes for this run and for one that continues it. The key is made of everything that decides them.
     pub(crate) fn keep_as(&self, key: &str, bytes: &[u8]) -> Result<Spooled, StoreError> {
         let spooled = self.keep(bytes)?;
         if let Some(index) = &self.index {

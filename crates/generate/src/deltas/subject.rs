@@ -1,4 +1,4 @@
-//! A pack that is to be made: what it has to bring, and which bases it may use.
+//! An update pack to plan: the objects it delivers, and the bases it may use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use super::rename::renames;
 use super::report::BaseMatch;
 use super::worth;
 use crate::error::BuildError;
-use crate::plan::{PackItem, PackPlan, Previous};
+use crate::plan::{PackItem, PackPlan, ReleaseManifests};
 
-/// A pack that is to be made.
+/// An update pack to plan.
 pub(crate) struct Subject<'p> {
     pub(crate) plan: &'p PackPlan,
     /// The bundle's new manifest.
@@ -49,8 +49,8 @@ impl<'p> Subject<'p> {
     /// Looks a pack up in the releases before and the new one. `None` for a pack that they do not explain.
     pub(crate) fn new(
         plan: &'p PackPlan,
-        earlier: &[Arc<Previous>],
-        new: &Previous,
+        earlier: &[Arc<ReleaseManifests>],
+        new: &ReleaseManifests,
         draft: &Draft<'_>,
     ) -> Result<Option<Self>, BuildError> {
         let Some(from) = plan.from else { return Ok(None) };

@@ -9,27 +9,27 @@ use super::{choice, manifests};
 use crate::error::BuildError;
 use crate::make::{Made, MakeContext};
 use crate::pack::update::{self, UpdatePack};
-use crate::plan::{PackPlan, Previous};
+use crate::plan::{PackPlan, ReleaseManifests};
 
 /// What was made for updates.
 pub(crate) struct Updates {
     pub(crate) made: Vec<Made>,
     /// Pack by pack.
     pub(crate) reports: Vec<PackReport>,
-    /// What a maintainer should hear, one line each.
+    /// Warnings for the maintainer, one line each.
     pub(crate) warnings: Vec<String>,
 }
 
 /// Makes the update packs of `packs` that lie in the folder of the draft, and the deltas of its manifests from those of
-/// `earlier` releases. `new` is the release that has the new manifests. Packs for new installations are there already:
-/// no pack for updates is larger.
+/// `earlier` releases. `new` is the release that has the new manifests. Zero packs are there already: no
+/// update pack is larger.
 ///
 /// # Errors
 /// See [`BuildError`]. What was made stays in the draft.
 pub(crate) fn make(
     packs: &[PackPlan],
-    earlier: &[Arc<Previous>],
-    new: &Previous,
+    earlier: &[Arc<ReleaseManifests>],
+    new: &ReleaseManifests,
     draft: &Draft<'_>,
     context: &MakeContext<'_>,
 ) -> Result<Updates, BuildError> {

@@ -23,7 +23,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let Some(store) = survey.context.store else {
         return Vec::new();
     };
-    // One by one and packs first, as they take longest: nobody is left alone with one in the end.
+    // Individually and packs first, as they take longest: no worker is left with one at the end.
     let mut made: Vec<&Resource> = store.made.iter().collect();
     made.sort_by_key(|resource| !matches!(resource, Resource::Artifact { artifact: Artifact::Pack { .. }, .. }));
     made.into_iter()
@@ -59,10 +59,10 @@ enum ManifestHash {
 impl<'a> Expected<'a> {
     fn of(survey: &Survey<'_>, version: Version, artifact: &'a Artifact) -> Option<Self> {
         let release = &survey.context.release;
-        let mom = release.mom;
+        let mom = &release.mom;
         match artifact {
             Artifact::Fullfile(hash) => {
-                let limit = release.full.map_or(Header::MAX_CONTENT_SIZE, |full| content_limit(&full.header));
+                let limit = release.full.as_ref().map_or(Header::MAX_CONTENT_SIZE, |full| content_limit(&full.header));
                 Some(Self::Fullfile { hash: *hash, limit })
             }
             Artifact::ManifestTar(name) => {
@@ -72,7 +72,7 @@ impl<'a> Expected<'a> {
                         ManifestHash::Named(entry.hash)
                     }
                     ManifestName::Full => {
-                        let full = release.full.filter(|full| full.header.version == version)?;
+                        let full = release.full.as_ref().filter(|full| full.header.version == version)?;
                         ManifestHash::Named(FileHash::of_manifest(&full.to_bytes()))
                     }
                     ManifestName::Mom if version == mom.header.version => ManifestHash::Of(mom.to_bytes()),
@@ -82,7 +82,7 @@ impl<'a> Expected<'a> {
             }
             Artifact::Pack { bundle, from } => {
                 let is_here = mom.bundle(bundle).is_some_and(|entry| entry.version == version);
-                let manifest = release.manifests.get(bundle).filter(|_| is_here);
+                let manifest = release.bundles.get(bundle).filter(|_| is_here);
                 let rule = manifest.map(|manifest| PackRule::of(manifest));
                 Some(if from.is_none() { Self::ZeroPack(rule) } else { Self::DeltaPack(rule) })
             }
@@ -132,7 +132,7 @@ fn inspect(
             if let Some(hash) = hash
                 && member.hash(&mut io::sink())? != hash
             {
-                wrong = Some(format!("its member {shown} has another owner, mode or content than its hash says"));
+                wrong = Some(format!("the owner, mode or content of its member {shown} does not match its hash"));
             }
             Ok(())
         })
@@ -148,7 +148,8 @@ fn inspect(
         Finding::refusal(Rule::OwnerNames, object(), problem, "write numeric owners only, then build again")
     });
     let pax = pax.map(|target| {
-        let problem = format!("the link target {target} stands in a PAX record; endpoints in the C locale fail on it");
+        let problem =
+            format!("the link target {target} is in a PAX record; endpoints in the C locale fail to extract it");
         Finding::refusal(Rule::PaxLinkTarget, object(), problem, "write it raw or as a GNU record, then build again")
     });
     [wrong, named, pax].into_iter().flatten().collect()

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use clearwell_format::PathClass;
 
-use super::past::endpoints_on;
+use super::earlier_entries::endpoints_on;
 use super::survey::{Lost, Survey};
 use super::{Finding, Object, Rule, local_data_moved};
 
@@ -19,9 +19,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             continue;
         }
         let had = survey.news(had, |previous| previous.listed.at(path.as_bytes()).is_empty());
-        let mut stay = survey.past.below(path).iter().filter(|child| child.entry.path.class() == PathClass::Boot);
+        let mut stay =
+            survey.earlier_entries.below(path).iter().filter(|child| child.entry.path.class() == PathClass::Boot);
         let found = stay.find_map(|child| {
-            let releases: BTreeSet<_> = &survey.past.releases_of(child) & &had;
+            let releases: BTreeSet<_> = &survey.earlier_entries.releases_of(child) & &had;
             (child.entry.is_present() && !releases.is_empty()).then_some((child, releases))
         });
         if let Some((child, releases)) = found {
@@ -29,7 +30,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 Rule::BootRemoved,
                 Object::Path(path.clone()),
                 format!(
-                    "it is deleted and {} is not; {} rename it to .deleted.* with its content",
+                    "it is deleted but {} is not; {} rename it to .deleted.* with its content",
                     child.entry.path,
                     endpoints_on(&releases)
                 ),

@@ -5,15 +5,15 @@
 
 use std::collections::HashSet;
 
-use super::past::endpoints_on;
+use super::earlier_entries::endpoints_on;
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let now: HashSet<_> = survey.context.release.mom.bundles().map(|entry| &entry.bundle).collect();
-    let gone = survey.past.bundles().filter(|(bundle, _)| !now.contains(bundle));
+    let gone = survey.earlier_entries.bundles().filter(|(bundle, _)| !now.contains(bundle));
     gone.filter_map(|(bundle, releases)| {
-        let releases = survey.news(releases, |previous| previous.listing.mom.bundle(bundle).is_none());
+        let releases = survey.news(releases, |previous| previous.release.mom.bundle(bundle).is_none());
         (!releases.is_empty()).then(|| {
             Finding::warning(
                 Rule::BundleRemoved,
@@ -22,7 +22,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                     "it is no longer in the release; {} that have it remove its files without a warning",
                     endpoints_on(&releases)
                 ),
-                "tell its users, or keep the bundle",
+                "inform its users, or keep the bundle",
             )
         })
     })

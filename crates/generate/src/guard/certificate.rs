@@ -24,13 +24,13 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                     "it expires at {}, in {days_left} days, and endpoints refuse every update after that",
                     Utc(not_after)
                 ),
-                "release it with a later end (\"clearwell renew\"), or its successor, before (docs/rotation.md)",
+                "renew it (\"clearwell renew\") or release its successor before then (docs/rotation.md)",
             ),
             problem if problem.severity() == clearwell_sign::Severity::Warning => Finding::warning(
                 Rule::WeakCertificate,
                 object(),
                 problem.to_string(),
-                "endpoints take what it signs all the same",
+                "endpoints still accept its signatures; use a stronger key or digest for the next certificate",
             ),
             problem => Finding::refusal(
                 Rule::UnusableCertificate,

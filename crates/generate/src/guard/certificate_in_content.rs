@@ -1,7 +1,7 @@
 //! The certificates in the content verify the release that carries them.
 //!
 //! Source: client behaviour §6 and content layout §8. Endpoints trust
-//! `/usr/share/clear/update-ca/Swupd_Root.pem` of the system they run, and try the file beside it whose name ends in
+//! `/usr/share/clear/update-ca/Swupd_Root.pem` of the system they run, and try the file next to it whose name ends in
 //! `.alt`; with others there, nothing they do on this release verifies. A release in which certificates change hands
 //! carries both: the signer's, and the next one (docs/rotation.md).
 
@@ -23,18 +23,18 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Rule::CertificateInContent,
             at(path),
             problem,
-            "carry the signer's certificate there; while certificates change, carry both, the next one as Swupd_Root.pem.alt \
-             beside it (key next-certificate, docs/rotation.md)",
+            "put the signer's certificate there; during a key rotation ship both, the next one as \
+             Swupd_Root.pem.alt next to it (key next-certificate, docs/rotation.md)",
         )
     };
-    let trust = match Certificates::new(store.artifacts).of(context.release.mom) {
+    let trust = match Certificates::new(store.artifacts).of(&context.release.mom) {
         // It is there, and something is missing to read it by, which is a finding of other rules.
         Carried::Nothing if !survey.listed.at(path.as_bytes()).is_empty() => return Vec::new(),
         Carried::Nothing => {
             return vec![Finding::warning(
                 Rule::CertificateInContent,
                 Object::Release(context.release.version()),
-                format!("it is signed and does not carry {path}; new endpoints have nothing to verify with"),
+                format!("it is signed but does not contain {path}; new endpoints have no certificate to verify with"),
                 "add the certificate to os-core",
             )];
         }
@@ -46,7 +46,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(problem) = refused(survey, &trust, now) {
         findings.push(refusal(format!(
-            "endpoints on this release trust it, and it does not verify the release: {problem}"
+            "endpoints on this release trust it, but it does not verify the release: {problem}"
         )));
     }
     let has_alternative = !survey.listed.at(content::ALTERNATIVE.as_bytes()).is_empty();
@@ -54,8 +54,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         findings.push(Finding::warning(
             Rule::CertificateInContent,
             at(content::ALTERNATIVE),
-            "endpoints cannot use it, as it is no certificate, or not valid now",
-            "put the next certificate there, or nothing",
+            "endpoints cannot use it: it is not a certificate, or not valid now",
+            "put the next certificate there, or remove the file",
         ));
     }
     findings
@@ -67,7 +67,7 @@ fn refused(survey: &Survey<'_>, trust: &Trust, now: i64) -> Option<String> {
     if let Some(problem) = trust.refusals(now).first() {
         return Some(problem.to_string());
     }
-    let mom = context.release.mom;
+    let mom = &context.release.mom;
     let refused = verify_mom(context.store?.artifacts, mom, trust, Dates::Valid(now), now)?.err();
     refused.or_else(|| context.pointer_refused(trust)).map(|error| error.to_string())
 }

@@ -1,8 +1,8 @@
 //! No content in the directories where the client keeps its own data.
 //!
-//! Source: client behaviour §7 and content layout §8. `/opt/3rd-party` holds third-party bundles and `repo.ini`, the
+//! Source: client behaviour §7 and content layout §8. `/opt/3rd-party` contains third-party bundles and `repo.ini`, the
 //! list of repositories that a user added: a `repo.ini` in the content overwrites that list with each update that
-//! changes it and with each repair (observed). `/var/lib/swupd` holds the tracking of explicitly installed bundles and
+//! changes it and with each repair (observed). `/var/lib/swupd` contains the tracking of explicitly installed bundles and
 //! the cache, `/var/tmp/swupd` a copy of the MoM. In content they come from the machine that the tree was copied from.
 
 use super::survey::Survey;

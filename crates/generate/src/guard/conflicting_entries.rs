@@ -16,7 +16,7 @@ fn conflict(survey: &Survey<'_>, items: &[Item<'_>]) -> Option<Finding> {
     let (one, other) = Level::ALL.into_iter().find_map(|level| {
         let mut kept = items.iter().filter(|item| level.keeps(item.entry));
         let one = kept.next()?;
-        // Within one manifest it is a path listed twice, which has a rule of its own.
+        // Within one manifest it is a path listed twice, which is another rule.
         kept.find(|other| other.entry.hash() != one.entry.hash() && other.bundle != one.bundle)
             .map(|other| (one, other))
     })?;

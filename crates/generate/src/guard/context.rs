@@ -1,26 +1,27 @@
-//! What the guard is told.
+//! The input of the guard.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use clearwell_format::resource::Pointer;
-use clearwell_format::{BundleName, EntryPath, FormatNumber, Manifest, Mom, Resource, Version, pointer};
+use clearwell_format::{BundleName, EntryPath, FormatNumber, Mom, Resource, Version, pointer};
 use clearwell_sign::{Dates, Trust, TrustAnchor, VerifyError};
 
-use super::Past;
+use super::EarlierEntries;
+use crate::plan::ReleaseManifests;
 use crate::tree::Tree;
 
-/// A release and its surroundings. Only [`Context::release`] is a must; each rule looks at what is there.
+/// A release and what it is compared with. Only [`Context::release`] is required; each rule uses what is given.
 pub struct Context<'a> {
-    /// The release that is to become visible.
-    pub release: Listing<'a>,
+    /// The release that is to become visible: manifests that it adds and those that it carries over.
+    pub release: ReleaseManifests,
     /// The release it was planned from.
-    pub previous: Option<Listing<'a>>,
+    pub previous: Option<ReleaseManifests>,
     /// The MoMs of all releases that the store keeps, older and newer ones, without this one.
     pub kept: BTreeMap<Version, &'a Mom>,
     /// What endpoints may have installed. Empty: not known.
-    pub past: Arc<Past>,
+    pub earlier_entries: Arc<EarlierEntries>,
     /// Paths that each bundle was asked to hold, as far as they are in the tree. Empty: not known.
     pub wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,
     /// The tree that the release was planned from; `None` where it is not known.
@@ -33,14 +34,14 @@ pub struct Context<'a> {
     pub pointers: Option<PointerMove>,
 }
 
-impl<'a> Context<'a> {
+impl Context<'_> {
     /// A release of which only the manifests are known, unsigned.
-    pub fn new(release: Listing<'a>) -> Self {
+    pub fn new(release: ReleaseManifests) -> Self {
         Self {
             release,
             previous: None,
             kept: BTreeMap::new(),
-            past: Arc::default(),
+            earlier_entries: Arc::default(),
             wanted: BTreeMap::new(),
             tree: None,
             signing: Signing::Off,
@@ -64,24 +65,6 @@ impl Context<'_> {
         let (Signing::On { anchor, now }, Some(pointers)) = (self.signing, &self.pointers) else { return None };
         let refused = |trust| PointerMove::latest_refused(&pointers.after, self.release.mom.header.format, trust, now);
         refused(&Trust::from(anchor.clone())).map_or_else(|| refused(trust), |_| None)
-    }
-}
-
-/// The manifests of a release: those it brought and those it carried over.
-#[derive(Clone)]
-pub struct Listing<'a> {
-    /// The manifest of manifests.
-    pub mom: &'a Mom,
-    /// The manifest of each bundle in the MoM. Others are not looked at.
-    pub manifests: BTreeMap<BundleName, &'a Manifest>,
-    /// The full manifest; `None` where it is not known.
-    pub full: Option<&'a Manifest>,
-}
-
-impl Listing<'_> {
-    /// The version of the release.
-    pub fn version(&self) -> Version {
-        self.mom.header.version
     }
 }
 

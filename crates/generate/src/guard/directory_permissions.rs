@@ -1,7 +1,7 @@
 //! Directories of the system that others than root can enter, and only root can write.
 //!
-//! Source: hash §1. Modes are content: a tree that was made under umask 077 gives every endpoint a `/usr` that nobody
-//! but root can use, and one of umask 0 lets everybody replace its programs. Needs
+//! Source: hash §1. Modes are content: a tree that was made under umask 077 gives every endpoint a `/usr` that only
+//! root can use, and one of umask 0 lets every user replace its programs. Needs
 //! [`Context::tree`](super::Context::tree).
 //!
 //! Refused in the directories that every system has, [`SYSTEM`]. Below `/usr`, where packages close some on purpose, one
@@ -29,13 +29,13 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         let is_open = mode & WRITE != 0 && mode & STICKY == 0;
         if mode & ENTER == 0 {
             if is_system {
-                findings.push(refusal(path, mode, "nobody but root can use what is in it", "chmod go+rx"));
+                findings.push(refusal(path, mode, "only root can use its content", "chmod go+rx"));
             } else if is_below_usr {
                 closed.push((path, mode));
             }
         } else if is_open {
             if is_system {
-                findings.push(refusal(path, mode, "everybody can replace what is in it", "chmod o-w, or +t"));
+                findings.push(refusal(path, mode, "every user can replace its content", "chmod o-w, or +t"));
             } else if is_below_usr {
                 open.push((path, mode));
             }
@@ -44,8 +44,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         }
     }
     for (paths, problem, remedy) in [
-        (closed, "closed to all but root", "if that is not meant, chmod -R go+rX the tree"),
-        (open, "open to be written by everybody", "if that is not meant, chmod -R o-w the tree"),
+        (closed, "closed to all but root", "if that is not intended, chmod -R go+rX the tree"),
+        (open, "writable for every user", "if that is not intended, chmod -R o-w the tree"),
     ] {
         if let Some((first, mode)) = paths.first() {
             let more = match paths.len() - 1 {
@@ -63,7 +63,7 @@ fn refusal(path: &EntryPath, mode: u32, harm: &str, remedy: &str) -> Finding {
         Rule::DirectoryPermissions,
         Object::Path(path.clone()),
         format!("with mode {mode:04o} {harm}"),
-        format!("{remedy} it in the tree; a umask of the build machine may have made it so"),
+        format!("{remedy} it in the tree; the umask of the build machine may be the cause"),
     )
 }
 
@@ -96,7 +96,7 @@ const SYSTEM: &[&str] = &[
     "/var",
     "/var/lib",
 ];
-/// Directories that everybody writes to.
+/// Directories that every user writes to.
 const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
 /// Others may enter.
 const ENTER: u32 = 0o001;

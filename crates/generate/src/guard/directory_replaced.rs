@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use clearwell_format::FileKind;
 
-use super::past::endpoints_on;
+use super::earlier_entries::endpoints_on;
 use super::survey::{Lost, Survey};
 use super::{Finding, Object, Rule, local_data_moved};
 
@@ -26,8 +26,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             .news(had, |previous| previous.listed.at(path.as_bytes()).iter().any(|item| !item.entry.is_directory()));
         let (mut removed, mut left) = (BTreeSet::new(), BTreeSet::new());
         let mut example = None;
-        for child in survey.past.below(path).iter().filter(|child| child.entry.is_present()) {
-            let releases = &survey.past.releases_of(child) & &had;
+        for child in survey.earlier_entries.below(path).iter().filter(|child| child.entry.is_present()) {
+            let releases = &survey.earlier_entries.releases_of(child) & &had;
             if !releases.is_empty() {
                 example.get_or_insert(&child.entry.path);
                 let fate = if child.entry.path.class().is_never_removed() { &mut left } else { &mut removed };

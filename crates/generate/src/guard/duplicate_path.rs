@@ -1,6 +1,6 @@
 //! A manifest lists each build of a path once.
 //!
-//! Source: manifest §3.2. The client accepts duplicates, and what becomes of them depends on its sorting.
+//! Source: manifest §3.2. The client accepts duplicates; which one it uses depends on its sorting.
 
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
@@ -19,8 +19,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             findings.push(Finding::refusal(
                 Rule::DuplicatePath,
                 Object::Entry(bundle.name.clone(), pair[0].0.clone()),
-                "the manifest lists it twice; which entry an endpoint takes is not defined",
-                "build the release again; if the manifest was made elsewhere, release the bundle anew with --min-version",
+                "the manifest lists it twice; which entry an endpoint uses is undefined",
+                "build the release again; if another program made the manifest, release the bundle again with --min-version",
             ));
         }
     }

@@ -28,7 +28,7 @@ pub struct Finding {
 pub enum Severity {
     /// Endpoints would be harmed: nothing is published, unless the rule is allowable and was allowed.
     Refusal,
-    /// Endpoints get along; somebody should look.
+    /// Endpoints continue to work; a maintainer should look.
     Warning,
 }
 

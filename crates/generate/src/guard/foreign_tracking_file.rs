@@ -25,7 +25,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         let name = tracked(&items[0].entry.path)?;
         Some(items.iter().map(move |item| (name, item)))
     });
-    let mom = survey.context.release.mom;
+    let mom = &survey.context.release.mom;
     tracking
         .flatten()
         .filter_map(|(name, item)| {

@@ -27,7 +27,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         }
         None => after_first_of_pair(survey, store.artifacts).into_iter().collect(),
     };
-    let old = survey.previous.as_ref().map(|previous| previous.listing.mom.header.format);
+    let old = survey.previous.as_ref().map(|previous| previous.release.mom.header.format);
     if let Some(old) = old.filter(|old| *old != header.format) {
         findings.extend(second_of_pair(survey, store.artifacts, old));
     }
@@ -41,19 +41,17 @@ fn first_of_pair(version: Version, own: FormatNumber, announced: FormatNumber, o
         Some(next) if next > version && announced > own => Finding::warning(
             Rule::FormatBoundary,
             object,
-            format!("endpoints that take it go on in format {announced}"),
-            format!("release version {next} in format {announced} with the same content, without delay"),
+            format!("endpoints that install it continue in format {announced}"),
+            format!("release version {next} in format {announced} with the same content next"),
         ),
         said => Finding::refusal(
             Rule::FormatBoundary,
             object,
             format!(
-                "it is in format {own} and its content says format {announced} and version {}; endpoints would be lost",
+                "it has format {own}, but its content names format {announced} and version {}; endpoints would get no further update",
                 said.map_or_else(|| "unknown".to_owned(), |said| said.to_string())
             ),
-            format!(
-                "let the content say format {own} and version {version}, or make the pair of releases for a new format"
-            ),
+            format!("set format {own} and version {version} in the content, or build both halves of a format bump"),
         ),
     }
 }
@@ -69,11 +67,11 @@ fn after_first_of_pair(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> Option
             Rule::FormatBoundary,
             Object::Release(header.version),
             format!(
-                "it is in format {}, and release {} before it leads to format {format}; endpoints on one of them never \
+                "it has format {}, but the earlier release {} leads to format {format}; endpoints on one of them never \
                  see the other",
                 header.format, last.header.version
             ),
-            format!("release it in format {format}, with --format-bump new if it is the first there"),
+            format!("release it in format {format}, with --format-bump new if it is the first of that format"),
         )
     })
 }
@@ -101,8 +99,8 @@ fn second_of_pair(survey: &Survey<'_>, artifacts: &dyn Artifacts, old: FormatNum
             ),
             _ => refusal(
                 format!(
-                    "it is the first seen in format {}, and release {}, the newest in format {old}, does not lead to \
-                     it; endpoints there stay",
+                    "it is the first release in format {}, but release {}, the newest in format {old}, does not lead to \
+                     it; endpoints of that format would get no further update",
                     header.format, last.header.version
                 ),
                 format!("release the same content in format {old} first, with a version between the two"),
@@ -113,7 +111,7 @@ fn second_of_pair(survey: &Survey<'_>, artifacts: &dyn Artifacts, old: FormatNum
     let example = differences.first()?;
     refusal(
         format!(
-            "{example}{} not as in release {}, whose endpoints take themselves for {}; they would never get it",
+            "{example}{} not the same as in release {}, whose endpoints believe they are on {}; they would never get it",
             match differences.len() {
                 1 => " is".to_owned(),
                 number => format!(" and {} more are", number - 1),
@@ -121,8 +119,7 @@ fn second_of_pair(survey: &Survey<'_>, artifacts: &dyn Artifacts, old: FormatNum
             last.header.version,
             header.version
         ),
-        "build both from the same trees, URLs and certificate; what changed belongs in the release after them"
-            .to_owned(),
+        "build both from the same trees, URLs and certificate; put changes into the next release".to_owned(),
     )
 }
 
@@ -146,7 +143,7 @@ fn differences(survey: &Survey<'_>, artifacts: &dyn Artifacts, first: &Mom) -> B
     for entry in first.bundles() {
         let Some(before) = content::manifest(artifacts, entry) else { continue };
         let before = objects(&before);
-        let now = survey.context.release.manifests.get(&entry.bundle).map(|manifest| objects(manifest));
+        let now = survey.context.release.bundles.get(&entry.bundle).map(|manifest| objects(manifest));
         let now = now.unwrap_or_default();
         differences.extend(before.symmetric_difference(&now).map(|(path, ..)| path.clone()));
     }

@@ -16,10 +16,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 Rule::HiddenBundle,
                 Object::Bundle(entry.bundle.clone()),
                 format!(
-                    "the MoM marks it with modifier {:?}; endpoints with other processors do not see it",
+                    "the MoM gives it modifier {:?}; endpoints with other processors do not see it",
                     entry.flags.modifier
                 ),
-                "write a dot there; an experimental bundle has its mark in the byte before",
+                "use a dot as modifier; the flag for experimental bundles is the byte before",
             )
         })
         .collect()

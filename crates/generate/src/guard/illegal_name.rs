@@ -16,11 +16,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Some(Finding::refusal(
                 Rule::IllegalName,
                 Object::Path(path.clone()),
-                format!(
-                    "a name in it contains {}, which the protocol's generators do not list",
-                    character.escape_ascii()
-                ),
-                "rename it in the tree, or leave it out of every bundle",
+                format!("a name in it contains {}, which other generators refuse", character.escape_ascii()),
+                "rename it in the tree, or remove it from every bundle",
             ))
         })
         .collect()

@@ -28,7 +28,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 "{} include each other; clients crash in bundle-remove of them and of what they include",
                 names(cycle)
             ),
-            "take out one of the includes, merge the bundles, or allow the rule if bundles are never removed",
+            "remove one of the includes, merge the bundles, or allow the rule if bundles are never removed",
         )
     });
     // Cycles of includes alone are reported above.
@@ -41,7 +41,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Rule::IncludeCycle,
             Object::Bundle(name(circle[0]).clone()),
             format!("{problem}; the output of \"swupd bundle-list --verbose --deps\" is endless"),
-            "take out one of the includes or also-adds",
+            "remove one of the includes or also-adds",
         )
     });
     refusals.chain(circles).collect()

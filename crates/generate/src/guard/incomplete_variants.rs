@@ -22,8 +22,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                         survey.bundles.get(of_bundle[0].bundle).name.clone(),
                         of_bundle[0].entry.path.clone(),
                     ),
-                    "its modifiers promise other optimised builds than are listed; some endpoints would have no file",
-                    "give the path a baseline build beside those below /V3, /V4 and /VA, and build again",
+                    "its modifiers do not match the optimised builds that are listed; some endpoints would have no file",
+                    "add a baseline build to those below /V3, /V4 and /VA, and build again",
                 ));
             }
         }

@@ -49,7 +49,7 @@ impl<'a> Listed<'a> {
         self.0.chunk_by(|a, b| a.entry.path == b.entry.path)
     }
 
-    /// The entries of one path; empty if nobody lists it.
+    /// The entries of one path; empty if no bundle lists it.
     pub(super) fn at(&self, path: &[u8]) -> &[Item<'a>] {
         let start = self.0.partition_point(|item| item.entry.path.as_bytes() < path);
         let end = start + self.0[start..].partition_point(|item| item.entry.path.as_bytes() == path);

@@ -1,4 +1,4 @@
-//! A directory that holds local data is not deleted or replaced.
+//! A directory with local data is not deleted or replaced.
 //!
 //! Source: manifest §3.4. Updates do not touch the content of `/etc`, `/home`, `/var` and similar directories, but the
 //! directories themselves are managed. When one is deleted, or becomes a file or a link, the stock client renames it with
@@ -8,7 +8,7 @@
 
 use clearwell_format::EntryPath;
 
-use super::past::endpoints_on;
+use super::earlier_entries::endpoints_on;
 use super::survey::{Lost, Survey};
 use super::{Finding, Object, Rule};
 
@@ -31,10 +31,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     findings
 }
 
-/// True for a directory that holds local data.
+/// True for a directory with local data.
 pub(super) fn is_one(path: &EntryPath) -> bool {
     path.holds_local_data() || LOCAL.contains(&path.as_bytes())
 }
 
-/// Reserved for local administrators; `/opt` also for third-party bundles. Directories inside may well be content.
+/// Reserved for local administrators; `/opt` also for third-party bundles. Directories in them may be content.
 const LOCAL: &[&[u8]] = &[b"/media", b"/mnt", b"/opt", b"/opt/3rd-party", b"/srv", b"/usr/local"];

@@ -1,6 +1,6 @@
 //! Names and paths that an endpoint can stage.
 //!
-//! Source: manifest §3.3 (PATH_MAX with the prefix) and manifest §6.1 quirk 25: beside the target an endpoint makes
+//! Source: manifest §3.3 (PATH_MAX with the prefix) and manifest §6.1 quirk 25: next to the target an endpoint makes
 //! names with a prefix, `.update.` for what comes and `.deleted.<time>.` for a directory that goes and is not empty,
 //! and these have to fit a file name. If the second does not, removing the directory while it contains local files
 //! makes updates end with exit code 10 (observed): a warning.
@@ -19,7 +19,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                     Rule::LongName,
                     Object::Path(path.clone()),
                     format!("{what} longer than {limit} bytes, endpoints cannot stage it"),
-                    "shorten it in the tree, or leave it out of every bundle",
+                    "shorten it in the tree, or remove it from every bundle",
                 ))
             };
             if path.base_name().len() > LONGEST_NAME {

@@ -11,13 +11,13 @@ use super::survey::Survey;
 use super::{Finding, Object, Rule};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
-    let Some(full) = survey.context.release.full.filter(|_| !survey.context.wanted.is_empty()) else {
+    let Some(full) = survey.context.release.full.as_ref().filter(|_| !survey.context.wanted.is_empty()) else {
         return Vec::new();
     };
     let shipped: HashSet<&EntryPath> = full.present().map(|entry| &entry.path).collect();
     let mut findings = Vec::new();
     for (name, wanted) in &survey.context.wanted {
-        // The index bundle holds its tracking file only, whatever it asks for (content layout §7).
+        // The index bundle contains only its tracking file, whatever it asks for (content layout §7).
         let Some(bundle) = survey.bundles.index(name).filter(|_| *name != BundleName::index()) else {
             continue;
         };
@@ -28,7 +28,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                     Rule::LostPath,
                     Object::Entry(name.clone(), path.clone()),
                     "the bundle asks for it, but neither the bundle nor anything it includes lists it",
-                    "if bundles include each other, take out one of the includes; otherwise build again",
+                    "if bundles include each other, remove one of the includes; otherwise build again",
                 ));
             }
         }

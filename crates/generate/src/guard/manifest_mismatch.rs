@@ -12,7 +12,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let release = &survey.context.release;
     let mut findings = Vec::new();
     for entry in release.mom.bundles() {
-        let Some(manifest) = release.manifests.get(&entry.bundle) else {
+        let Some(manifest) = release.bundles.get(&entry.bundle) else {
             continue;
         };
         let mut report = |problem: String| {
@@ -20,10 +20,13 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             findings.push(Finding::refusal(Rule::ManifestMismatch, object, problem, "build the release again"));
         };
         if manifest.header.version != entry.version {
-            report(format!("the MoM names its manifest of {}, which says {}", entry.version, manifest.header.version));
+            report(format!(
+                "the MoM names version {} of its manifest, but the manifest states {}",
+                entry.version, manifest.header.version
+            ));
         }
         if FileHash::of_manifest(&manifest.to_bytes()) != entry.hash {
-            report("the hash of its manifest is not the one in the MoM; endpoints refuse it".to_owned());
+            report("the hash of its manifest does not match the MoM; endpoints refuse it".to_owned());
         }
     }
     findings

@@ -1,7 +1,7 @@
 //! The manifests that endpoints on an older release of the format start an update from.
 //!
 //! Source: must-keep §5 and client behaviour §3: an update fetches the MoM and the bundle manifests of the *installed*
-//! version before those of the new one. Their fullfiles are `clearwell check`'s.
+//! version before those of the new one. `clearwell check` verifies their fullfiles.
 
 use std::collections::HashSet;
 
@@ -31,8 +31,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 findings.push(Finding::refusal(
                     Rule::ManifestStillNeeded,
                     Object::Artifact(resource),
-                    format!("endpoints on version {version} need it to update and the store does not have it"),
-                    "bring it back from a copy of the public tree, or allow the rule if no endpoint is on that version",
+                    format!("endpoints on version {version} need it to update, but it is not in the store"),
+                    "restore it from a copy of the public tree, or allow the rule if no endpoint is on that version",
                 ));
             }
         }

@@ -10,7 +10,7 @@ use super::survey::Survey;
 use super::{Finding, Object, Rule};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
-    let mom = survey.context.release.mom;
+    let mom = &survey.context.release.mom;
     let listed: std::collections::HashSet<&BundleName> = mom.bundles().map(|entry| &entry.bundle).collect();
     // An include of the index bundle is written whether or not there is one (content layout §7).
     let is_missing = |name: &&BundleName| !listed.contains(*name) && **name != BundleName::index();
@@ -21,16 +21,16 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Finding::refusal(
                 Rule::MissingInclude,
                 object(),
-                format!("it includes {name}, which the release does not have; endpoints skip it without a word"),
-                "add that bundle to the release, or take the include out",
+                format!("it includes {name}, which is not in the release; endpoints skip it without an error"),
+                "add that bundle to the release, or remove the include",
             )
         }));
         findings.extend(bundle.manifest.header.also_add.iter().filter(is_missing).map(|name| {
             Finding::warning(
                 Rule::MissingInclude,
                 object(),
-                format!("it offers {name} along, which the release does not have"),
-                "add that bundle to the release, or take the offer out",
+                format!("its also-add names {name}, which is not in the release"),
+                "add that bundle to the release, or remove the also-add",
             )
         }));
     }

@@ -10,18 +10,18 @@ use super::{Finding, Object, Rule};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let release = &survey.context.release;
-    let unknown = release.mom.bundles().filter(|entry| !release.manifests.contains_key(&entry.bundle)).map(|entry| {
+    let unknown = release.mom.bundles().filter(|entry| !release.bundles.contains_key(&entry.bundle)).map(|entry| {
         Finding::refusal(
             Rule::MissingManifest,
             Object::Bundle(entry.bundle.clone()),
-            format!("the MoM names its manifest of {}, which cannot be found", entry.version),
-            "build from a store that has it, or build with --min-version to release every bundle anew",
+            format!("the MoM names version {} of its manifest, which is missing", entry.version),
+            "build from a store that has it, or build with --min-version to release every bundle again",
         )
     });
     let names = release
         .mom
         .bundles()
-        .filter(|entry| release.manifests.contains_key(&entry.bundle))
+        .filter(|entry| release.bundles.contains_key(&entry.bundle))
         .map(|entry| (entry.version, ManifestName::Bundle(entry.bundle.clone())))
         .chain([(release.version(), ManifestName::Mom)]);
     let files = names.flat_map(|(version, name)| {
@@ -33,7 +33,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         Finding::refusal(
             Rule::MissingManifest,
             Object::Artifact(resource),
-            "the release needs it and the store does not have it",
+            "the release needs it, but it is not in the store",
             "build the release again, with --min-version if the manifest is an old one",
         )
     });

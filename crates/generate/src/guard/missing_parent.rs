@@ -37,12 +37,12 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         }
         findings.extend(missing.into_iter().map(|(path, child)| {
             let is_other = !survey.listed.at(path.as_bytes()).is_empty();
-            let what = if is_other { "is no directory of" } else { "is in no manifest of" };
+            let what = if is_other { "is not a directory in" } else { "is not listed in" };
             Finding::refusal(
                 Rule::MissingParent,
                 Object::Entry(bundle.name.clone(), path),
                 format!(
-                    "it leads to {child} but {what} the bundle, its includes or os-core; endpoints cannot install it"
+                    "it is a parent of {child} but {what} the bundle, its includes or os-core; endpoints cannot install it"
                 ),
                 "add the directory to the bundle or to os-core",
             )

@@ -25,7 +25,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Some(Finding::refusal(
                 Rule::MissingTrackingFile,
                 Object::Bundle(bundle.name.clone()),
-                format!("{problem}, so endpoints would install it and then not know that they have it"),
+                format!("{problem}, so endpoints would install the bundle but not count it as installed"),
                 remedy,
             ))
         })

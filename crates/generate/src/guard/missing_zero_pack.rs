@@ -1,6 +1,6 @@
 //! Each bundle has a zero pack, from which it is installed in one request.
 //!
-//! Source: packs §3.1 and client behaviour §3. Without one endpoints fetch every file by itself.
+//! Source: packs §3.1 and client behaviour §3. Without one endpoints fetch every file individually.
 
 use clearwell_format::Resource;
 use clearwell_format::resource::Artifact;
@@ -21,8 +21,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 Finding::warning(
                     Rule::MissingZeroPack,
                     Object::Artifact(resource),
-                    "new installations fetch every file of the bundle by itself",
-                    "build the pack",
+                    "endpoints that install the bundle fetch every file individually",
+                    "build the release with zero packs",
                 )
             })
         })

@@ -33,8 +33,9 @@ fn lost_signatures(pointers: &PointerMove) -> impl Iterator<Item = Finding> {
         Finding::refusal(
             Rule::SignatureLost,
             Object::Pointer(pointer),
-            "it is there now and would be gone; endpoints that check signatures would refuse every update".to_owned(),
-            "sign, or allow the rule if the whole fleet runs with --nosigcheck",
+            "it is published now and would be missing; endpoints that check signatures would refuse every update"
+                .to_owned(),
+            "sign the release, or allow the rule if the whole fleet runs with --nosigcheck",
         )
     })
 }
@@ -54,18 +55,18 @@ fn of_pointer(
     if pointer::is_multi_line(text) {
         report(
             Rule::MultiLineLatest,
-            "it has several lines; nobody can add the release as third-party repository".to_owned(),
-            "write the newest version only, or allow the rule for endpoints that update with --incremental",
+            "it has several lines; endpoints cannot add the release as a third-party repository".to_owned(),
+            "write only the newest version, or allow the rule for endpoints that update with --incremental",
         );
     } else if text.len() > pointer::MAX_LENGTH {
         report(
             Rule::UnreadablePointer,
-            format!("it has {} bytes and readers take {}", text.len(), pointer::MAX_LENGTH),
+            format!("it has {} bytes, but readers accept at most {}", text.len(), pointer::MAX_LENGTH),
             plain,
         );
     }
     let Some(target) = pointer::parse(text) else {
-        report(Rule::UnreadablePointer, "endpoints read no version in it".to_owned(), plain);
+        report(Rule::UnreadablePointer, "endpoints cannot read a version from it".to_owned(), plain);
         return findings;
     };
     let before = pointers.before.get(&pointer).and_then(|text| pointer::parse(text));
@@ -73,18 +74,18 @@ fn of_pointer(
         report(
             Rule::PointerGoesBack,
             format!("it names {before} now and would name {target}; endpoints on {before} get no updates"),
-            "publish a higher version, or allow the rule to withdraw a release",
+            "publish a higher version, or retract the release with \"clearwell retract\"",
         );
     }
     match format_of(survey, target) {
         None => report(
             Rule::PointerTarget,
-            format!("it would name {target}, which the store does not have"),
+            format!("it would name {target}, which is not in the store"),
             "publish a version that the store has",
         ),
         Some(found) if format.is_some_and(|format| format != found) => report(
             Rule::PointerTarget,
-            format!("it would name {target}, which is in format {found}"),
+            format!("it would name {target}, which has format {found}"),
             "publish the version in its own format",
         ),
         Some(_) => {}

@@ -64,9 +64,9 @@ rules! {
     UnnoticedChange = "unnoticed-change",
     /// A directory with content became a file or link (manifest §6.1 quirk 25).
     DirectoryReplaced = "directory-replaced",
-    /// A directory that holds local data is deleted or replaced (manifest §3.4).
+    /// A directory with local data is deleted or replaced (manifest §3.4).
     LocalDataMoved = "local-data-moved",
-    /// A directory of the system that others cannot enter, or that everybody can write (hash §1).
+    /// A directory of the system that others cannot enter, or that every user can write (hash §1).
     DirectoryPermissions = "directory-permissions",
     /// A directory with kernels is deleted (manifest §6.1 quirk 26).
     BootRemoved = "boot-removed",
@@ -94,7 +94,7 @@ rules! {
     ManifestStillNeeded = "manifest-still-needed",
     /// A bundle without zero pack (packs).
     MissingZeroPack = "missing-zero-pack",
-    /// A delta pack that is no smaller than the zero pack (packs).
+    /// A delta pack that is not smaller than the zero pack (packs).
     UselessPack = "useless-pack",
     /// An archive that does not hold what its name says (content layout §4, §5, must-keep §1 and §2).
     WrongArchive = "wrong-archive",
@@ -106,7 +106,7 @@ rules! {
     MissingSignature = "missing-signature",
     /// A signature that endpoints refuse (client behaviour §6).
     InvalidSignature = "invalid-signature",
-    /// A signature beside something that is published unsigned (manifest §6 quirk 18).
+    /// A signature next to something that is published unsigned (manifest §6 quirk 18).
     StaleSignature = "stale-signature",
     /// A certificate that endpoints refuse (client behaviour §6).
     UnusableCertificate = "unusable-certificate",
@@ -139,8 +139,8 @@ rules! {
 }
 
 impl Rule {
-    /// True if a maintainer may overrule the refusal: the harm depends on what the fleet is, or there is no other way
-    /// forward. What would break every endpoint is never allowable.
+    /// True if a maintainer may overrule the refusal: the harm depends on the fleet, or no alternative exists. What would
+    /// break every endpoint is never allowable.
     pub const fn allowable(self) -> bool {
         match self {
             // Endpoints install these names; only other generators skip them.
@@ -157,7 +157,7 @@ impl Rule {
             | Self::IncludeCycle
             // Endpoints that have the directory from elsewhere install the path.
             | Self::MissingParent
-            // Harmless as long as nobody relies on what the missing bundle would have brought.
+            // Harmless as long as no endpoint relies on the content of the missing bundle.
             | Self::MissingInclude
             // The update ends with an error, but what it should install is there.
             | Self::DirectoryReplaced
@@ -171,16 +171,16 @@ impl Rule {
             // change of keys may have to be left behind.
             | Self::CertificateInContent
             | Self::SignerUnknown
-            // Content that is not a system of its own need not carry these files.
+            // Content that is not a whole system need not contain these files.
             | Self::VersionFile
             | Self::FormatBoundary
-            // A mix that begins anew, for endpoints that are installed anew.
+            // A mix that starts over, for endpoints that are installed again.
             | Self::SecondHistory
             // `--incremental` reads several lines, and not every repository is a third-party one.
             | Self::MultiLineLatest
-            // Withdrawing a release: endpoints that took it stay where they are.
             // A fleet that runs with --nosigcheck does not notice.
             | Self::SignatureLost
+            // Retracting a release: endpoints that installed it stay where they are.
             | Self::PointerGoesBack => true,
             Self::ConflictingEntries
             | Self::DuplicatePath
@@ -223,7 +223,7 @@ impl Rule {
     /// Reads what a maintainer wants to overrule.
     ///
     /// # Errors
-    /// For a name that is no rule, and for a rule that nobody may overrule.
+    /// For a name that is not a rule, and for a rule that cannot be overruled.
     pub fn parse_allowed(name: &str) -> Result<Self, InvalidRule> {
         let rule: Self = name.parse()?;
         if rule.allowable() { Ok(rule) } else { Err(InvalidRule::NotAllowable(rule)) }
@@ -249,10 +249,10 @@ impl FromStr for Rule {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRule {
     /// No rule has the name.
-    #[error("\"{0}\" is not a rule; those that may be allowed are {list}", list = allowable_names())]
+    #[error("\"{0}\" is not a rule; rules that may be allowed: {list}", list = allowable_names())]
     Unknown(String),
     /// The rule has no exceptions.
-    #[error("the rule {0} cannot be allowed, endpoints would be harmed; mend what it found")]
+    #[error("the rule {0} cannot be allowed, endpoints would be harmed; fix the finding")]
     NotAllowable(Rule),
 }
 

@@ -19,7 +19,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     vec![Finding::refusal(
         Rule::SecondHistory,
         Object::Release(version),
-        format!("it is built on no release, and the store has {last}; endpoints would lose their history"),
-        format!("build it on that one with --previous {last}, or begin another history in a store of its own"),
+        format!("it has no previous release, but the store has {last}; endpoints would lose their history"),
+        format!("build it on that one with --previous {last}, or start another history in a separate store"),
     )]
 }

@@ -1,6 +1,6 @@
 //! Signatures of the MoM and of the pointers that move: three rules.
 //!
-//! - `missing-signature`: a signed release has `Manifest.MoM.sig`, in the MoM's archive and beside it, and a signature for
+//! - `missing-signature`: a signed release has `Manifest.MoM.sig`, in the MoM's archive and next to it, and a signature for
 //!   each pointer. Source: must-keep §3, client behaviour §5.
 //! - `invalid-signature`: each verifies with the signer's certificate, as clients verify it. Source: client behaviour §6.
 //! - `stale-signature`: an unsigned release has no signatures. Source: manifest §6 quirk 18.
@@ -44,13 +44,13 @@ impl Signed {
             (Signing::Off, Some(_)) => Some(Finding::refusal(
                 Rule::StaleSignature,
                 self.object,
-                "it is a signature of other content, as this release is not signed",
-                "sign the release, or take the signature away",
+                "it is a signature of other content: this release is not signed",
+                "sign the release, or remove the signature",
             )),
             (Signing::On { .. }, None) => Some(Finding::refusal(
                 Rule::MissingSignature,
                 self.object,
-                "the release is signed and the signature is not there; endpoints refuse what lacks it",
+                "the release is signed, but this signature is missing; endpoints refuse the release",
                 "sign again with the key and its certificate",
             )),
             (Signing::On { anchor, now }, Some(signature)) => {
@@ -73,10 +73,10 @@ impl Signed {
     }
 }
 
-/// The signature beside the MoM, and the one in its archive.
+/// The signature next to the MoM, and the one in its archive.
 fn of_mom(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> [Signed; 2] {
-    let mom = survey.context.release.mom;
-    let beside = Resource::of(mom.header.version, Artifact::MomSignature);
+    let mom = &survey.context.release.mom;
+    let separate = Resource::of(mom.header.version, Artifact::MomSignature);
     let archive = Resource::of(mom.header.version, Artifact::ManifestTar(ManifestName::Mom));
     let signed = |resource, signature| Signed {
         object: Object::Artifact(resource),
@@ -85,7 +85,7 @@ fn of_mom(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> [Signed; 2] {
         dated: true,
     };
     let [in_archive, in_file] = mom_signatures(artifacts, mom.header.version);
-    [signed(beside, in_file), signed(archive, in_archive)]
+    [signed(separate, in_file), signed(archive, in_archive)]
 }
 
 /// The pointers that this publication moves or signs anew. What it leaves alone keeps the signature it has.

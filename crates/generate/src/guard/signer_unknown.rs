@@ -3,7 +3,7 @@
 //! Source: client behaviour §6. They trust the certificates in *their* content; if none verifies, they are stranded on
 //! the release they are on. An endpoint that slept through the release in which certificates changed is stranded by the
 //! first one that the new key signs: `latest` is one pointer, with one signature, and an additional signer is refused.
-//! Nobody is left behind where the format changes together with the key, as the pointers of the old format stay
+//! No endpoint is left behind where the format changes together with the key, as the pointers of the old format stay
 //! (docs/rotation.md).
 
 use std::collections::BTreeSet;
@@ -11,21 +11,21 @@ use std::collections::BTreeSet;
 use clearwell_format::{Mom, Version};
 use clearwell_sign::{Dates, Trust, TrustAnchor, VerifyError};
 
-use super::past::endpoints_on;
+use super::earlier_entries::endpoints_on;
 use super::survey::Survey;
 use super::trust::{Carried, Certificates, verify_mom};
 use super::{Artifacts, Context, Finding, Object, PointerMove, Rule, Signing, content};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
-    stranded(survey, |judge| judge.refused())
+    stranded(survey, |check| check.refused())
 }
 
 /// For pointers that lead to nothing new: endpoints above never look at the release that they name.
 pub(super) fn of_moved_pointers(survey: &Survey<'_>) -> Vec<Finding> {
-    stranded(survey, |judge| judge.pointer_refused())
+    stranded(survey, |check| check.pointer_refused())
 }
 
-fn stranded(survey: &Survey<'_>, refused: impl Fn(&Judge<'_>) -> Option<VerifyError>) -> Vec<Finding> {
+fn stranded(survey: &Survey<'_>, refused: impl Fn(&TrustCheck<'_>) -> Option<VerifyError>) -> Vec<Finding> {
     let context = survey.context;
     let (Some(store), Signing::On { anchor, now }) = (context.store, context.signing) else {
         return Vec::new();
@@ -35,11 +35,11 @@ fn stranded(survey: &Survey<'_>, refused: impl Fn(&Judge<'_>) -> Option<VerifyEr
     let mut reason = None;
     let mut way_out = BTreeSet::new();
     for (trust, releases) in by_trust(context, &certificates, releases(survey, store.artifacts)) {
-        let judge = Judge { context, artifacts: store.artifacts, trust: &trust, now };
-        let Some(problem) = refused(&judge).filter(|_| !judge.was_stranded()) else { continue };
-        let news = survey.news(releases, |previous| judge.mom_refused(previous.listing.mom).is_some());
+        let check = TrustCheck { context, artifacts: store.artifacts, trust: &trust, now };
+        let Some(problem) = refused(&check).filter(|_| !check.was_stranded()) else { continue };
+        let news = survey.news(releases, |previous| check.mom_refused(&previous.release.mom).is_some());
         if !news.is_empty() {
-            way_out.extend(judge.way_out(&certificates, anchor));
+            way_out.extend(check.way_out(&certificates, anchor));
             stranded.extend(news);
             reason = Some(problem);
         }
@@ -48,7 +48,7 @@ fn stranded(survey: &Survey<'_>, refused: impl Fn(&Judge<'_>) -> Option<VerifyEr
         Finding::refusal(
             Rule::SignerUnknown,
             Object::Certificate(anchor.first().subject()),
-            format!("{} trust another and would be stranded: {problem}", endpoints_on(&stranded)),
+            format!("{} trust another certificate and would be stranded: {problem}", endpoints_on(&stranded)),
             remedy(&way_out),
         )
     };
@@ -58,13 +58,13 @@ fn stranded(survey: &Survey<'_>, refused: impl Fn(&Judge<'_>) -> Option<VerifyEr
 fn remedy(way_out: &BTreeSet<Version>) -> String {
     let left_behind = match way_out.last() {
         Some(version) => {
-            format!("they then need \"swupd update --nosigcheck-latest -V {version}\" once, by hand")
+            format!("they then need \"swupd update --nosigcheck-latest -V {version}\" once, manually")
         }
-        None => "they then need the new certificate as Swupd_Root.pem.alt, by hand".to_owned(),
+        None => "they then need the new certificate as Swupd_Root.pem.alt, installed manually".to_owned(),
     };
     format!(
-        "sign with the key that they trust and carry the new certificate beside the old one; change keys together with the \
-         format, which strands nobody, or once \"clearwell rotation\" shows that all kept releases trust the new one \
+        "sign with the key that they trust and ship the new certificate with the old one; change keys together with the \
+         format, which strands no endpoint, or once \"clearwell rotation\" shows that all kept releases trust the new one \
          (docs/rotation.md). Allow the rule to leave them behind: {left_behind}"
     )
 }
@@ -73,13 +73,13 @@ fn remedy(way_out: &BTreeSet<Version>) -> String {
 fn releases(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> BTreeSet<Version> {
     let context = survey.context;
     let release = &context.release.mom.header;
-    let past = survey.past.bundles().flat_map(|(_, releases)| releases);
+    let earlier = survey.earlier_entries.bundles().flat_map(|(_, releases)| releases);
     let pointed = |(&version, mom): (&Version, &&Mom)| {
         let (pointers, format) = (context.pointers.as_ref()?, mom.header.format);
         let may_be_on = pointers.latest_before(format).is_some_and(|latest| version <= latest);
         (pointers.moves_latest(format) && may_be_on).then_some(version)
     };
-    let mut releases: BTreeSet<Version> = past.chain(context.kept.iter().filter_map(pointed)).collect();
+    let mut releases: BTreeSet<Version> = earlier.chain(context.kept.iter().filter_map(pointed)).collect();
     // The first half of a format bump is in one format and makes its endpoints go on in another.
     releases.retain(|version| {
         let next_format = |mom: &&Mom| {
@@ -109,17 +109,17 @@ fn by_trust(
 }
 
 /// Endpoints that trust something.
-struct Judge<'j> {
+struct TrustCheck<'j> {
     context: &'j Context<'j>,
     artifacts: &'j dyn Artifacts,
     trust: &'j Trust,
     now: i64,
 }
 
-impl Judge<'_> {
+impl TrustCheck<'_> {
     /// Why they refuse the pointer or the release.
     fn refused(&self) -> Option<VerifyError> {
-        self.pointer_refused().or_else(|| self.mom_refused(self.context.release.mom))
+        self.pointer_refused().or_else(|| self.mom_refused(&self.context.release.mom))
     }
 
     fn pointer_refused(&self) -> Option<VerifyError> {

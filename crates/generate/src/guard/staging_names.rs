@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 
 use clearwell_format::{EntryPath, Version};
 
-use super::past::endpoints_on;
+use super::earlier_entries::endpoints_on;
 use super::survey::Survey;
 use super::{Finding, Object, Rule};
 
@@ -34,14 +34,12 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             false => Finding::refusal(
                 Rule::StagingCollision,
                 Object::Path(path.clone()),
-                format!(
-                    "endpoints stage {target} under this name; one of the two is lost or gets the content of the other"
-                ),
-                "rename it in the tree, or leave it out of every bundle",
+                format!("endpoints stage {target} under this name; one of the two is lost or gets the other's content"),
+                "rename it in the tree, or remove it from every bundle",
             ),
         })
     });
-    listed.chain(survey.past.by_path().filter_map(|past| went(survey, &past[0].entry.path))).collect()
+    listed.chain(survey.earlier_entries.by_path().filter_map(|earlier| went(survey, &earlier[0].entry.path))).collect()
 }
 
 /// A staging name that endpoints have and the release does not, while its target is new or changed.
@@ -51,10 +49,10 @@ fn went(survey: &Survey<'_>, path: &EntryPath) -> Option<Finding> {
     if now.is_empty() || !survey.listed.at(path.as_bytes()).is_empty() {
         return None;
     }
-    let had = survey.past.at(path).iter().filter(|past| past.entry.is_present());
-    let mut releases: BTreeSet<Version> = had.flat_map(|past| survey.past.releases_of(past)).collect();
+    let had = survey.earlier_entries.at(path).iter().filter(|earlier| earlier.entry.is_present());
+    let mut releases: BTreeSet<Version> = had.flat_map(|earlier| survey.earlier_entries.releases_of(earlier)).collect();
     for item in now {
-        releases = &releases - &survey.past.releases_with(item, &survey.bundles);
+        releases = &releases - &survey.earlier_entries.releases_with(item, &survey.bundles);
     }
     let releases = survey.news(releases, |previous| {
         let is_there = |path: &EntryPath| !previous.listed.at(path.as_bytes()).is_empty();
@@ -78,7 +76,7 @@ fn alone(path: &EntryPath) -> Finding {
         Rule::StagingName,
         Object::Path(path.clone()),
         "clients use such names for temporary files",
-        "leave it out of every bundle; if it is not a leftover of an update, rename it or allow the rule",
+        "remove it from every bundle; if it is not a leftover of an update, rename it or allow the rule",
     )
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use clearwell_format::{BundleName, Entry, EntryPath, Manifest, Version};
 
+use super::Context;
+use super::earlier_entries::EarlierEntries;
 use super::includes::Includes;
 use super::listed::{Item, Listed};
-use super::past::Past;
-use super::{Context, Listing};
+use crate::plan::ReleaseManifests;
 
 /// A [`Context`] with its bundles numbered and its paths sorted.
 pub(super) struct Survey<'a> {
@@ -16,9 +17,9 @@ pub(super) struct Survey<'a> {
     pub(super) includes: Includes,
     /// Present entries of all bundles.
     pub(super) listed: Listed<'a>,
-    pub(super) previous: Option<Before<'a>>,
+    pub(super) previous: Option<PreviousRelease<'a>>,
     /// What endpoints may have installed; empty if it is not known.
-    pub(super) past: &'a Past,
+    pub(super) earlier_entries: &'a EarlierEntries,
 }
 
 /// A directory that some endpoints have and this release does not list as a directory.
@@ -30,9 +31,9 @@ pub(super) struct Lost<'s> {
     pub(super) now: &'s [Item<'s>],
 }
 
-/// The release before, likewise.
-pub(super) struct Before<'a> {
-    pub(super) listing: &'a Listing<'a>,
+/// The previous release, likewise.
+pub(super) struct PreviousRelease<'a> {
+    pub(super) release: &'a ReleaseManifests,
     pub(super) listed: Listed<'a>,
 }
 
@@ -41,9 +42,11 @@ impl<'a> Survey<'a> {
         let bundles = Bundles::of(&context.release);
         let includes = Includes::of(&bundles);
         let listed = Listed::of(&bundles);
-        let previous =
-            context.previous.as_ref().map(|listing| Before { listing, listed: Listed::of(&Bundles::of(listing)) });
-        Self { context, bundles, includes, listed, previous, past: &context.past }
+        let previous = context
+            .previous
+            .as_ref()
+            .map(|release| PreviousRelease { release, listed: Listed::of(&Bundles::of(release)) });
+        Self { context, bundles, includes, listed, previous, earlier_entries: &context.earlier_entries }
     }
 
     /// Of the releases whose endpoints this release would harm, those for which the harm is new. Endpoints on releases
@@ -52,11 +55,11 @@ impl<'a> Survey<'a> {
     pub(super) fn news(
         &self,
         mut releases: BTreeSet<Version>,
-        is_same: impl FnOnce(&Before<'_>) -> bool,
+        is_same: impl FnOnce(&PreviousRelease<'_>) -> bool,
     ) -> BTreeSet<Version> {
         match &self.previous {
             Some(previous) if !releases.is_empty() && is_same(previous) => {
-                releases.split_off(&previous.listing.version())
+                releases.split_off(&previous.release.version())
             }
             _ => releases,
         }
@@ -64,22 +67,24 @@ impl<'a> Survey<'a> {
 
     /// All entries that endpoints may have at a path, with the releases that have them.
     pub(super) fn history(&self, path: &EntryPath) -> Vec<(&Entry, BTreeSet<Version>)> {
-        let past = self.past.at(path).iter().filter(|past| past.entry.is_present());
-        let past = past.map(|past| (&past.entry, self.past.releases_of(past)));
+        let earlier = self.earlier_entries.at(path).iter().filter(|earlier| earlier.entry.is_present());
+        let earlier = earlier.map(|earlier| (&earlier.entry, self.earlier_entries.releases_of(earlier)));
         let unchanged = self.listed.at(path.as_bytes()).iter();
-        past.chain(unchanged.map(|item| (item.entry, self.past.releases_with(item, &self.bundles)))).collect()
+        earlier
+            .chain(unchanged.map(|item| (item.entry, self.earlier_entries.releases_with(item, &self.bundles))))
+            .collect()
     }
 
     /// The directories of older releases that this release deletes or replaces, by path.
     pub(super) fn lost_directories(&self) -> impl Iterator<Item = Lost<'_>> {
-        self.past.by_path().filter_map(|past| {
-            let path = &past[0].entry.path;
-            let had = past.iter().filter(|past| past.entry.is_directory());
+        self.earlier_entries.by_path().filter_map(|earlier| {
+            let path = &earlier[0].entry.path;
+            let had = earlier.iter().filter(|earlier| earlier.entry.is_directory());
             let now = self.listed.at(path.as_bytes());
             if now.iter().any(|item| item.entry.is_directory()) {
                 return None;
             }
-            let had: BTreeSet<Version> = had.flat_map(|past| self.past.releases_of(past)).collect();
+            let had: BTreeSet<Version> = had.flat_map(|earlier| self.earlier_entries.releases_of(earlier)).collect();
             (!had.is_empty()).then_some(Lost { path, had, now })
         })
     }
@@ -96,12 +101,12 @@ pub(super) struct Bundle<'a> {
 }
 
 impl<'a> Bundles<'a> {
-    fn of(listing: &'a Listing<'a>) -> Self {
-        let mut bundles: Vec<_> = listing
+    fn of(release: &'a ReleaseManifests) -> Self {
+        let mut bundles: Vec<_> = release
             .mom
             .bundles()
             .filter_map(|entry| {
-                listing.manifests.get(&entry.bundle).map(|manifest| Bundle { name: &entry.bundle, manifest })
+                release.bundles.get(&entry.bundle).map(|manifest| Bundle { name: &entry.bundle, manifest })
             })
             .collect();
         bundles.sort_by_key(|bundle| bundle.name);

@@ -15,7 +15,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         Finding::warning(
             Rule::ThirdPartyAdd,
             Object::Bundle(entry.bundle.clone()),
-            format!("it did not change since {}; nobody can add this release as third-party repository", entry.version),
+            format!(
+                "it did not change since {}; endpoints cannot add this release as a third-party repository",
+                entry.version
+            ),
             "let os-core carry the version files, which change with each release",
         )
     };

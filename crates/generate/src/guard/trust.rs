@@ -5,7 +5,7 @@
 //! /usr/share/clear/update-ca/Swupd_Root.pem.alt    what it tries when a signature does not verify
 //! ```
 //!
-//! Source: client behaviour §6. A MoM has a signature in its archive and one beside it; either will do.
+//! Source: client behaviour §6. A MoM has a signature in its archive and one next to it; either is enough.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,9 +21,9 @@ use super::content::{self, CERTIFICATE};
 /// What the content of a release has at the place of the trusted certificate.
 #[derive(Clone, Debug)]
 pub(crate) enum Carried {
-    /// Nothing: its endpoints trust what somebody gave them, which nobody here knows.
+    /// Nothing: its endpoints trust a certificate that was installed in another way and is not known here.
     Nothing,
-    /// Something that is no certificate: they do not even start.
+    /// Something that is not a certificate: their client does not start.
     Unusable(String),
     /// What they trust.
     Trust(Box<Trust>),
@@ -49,12 +49,12 @@ pub struct CertificateFiles {
 }
 
 /// A path, and a bundle with the version of its manifest.
-type Place = (Vec<u8>, BundleName, Version);
+type EntryKey = (Vec<u8>, BundleName, Version);
 
 /// The certificates of releases, read out of their content. Each manifest and file is read once.
 pub(crate) struct Certificates<'a> {
     artifacts: &'a dyn Artifacts,
-    entries: RefCell<BTreeMap<Place, Option<Entry>>>,
+    entries: RefCell<BTreeMap<EntryKey, Option<Entry>>>,
 }
 
 impl<'a> Certificates<'a> {
@@ -146,10 +146,10 @@ fn behind_link(link: &[u8], target: &[u8]) -> Option<Vec<u8>> {
     Some(parts.iter().flat_map(|part| [b"/", *part]).flatten().copied().collect())
 }
 
-/// Verifies the MoM of a release as an endpoint does, with the signature in its archive or the one beside it.
+/// Verifies the MoM of a release as an endpoint does, with the signature in its archive or the one next to it.
 ///
 /// # Errors
-/// What is wrong with the last; `None` if there is no signature, which is a finding of other rules.
+/// The error of the last signature; `None` without a signature, which is a finding of other rules.
 pub(crate) fn verify_mom(
     artifacts: &dyn Artifacts,
     mom: &Mom,
@@ -168,11 +168,11 @@ pub(crate) fn verify_mom(
     verdict
 }
 
-/// The signature in the archive of a MoM, and the one beside it.
+/// The signature in the archive of a MoM, and the one next to it.
 pub(super) fn mom_signatures(artifacts: &dyn Artifacts, version: Version) -> [Option<Vec<u8>>; 2] {
     let archive = Resource::of(version, Artifact::ManifestTar(ManifestName::Mom));
-    let beside = Resource::of(version, Artifact::MomSignature);
-    [in_archive(artifacts, &archive), content::read(artifacts, &beside)]
+    let separate = Resource::of(version, Artifact::MomSignature);
+    [in_archive(artifacts, &archive), content::read(artifacts, &separate)]
 }
 
 fn in_archive(artifacts: &dyn Artifacts, archive: &Resource) -> Option<Vec<u8>> {

@@ -12,28 +12,29 @@ use std::collections::BTreeSet;
 
 use clearwell_format::{BundleName, Entry, Version};
 
+use super::earlier_entries::{EarlierEntry, endpoints_on};
 use super::listed::{Item, Level, Listed};
-use super::past::{PastEntry, endpoints_on};
 use super::survey::Survey;
 use super::{Finding, Object, Rule, Severity};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
-    let changed = survey.past.by_path().filter_map(|past| changed(survey, past));
+    let changed = survey.earlier_entries.by_path().filter_map(|earlier| changed(survey, earlier));
     changed.chain(deleted(survey)).collect()
 }
 
 /// An entry with a hash that some endpoints do not have, and a version that is not above what they have.
-fn changed(survey: &Survey<'_>, past: &[PastEntry]) -> Option<Finding> {
-    let now = survey.listed.at(past[0].entry.path.as_bytes());
+fn changed(survey: &Survey<'_>, earlier: &[EarlierEntry]) -> Option<Finding> {
+    let now = survey.listed.at(earlier[0].entry.path.as_bytes());
     let is_behind = |item: &Item<'_>| {
-        let is_ahead = |past: &PastEntry| past.entry.is_present() && past.entry.version >= item.entry.version;
-        past.iter().any(|past| is_ahead(past) && past.entry.hash() != item.entry.hash())
+        let is_ahead =
+            |earlier: &EarlierEntry| earlier.entry.is_present() && earlier.entry.version >= item.entry.version;
+        earlier.iter().any(|earlier| is_ahead(earlier) && earlier.entry.hash() != item.entry.hash())
     };
     let behind: Vec<&Item<'_>> = now.iter().filter(|item| is_behind(item)).collect();
     if behind.is_empty() {
         return None;
     }
-    let old = survey.history(&past[0].entry.path);
+    let old = survey.history(&earlier[0].entry.path);
     let releases = |level: Level, is_one: &dyn Fn(&Entry) -> bool| -> BTreeSet<Version> {
         let found = old.iter().filter(|(entry, _)| level.keeps(entry) && is_one(entry));
         found.flat_map(|(_, releases)| releases).copied().collect()
@@ -49,7 +50,7 @@ fn changed(survey: &Survey<'_>, past: &[PastEntry]) -> Option<Finding> {
             previous.listed.at(entry.path.as_bytes()).iter().any(|before| before.entry == entry)
         });
         let problem =
-            |on: &str| format!("it changed, but its version is still {}; {on} keep the old one", entry.version);
+            |on: &str| format!("it changed, but its version is still {}; {on} keep the old file", entry.version);
         finding(survey.bundles.get(item.bundle).name, entry, &overlooking, problem)
     })
 }
@@ -61,10 +62,10 @@ fn deleted(survey: &Survey<'_>) -> Vec<Finding> {
     for items in deleted.by_path() {
         let path = &items[0].entry.path;
         let present = survey.listed.at(path.as_bytes());
-        for past in survey.past.at(path).iter().filter(|past| past.entry.is_present()) {
-            let is_behind = |item: &&Item<'_>| item.entry.version <= past.entry.version;
-            let own = items.iter().find(|item| *survey.bundles.get(item.bundle).name == past.bundle);
-            let releases = || survey.past.releases_of(past);
+        for earlier in survey.earlier_entries.at(path).iter().filter(|earlier| earlier.entry.is_present()) {
+            let is_behind = |item: &&Item<'_>| item.entry.version <= earlier.entry.version;
+            let own = items.iter().find(|item| *survey.bundles.get(item.bundle).name == earlier.bundle);
+            let releases = || survey.earlier_entries.releases_of(earlier);
             let version = |item: &Item<'_>| item.entry.version;
             if let Some(own) = own.filter(is_behind) {
                 let together = survey.includes.closure(own.bundle);
@@ -73,25 +74,26 @@ fn deleted(survey: &Survey<'_>) -> Vec<Finding> {
                     continue;
                 }
                 let releases = survey.news(releases(), |previous| {
-                    let before = previous.listing.manifests.get(&past.bundle);
+                    let before = previous.release.bundles.get(&earlier.bundle);
                     before.is_some_and(|manifest| manifest.entries.contains(own.entry))
                 });
                 let problem = |on: &str| {
                     format!("its deletion has version {}; {on} have a higher version and keep it", version(own))
                 };
-                findings.extend(finding(&past.bundle, own.entry, &releases, problem));
+                findings.extend(finding(&earlier.bundle, own.entry, &releases, problem));
             } else if own.is_none() && present.is_empty() {
                 // The bundle is gone; endpoints compare with the deletion that another bundle lists.
                 let Some(other) = items.iter().find(is_behind) else { continue };
-                let releases = survey.news(releases(), |previous| previous.listing.mom.bundle(&past.bundle).is_none());
+                let releases =
+                    survey.news(releases(), |previous| previous.release.mom.bundle(&earlier.bundle).is_none());
                 let problem = |on: &str| {
                     let name = survey.bundles.get(other.bundle).name;
                     format!(
-                        "the bundle is gone, and the deletion in bundle {name} has version {}; {on} with both keep the file",
+                        "the bundle was removed, and the deletion in bundle {name} has version {}; {on} with both keep the file",
                         version(other)
                     )
                 };
-                findings.extend(finding(&past.bundle, &past.entry, &releases, problem).map(|finding| Finding {
+                findings.extend(finding(&earlier.bundle, &earlier.entry, &releases, problem).map(|finding| Finding {
                     severity: Severity::Warning,
                     remedy:
                         "keep the bundle with only its tracking file, so that its manifest lists the deletion".into(),

@@ -14,7 +14,7 @@ use super::{Finding, Object, Rule};
 
 pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let release = &survey.context.release;
-    let mom = problem(Mom::parse(&release.mom.to_bytes()), release.mom)
+    let mom = problem(Mom::parse(&release.mom.to_bytes()), &release.mom)
         .map(|problem| finding(Object::Release(release.version()), &problem));
     let bundles = survey.bundles.iter().filter_map(|bundle| {
         let problem = problem(Manifest::parse(&bundle.manifest.to_bytes()), bundle.manifest)?;
@@ -26,7 +26,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
 fn problem<T: PartialEq>(read: Result<T, ParseError>, written: &T) -> Option<String> {
     match read {
         Ok(read) if read == *written => None,
-        Ok(_) => Some("what is read back is not what was written".to_owned()),
+        Ok(_) => Some("it does not read back as it was written".to_owned()),
         Err(error) => {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             Some(format!("{error}{cause}"))

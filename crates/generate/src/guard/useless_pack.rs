@@ -25,8 +25,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             findings.push(Finding::warning(
                 Rule::UselessPack,
                 Object::Artifact(resource.clone()),
-                format!("it has {delta} bytes and the zero pack {zero}"),
-                "leave it out, or make it with deltas",
+                format!("it has {delta} bytes, the zero pack {zero}"),
+                "remove it, or build it with deltas",
             ));
         }
     }

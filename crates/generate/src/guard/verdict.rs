@@ -11,7 +11,7 @@ pub struct Verdict {
     pub refusals: Vec<Finding>,
     /// Refusals that were overruled. Their rules belong into the release record.
     pub overruled: Vec<Finding>,
-    /// What somebody should look at.
+    /// What a maintainer should look at.
     pub warnings: Vec<Finding>,
 }
 

@@ -21,7 +21,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             Finding::warning(
                 Rule::VersionFile,
                 Object::Release(version),
-                format!("it does not carry {path}; endpoints cannot tell what they are"),
+                format!("it does not contain {path}; endpoints cannot tell which version they are on"),
                 "add the file to os-core",
             )
         })
@@ -39,7 +39,9 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         findings.push(Finding::refusal(
             Rule::VersionFile,
             Object::Path(content::OS_RELEASE.parse().expect("a path of the protocol")),
-            format!("VERSION_ID says {said}, the release is {version}; endpoints on it take themselves for another"),
+            format!(
+                "VERSION_ID is {said}, but the release is {version}; endpoints on it would report the wrong version"
+            ),
             format!("write VERSION_ID={version} there, or allow the rule if this is not the content of a system"),
         ));
     }

@@ -12,8 +12,10 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         let remedy = "choose a higher version";
         findings.push(Finding::refusal(Rule::VersionNotAbove, Object::Release(version), problem, remedy));
     };
-    if let Some(previous) = survey.context.previous.as_ref().map(super::Listing::version).filter(|p| *p >= version) {
-        report(format!("it is not above {previous}, the release before"));
+    if let Some(previous) =
+        survey.context.previous.as_ref().map(crate::plan::ReleaseManifests::version).filter(|p| *p >= version)
+    {
+        report(format!("it is not above {previous}, the previous release"));
     }
     if survey.context.kept.contains_key(&version) {
         report("the store has this version already".to_owned());

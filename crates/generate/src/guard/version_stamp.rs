@@ -17,7 +17,9 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         return vec![Finding::warning(
             Rule::VersionStamp,
             Object::Release(context.release.version()),
-            format!("it is signed and does not carry {path}; clients on it verify nothing without --ignore-time"),
+            format!(
+                "it is signed but does not contain {path}; clients on it cannot verify anything without --ignore-time"
+            ),
             "add the file to os-core, with the seconds since the epoch in decimal",
         )];
     }
@@ -25,7 +27,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let problem = match seconds(&text) {
-        None => "endpoints read no time in it and refuse every update".to_owned(),
+        None => "endpoints cannot read a time from it and refuse every update".to_owned(),
         Some(stamp) if stamp.saturating_sub(DAY_SECONDS) > now => {
             format!("it is {} seconds ahead; endpoints would set their clocks to it", stamp.saturating_sub(now))
         }

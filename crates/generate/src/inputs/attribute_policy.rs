@@ -1,10 +1,10 @@
-//! What becomes of a build whose tree has extended attributes.
+//! What a build does with extended attributes of its tree.
 
 use std::str::FromStr;
 
 use super::{Inputs, Warning};
 
-/// What becomes of a build whose tree has extended attributes. Endpoints never get them.
+/// What a build does with extended attributes of its tree. Endpoints never get them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AttributePolicy {
     /// It warns.
@@ -52,7 +52,7 @@ impl FromStr for AttributePolicy {
 
 /// A text that names no [`AttributePolicy`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" does not say what to do about extended attributes; use warn, refuse or ignore")]
+#[error("\"{0}\" is not a policy for extended attributes; use warn, refuse or ignore")]
 pub struct InvalidPolicy(String);
 
 /// A tree has extended attributes, and they are not to be lost.

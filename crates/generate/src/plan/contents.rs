@@ -1,4 +1,4 @@
-//! Which nodes of its list a bundle's manifest holds (manifest §5.2), and what they weigh (manifest §5.7, §5.8).
+//! Which nodes of its list a bundle's manifest contains (manifest §5.2), and their sizes (manifest §5.7, §5.8).
 //!
 //! - A file or link: unless a bundle that is subtracted lists it.
 //! - A directory: unless os-core lists it, or a bundle that is subtracted does and none of the bundle's own files

@@ -1,11 +1,12 @@
-//! One manifest of the release: contents and history to header and entries.
+//! One manifest of the release, before it is decided whether it is released: header and entries.
 
 use std::sync::Arc;
 
 use clearwell_format::{BundleName, FileHash, Header, Manifest, Version};
 
 use super::contents::Contents;
-use super::history::{History, OldDeletions};
+use super::entry_versions::{EntryVersions, OldDeletions};
+use super::header::{self, Heading};
 use super::variants::{self, Placed};
 use super::{PlanError, PlannedManifest};
 use crate::inputs::Release;
@@ -19,14 +20,6 @@ pub(super) struct Draft {
     pub(super) changed: bool,
 }
 
-/// What a draft states beside its files.
-pub(super) struct Heading<'a> {
-    /// The name, for errors.
-    pub(super) name: &'a str,
-    pub(super) includes: Vec<BundleName>,
-    pub(super) also_add: Vec<BundleName>,
-}
-
 impl Draft {
     pub(super) fn new(
         tree: &Tree,
@@ -36,35 +29,19 @@ impl Draft {
         release: &Release,
         deletions: OldDeletions,
     ) -> Result<Self, PlanError> {
-        let history = History::compare(tree, contents, before, release, deletions);
+        let versioned = EntryVersions::compare(tree, contents, before, release, deletions);
         // A format that cannot state an also-add must not compare it either: the reference releases such a bundle
         // again and again (manifest §6.1 quirk 22).
         let also_add = if release.format.has_also_add() { heading.also_add } else { Vec::new() };
         let same_heading = before
             .is_some_and(|before| before.header.includes == heading.includes && before.header.also_add == also_add);
-        let changed = history.changed || !same_heading;
-        let file_count = within(
-            heading.name,
-            "filecount",
-            (history.lines.len() + contents.uncounted) as u64,
-            Header::MAX_FILE_COUNT.into(),
-        )?;
-        let entries = variants::entries(history.lines, release.version).map_err(|missing| PlanError::NoBaseline {
-            bundle: heading.name.to_owned(),
+        let changed = versioned.changed || !same_heading;
+        let (name, files) = (heading.name, (versioned.lines.len() + contents.uncounted) as u64);
+        let header = header::of_files(Heading { also_add, ..heading }, files, contents.size, before, release)?;
+        let entries = variants::entries(versioned.lines, release.version).map_err(|missing| PlanError::NoBaseline {
+            bundle: name.to_owned(),
             path: String::from_utf8_lossy(&missing.0).into_owned(),
         })?;
-        let header = Header {
-            format: release.format,
-            version: release.version,
-            previous: before.map(|before| before.header.version),
-            // Only the MoM states it (manifest §5.5).
-            min_version: None,
-            file_count: u32::try_from(file_count).expect("within a limit of 32 bits"),
-            timestamp: release.timestamp,
-            content_size: within(heading.name, "contentsize", contents.size, Header::MAX_CONTENT_SIZE)?,
-            includes: heading.includes,
-            also_add,
-        };
         Ok(Self { header, entries, changed })
     }
 
@@ -100,11 +77,4 @@ impl Draft {
         let hash = FileHash::of_manifest(&manifest.to_bytes());
         Ok(PlannedManifest { bundle, manifest: Arc::new(manifest), hash })
     }
-}
-
-fn within(manifest: &str, what: &'static str, value: u64, limit: u64) -> Result<u64, PlanError> {
-    if value > limit {
-        return Err(PlanError::TooLarge { manifest: manifest.to_owned(), what, value, limit });
-    }
-    Ok(value)
 }

@@ -8,7 +8,7 @@ use clearwell_store::Fault;
 #[non_exhaustive]
 pub enum PlanError {
     /// The version is not above the one before.
-    #[error("version {version} is not above {previous}, the version before; choose a higher one")]
+    #[error("version {version} is not above {previous}, the previous version; choose a higher one")]
     VersionNotAbovePrevious {
         /// The version asked for.
         version: Version,
@@ -16,15 +16,15 @@ pub enum PlanError {
         previous: Version,
     },
     /// Manifests were given of a version that the inputs do not name as the one before.
-    #[error("version {0} was released already; name it as the version before")]
+    #[error("version {0} is already released; name it as the previous version")]
     PreviousNotNamed(Version),
     /// The inputs name a previous version, and its manifests were not given.
     #[error(
-        "the manifests of version {0}, the version before, are missing; name the version that was released last, or 0 for a first release"
+        "the manifests of version {0}, the previous version, are missing; name the last released version, or 0 for a first release"
     )]
     PreviousMissing(Version),
     /// The manifests given are of another version than the inputs name.
-    #[error("the version before is {named}, but the manifests given are those of {given}")]
+    #[error("the previous version is {named}, but the manifests given are those of {given}")]
     OtherPrevious {
         /// What the inputs name.
         named: Version,
@@ -39,7 +39,7 @@ pub enum PlanError {
         /// The version.
         version: Version,
     },
-    /// There is no os-core.
+    /// The mix lacks os-core.
     #[error("the mix has no bundle os-core, which every other bundle includes; add it")]
     NoOsCore,
     /// Two bundles of one name.
@@ -47,7 +47,7 @@ pub enum PlanError {
     BundleTwice(BundleName),
     /// A bundle without any entry.
     #[error(
-        "bundle {0} has no files of its own and never had any; give it a file (its tracking file will do) or remove it from the mix"
+        "bundle {0} has no files and never had any; add a file (its tracking file is enough) or remove it from the mix"
     )]
     EmptyBundle(BundleName),
     /// An optimised build without its baseline.
@@ -63,8 +63,8 @@ pub enum PlanError {
     /// Nothing differs from the release before.
     #[error("nothing changed since version {0}; there is nothing to release")]
     NothingChanged(Version),
-    /// More than a client takes.
-    #[error("{manifest} would state {what} of {value}, but clients take at most {limit}; split it")]
+    /// More than a client accepts.
+    #[error("{manifest} would state a {what} of {value}, but clients accept at most {limit}; split it")]
     TooLarge {
         /// The manifest.
         manifest: String,
@@ -78,7 +78,7 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// What kind of trouble it is, for exit codes and retries.
+    /// The kind of fault, for exit codes and retries.
     pub const fn fault(&self) -> Fault {
         match self {
             Self::VersionNotAbovePrevious { .. } => Fault::Version,

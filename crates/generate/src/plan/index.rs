@@ -1,15 +1,16 @@
 //! The index bundle once it has left the mix (content layout §7).
 //!
 //! Clients that have `os-core-update-index` keep it, so it stays in the MoM; but all that is left in it is its tracking
-//! file. Its manifest is written anew as long as the one before holds more, and when a minimum version releases
+//! file. Its manifest is written again while the previous one contains more, and when a minimum version releases
 //! everything again. As in the reference, it includes os-core, and leaves the directories to it, only where os-core is
 //! released as well.
 
 use clearwell_format::{BundleName, EntryPath, Manifest, Owner};
 
 use super::contents::{Contents, Selection};
-use super::draft::{Draft, Heading};
-use super::history::OldDeletions;
+use super::draft::Draft;
+use super::entry_versions::OldDeletions;
+use super::header::Heading;
 use super::{PlanError, PlannedManifest};
 use crate::inputs::{Inputs, Listed};
 use crate::tree::{Node, Tree};

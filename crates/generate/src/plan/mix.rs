@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn os_core_includes_nothing() {
-        let mut os_core = bundle("os-core", &["a", "os-core", "nobody"]);
+        let mut os_core = bundle("os-core", &["a", "os-core", "absent"]);
         os_core.also_add = vec!["a".parse().unwrap()];
         let mut warnings = Vec::new();
         let inputs = [bundle("a", &[]), os_core];
@@ -178,7 +178,7 @@ mod tests {
         let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
         assert_eq!(
             told,
-            ["os-core declares a, nobody as includes or also-adds: ignored, as every bundle includes os-core"]
+            ["os-core declares a, absent as includes or also-adds: ignored, as every bundle includes os-core"]
         );
     }
 

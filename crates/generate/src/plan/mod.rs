@@ -6,24 +6,26 @@
 //!
 //! | Module | Noun |
 //! |---|---|
-//! | [`previous`] | the manifests of an earlier release |
+//! | [`release_manifests`] | the manifests of a release |
 //! | `mix` | who includes whom, directly or not |
-//! | `contents` | which nodes of its list a bundle's manifest holds |
-//! | `history` | the version of each entry: changed, added, deleted, kept |
+//! | `contents` | which nodes of its list a bundle's manifest contains |
+//! | `entry_versions` | the version of each entry: changed, added, deleted, kept |
 //! | `variants` | optimised builds: prefixes to modifiers |
 //! | `draft` | one manifest: header and entries |
+//! | `header` | the header of each manifest: add header lines there |
 //! | `index` | the index bundle, which never quite leaves |
-//! | [`packs`] | what each pack holds |
+//! | [`packs`] | what each pack contains |
 
 mod contents;
 mod draft;
+mod entry_versions;
 mod error;
-mod history;
+mod header;
 mod index;
 mod mix;
 mod node_set;
 pub mod packs;
-pub mod previous;
+pub mod release_manifests;
 #[cfg(test)]
 mod tests;
 mod variants;
@@ -31,29 +33,30 @@ mod variants;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clearwell_format::{BundleName, Entry, FileHash, Header, Manifest, Mom, MomEntry, Version};
+use clearwell_format::{BundleName, Entry, FileHash, Manifest, Mom, MomEntry, Version};
 use rayon::prelude::*;
 
 use crate::inputs::{BundleStatus, Inputs, Release, Warning};
 use crate::tree::Tree;
 use contents::Selection;
-use draft::{Draft, Heading};
-use history::OldDeletions;
+use draft::Draft;
+use entry_versions::OldDeletions;
+use header::Heading;
 use mix::Mix;
 
 pub use error::PlanError;
 pub use packs::{Origin, Origins, PackItem, PackPlan};
-pub use previous::Previous;
+pub use release_manifests::ReleaseManifests;
 
 /// Choices that have defaults.
 #[derive(Clone, Debug)]
 pub struct PlanOptions {
     /// Make fullfiles.
     pub fullfiles: bool,
-    /// Make packs for new installations.
+    /// Make zero packs.
     pub zero_packs: bool,
     /// Earlier releases to make update packs from. The previous release is only among them if it is named here.
-    pub packs_from: Vec<Arc<Previous>>,
+    pub packs_from: Vec<Arc<ReleaseManifests>>,
     /// Release also what differs in nothing but its version.
     pub empty: bool,
 }
@@ -108,8 +111,8 @@ pub struct PlannedFullfile {
 /// Plans a release.
 ///
 /// # Errors
-/// If the inputs cannot be released; nothing has happened then.
-pub fn plan(inputs: &Inputs, previous: Option<&Previous>, options: &PlanOptions) -> Result<Plan, PlanError> {
+/// [`PlanError`] if the inputs cannot be released; nothing has changed then.
+pub fn plan(inputs: &Inputs, previous: Option<&ReleaseManifests>, options: &PlanOptions) -> Result<Plan, PlanError> {
     let release = &inputs.release;
     check_numbers(inputs, previous)?;
     let mut warnings = inputs.warnings.clone();
@@ -170,17 +173,17 @@ pub fn plan(inputs: &Inputs, previous: Option<&Previous>, options: &PlanOptions)
 }
 
 impl Plan {
-    /// The release as a later one will see it.
-    pub fn release(&self) -> Previous {
+    /// The manifests of the planned release.
+    pub fn release(&self) -> ReleaseManifests {
         let mut bundles = self.carried.clone();
         bundles.extend(self.bundles.iter().map(|planned| (planned.bundle.clone(), Arc::clone(&planned.manifest))));
-        Previous { mom: self.mom.clone(), bundles, full: Some(Arc::clone(&self.full)) }
+        ReleaseManifests { mom: self.mom.clone(), bundles, full: Some(Arc::clone(&self.full)) }
     }
 }
 
-fn check_numbers(inputs: &Inputs, previous: Option<&Previous>) -> Result<(), PlanError> {
+fn check_numbers(inputs: &Inputs, previous: Option<&ReleaseManifests>) -> Result<(), PlanError> {
     let release = &inputs.release;
-    match (release.previous, previous.map(Previous::version)) {
+    match (release.previous, previous.map(ReleaseManifests::version)) {
         (Some(named), _) if release.version <= named => {
             return Err(PlanError::VersionNotAbovePrevious { version: release.version, previous: named });
         }
@@ -198,7 +201,7 @@ fn check_numbers(inputs: &Inputs, previous: Option<&Previous>) -> Result<(), Pla
 }
 
 /// True for a bundle that differs from its manifest before in nothing but the files that name the version.
-fn has_only_new_stamps(planned: &PlannedManifest, previous: &Previous, inputs: &Inputs) -> bool {
+fn has_only_new_stamps(planned: &PlannedManifest, previous: &ReleaseManifests, inputs: &Inputs) -> bool {
     let (new, before) = (&planned.manifest, previous.bundles.get(&planned.bundle));
     let same_header = |before: &Arc<Manifest>| {
         (&before.header.includes, &before.header.also_add) == (&new.header.includes, &new.header.also_add)
@@ -212,7 +215,7 @@ fn has_only_new_stamps(planned: &PlannedManifest, previous: &Previous, inputs: &
 /// The manifests of the mix that differ from the ones before, with the places of their bundles.
 fn changed_drafts(
     inputs: &Inputs,
-    previous: Option<&Previous>,
+    previous: Option<&ReleaseManifests>,
     mix: &Mix<'_>,
     selection: &Selection<'_>,
 ) -> Result<Vec<(Draft, usize)>, PlanError> {
@@ -231,7 +234,7 @@ fn changed_drafts(
 }
 
 /// The manifest that the index bundle had, if it is no longer in the mix.
-fn left_index<'p>(mix: &Mix<'_>, previous: Option<&'p Previous>) -> Option<&'p Manifest> {
+fn left_index<'p>(mix: &Mix<'_>, previous: Option<&'p ReleaseManifests>) -> Option<&'p Manifest> {
     let index = BundleName::index();
     let in_mix = mix.bundles.iter().any(|bundle| bundle.input.name == index);
     previous.filter(|_| !in_mix)?.bundles.get(&index).map(Arc::as_ref)
@@ -240,7 +243,7 @@ fn left_index<'p>(mix: &Mix<'_>, previous: Option<&'p Previous>) -> Option<&'p M
 /// The bundles of the release before that are still in the mix, or never leave it, and are not released now.
 fn carried(
     mix: &Mix<'_>,
-    previous: Option<&Previous>,
+    previous: Option<&ReleaseManifests>,
     released: &[PlannedManifest],
 ) -> BTreeMap<BundleName, Arc<Manifest>> {
     let Some(previous) = previous else {
@@ -258,7 +261,7 @@ fn carried(
 /// A path that a bundle releases again is as new here: its fullfile must be in this version's folder (manifest §5.10).
 fn full(
     inputs: &Inputs,
-    previous: Option<&Previous>,
+    previous: Option<&ReleaseManifests>,
     selection: &Selection<'_>,
     newest: &Newest,
 ) -> Result<(Manifest, bool), PlanError> {
@@ -274,7 +277,7 @@ fn full(
 /// The MoM, sorted by version, then name. A bundle that is not released keeps its entry, also its old status.
 fn mom(
     release: &Release,
-    previous: Option<&Previous>,
+    previous: Option<&ReleaseManifests>,
     mix: &Mix<'_>,
     released: &[PlannedManifest],
     carried: &BTreeMap<BundleName, Arc<Manifest>>,
@@ -297,17 +300,7 @@ fn mom(
     let mut entries: Vec<MomEntry> = new.chain(old).collect();
     entries.sort_by(|a, b| (a.version, &a.bundle).cmp(&(b.version, &b.bundle)));
     let inherited = previous.and_then(|previous| previous.mom.header.min_version);
-    let header = Header {
-        format: release.format,
-        version: release.version,
-        previous: release.previous,
-        min_version: release.min_version.or(inherited).filter(|_| release.format.has_min_version()),
-        file_count: u32::try_from(entries.len()).expect("fewer bundles than 2^32"),
-        timestamp: release.timestamp,
-        content_size: 0,
-        includes: Vec::new(),
-        also_add: Vec::new(),
-    };
+    let header = header::of_mom(entries.len(), inherited, release);
     Mom::new(header, entries)
 }
 

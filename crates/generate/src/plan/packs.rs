@@ -1,19 +1,19 @@
-//! What each pack holds (packs §3).
+//! The contents of each pack (packs §3).
 //!
-//! A pack for new installations holds every present entry of the bundle's manifest. A pack for updates holds what a
-//! client with the old manifest lacks: every entry whose path had another hash, or none. The reference leaves out what
-//! the old manifest has under another path, and most baselines of optimised builds; clients then fetch those one by
-//! one.
+//! A zero pack contains every present entry of the bundle's manifest. An update pack contains what a client with the old
+//! manifest lacks: every entry whose path had another hash, or none. The reference leaves out what
+//! the old manifest has under another path, and most baselines of optimised builds; clients then fetch those
+//! individually.
 //!
 //! A client keeps one build of a path, and which one depends on the builds there are. So of a path with optimised
-//! builds an update pack holds all, as soon as one differs.
+//! builds an update pack contains all, as soon as one differs.
 
 use std::collections::{HashMap, HashSet};
 
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Entry, EntryPath, FileHash, Manifest, Modifier, Owner, Version};
 
-use super::Previous;
+use super::ReleaseManifests;
 use crate::tree::{NodeId, Tree};
 
 /// One pack.
@@ -23,9 +23,9 @@ pub struct PackPlan {
     pub bundle: BundleName,
     /// The bundle's version, whose folder the pack lies in.
     pub to: Version,
-    /// The bundle's old version; `None` for the pack of new installations.
+    /// The bundle's old version; `None` for the zero pack.
     pub from: Option<Version>,
-    /// What it holds, each hash once, in the order of the manifest. Never empty.
+    /// Its objects, each hash once, in the order of the manifest. Never empty.
     pub items: Vec<PackItem>,
 }
 
@@ -110,8 +110,8 @@ impl PackPlan {
 }
 
 /// The packs that carry clients from `old` to `new`, one for each bundle that is in both and differs. A bundle that is
-/// new needs only its pack for new installations.
-pub fn updates(old: &Previous, new: &Previous, origins: &Origins) -> Vec<PackPlan> {
+/// new needs only its zero pack.
+pub fn updates(old: &ReleaseManifests, new: &ReleaseManifests, origins: &Origins) -> Vec<PackPlan> {
     let mut packs = Vec::new();
     for (bundle, manifest) in &new.bundles {
         let Some(before) = old.bundles.get(bundle) else { continue };

@@ -1,4 +1,4 @@
-//! What holds of every plan, on made-up mixes over several versions; the rules one by one are the golden scenarios'.
+//! Properties of every plan, on made-up mixes over several versions; the golden scenarios test the individual rules.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -27,16 +27,16 @@ const PATHS: [&str; 12] = [
 
 const NAMES: [&str; 4] = ["os-core", "one", "three", "two"];
 
-/// A version of a mix: what each path holds (0: it is not there), which bundles list it, and who includes whom.
+/// A version of a mix: the content of each path (0: absent), which bundles list it, and which bundles include which.
 #[derive(Clone, Debug)]
-struct Mixture {
+struct TestMix {
     contents: [u8; PATHS.len()],
     listed: [u8; PATHS.len()],
     includes: [u8; NAMES.len()],
     with_minimum: bool,
 }
 
-fn mixture() -> impl Strategy<Value = Mixture> {
+fn test_mix() -> impl Strategy<Value = TestMix> {
     (prop::array::uniform12(0..3u8), prop::array::uniform12(1..16u8), prop::array::uniform4(0..16u8), 0..8u8).prop_map(
         |(mut contents, listed, includes, dice)| {
             // An optimised build needs its baseline in the same bundle; PATHS has them at 3 and 4, and that at 1.
@@ -46,12 +46,12 @@ fn mixture() -> impl Strategy<Value = Mixture> {
                 contents[4] = 0;
             }
             (listed[3], listed[4]) = (listed[1], listed[1]);
-            Mixture { contents, listed, includes, with_minimum: dice == 0 }
+            TestMix { contents, listed, includes, with_minimum: dice == 0 }
         },
     )
 }
 
-fn inputs(number: u32, previous: Option<Version>, mixture: &Mixture) -> Inputs {
+fn inputs(number: u32, previous: Option<Version>, test_mix: &TestMix) -> Inputs {
     let version = Version::new(number).unwrap();
     let mut nodes: BTreeMap<EntryPath, Node> = BTreeMap::new();
     let mut lists: Vec<BTreeSet<EntryPath>> = vec![BTreeSet::new(); NAMES.len()];
@@ -77,8 +77,8 @@ fn inputs(number: u32, previous: Option<Version>, mixture: &Mixture) -> Inputs {
     for (place, name) in NAMES.iter().enumerate() {
         put(&format!("/usr/share/clear/bundles/{name}"), "", 1 << place);
     }
-    for (place, path) in PATHS.iter().enumerate().filter(|(place, _)| mixture.contents[*place] > 0) {
-        put(path, &format!("{path}{}", mixture.contents[place]), mixture.listed[place]);
+    for (place, path) in PATHS.iter().enumerate().filter(|(place, _)| test_mix.contents[*place] > 0) {
+        put(path, &format!("{path}{}", test_mix.contents[place]), test_mix.listed[place]);
     }
     let tree = Tree::new(nodes.into_values().collect()).unwrap();
     let index = tree.index();
@@ -90,15 +90,15 @@ fn inputs(number: u32, previous: Option<Version>, mixture: &Mixture) -> Inputs {
             let name: BundleName = name.parse().unwrap();
             let mut list = PathList::default();
             paths.iter().for_each(|path| list.add(path.as_bytes(), path.is_within(b"/usr/bin")));
-            let includes = mixture.includes[place];
+            let includes = test_mix.includes[place];
             BundleInput {
                 status: BundleStatus::Active,
                 includes: NAMES
                     .iter()
                     .enumerate()
                     // The base of optimised builds may not be subtracted from under them: only os-core's includes vary
-                    // freely where the mixture has none.
-                    .filter(|(other, _)| includes >> other & 1 == 1 && mixture.contents[3] + mixture.contents[4] == 0)
+                    // freely where the test_mix has none.
+                    .filter(|(other, _)| includes >> other & 1 == 1 && test_mix.contents[3] + test_mix.contents[4] == 0)
                     .map(|(_, name)| name.parse().unwrap())
                     .collect(),
                 also_add: Vec::new(),
@@ -112,7 +112,7 @@ fn inputs(number: u32, previous: Option<Version>, mixture: &Mixture) -> Inputs {
         version,
         previous,
         format: FormatNumber::new(30).unwrap(),
-        min_version: mixture.with_minimum.then_some(version),
+        min_version: test_mix.with_minimum.then_some(version),
         timestamp: i64::from(number),
     };
     Inputs {
@@ -127,7 +127,7 @@ fn inputs(number: u32, previous: Option<Version>, mixture: &Mixture) -> Inputs {
 }
 
 /// Everything that an endpoint with a bundle gets.
-fn installed<'m>(release: &'m Previous, bundle: &BundleName) -> HashSet<(&'m EntryPath, FileHash)> {
+fn installed<'m>(release: &'m ReleaseManifests, bundle: &BundleName) -> HashSet<(&'m EntryPath, FileHash)> {
     let mut seen = HashSet::new();
     let mut next = vec![bundle.clone()];
     let mut entries = HashSet::new();
@@ -142,7 +142,7 @@ fn installed<'m>(release: &'m Previous, bundle: &BundleName) -> HashSet<(&'m Ent
     entries
 }
 
-/// What holds of a plan by itself.
+/// Properties of a plan alone.
 fn check_plan(inputs: &Inputs, plan: &Plan) {
     let release = plan.release();
     for planned in &plan.bundles {
@@ -180,12 +180,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn releases_hold_together(mixtures in prop::collection::vec(mixture(), 1..5)) {
-        let mut previous: Option<Previous> = None;
+    fn releases_hold_together(test_mixs in prop::collection::vec(test_mix(), 1..5)) {
+        let mut previous: Option<ReleaseManifests> = None;
         // Every fullfile that was ever made.
         let mut made: BTreeSet<(Version, FileHash)> = BTreeSet::new();
-        for (number, mixture) in (1..).zip(&mixtures) {
-            let inputs = inputs(number * 10, previous.as_ref().map(Previous::version), mixture);
+        for (number, test_mix) in (1..).zip(&test_mixs) {
+            let inputs = inputs(number * 10, previous.as_ref().map(ReleaseManifests::version), test_mix);
             let options = PlanOptions {
                 packs_from: previous.iter().cloned().map(Arc::new).collect(),
                 ..PlanOptions::default()
@@ -222,8 +222,8 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_bundles_means_nothing(mixture in mixture(), swap in 0..NAMES.len()) {
-        let ordered = inputs(10, None, &mixture);
+    fn the_order_of_bundles_means_nothing(test_mix in test_mix(), swap in 0..NAMES.len()) {
+        let ordered = inputs(10, None, &test_mix);
         let mut shuffled = ordered.clone();
         shuffled.bundles.rotate_left(swap);
         let options = PlanOptions::default();
@@ -235,14 +235,14 @@ proptest! {
     }
 }
 
-const PLAIN: Mixture =
-    Mixture { contents: [1; PATHS.len()], listed: [1; PATHS.len()], includes: [0; NAMES.len()], with_minimum: false };
+const PLAIN: TestMix =
+    TestMix { contents: [1; PATHS.len()], listed: [1; PATHS.len()], includes: [0; NAMES.len()], with_minimum: false };
 
-fn first() -> Previous {
+fn first() -> ReleaseManifests {
     plan(&inputs(10, None, &PLAIN), None, &PlanOptions::default()).unwrap().release()
 }
 
-fn refusal(inputs: &Inputs, previous: Option<&Previous>) -> String {
+fn refusal(inputs: &Inputs, previous: Option<&ReleaseManifests>) -> String {
     plan(inputs, previous, &PlanOptions::default()).unwrap_err().to_string()
 }
 
@@ -300,7 +300,7 @@ fn an_os_core_that_was_released_with_includes_loses_them() {
 fn an_empty_bundle_and_a_missing_baseline_are_refused() {
     let mut empty = inputs(10, None, &PLAIN);
     empty.bundles[1].files.clear();
-    assert!(refusal(&empty, None).starts_with("bundle one has no files of its own"));
+    assert!(refusal(&empty, None).starts_with("bundle one has no files"));
 
     let mut alone = inputs(10, None, &PLAIN);
     let base = alone.tree.find(b"/usr/bin/a").unwrap();
@@ -310,8 +310,8 @@ fn an_empty_bundle_and_a_missing_baseline_are_refused() {
 
 #[test]
 fn what_is_too_large_for_clients_is_refused() {
-    struct Endless;
-    impl crate::tree::Generated for Endless {
+    struct Zeros;
+    impl crate::tree::Generated for Zeros {
         fn open(&self) -> Box<dyn std::io::Read + Send> {
             Box::new(std::io::empty())
         }
@@ -319,7 +319,7 @@ fn what_is_too_large_for_clients_is_refused() {
     let mut large = inputs(10, None, &PLAIN);
     let mut nodes = large.tree.clone().into_nodes();
     let node = nodes.iter_mut().find(|node| node.path.as_bytes() == b"/usr/lib/x").unwrap();
-    let content = crate::tree::Content::Generated(Arc::new(Endless));
+    let content = crate::tree::Content::Generated(Arc::new(Zeros));
     node.body = crate::tree::Body::File { size: Header::MAX_CONTENT_SIZE + 1, content };
     large.tree = Tree::new(nodes).unwrap();
     assert!(refusal(&large, None).contains("clients take at most 2000000000000"), "{}", refusal(&large, None));
@@ -363,7 +363,7 @@ fn old_flags_and_headers_are_carried_as_the_reference_does() {
     ]
     .concat();
     let unchanged = Arc::new(Manifest::parse(unchanged.as_bytes()).unwrap());
-    let previous = Previous {
+    let previous = ReleaseManifests {
         mom: Mom::parse(mom.as_bytes()).unwrap(),
         bundles: [("os-core", Arc::new(manifest)), ("marked", Arc::clone(&unchanged)), ("quiet", unchanged)]
             .map(|(name, manifest)| (name.parse().unwrap(), manifest))

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use clearwell_format::flags::VariantSet;
 use clearwell_format::{Entry, EntryPath, Misc, Modifier, Variant, Version};
 
-use super::history::Line;
+use super::entry_versions::Line;
 use crate::tree::NodeId;
 
 /// A path with optimised builds whose baseline is missing.
@@ -54,7 +54,7 @@ pub(super) fn entries(lines: Vec<Line>, version: Version) -> Result<Vec<Placed>,
         placed.entry.misc = misc;
         if placed.entry.is_present() {
             placed.entry.modifier =
-                Modifier::new(variant, family.builds).expect("a build is in the set of its own path");
+                Modifier::new(variant, family.builds).expect("a build is in the set of builds of its path");
         }
         if family.lost_build {
             placed.entry.version = version;

@@ -103,7 +103,7 @@ pub enum SourceError {
     Read {
         /// Which.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the system.
         source: io::Error,
     },
     /// A file cannot be written.
@@ -111,7 +111,7 @@ pub enum SourceError {
     Write {
         /// Which.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the system.
         source: io::Error,
     },
     /// A text file is broken.
@@ -122,8 +122,8 @@ pub enum SourceError {
         /// Where and why.
         source: TextError,
     },
-    /// The folder is no workspace.
-    #[error("{} is not a mixer workspace: it has no {missing}; name the folder that holds builder.conf", .dir.display())]
+    /// The folder is not a workspace.
+    #[error("{} is not a mixer workspace: it has no {missing}; name the folder that contains builder.conf", .dir.display())]
     NotAWorkspace {
         /// The folder.
         dir: PathBuf,
@@ -131,7 +131,7 @@ pub enum SourceError {
         missing: &'static str,
     },
     /// The version has no image.
-    #[error("version {version} has no image: there is no folder {}; run mixer build bundles, or name another version", .path.display())]
+    #[error("version {version} has no image: the folder {} is missing; run mixer build bundles, or name another version", .path.display())]
     NoImage {
         /// The version.
         version: Version,
@@ -139,7 +139,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// A bundle has no content.
-    #[error("bundle {bundle} has neither {} nor a folder of its own beside it; run mixer build bundles, or take the bundle out of groups.ini", .info.display())]
+    #[error("bundle {bundle} has neither {} nor a folder next to it; run mixer build bundles, or remove the bundle from groups.ini", .info.display())]
     NoBundle {
         /// The bundle.
         bundle: BundleName,
@@ -147,9 +147,9 @@ pub enum SourceError {
         info: PathBuf,
     },
     /// The trees have no os-core.
-    #[error("there is no folder {}; every release needs the bundle os-core", .0.display())]
+    #[error("the folder {} is missing; every release needs the bundle os-core", .0.display())]
     NoOsCore(PathBuf),
-    /// A folder whose name is no bundle's.
+    /// A folder whose name is not a bundle name.
     #[error("{} cannot be a bundle; rename it, or move it out of the folder of trees", .path.display())]
     BundleFolder {
         /// The folder.
@@ -158,12 +158,12 @@ pub enum SourceError {
         source: clearwell_format::bundle::InvalidBundleName,
     },
     /// A link in the folder of trees that leads to nothing: a bundle that is about to be lost.
-    #[error("{} is a link that leads to nothing; mend it, or remove it", .0.display())]
+    #[error("{} is a dangling link; fix it, or remove it", .0.display())]
     DanglingLink(PathBuf),
     /// The store of a mix, or another, would be released with it.
     #[error("{} is a Clearwell store, not a bundle; move it out of the folder of trees", .0.display())]
     StoreInTrees(PathBuf),
-    /// A file that nobody reads because of its name's case.
+    /// A file that is ignored because of the case of its name.
     #[error("{} is not read; rename it to {wanted}", .path.display())]
     ConfigName {
         /// The file.
@@ -182,7 +182,7 @@ pub enum SourceError {
         folder: PathBuf,
     },
     /// A bundle of `bundles.toml` without content.
-    #[error("{} describes bundle {bundle}, but there is no folder {}; make it, or give the bundle includes", .config.display(), .folder.display())]
+    #[error("{} describes bundle {bundle}, but the folder {} is missing; create it, or give the bundle includes", .config.display(), .folder.display())]
     NoTree {
         /// The bundle.
         bundle: BundleName,
@@ -206,7 +206,7 @@ pub enum SourceError {
         second: BundleName,
     },
     /// A bundle includes one that does not exist.
-    #[error("bundle {bundle} {list} {include} in {}, but there is no such bundle; make a folder for it or drop the include", .config.display())]
+    #[error("bundle {bundle} {list} {include} in {}, which does not exist; create a folder for it or remove the include", .config.display())]
     MissingInclude {
         /// The bundle.
         bundle: BundleName,
@@ -227,7 +227,7 @@ pub enum SourceError {
         /// `bundles.toml`.
         config: PathBuf,
     },
-    /// Something is where a release has to put a file or a directory of its own.
+    /// Something is at the path of a file or directory that the release generates.
     #[error("{path} is not a {}, but the release has to put {needed} there; move it", if .path == .needed { "file" } else { "directory" })]
     InTheWay {
         /// What is there.
@@ -255,7 +255,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// What kind of trouble it is, for exit codes and retries.
+    /// The kind of fault, for exit codes and retries.
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Scan(error) => error.fault(),

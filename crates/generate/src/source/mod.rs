@@ -5,7 +5,7 @@
 //! | [`mix`] | a mixer workspace, as `mixer build bundles` leaves it |
 //! | [`trees`] | a folder for each bundle, as packages or a person leave them |
 //!
-//! Each text file of theirs has a parser of its own that takes the text, so that each can be tested without a disk.
+//! Each text file has a separate parser that takes the text, so that each can be tested without a disk.
 
 mod error;
 pub mod mix;
@@ -23,7 +23,7 @@ use clearwell_store::regular;
 /// More than the files of a workspace have: the largest lists every path of a bundle.
 const TEXT_BYTES: u64 = 256 << 20;
 
-/// The text of a file; `None` if there is no such file.
+/// The text of a file; `None` if it does not exist.
 fn read_text(path: &Path) -> Result<Option<String>, SourceError> {
     match regular::read_named(path, TEXT_BYTES) {
         Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|error| {

@@ -1,4 +1,4 @@
-//! All that is wrong with a source, told at once.
+//! All problems of a source, reported together.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use clearwell_format::printable::chain;
 use super::SourceError;
 use crate::tree::scan::ScanError;
 
-/// Problems in the order in which they are told.
+/// Problems in the order in which they are reported.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<SourceError>);
 
@@ -43,7 +43,7 @@ impl Problems {
 impl Problems {
     /// What the list is of: `3 problems, all of which have to be mended:`.
     pub fn summary(&self) -> String {
-        format!("{} problems, all of which have to be mended:", self.0.len())
+        format!("{} problems; fix all of them:", self.0.len())
     }
 
     /// Each problem with its causes. A long list ends with the number of those that it does not show.
@@ -65,7 +65,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Problems that are shown: a screen's.
+/// Problems that are shown: about a screen.
 const SHOWN: usize = 40;
 
 #[cfg(test)]

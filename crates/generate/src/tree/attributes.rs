@@ -125,7 +125,7 @@ mod tests {
         found.retain(|name| name.starts_with("user."));
         found.sort();
         assert_eq!(found, wanted);
-        // A link has none of its target's.
+        // A link does not have the attributes of its target.
         let link = dir.path().join("link");
         std::os::unix::fs::symlink("file", &link).unwrap();
         let folder = std::fs::File::open(dir.path()).unwrap();

@@ -6,8 +6,8 @@
 //! 32 bytes                  the swupd hash
 //! ```
 //!
-//! A file whose device, inode, size, mode, owners and times are those of an entry has its content: whoever writes to a
-//! file changes its ctime, and nobody can set that. Only the clock's coarseness is in the way, so a file that changed
+//! A file whose device, inode, size, mode, owners and times are those of an entry has its content: writing to a
+//! file changes its ctime, which no program can set. Only the clock's coarseness is in the way, so a file that changed
 //! within the last seconds is not entered. The cache only saves time: a missing or damaged one is empty.
 
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ pub struct KnownHashes {
 }
 
 impl KnownHashes {
-    /// Those that a file holds.
+    /// The hashes in a file.
     pub fn read(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let before = regular::read(&path, LIMIT).ok().and_then(|bytes| parse(&bytes)).unwrap_or_default();
@@ -44,7 +44,7 @@ impl KnownHashes {
         Self { path: Some(path.into()), ..Self::default() }
     }
 
-    /// Keeps the hashes of the files that were met. Nothing comes of a failure: the next scan takes longer.
+    /// Writes the hashes of the files that were scanned. Failures are ignored: the next scan takes longer.
     pub fn keep(&self, disk: &Disk) {
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = &self.path {

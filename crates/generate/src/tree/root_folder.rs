@@ -1,7 +1,7 @@
 //! The folder that a tree is read from, and the only way to what lies below it.
 //!
 //! Always true: an opened file was reached from the folder's own descriptor without following a link and without
-//! leaving the folder, whoever swaps folders for links meanwhile. The folder itself is the one that was seen first: one
+//! leaving the folder, even if another process replaces folders by links meanwhile. The folder itself is the one that was seen first: one
 //! that takes its name later is not entered. No descriptor is kept, so a release of thousands of bundles needs few, and a
 //! deep tree needs no more than a flat one.
 
@@ -78,7 +78,7 @@ pub enum OpenError {
     /// It is gone, or something else has taken its place.
     #[error("it changed during the build; let nothing write to the tree and build again")]
     Changed,
-    /// The system's answer.
+    /// The error of the system.
     #[error(transparent)]
     Io(#[from] io::Error),
 }

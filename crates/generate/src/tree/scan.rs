@@ -132,14 +132,14 @@ impl Scan {
 #[non_exhaustive]
 pub enum ScanError {
     /// The folder is not there.
-    #[error("there is no folder {}", .0.display())]
+    #[error("the folder {} does not exist", .0.display())]
     NoRoot(PathBuf),
     /// Something cannot be read.
     #[error("failed to read {}; a release needs to read every file of its tree", .path.display())]
     Read {
         /// What.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the system.
         source: io::Error,
     },
     /// The work was cancelled.
@@ -169,7 +169,7 @@ impl ScanError {
         }
     }
 
-    /// What kind of trouble it is, for exit codes and retries.
+    /// The kind of fault, for exit codes and retries.
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Cancelled => Fault::Cancelled,
@@ -205,7 +205,7 @@ impl Ownership {
 /// Everything below a root, with the files still to be hashed.
 struct Walk<'r> {
     root: &'r Root<'r>,
-    /// Folders to be read. They are opened one by one, so that a tree may be deeper than there are descriptors.
+    /// Folders to read. They are opened individually, so that a tree may be deeper than the limit of descriptors.
     folders: Vec<EntryPath>,
     files: Vec<(EntryPath, State)>,
     scan: Scan,

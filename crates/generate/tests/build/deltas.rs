@@ -1,4 +1,4 @@
-//! Deltas: what packs for updates bring makes what endpoints lack, from files that each of them has.
+//! Deltas: with an update pack and files that each of them has, endpoints produce what they lack.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -142,7 +142,7 @@ fn a_disk_that_fails_at_any_step_loses_nothing_and_the_next_build_ends_the_same(
     for name in ["make", "make.index", "deltas", "deltas.index"] {
         let path = Path::new("meta/staging/20/parts").join(name);
         let is_written = seen.iter().any(|(operation, seen)| *operation == Operation::Write && seen.ends_with(&path));
-        assert!(is_written, "{name} is written past the disk");
+        assert!(is_written, "{name} is written earlier the disk");
     }
 }
 
@@ -166,7 +166,7 @@ fn a_disk_that_fails_for_catalogues_or_the_spool_of_packs_changes_no_byte() {
     let seen = fail_everywhere(&before, &mix, is_watched, &[(Failing::Once, 3)]);
     for (is_it, name) in [(is_of_spool as fn(&Path) -> bool, "the spool"), (is_of_cache, "the catalogue")] {
         let is_written = seen.iter().any(|(operation, path)| *operation == Operation::Write && is_it(path));
-        assert!(is_written, "{name} is written past the disk: {seen:?}");
+        assert!(is_written, "{name} is written earlier the disk: {seen:?}");
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn bundle(name: &str) -> BundleName {
     name.parse().unwrap()
 }
 
-/// Files by path, each in one bundle. Directories, tracking files and what says the version come by themselves.
+/// Files by path, each in one bundle. Directories, tracking files and the files that name the version are added automatically.
 #[derive(Clone, Default)]
 pub(crate) struct Mix {
     files: BTreeMap<String, (String, Content)>,

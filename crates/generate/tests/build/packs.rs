@@ -15,7 +15,7 @@ fn file(bytes: &[u8]) -> FileHash {
 }
 
 #[test]
-fn a_pack_for_new_installations_holds_the_whole_bundle() {
+fn a_zero_pack_contains_the_whole_bundle() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path().join("store")).unwrap();
     Mix::sample().build(10, None, &store);
@@ -29,7 +29,7 @@ fn a_pack_for_new_installations_holds_the_whole_bundle() {
 }
 
 #[test]
-fn a_pack_for_updates_holds_what_changed() {
+fn an_update_pack_contains_what_changed() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path().join("store")).unwrap();
     let mut mix = Mix::sample();
@@ -74,7 +74,7 @@ fn packs_reach_back_as_far_as_asked_and_never_over_a_format() {
 }
 
 #[test]
-fn a_pack_for_updates_is_never_larger_than_the_whole_bundle() {
+fn an_update_pack_is_never_larger_than_the_zero_pack() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::create(folder.path().join("store")).unwrap();
     let mut mix = Mix::default();
@@ -107,7 +107,7 @@ fn older_releases_get_the_packs_they_lack() {
     assert!(!brought(&pack(10, "viewer", None), &store).is_empty());
     assert!(!brought(&pack(20, "editor", None), &store).is_empty());
     assert_eq!(brought(&pack(20, "editor", Some(10)), &store), [file(&text(1000, 1))]);
-    assert_eq!(store.lookup(&pack(10, "editor", None)).unwrap(), None, "nobody installs that one any more");
+    assert_eq!(store.lookup(&pack(10, "editor", None)).unwrap(), None, "endpoints no longer install that one");
     assert_eq!(store.record(version(10)).unwrap().artifacts["zero_pack"].number, 1);
     mix.file("os-core", "/usr/share/text", &text(1000, 3));
     assert!(mix.build(40, Some(30), &store).extended.is_empty());

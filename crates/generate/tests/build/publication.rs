@@ -84,7 +84,7 @@ fn the_staging_channel_goes_ahead_by_its_name_and_is_never_behind() {
     let mut mix = Mix::sample();
     mix.build(10, None, &store);
     let staging = || store.pointers().unwrap().version(Pointer::Staging);
-    assert_eq!(staging(), None, "nobody gets one unasked");
+    assert_eq!(staging(), None, "no release gets one without the option");
 
     mix.file("viewer", "/usr/share/new", b"new");
     let staged = BuildOptions { stage: true, ..options() };

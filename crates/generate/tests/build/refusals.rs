@@ -36,7 +36,7 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// Somebody else's key and certificate.
+/// Another key and certificate.
 fn other_signer() -> Signer {
     let now = options().now;
     let made = generate(&GenerateOptions { bits: KeyBits::Rsa2048, ..GenerateOptions::new("Another") }, now).unwrap();

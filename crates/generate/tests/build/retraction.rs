@@ -159,7 +159,7 @@ fn every_release_to_every_target() {
                     let named = latest(&store, 30).unwrap();
                     assert!(named < version(number) || number < 40, "{what}");
                     assert_ne!(store.state(named).unwrap(), ReleaseState::Staged, "{what}");
-                    // Twice is no harm.
+                    // A second call changes nothing.
                     let again = run(&store, number, to, Some(signer())).unwrap();
                     assert_eq!((again.pointers_at, latest(&store, 30)), (None, Some(named)), "{what}");
                 }

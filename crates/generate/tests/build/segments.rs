@@ -1,4 +1,4 @@
-//! Packs for new installations across versions: what is kept, what is made anew, and that it never matters to bytes.
+//! Zero packs across versions: what is reused, what is compressed again, and that interruptions do not change bytes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -111,7 +111,7 @@ fn bytes_do_not_depend_on_workers_interruptions_or_damage_of_the_cache() {
     };
     let (members, one) = build(1, &|_| {});
     assert!(one == build(8, &|_| {}).1);
-    // Without a catalogue that fits, everything is made again, and holds no more than it must.
+    // Without a valid catalogue, everything is compressed again, and nothing dead is left.
     let catalogue = |store: &Store| store.layout().cache().join("segments/10/editor");
     for meddle in [
         &(|store: &Store| fs::remove_file(catalogue(store)).unwrap()) as &dyn Fn(&Store),

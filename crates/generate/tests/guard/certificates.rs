@@ -160,7 +160,7 @@ fn a_signer_that_endpoints_do_not_know_yet() {
     assert!(finding.problem.starts_with("endpoints on 10 trust another and would be stranded"), "{finding}");
     assert!(finding.remedy.contains("docs/rotation.md") && finding.remedy.contains("Swupd_Root.pem.alt"), "{finding}");
 
-    // Carrying only the new one is no way: endpoints on 20 cannot verify 20.
+    // With only the new one, endpoints on 20 cannot verify 20.
     let mix = changing(&[(PATH, &key_pair(1).1)]);
     assert_refused(&mix, Rule::CertificateInContent, &[PATH]);
     let finding = super::findings(&mix).remove(0);
@@ -191,7 +191,7 @@ fn both_certificates_lead_from_one_key_to_the_next() {
     }
 }
 
-/// The client looks for the alternative beside what the link leads to.
+/// The client looks for the alternative next to the target of the link.
 #[test]
 fn certificates_behind_a_link() {
     for (alternative, expected) in

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clearwell_format::{BundleName, Manifest, Mom, MomEntry, Version};
-use clearwell_generate::guard::{Context, Finding, Listing, Past, Rule, Severity, check};
+use clearwell_generate::guard::{Context, EarlierEntries, Finding, Rule, Severity, check};
+use clearwell_generate::plan::ReleaseManifests;
 
 #[test]
 fn golden_scenarios_are_refused_only_for_what_harms_endpoints() {
@@ -16,15 +17,15 @@ fn golden_scenarios_are_refused_only_for_what_harms_endpoints() {
         let releases = releases(&scenario);
         seen += releases.len();
         for (version, release) in &releases {
-            let mut context = Context::new(release.listing());
+            let mut context = Context::new(release.release_manifests());
             let previous = release.mom.header.previous.and_then(|previous| releases.get(&previous));
-            context.previous = previous.map(Release::listing);
+            context.previous = previous.map(Release::release_manifests);
             context.kept = releases.range(..version).map(|(version, release)| (*version, &release.mom)).collect();
             let moms = context.kept.values().copied().filter(|mom| mom.header.format == release.mom.header.format);
             let manifest = |entry: &MomEntry| {
                 fs::read(scenario.join(format!("expected/{}/Manifest.{}", entry.version, entry.bundle))).ok()
             };
-            context.past = Past::read(&context.release, moms, manifest).into();
+            context.earlier_entries = EarlierEntries::read(&context.release, moms, manifest).into();
             let findings = check(&context);
             let name = scenario.file_name().unwrap().to_str().unwrap()[..3].to_owned();
             for Finding { rule, .. } in findings.into_iter().filter(|finding| finding.severity == Severity::Refusal) {
@@ -58,9 +59,9 @@ struct Release {
 }
 
 impl Release {
-    fn listing(&self) -> Listing<'_> {
-        let manifests = self.manifests.iter().map(|(name, manifest)| (name.clone(), manifest)).collect();
-        Listing { mom: &self.mom, manifests, full: Some(&self.full) }
+    fn release_manifests(&self) -> ReleaseManifests {
+        let bundles = self.manifests.iter().map(|(name, manifest)| (name.clone(), manifest.clone().into())).collect();
+        ReleaseManifests { mom: self.mom.clone(), bundles, full: Some(self.full.clone().into()) }
     }
 }
 

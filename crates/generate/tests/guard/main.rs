@@ -1,5 +1,5 @@
-//! The publish guard: each rule by itself on a small signed mix, and what the stock client really does where the rule
-//! stands between it and harm.
+//! The publish guard: each rule alone on a small signed mix, and what the stock client really does in the cases that the
+//! rules prevent.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, helpers included")]
 
@@ -87,7 +87,7 @@ fn with_nothing_but_manifests_the_guard_looks_at_manifests() {
 fn all_findings_are_listed_at_once_and_in_order() {
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
-    content.bundle("games").file("/usr/bin/ed", "of games").file("/opt/game", "x").includes("nobody");
+    content.bundle("games").file("/usr/bin/ed", "of games").file("/opt/game", "x").includes("absent");
     mix.release(10, &content);
     let rules: Vec<_> = found(&mix).into_iter().map(|(rule, _)| rule).collect();
     assert_eq!(rules, [Rule::ConflictingEntries, Rule::MissingParent, Rule::MissingInclude]);

@@ -135,7 +135,7 @@ fn a_path_twice_in_one_manifest() {
 }
 
 #[test]
-fn directories_that_nobody_brings() {
+fn directories_that_no_bundle_lists() {
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
     content.bundle("games").file("/opt/games/one/chess", "x");
@@ -168,7 +168,7 @@ fn a_link_is_no_parent() {
     content.bundle("games").file("/bin/chess", "x");
     mix.release(10, &content);
     assert_refused(&mix, Rule::MissingParent, &["/bin in bundle games"]);
-    assert!(findings(&mix)[0].problem.contains("is no directory of"));
+    assert!(findings(&mix)[0].problem.contains("is not a directory in"));
 }
 
 #[test]
@@ -414,13 +414,13 @@ fn two_cycles_are_two_findings() {
 fn includes_that_the_release_does_not_have() {
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
-    content.bundle("games").includes("nobody").includes("os-core-update-index");
+    content.bundle("games").includes("absent").includes("os-core-update-index");
     mix.release(10, &content);
     assert_refused(&mix, Rule::MissingInclude, &["bundle games"]);
 
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
-    content.bundle("games").also_adds("nobody");
+    content.bundle("games").also_adds("absent");
     mix.release(10, &content);
     assert_warned(&mix, Rule::MissingInclude, &["bundle games"]);
 }

@@ -12,7 +12,8 @@ use clearwell_format::{
     BundleName, Entry, EntryPath, FileHash, FileKind, FormatNumber, Header, Manifest, ManifestName, Mom, MomEntry,
     Owner, Resource, State, Version, pointer,
 };
-use clearwell_generate::guard::{Artifacts, Context, Finding, Listing, Past, PointerMove, Signing, Stored, check};
+use clearwell_generate::guard::{Artifacts, Context, EarlierEntries, Finding, PointerMove, Signing, Stored, check};
+use clearwell_generate::plan::ReleaseManifests;
 use clearwell_sign::{GenerateOptions, KeyBits, PrivateKey, Signer, TrustAnchor, generate};
 
 /// Unix seconds of every release, signature and check.
@@ -34,7 +35,7 @@ pub(crate) fn format(number: u16) -> FormatNumber {
     FormatNumber::new(number).unwrap()
 }
 
-/// A key with its certificate, valid for a century, as the stock client has a clock of its own; made once, as keys take
+/// A key with its certificate, valid for a century, as the stock client reads the real clock; made once, as keys take
 /// their time.
 pub(crate) fn key_pair(number: usize) -> &'static (String, String) {
     static PAIRS: [OnceLock<(String, String)>; 2] = [const { OnceLock::new() }; 2];
@@ -55,7 +56,7 @@ pub(crate) fn signer(number: usize) -> Signer {
     Signer::new(anchor, PrivateKey::from_pem(key.as_bytes(), None).unwrap(), NOW).unwrap()
 }
 
-/// Something a bundle holds.
+/// An object of a bundle.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Object {
     File { content: Vec<u8>, mode: u32 },
@@ -100,7 +101,7 @@ impl Object {
     }
 }
 
-/// What one bundle holds.
+/// The content of one bundle.
 #[derive(Clone, Default)]
 pub(crate) struct BundleContent {
     includes: Vec<BundleName>,
@@ -233,16 +234,16 @@ impl Mix {
     }
 
     /// A release built on the one before the last, as after a retraction of the last.
-    pub(crate) fn release_beside(&mut self, number: u32, content: &Content) {
+    pub(crate) fn release_next_to(&mut self, number: u32, content: &Content) {
         let retracted = self.releases.pop().unwrap();
         self.release(number, content);
         self.releases.insert(self.releases.len() - 1, retracted);
     }
 
-    /// What the guard says of the newest release, made by [`Mix::release_beside`].
+    /// The findings for the newest release, made by [`Mix::release_next_to`].
     pub(crate) fn check_beside(&self) -> Vec<Finding> {
         let previous = &self.releases[self.releases.len() - 3];
-        self.check(|context| context.previous = Some(previous.listing()))
+        self.check(|context| context.previous = Some(previous.release_manifests()))
     }
 
     /// Plans, makes and publishes a release.
@@ -354,14 +355,15 @@ impl Mix {
     /// The guard's findings about the newest release, in a context that `adjust` may change.
     pub(crate) fn check<'a>(&'a self, adjust: impl FnOnce(&mut Context<'a>)) -> Vec<Finding> {
         let (newest, older) = self.releases.split_last().unwrap();
-        let mut context = Context::new(newest.listing());
-        context.previous = older.last().map(Release::listing);
+        let mut context = Context::new(newest.release_manifests());
+        context.previous = older.last().map(Release::release_manifests);
         context.kept = older.iter().map(|release| (release.version(), &release.mom)).collect();
-        context.past = Past::read(&context.release, older.iter().map(|release| &release.mom), |entry| {
-            let manifest = Artifact::Manifest(ManifestName::Bundle(entry.bundle.clone()));
-            self.tree.get(&Resource::of(entry.version, manifest)).cloned()
-        })
-        .into();
+        context.earlier_entries =
+            EarlierEntries::read(&context.release, older.iter().map(|release| &release.mom), |entry| {
+                let manifest = Artifact::Manifest(ManifestName::Bundle(entry.bundle.clone()));
+                self.tree.get(&Resource::of(entry.version, manifest)).cloned()
+            })
+            .into();
         let wanted = newest.content.0.iter();
         context.wanted = wanted.map(|(name, of)| (name.clone(), of.objects.keys().collect::<BTreeSet<_>>())).collect();
         if let Some(signer) = &self.signer {
@@ -386,9 +388,9 @@ impl Mix {
 }
 
 impl Release {
-    pub(crate) fn listing(&self) -> Listing<'_> {
-        let manifests = self.manifests.iter().map(|(name, manifest)| (name.clone(), manifest)).collect();
-        Listing { mom: &self.mom, manifests, full: Some(&self.full) }
+    pub(crate) fn release_manifests(&self) -> ReleaseManifests {
+        let bundles = self.manifests.iter().map(|(name, manifest)| (name.clone(), manifest.clone().into())).collect();
+        ReleaseManifests { mom: self.mom.clone(), bundles, full: Some(self.full.clone().into()) }
     }
 }
 

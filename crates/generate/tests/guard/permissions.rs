@@ -7,7 +7,7 @@ use clearwell_generate::tree::{Node, Tree};
 use super::assert_found;
 use super::mix::{Mix, Object};
 
-/// What the rule says of a system in which these directories have these modes.
+/// The findings of the rule for a system whose directories have these modes.
 fn findings(modes: &[(&str, u32)]) -> Vec<Finding> {
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
@@ -30,7 +30,9 @@ fn findings(modes: &[(&str, u32)]) -> Vec<Finding> {
 
 #[test]
 fn what_users_of_a_system_need_is_neither_closed_nor_open() {
-    for (mode, problem) in [(0o700, "nobody but root"), (0o750, "nobody but root"), (0o777, "everybody can replace")] {
+    for (mode, problem) in
+        [(0o700, "only root can use"), (0o750, "only root can use"), (0o777, "every user can replace")]
+    {
         let found = findings(&[("/etc", 0o755), ("/usr", mode), ("/usr/bin", mode)]);
         assert_found(&found, Severity::Refusal, Rule::DirectoryPermissions, &["/usr", "/usr/bin"]);
         assert!(found.iter().all(|finding| finding.problem.contains(problem)), "{found:?}");

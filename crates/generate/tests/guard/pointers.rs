@@ -2,6 +2,7 @@
 
 use clearwell_format::resource::Pointer;
 use clearwell_generate::guard::{Finding, Rule, Severity};
+use clearwell_generate::plan::ReleaseManifests;
 
 use super::mix::{Content, Mix, NOW, format, version};
 use super::{assert_found, assert_refused, assert_warned, found};
@@ -129,8 +130,7 @@ fn second_of_pair(number: u32, content: impl Fn(&mut Content)) -> Vec<Finding> {
     mix.make(release, |_| {});
     // Both of the pair are planned from the release before (manifest §5.12).
     let first = &mix.releases[0];
-    let manifests = first.manifests.iter().map(|(name, manifest)| (name.clone(), manifest)).collect();
-    let previous = clearwell_generate::guard::Listing { mom: &first.mom, manifests, full: None };
+    let previous = ReleaseManifests { full: None, ..first.release_manifests() };
     mix.check(|context| context.previous = Some(previous))
 }
 
@@ -208,7 +208,7 @@ fn a_release_built_on_nothing_in_a_store_with_releases() {
     mix.make(release, |_| {});
     let findings = mix.check(|context| context.previous = None);
     assert_found(&findings, Severity::Refusal, Rule::SecondHistory, &["release 20"]);
-    assert!(findings[0].remedy.contains("--previous 10") && findings[0].remedy.contains("a store of its own"));
+    assert!(findings[0].remedy.contains("--previous 10") && findings[0].remedy.contains("a separate store"));
     // Known as soon as it is planned.
     let planned = mix.check(|context| (context.previous, context.store, context.pointers) = (None, None, None));
     assert_found(&planned, Severity::Refusal, Rule::SecondHistory, &["release 20"]);

@@ -270,7 +270,7 @@ fn a_deletion_that_is_older_than_what_an_endpoint_has_is_not_noticed() {
     mix.release(10, &with_go(&mix, 10));
     mix.release(20, &mix.system(20));
     mix.release(30, &with_go(&mix, 30));
-    mix.release_beside(40, &mix.system(40));
+    mix.release_next_to(40, &mix.system(40));
     assert_eq!(mix.check_beside()[0].rule, Rule::UnnoticedChange);
     let Some(client) = Client::find("unnoticed-change, deleted") else { return };
     client.install(&mix, 30, "games").ends_with(0);

@@ -1,6 +1,6 @@
 //! Rules that compare a release with all releases that endpoints may update from.
 
-use clearwell_generate::guard::{Finding, Past, Rule, Severity};
+use clearwell_generate::guard::{EarlierEntries, Finding, Rule, Severity};
 
 use super::mix::{BundleContent, Mix, bundle, version};
 use super::{assert_found, assert_refused, assert_warned, findings, found};
@@ -82,7 +82,7 @@ fn each_older_manifest_is_read_once_and_the_current_one_never() {
     let mix = releases(&[nothing, full_folder, nothing, nothing, nothing]);
     let (newest, older) = mix.releases.split_last().unwrap();
     let reads = std::sync::Mutex::new(Vec::new());
-    Past::read(&newest.listing(), older.iter().map(|release| &release.mom), |entry| {
+    EarlierEntries::read(&newest.release_manifests(), older.iter().map(|release| &release.mom), |entry| {
         reads.lock().unwrap().push(format!("{} {}", entry.bundle, entry.version));
         None
     });
@@ -141,7 +141,7 @@ fn a_bundle_that_is_gone_is_reported_once() {
     let mut content = mix.system(20);
     content.bundle("music").file("/usr/bin/play", "p");
     mix.release(20, &content);
-    mix.release_beside(30, &mix.system(30));
+    mix.release_next_to(30, &mix.system(30));
     let found = mix.check_beside();
     assert_found(&found, Severity::Warning, Rule::BundleRemoved, &["bundle music"]);
     assert_problem(&found, "endpoints on 20 that have it");
@@ -154,7 +154,7 @@ fn what_a_retracted_release_changed_is_changed_back_unnoticed() {
     let mut content = mix.system(20);
     content.bundle("editors").file("/usr/bin/ed", "broken");
     mix.release(20, &content);
-    mix.release_beside(30, &mix.system(30));
+    mix.release_next_to(30, &mix.system(30));
     let found = mix.check_beside();
     assert_found(&found, Severity::Refusal, Rule::UnnoticedChange, &["/usr/bin/ed in bundle editors"]);
     assert_problem(&found, "its version is still 10; endpoints on 20 keep");
@@ -172,7 +172,7 @@ fn a_file_that_moved_to_another_bundle_and_back_is_unnoticed() {
     content.bundle("editors").remove("/usr/bin/ed");
     content.bundle("games").file("/usr/bin/ed", "of games");
     mix.release(20, &content);
-    mix.release_beside(30, &mix.system(30));
+    mix.release_next_to(30, &mix.system(30));
     let found = mix.check_beside();
     assert_found(&found, Severity::Refusal, Rule::UnnoticedChange, &["/usr/bin/ed in bundle editors"]);
 }
@@ -188,7 +188,7 @@ fn what_a_retracted_release_brought_back_is_deleted_unnoticed() {
     mix.release(10, &with_go(&mix, 10));
     mix.release(20, &mix.system(20));
     mix.release(30, &with_go(&mix, 30));
-    mix.release_beside(40, &mix.system(40));
+    mix.release_next_to(40, &mix.system(40));
     let found = mix.check_beside();
     assert_found(&found, Severity::Refusal, Rule::UnnoticedChange, &["/usr/bin/go in bundle games"]);
     assert_problem(&found, "its deletion has version 20; endpoints on 30 have a higher version");
@@ -251,7 +251,7 @@ fn a_directory_with_content_becomes_a_file_or_a_link() {
     mix.release(20, &content);
     assert_warned(&mix, Rule::DirectoryReplaced, &["/usr/share/maps"]);
 
-    // The other way round is no trouble.
+    // The opposite direction is fine.
     let mut mix = Mix::signed();
     let mut content = mix.system(10);
     content.bundle("games").file("/usr/share/maps", "all");

@@ -19,7 +19,7 @@ use crate::source::{TextError, TextNote};
 /// What a release takes from `builder.conf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuilderConf {
-    /// `CERT`: the certificate that signs; its key is `private.pem` beside it.
+    /// `CERT`: the certificate that signs; its key is `private.pem` in the same folder.
     pub certificate: PathBuf,
     /// `SERVER_STATE_DIR`: images, groups and the public tree.
     pub state: PathBuf,

@@ -10,7 +10,7 @@ use crate::source::{TextError, TextNote};
 /// Reads the bundles in the order of the file, each once.
 ///
 /// # Errors
-/// For a broken line and for a section whose name is not a bundle's.
+/// For a broken line and for a section whose name is not a bundle name.
 pub fn parse(text: &str, notes: &mut Vec<TextNote>) -> Result<Vec<BundleName>, TextError> {
     let mut bundles = Vec::new();
     let mut unused: BTreeMap<String, (usize, usize)> = BTreeMap::new();

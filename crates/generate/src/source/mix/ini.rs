@@ -107,7 +107,7 @@ fn key_and_value(line: &str) -> Result<(&str, &str), &'static str> {
         "" => 0,
         quote => unquoted.find(quote).ok_or("the quotes around the key are not closed")? + quote.len(),
     };
-    let delimiter = unquoted[name_length..].find(DELIMITERS).ok_or("the line is no [section] and no key=value")?;
+    let delimiter = unquoted[name_length..].find(DELIMITERS).ok_or("the line is neither a [section] nor key=value")?;
     let name = match quote {
         "" => &unquoted[..delimiter],
         quote => &unquoted[..name_length - quote.len()],

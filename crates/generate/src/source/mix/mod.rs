@@ -88,7 +88,7 @@ impl Workspace {
     /// Opens the workspace in `dir`. Its configuration is `builder.conf` there unless `conf` names another file.
     ///
     /// # Errors
-    /// If `dir` is no workspace, or one of its files is broken.
+    /// [`SourceError::NotAWorkspace`], or the first of its files that is broken.
     pub fn open(dir: &Path, conf: Option<&Path>) -> Result<Self, SourceError> {
         // Paths in the sources of nodes must not depend on where the process stands later.
         let dir = std::path::absolute(dir).map_err(|source| SourceError::Read { path: dir.to_owned(), source })?;
@@ -152,7 +152,7 @@ impl Workspace {
     /// Reads and hashes what a release is planned from.
     ///
     /// For the first half of a format bump, whose content is that of the second, the image of ten versions later is
-    /// taken if there is none of its own (manifest §5.12).
+    /// taken if it has none (manifest §5.12).
     ///
     /// # Errors
     /// If the image cannot be used; each names the file and, in text files, the line.
@@ -214,7 +214,7 @@ impl Workspace {
     /// The newest version before `version` that the workspace released, by `image/LAST_VER` and by its public tree.
     ///
     /// # Errors
-    /// If a file cannot be read, or `image/LAST_VER` holds no version.
+    /// If a file cannot be read, or `image/LAST_VER` does not contain a version.
     pub fn released_before(&self, version: Version) -> Result<Option<Version>, SourceError> {
         let published = read_text(&self.www.join("version/latest_version"))?;
         let published = published.and_then(|text| pointer::parse(text.as_bytes()));
@@ -352,7 +352,7 @@ impl Definition {
         for path in self.extra_files {
             list.add(path, false);
         }
-        // The plan warns of names that are no bundle of the mix; here only of what cannot even be one.
+        // The plan warns about names that are not in the mix; here only about invalid names.
         let mut names = |names: Vec<String>, warning: fn(BundleName, String) -> Warning| -> Vec<BundleName> {
             let mut parsed = Vec::new();
             for name in names {
@@ -409,7 +409,7 @@ fn mix_version(dir: &Path, versions: &Path, warnings: &mut Vec<Warning>) -> Resu
     }
 }
 
-/// `image/LAST_VER`, which is there whatever `server.ini` says of images (mixer workspace §5); `None` for 0, and where
+/// `image/LAST_VER`, whose place does not depend on `server.ini` (mixer workspace §5); `None` for 0, and where
 /// it is missing or empty.
 fn last_built(state: &Path) -> Result<Option<Version>, SourceError> {
     let path = state.join(LAST_VER);

@@ -27,7 +27,7 @@ impl MixerState {
     /// Reads the file. Which version of mixer its first line names, if any, changes nothing.
     ///
     /// # Errors
-    /// For an empty file, for broken TOML and for values that are no numbers.
+    /// For an empty file, for broken TOML and for values that are not numbers.
     pub fn parse(text: &str, notes: &mut Vec<TextNote>) -> Result<Self, TextError> {
         if text.trim().is_empty() {
             return Err(TextError { line: 1, what: "the file is empty; remove it, and mixer makes a new one".into() });

@@ -278,7 +278,7 @@ fn files_keep_their_place_owner_and_mode() {
 
 #[test]
 fn without_a_previous_version_the_one_built_last_counts() {
-    // What mixer 6.4.1 builds on; of texts that are no number it says that they are none.
+    // What mixer 6.4.1 builds on; texts that are not numbers are reported.
     let mixer_state = |key: &str| format!("#VERSION 1.1\n\n[Mix]\n  FORMAT = \"30\"\n{key}");
     for (state, last, expected) in [
         (None, None, Ok(0)),

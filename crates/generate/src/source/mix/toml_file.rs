@@ -88,7 +88,7 @@ impl<'t> TomlFile<'t> {
         }
     }
 
-    /// The texts of a key that holds several.
+    /// The texts of a key with several values.
     ///
     /// # Errors
     /// If the value is not an array of strings.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clearwell_format::{FileHash, Manifest, ManifestName, Mom, MomEntry, Version};
 use clearwell_store::regular;
 
-use crate::plan::previous::ManifestSource;
+use crate::plan::release_manifests::ManifestSource;
 use crate::source::{SourceError, TEXT_BYTES};
 
 /// Reads the plain manifests below a `www` folder, and compares those of bundles with the hashes that their MoM has.

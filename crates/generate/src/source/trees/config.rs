@@ -1,4 +1,4 @@
-//! `bundles.toml`: what a folder of trees says beside its files. Every key may be left out, and so may the file.
+//! `bundles.toml`: settings of a folder of trees. Every key is optional, and so is the file.
 //!
 //! ```toml
 //! owner = "disk"                     # or "root": all files belong to root, whatever the disk says
@@ -66,7 +66,7 @@ pub struct BundleConfig {
 
 impl TreesConfig {
     /// Reads the file as far as it can be understood, and everything that is wrong with it, by line: broken TOML,
-    /// unknown keys, names that are no bundle's.
+    /// unknown keys, invalid bundle names.
     pub fn parse(text: &str) -> (Self, Vec<TextError>) {
         let (table, errors) = DeTable::parse_recoverable(text);
         let errors = errors.iter().map(|error| TextError::of_toml(error, text)).collect();

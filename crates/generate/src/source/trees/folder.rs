@@ -1,6 +1,6 @@
 //! What lies in a folder of trees: bundles, and what is none.
 //!
-//! | Entry | What becomes of it |
+//! | Entry | Effect |
 //! |---|---|
 //! | a folder, or a link to one | a bundle; its name has to be one |
 //! | `lost+found`, and folders whose names begin with a dot | a bundle if `bundles.toml` has a table for it, else left out |
@@ -95,7 +95,7 @@ impl Folder {
         for (bundle, table) in &self.config.bundles {
             let lists = |path: &&String| lists.get(bundle).is_some_and(|list| list.contains(path.as_bytes()));
             for path in table.un_export.iter().filter(|path| !lists(path)) {
-                let what = format!("bundle {bundle} un-exports {path}, which it does not have: nothing comes of it");
+                let what = format!("bundle {bundle} un-exports {path}, which it does not have: ignored");
                 warnings.push(Warning::Source { what });
             }
         }

@@ -175,7 +175,7 @@ mod tests {
         let mut merge = Merge::default();
         merge.add(directory(0o755), &"a".parse().unwrap()).unwrap();
         assert!(merge.warning().is_none());
-        assert!(merge.add(directory(0o757), &"b".parse().unwrap()).is_err(), "everybody may write");
+        assert!(merge.add(directory(0o757), &"b".parse().unwrap()).is_err(), "every user may write");
     }
 
     #[test]

@@ -50,7 +50,8 @@ impl Trees {
     /// Opens the folder of trees `dir`.
     ///
     /// # Errors
-    /// If it cannot be read, or is no folder of trees: os-core is missing. What else is wrong, [`Trees::inputs`] tells.
+    /// [`SourceError::Read`], or [`SourceError::NoOsCore`] if it is not a folder of trees. [`Trees::inputs`] reports all
+    /// other problems.
     pub fn open(dir: &Path) -> Result<Self, SourceError> {
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => ScanError::NoRoot(dir.to_owned()).into(),
@@ -137,7 +138,7 @@ impl Trees {
     }
 }
 
-/// The files of [`OsContent`] that os-core has to hold beside its `own`.
+/// The files of [`OsContent`] that os-core must contain in addition to its `own`.
 fn os_files(
     config: &TreesConfig,
     merge: &Merge,

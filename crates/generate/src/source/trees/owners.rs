@@ -1,7 +1,7 @@
-//! Objects that belong to people of the build machine.
+//! Objects that belong to a user account of the build machine.
 //!
-//! Content keeps numeric owners. A tree that somebody made without root's rights is theirs, number 1000 for example, and
-//! on each endpoint its files then belong to whoever has that number there.
+//! Content keeps numeric owners. A tree that was made without root belongs to a user such as number 1000, and on each
+//! endpoint its files then belong to the user with that number there.
 
 use crate::inputs::Warning;
 use crate::tree::Node;
@@ -15,7 +15,7 @@ pub(super) fn warning<'a>(nodes: impl Iterator<Item = &'a Node>) -> Option<Warni
         more => format!(" and {more} more"),
     };
     let what = format!(
-        "{}{more} will belong to whoever has user number {} or group number {} on an endpoint; say owner = \"root\" in \
+        "{}{more} will belong to user number {} and group number {} on endpoints, which may be other accounts there; set owner = \"root\" in \
          bundles.toml, or change the owner in the tree",
         first.path, first.owner.uid, first.owner.gid
     );
@@ -38,6 +38,6 @@ mod tests {
         assert_eq!(warning([node("/a", 0, 0), node("/b", 999, 50)].iter()), None);
         let nodes = [node("/a", 0, 0), node("/b", 1000, 1000), node("/c", 0, 1000)];
         let told = warning(nodes.iter()).unwrap().to_string();
-        assert!(told.starts_with("/b and 1 more will belong to whoever has user number 1000"), "{told}");
+        assert!(told.starts_with("/b and 1 more will belong to user number 1000"), "{told}");
     }
 }

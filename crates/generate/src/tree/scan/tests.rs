@@ -64,7 +64,7 @@ fn all_problems_are_listed_in_order_and_the_rest_is_scanned() {
         fs::write(root.path().join(name), "").unwrap();
     }
     make(&root.path().join("usr/socket"), FileType::Socket);
-    // A name below a folder that cannot be released is not told beside it.
+    // A name below a folder that cannot be released is not reported in addition.
     assert_eq!(
         problems(root.path()),
         [
@@ -188,7 +188,7 @@ fn a_tree_deeper_than_there_are_descriptors_is_scanned() {
     let dir = tempfile::tempdir().unwrap();
     let mode = rustix::fs::Mode::from_raw_mode(0o755);
     let mut at = rustix::fs::open(dir.path(), rustix::fs::OFlags::DIRECTORY, mode).unwrap();
-    // As deep as the longest path that a manifest holds.
+    // As deep as the longest path of a manifest.
     const LEVELS: usize = (EntryPath::MAX_LENGTH - 1) / 2;
     for _ in 0..LEVELS {
         rustix::fs::mkdirat(&at, "d", mode).unwrap();

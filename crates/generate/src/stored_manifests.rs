@@ -1,4 +1,4 @@
-//! Earlier releases, as a plan needs them, out of the store.
+//! The manifests of releases, read out of a store.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{FormatNumber, Manifest, ManifestName, Mom, MomEntry, Resource, Version};
 use clearwell_store::{Store, StoreError};
 
-use crate::plan::Previous;
-use crate::plan::previous::ManifestSource;
+use crate::plan::ReleaseManifests;
+use crate::plan::release_manifests::ManifestSource;
 
 /// A store as a source of manifests. Bundle manifests are those that the MoM names by hash.
 pub struct StoredManifests<'s>(pub &'s Store);
@@ -38,13 +38,13 @@ impl ManifestSource for StoredManifests<'_> {
 /// of another format. An endpoint of another format first updates to the last release of that one (manifest §5.12).
 ///
 /// # Errors
-/// The store's.
+/// [`StoreError`] if a record or manifest of the store is missing or cannot be read.
 pub fn lineage(
-    newest: Arc<Previous>,
+    newest: Arc<ReleaseManifests>,
     limit: usize,
     format: FormatNumber,
     store: &Store,
-) -> Result<Vec<Arc<Previous>>, StoreError> {
+) -> Result<Vec<Arc<ReleaseManifests>>, StoreError> {
     let mut lineage = Vec::new();
     let mut next = Some(newest);
     while let Some(release) = next.filter(|release| lineage.len() < limit && release.mom.header.format == format) {
@@ -52,7 +52,7 @@ pub fn lineage(
         lineage.push(release);
         next = match before.filter(|_| lineage.len() < limit) {
             Some(version) if store.has_release(version) => {
-                Some(Arc::new(Previous::read(&StoredManifests(store), version)?))
+                Some(Arc::new(ReleaseManifests::read(&StoredManifests(store), version)?))
             }
             _ => None,
         };

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use clearwell_format::{BundleName, Manifest, ManifestName, Mom, Version};
 use clearwell_store::{Store, StoreError};
 
-use crate::plan::Previous;
+use crate::plan::ReleaseManifests;
 
-/// Every release in which one of `bundles` stood at the version beside it; of each the manifests of these bundles, of
+/// Every release in which one of `bundles` has the version given with it; of each the manifests of these bundles, of
 /// what they include, directly or not, and of os-core. Manifests of equal version are shared.
 ///
 /// # Errors
-/// The store's. A missing manifest is one: what endpoints have would be guessed.
+/// [`StoreError`] if a MoM or a manifest is missing or cannot be read: what endpoints have would be a guess.
 pub(crate) fn releases_with(
     bundles: &BTreeSet<(BundleName, Version)>,
     store: &Store,
-) -> Result<Vec<Arc<Previous>>, StoreError> {
+) -> Result<Vec<Arc<ReleaseManifests>>, StoreError> {
     let mut known = BTreeMap::new();
     let mut releases = Vec::new();
     for version in store.releases()? {
@@ -28,7 +28,7 @@ pub(crate) fn releases_with(
         let wanted: Vec<BundleName> = wanted.into_iter().filter(is_wanted).cloned().collect();
         if !wanted.is_empty() {
             let bundles = with_company(wanted, &mom, &mut known, store)?;
-            releases.push(Arc::new(Previous { mom, bundles, full: None }));
+            releases.push(Arc::new(ReleaseManifests { mom, bundles, full: None }));
         }
     }
     Ok(releases)

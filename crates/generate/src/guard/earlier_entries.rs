@@ -18,33 +18,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use clearwell_format::{BundleName, Entry, EntryPath, Manifest, Mom, MomEntry, Version};
 use rayon::prelude::*;
 
-use super::Listing;
 use super::listed::Item;
 use super::survey::Bundles;
+use crate::plan::ReleaseManifests;
 
 /// The releases that endpoints may update from, and the entries that only they have.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
+pub struct EarlierEntries {
     /// By bundle, the releases that have it, ascending, each with the version of the bundle's manifest.
     bundles: BTreeMap<BundleName, Vec<(Version, Version)>>,
     /// Sorted by path.
-    entries: Vec<PastEntry>,
+    entries: Vec<EarlierEntry>,
 }
 
 /// A line of older manifests that the release's own manifest of the bundle does not have.
 #[derive(Clone, Debug)]
-pub(super) struct PastEntry {
+pub(super) struct EarlierEntry {
     pub(super) entry: Entry,
     pub(super) bundle: BundleName,
     /// The newest version of the bundle's manifest that has the line. It first came with the entry's version.
     last: Version,
 }
 
-impl Past {
+impl EarlierEntries {
     /// Compares a release with those of `moms`. `read` returns the text of a bundle's manifest; `None` skips it (a missing
     /// manifest is a finding of `manifest-still-needed`).
     pub fn read<'m>(
-        release: &Listing<'_>,
+        release: &ReleaseManifests,
         moms: impl IntoIterator<Item = &'m Mom>,
         read: impl Fn(&MomEntry) -> Option<Vec<u8>> + Sync,
     ) -> Self {
@@ -58,7 +58,7 @@ impl Past {
         }
         bundles.values_mut().for_each(|releases| releases.sort_unstable());
         let of_bundle = |(bundle, manifests): (&BundleName, BTreeMap<Version, &MomEntry>)| {
-            let own = release.manifests.get(bundle);
+            let own = release.bundles.get(bundle);
             let mut newer = own.map(|manifest| manifest.to_bytes()).unwrap_or_default();
             let mut entries = Vec::new();
             for (&version, entry) in manifests.iter().rev() {
@@ -68,13 +68,14 @@ impl Past {
                 let Some(text) = read(entry) else { continue };
                 let lines = Manifest::parse(&without_lines_of(&newer, &text)).map(|manifest| manifest.entries);
                 let kept = lines.unwrap_or_default().into_iter();
-                entries.extend(kept.map(|entry| PastEntry { entry, bundle: bundle.clone(), last: version }));
+                entries.extend(kept.map(|entry| EarlierEntry { entry, bundle: bundle.clone(), last: version }));
                 newer = text;
             }
             entries
         };
-        let mut entries: Vec<PastEntry> = manifests.into_par_iter().flat_map_iter(of_bundle).collect();
-        let order = |past: &PastEntry| (past.entry.path.clone(), past.bundle.clone(), past.entry.version);
+        let mut entries: Vec<EarlierEntry> = manifests.into_par_iter().flat_map_iter(of_bundle).collect();
+        let order =
+            |earlier: &EarlierEntry| (earlier.entry.path.clone(), earlier.bundle.clone(), earlier.entry.version);
         entries.sort_by_cached_key(order);
         Self { bundles, entries }
     }
@@ -85,35 +86,36 @@ impl Past {
     }
 
     /// Every entry, those of one path after the other; never empty.
-    pub(super) fn by_path(&self) -> impl Iterator<Item = &[PastEntry]> {
+    pub(super) fn by_path(&self) -> impl Iterator<Item = &[EarlierEntry]> {
         self.entries.chunk_by(|a, b| a.entry.path == b.entry.path)
     }
 
     /// The entries of one path.
-    pub(super) fn at(&self, path: &EntryPath) -> &[PastEntry] {
-        let start = self.entries.partition_point(|past| past.entry.path < *path);
-        let end = start + self.entries[start..].partition_point(|past| past.entry.path == *path);
+    pub(super) fn at(&self, path: &EntryPath) -> &[EarlierEntry] {
+        let start = self.entries.partition_point(|earlier| earlier.entry.path < *path);
+        let end = start + self.entries[start..].partition_point(|earlier| earlier.entry.path == *path);
         &self.entries[start..end]
     }
 
     /// The entries below a directory.
-    pub(super) fn below(&self, directory: &EntryPath) -> &[PastEntry] {
+    pub(super) fn below(&self, directory: &EntryPath) -> &[EarlierEntry] {
         let prefix = [directory.as_bytes(), b"/"].concat();
-        let start = self.entries.partition_point(|past| past.entry.path.as_bytes() < prefix.as_slice());
-        let end = start + self.entries[start..].partition_point(|past| past.entry.path.as_bytes().starts_with(&prefix));
+        let start = self.entries.partition_point(|earlier| earlier.entry.path.as_bytes() < prefix.as_slice());
+        let end =
+            start + self.entries[start..].partition_point(|earlier| earlier.entry.path.as_bytes().starts_with(&prefix));
         &self.entries[start..end]
     }
 
     /// The releases that have an entry.
-    pub(super) fn releases_of(&self, past: &PastEntry) -> BTreeSet<Version> {
-        self.with_manifest(&past.bundle, |manifest| (past.entry.version..=past.last).contains(&manifest))
+    pub(super) fn releases_of(&self, earlier: &EarlierEntry) -> BTreeSet<Version> {
+        self.with_manifest(&earlier.bundle, |manifest| (earlier.entry.version..=earlier.last).contains(&manifest))
     }
 
     /// The releases that have the same line as this release.
     pub(super) fn releases_with(&self, item: &Item<'_>, bundles: &Bundles<'_>) -> BTreeSet<Version> {
         let bundle = bundles.get(item.bundle).name;
         let mut releases = self.with_manifest(bundle, |manifest| manifest >= item.entry.version);
-        for other in self.at(&item.entry.path).iter().filter(|past| past.bundle == *bundle) {
+        for other in self.at(&item.entry.path).iter().filter(|earlier| earlier.bundle == *bundle) {
             releases = &releases - &self.releases_of(other);
         }
         releases

@@ -1,8 +1,8 @@
-//! The artifacts of a plan as the guard reads them before anything is made: what it would refuse after an hour of
-//! compressing, it refuses at once, and nothing is left in the store.
+//! The planned artifacts, as the guard reads them before anything is built: it refuses early what it would refuse after
+//! an hour of compressing, and nothing is left in the store.
 //!
 //! What the plan lists counts as there, without its size. What rules read of a release, some small files and the MoM with
-//! its signature, is taken from the tree. The archives themselves are judged when they are made.
+//! its signature, is taken from the tree. The archives themselves are checked once they exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, Cursor};
@@ -17,8 +17,8 @@ use crate::manifest_tar;
 use crate::member::{MemberError, Naming, Objects};
 use crate::plan::{PackItem, Plan};
 
-/// A store with a release that is only planned.
-pub(super) struct Foreseen<'a> {
+/// A store together with a planned release.
+pub(super) struct PlannedArtifacts<'a> {
     plan: &'a Plan,
     objects: Objects<'a>,
     stored: StoredArtifacts<'a>,
@@ -27,7 +27,7 @@ pub(super) struct Foreseen<'a> {
     manifests: BTreeSet<ManifestName>,
 }
 
-impl<'a> Foreseen<'a> {
+impl<'a> PlannedArtifacts<'a> {
     pub(super) fn new(plan: &'a Plan, objects: Objects<'a>, mom_signature: Option<&'a [u8]>) -> Self {
         let item = |planned: &crate::plan::PlannedFullfile| PackItem { hash: planned.hash, origin: planned.origin };
         let bundles = plan.bundles.iter().map(|planned| ManifestName::Bundle(planned.bundle.clone()));
@@ -80,7 +80,7 @@ impl<'a> Foreseen<'a> {
     }
 }
 
-impl Artifacts for Foreseen<'_> {
+impl Artifacts for PlannedArtifacts<'_> {
     fn size(&self, resource: &Resource) -> Option<u64> {
         match resource {
             Resource::Artifact { version, artifact } if *version == self.plan.version => {

@@ -1,4 +1,4 @@
-//! An earlier release as its manifests: what a plan compares with.
+//! The manifests of a release: earlier ones, as a plan and the guard compare with them, and the planned one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use clearwell_format::{BundleName, Manifest, Mom, MomEntry, Version};
 
 /// The manifests of a release.
 #[derive(Clone, Debug)]
-pub struct Previous {
+pub struct ReleaseManifests {
     /// Its MoM.
     pub mom: Mom,
     /// The manifest of each bundle of the MoM, in the version that the MoM names.
@@ -40,11 +40,11 @@ pub trait ManifestSource {
     fn full(&self, version: Version) -> Result<Option<Manifest>, Self::Error>;
 }
 
-impl Previous {
+impl ReleaseManifests {
     /// Reads all manifests of a release.
     ///
     /// # Errors
-    /// The first of the source.
+    /// The first error of the source.
     pub fn read<S: ManifestSource>(source: &S, version: Version) -> Result<Self, S::Error> {
         let mom = source.mom(version)?;
         let bundles = mom

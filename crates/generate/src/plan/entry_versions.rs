@@ -1,4 +1,4 @@
-//! The version of each entry: a walk over what is and what was (manifest §5.4).
+//! The version of each entry: the new content compared with the previous manifest (manifest §5.4).
 //!
 //! | Now | Before | Line |
 //! |---|---|---|
@@ -19,7 +19,7 @@ use super::contents::Contents;
 use crate::inputs::Release;
 use crate::tree::{NodeId, Tree};
 
-/// One line of a manifest to be, still without the modifier of its build.
+/// One line of a new manifest, still without the modifier of its build.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     /// The path in the tree, with the prefix of its build.
@@ -33,7 +33,7 @@ pub(super) struct Line {
 }
 
 /// All lines of a manifest, in tree order.
-pub(super) struct History {
+pub(super) struct EntryVersions {
     pub(super) lines: Vec<Line>,
     /// True if a line was added, changed or removed.
     pub(super) changed: bool,
@@ -48,7 +48,7 @@ pub(super) enum OldDeletions {
     ObeyMinimum,
 }
 
-impl History {
+impl EntryVersions {
     pub(super) fn compare(
         tree: &Tree,
         contents: &Contents,
