@@ -74,7 +74,7 @@ impl Drop for Reservation<'_> {
     }
 }
 
-/// Taken where the system does not say how much there is.
+/// Used where the system does not report its memory.
 const FALLBACK_BYTES: u64 = 1 << 30;
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub use unfinished::{continues, unfinished};
 /// The name of the generator in release records.
 pub const GENERATOR: &str = concat!("clearwell ", env!("CARGO_PKG_VERSION"));
 
-/// Makes a release of `inputs` in the store of `writer`, and points endpoints to it unless the options say otherwise.
+/// Makes a release of `inputs` in the store of `writer`, and points endpoints to it unless the options disable that.
 ///
 /// # Errors
 /// See [`BuildError`]. Endpoints see what they saw before. After a refusal the store is as it was; after a failure finished

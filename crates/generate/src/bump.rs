@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! +0    the last release in the old format
-//! +10   first half    manifests in the old format, content that says +20 and the new format; deprecated bundles emptied
+//! +10   first half    manifests in the old format, content that names +20 and the new format; deprecated bundles emptied
 //! +20   second half   manifests in the new format, the same content, all of it released again; deprecated bundles gone
 //! ```
 //!
@@ -46,12 +46,12 @@ impl FormatBump {
 pub struct Destination {
     /// `/usr/share/defaults/swupd/format`.
     pub format: FormatNumber,
-    /// `VERSION_ID` of `/usr/lib/os-release`; `None` if it says none.
+    /// `VERSION_ID` of `/usr/lib/os-release`; `None` if it has none.
     pub version: Option<Version>,
 }
 
 impl Destination {
-    /// What the content of a planned release says; `None` if it has no readable format file.
+    /// Format and version in the content of a planned release; `None` if it has no readable format file.
     pub fn of_inputs(inputs: &Inputs) -> Option<Self> {
         Self::of(|path| inputs.tree.node(inputs.tree.find(path.as_bytes())?).read().ok())
     }
@@ -78,7 +78,7 @@ pub struct FirstHalf {
 }
 
 impl FirstHalf {
-    /// The release, if it is a first half. Its content decides, as it does for endpoints; of content that says nothing
+    /// The release, if it is a first half. Its content decides, as it does for endpoints; of content without these files
     /// about formats, the record.
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl FirstHalf {
     }
 }
 
-/// What the record says about the second half, where the content says nothing.
+/// The second half by the record, where the content does not name it.
 fn recorded(record: &ReleaseRecord) -> Option<FormatNumber> {
     let is_first = record.options.get(FormatBump::OPTION).is_some_and(|half| half == FormatBump::Old.as_str());
     record.options.get(FormatBump::NEXT_FORMAT).filter(|_| is_first)?.parse().ok()

@@ -43,7 +43,7 @@ pub enum BuildError {
         /// What is wrong with it.
         source: ArchiveError,
     },
-    /// A fullfile of an earlier release does not hold what its name says.
+    /// A fullfile of an earlier release does not match its name.
     #[error("{resource} does not contain the file it is named after; run \"clearwell check\" on the store")]
     StoredContent {
         /// The archive.

@@ -1,4 +1,4 @@
-//! Which files hold x86 machine code, from their first bytes.
+//! Which files contain x86 machine code, from their first bytes.
 
 /// How many bytes of a file are enough for [`is_x86`].
 pub(crate) const START_BYTES: u64 = 1024;

@@ -3,7 +3,7 @@
 //! ```text
 //! plan      check(Context { release, previous, kept, wanted, signing })       cheap: before anything is made
 //! prepare   check(Context { …, store: the draft })                            everything that was made and signed
-//! publish   check(Context { …, pointers })                                    what the pointers would say afterwards
+//! publish   check(Context { …, pointers })                                    the pointers as they would be afterwards
 //! ```
 //!
 //! One call, whatever is known: a rule whose facts are missing from the [`Context`] is silent. All findings are listed

@@ -49,7 +49,7 @@ pub struct Release {
     pub timestamp: i64,
 }
 
-/// The version after `version` where nothing says another: ten above, as mixer counts. `None` at the end of all versions.
+/// The default version after `version`: ten above, as mixer counts. `None` at the end of all versions.
 pub fn following(version: Version) -> Option<Version> {
     version.number().checked_add(10).and_then(Version::new)
 }
@@ -59,7 +59,7 @@ pub fn following(version: Version) -> Option<Version> {
 pub struct BundleInput {
     /// Its name.
     pub name: BundleName,
-    /// What its definition says about its state.
+    /// Its state, by its definition.
     pub status: BundleStatus,
     /// Declared includes, in order. os-core need not be among them; others may not exist.
     pub includes: Vec<BundleName>,
@@ -110,7 +110,7 @@ pub struct DebuginfoBan {
 }
 
 impl DebuginfoBan {
-    /// What a workspace bans that says nothing else.
+    /// The default of a workspace.
     pub fn usual() -> Self {
         Self { prefixes: vec![b"/usr/lib/debug".to_vec(), b"/usr/src/debug".to_vec()] }
     }

@@ -5,7 +5,7 @@
 //! Manifest.MoM.tar          Manifest.MoM, Manifest.MoM.sig
 //! ```
 //!
-//! The client hashes the extracted manifest with its mode and owner, so members are 0644 of root, as the MoM says.
+//! The client hashes the extracted manifest with its mode and owner, so members are 0644 of root, as the MoM expects.
 
 use std::io;
 

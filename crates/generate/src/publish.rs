@@ -89,7 +89,7 @@ pub fn publish(
         }
         false => Publication::new(&release.mom, writer, signer, options.now)?,
     };
-    // All of it once more: a staged release may have waited for long, and its files with it.
+    // The guard runs again: a staged release may have waited for long, and its files with it.
     let artifacts = StoredArtifacts(store);
     let stored = Stored { artifacts: &artifacts, made: &[] };
     let verdict = inspection.pass(Some(stored), Some(publication.moved()))?;
@@ -105,7 +105,7 @@ pub fn publish(
     })
 }
 
-/// What is said where the staging channel did not follow.
+/// The warning if the staging channel did not follow.
 fn staging_stays(version: Version, pointers: &PointerGeneration) -> Option<String> {
     let staging = pointers.version(Pointer::Staging).filter(|staging| *staging < version)?;
     Some(format!(
@@ -115,7 +115,7 @@ fn staging_stays(version: Version, pointers: &PointerGeneration) -> Option<Strin
     ))
 }
 
-/// The pointers to a release, signed and not yet moved, so that the guard judges the move before anything is visible.
+/// The pointers to a release, signed and not yet moved, so that the guard checks the move before anything is visible.
 pub(crate) struct Publication {
     set: PointerSet,
     before: PointerGeneration,
@@ -153,7 +153,7 @@ impl Publication {
         Ok(Self { set, before })
     }
 
-    /// What all pointers say before and after. As in the store, a pointer that changes loses the signature it had.
+    /// All pointers before and after. As in the store, a pointer that changes loses the signature it had.
     pub(crate) fn moved(&self) -> PointerMove {
         let before: BTreeMap<Pointer, Vec<u8>> =
             self.before.files.iter().map(|(&pointer, bytes)| (pointer, bytes.to_vec())).collect();
@@ -179,7 +179,7 @@ impl Publication {
         PointerMove { before, after }
     }
 
-    /// Moves them to `version`. Returns the new generation, and what a maintainer should hear about it.
+    /// Moves them to `version`. Returns the new generation, and a warning, if any.
     ///
     /// # Errors
     /// [`BuildError::Store`] if the pointers cannot be moved.

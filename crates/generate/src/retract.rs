@@ -5,8 +5,8 @@
 //! get the release. The guard's rule against pointers that go back is for publications; its other rules about pointers
 //! apply here too.
 //!
-//! A release above that brings the old content back is built on the one that was retracted, not on the one before: only
-//! so do its manifests list what endpoints on it have to delete. With `--min-version` every entry gets the new version,
+//! A later release that restores the old content is built on the retracted one, not on the one before it: only then do
+//! its manifests list what endpoints on the retracted release have to delete. With `--min-version` every entry gets the new version,
 //! so that no endpoint takes a file of a version below (manifest §5.5).
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! The state of a fleet while its signing key changes: which endpoints can verify what they are pointed to, and the next
 //! step.
 //!
-//! Nothing is known of single endpoints. What is known is what the content of each release makes its endpoints trust
+//! Single endpoints are unknown. Known is which certificates the content of each release makes its endpoints trust
 //! (client behaviour §6), and so what happens to endpoints that are still on it. The steps are in docs/rotation.md.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,7 +7,7 @@
 //!
 //! Always true: paths are sorted and distinct; each hash is that of the node's kind, owner and content; a node's
 //! parent, where it is in the tree, is a directory or a link to one. Bundles list their files as [`NodeId`]s, so that a
-//! thousand lists of one tree hold no path twice.
+//! thousand lists of one tree do not store a path twice.
 //!
 //! Reading a tree from disk is [`scan`]; its files are opened by [`root_folder`].
 

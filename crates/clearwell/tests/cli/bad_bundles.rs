@@ -15,7 +15,7 @@ fn contradictory_definitions_are_refused() {
         ("[bundles.editor]\nalso-add = [\"lisb\"]\n", &["editor", "lisb", "bundles.toml"]),
         ("[bundles.editor]\nalso-add = [\"lisb\"]\n", &["bundle editor also-adds lisb", "drop the include"]),
         ("[bundles.editor]\nincludes = [\"editor\"]\n", &["bundle editor includes itself", "drop the include"]),
-        ("[bundles.ghost]\n", &["bundle ghost", "there is no folder", "make it"]),
+        ("[bundles.ghost]\n", &["bundle ghost", "there is no folder", "create it"]),
         ("[bundles.editor]\nincludes = [\"no/name\"]\n", &["bundles.toml", "line 2", "no/name"]),
         ("[bundles.editor]\ncolour = \"red\"\n", &["bundles.toml", "line 2", "colour"]),
         ("[bundles.MoM]\n", &["bundles.toml", "MoM"]),
@@ -47,7 +47,7 @@ fn bundles_that_include_each_other_are_refused() {
     let mix = Mix::changed();
     mix.put("trees/bundles.toml", BUNDLES.replace("[bundles.libs]", "[bundles.libs]\nincludes = [\"editor\"]"));
     // Endpoints install and update bundles of a cycle; bundle-remove crashes.
-    let refusal = ["include-cycle", "editor, libs include each other", "take out one of the includes"];
+    let refusal = ["include-cycle", "editor, libs include each other", "remove one of the includes"];
     mix.refuses(&["build"], 5, &refusal);
     mix.build(&["--allow", "include-cycle"]).expect(0);
     mix.verify("10");

@@ -18,7 +18,7 @@ fn versions_only_go_up() {
     mix.refuses(
         &["build", "--version", "30", "--previous", "15"],
         3,
-        &["version 15", "name the version that was released last"],
+        &["version 15", "name the last released version"],
     );
     // Below a release that endpoints already have.
     mix.build(&["--version", "30"]).expect(0);

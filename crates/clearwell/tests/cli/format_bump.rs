@@ -71,7 +71,7 @@ fn endpoints_cross_from_trees() {
     // A dropped bundle stays out, though the trees still have it; so do its packs in the new format.
     mix.change("forty");
     let next = mix.build(&time("1700003000"));
-    let says = "bundle legacy is deprecated and not in the release before: left out";
+    let says = "bundle legacy is deprecated and not in the previous release: left out";
     assert_eq!(numbers(next.says(&[says])), (40, 30, 31));
     assert_eq!(bundles(&mix, 40), ["editor", "libs", "os-core"]);
     mix.verify("10,20,30");
@@ -131,7 +131,7 @@ fn only_the_second_half_may_follow_the_first() {
         (&["--min-version", "20"], 2, "leave out --min-version"),
         (&["--next-format", "31"], 2, "--next-format belongs to --format-bump old"),
         // Endpoints on 20 would never get the new content.
-        (&[], 5, "/usr/share/text is not as in release 20"),
+        (&[], 5, "/usr/share/text is not the same as in release 20"),
     ] {
         refused(&[&["--format-bump", "new"], args].concat(), code, &[says]);
     }
@@ -155,7 +155,7 @@ fn content_of_another_second_half_never_arrives() {
     let mix = with_first_half();
     mix.put("trees/editor/usr/bin/edit", "another editor\n");
     mix.put("trees/libs/usr/lib/new", "new\n");
-    let differs = ["format-boundary", "/usr/bin/edit and 1 more are not as in release 20", "same trees"];
+    let differs = ["format-boundary", "/usr/bin/edit and 1 more are not the same as in release 20", "same trees"];
     mix.build(&["--format-bump", "new"]).expect(5).says(&differs);
     mix.build(&["--format-bump", "new", "--allow", "format-boundary"]).expect(0).says(&differs);
     let verify = ["verify", "--store", "store", "--cert", "Swupd_Root.pem", "--from", "10"];

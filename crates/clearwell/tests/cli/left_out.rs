@@ -62,7 +62,7 @@ fn a_link_to_a_folder_is_a_bundle_and_one_to_nothing_an_error() {
     mix.verify("");
     mix.change("changed");
     fs::rename(mix.path("elsewhere"), mix.path("gone")).unwrap();
-    mix.refuses(&["build"], 3, &["trees/editor is a link that leads to nothing", "mend it"]);
+    mix.refuses(&["build"], 3, &["trees/editor is a dangling link", "fix it"]);
 }
 
 #[test]

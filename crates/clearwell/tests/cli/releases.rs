@@ -25,7 +25,7 @@ fn a_staged_release_waits_for_its_publication() {
     // Once more: signatures are renewed.
     assert_eq!(mix.run(&["publish", "20", "--json"]).expect(0).json()["generation"], 3);
     mix.verify("10");
-    mix.refuses(&["publish", "10"], 5, &["pointer-goes-back", "publish a higher version, or allow the rule"]);
+    mix.refuses(&["publish", "10"], 5, &["pointer-goes-back", "publish a higher version, or retract"]);
     mix.refuses(&["publish", "30"], 4, &["no release 30"]);
     mix.run(&["publish", "10", "--allow", "pointer-goes-back"]).expect(0).says(&["pointer-goes-back"]);
     assert_eq!(mix.newest(), Some(10));

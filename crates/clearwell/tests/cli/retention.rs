@@ -73,7 +73,7 @@ fn the_release_after_a_retracted_one_is_built_on_it() {
     mix.run(&["check", "--store", "store"]).expect(0);
     // Retracting again is harmless.
     mix.run(&["retract", "30"]).expect(0);
-    mix.refuses(&["publish", "30"], 4, &["30 was retracted", "release a higher version", "--again"]);
+    mix.refuses(&["publish", "30"], 4, &["30 is retracted", "release a higher version", "--again"]);
     mix.refuses(&["retract", "20", "--to", "30"], 4, &["release 30 is not before 20"]);
 
     // The next release is above the one that was retracted, and built on it: endpoints may be there.
@@ -90,7 +90,7 @@ fn the_first_release_cannot_be_retracted() {
     mix.refuses(
         &["retract", "10"],
         4,
-        &["no published release of its format is before 10", "release a higher version"],
+        &["no earlier published release of the format of 10", "release a higher version"],
     );
     mix.refuses(&["retract", "20"], 4, &["no release 20"]);
 }

@@ -101,7 +101,7 @@ fn a_key_changes_within_a_format() {
     let mix = Mix::released();
     pair(&mix, "next", 3652);
     let clients = [Client::install(&mix, "awake", "10"), Client::install(&mix, "asleep", "10")];
-    assert!(rotation(&mix, 0)["step"].as_str().unwrap().contains("carry B beside it"));
+    assert!(rotation(&mix, 0)["step"].as_str().unwrap().contains("ship B with it"));
 
     release(&mix, "20", &OLD);
     let report = rotation(&mix, 0);
@@ -172,10 +172,12 @@ fn a_key_changes_once_the_old_releases_are_gone() {
     pair(&mix, "next", 3652);
     release(&mix, "20", &OLD);
     mix.run(&["gc", "--store", "store", "--keep", "1", "--grace", "0"]).expect(0);
-    assert!(rotation(&mix, 0)["step"].as_str().unwrap().starts_with("all releases trust B: sign the next one with it"));
+    assert!(
+        rotation(&mix, 0)["step"].as_str().unwrap().starts_with("all releases trust B: sign the next release with it")
+    );
     release(&mix, "30", &NEW);
     let report = rotation(&mix, 0);
-    assert!(report["step"].as_str().unwrap().starts_with("the change is complete"), "{report}");
+    assert!(report["step"].as_str().unwrap().starts_with("the rotation is complete"), "{report}");
 }
 
 /// The key changes with the format: the pointers of the old format stay, so that endpoints can cross later.
@@ -198,7 +200,7 @@ fn a_key_changes_with_the_format() {
     release(&mix, "40", &NEW);
     let report = rotation(&mix, 0);
     assert_eq!(report["check-update-fails"], serde_json::json!([10]));
-    assert!(report["step"].as_str().unwrap().starts_with("the change is complete"), "{report}");
+    assert!(report["step"].as_str().unwrap().starts_with("the rotation is complete"), "{report}");
     let [Some(awake), Some(asleep)] = &clients else { return };
     for client in [awake, asleep] {
         client.swupd("update", &[], 0);

@@ -79,7 +79,7 @@ fn pointers_move_back_to_published_releases() {
     mix.change("thirty");
     mix.build(&["--version", "30", "--previous", "10"]).expect(0);
     mix.refuses(&["retract", "20"], 4, &["20 is staged and was never published", "clearwell discard 20"]);
-    mix.refuses(&["retract", "30", "--to", "20"], 4, &["20 was never published", "name one that was with --to"]);
+    mix.refuses(&["retract", "30", "--to", "20"], 4, &["20 was never published", "name a published release with --to"]);
     mix.refuses(&["retract", "10", "--to", "20"], 4, &["release 20 is not before 10"]);
     mix.refuses(&["retract", "30", "--no-signing"], 5, &["signature-lost"]);
     mix.run(&["retract", "30"]).expect(0);

@@ -72,7 +72,7 @@ impl Inspection<'_> {
     }
 }
 
-/// The paths that each bundle was asked to hold.
+/// The paths that each bundle lists in its inputs.
 pub(crate) fn wanted(inputs: &Inputs) -> BTreeMap<BundleName, BTreeSet<&EntryPath>> {
     let paths =
         |files: &[crate::inputs::Listed]| files.iter().map(|listed| &inputs.tree.node(listed.node).path).collect();

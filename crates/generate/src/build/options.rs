@@ -35,9 +35,9 @@ pub struct BuildOptions {
     pub allowed: BTreeSet<Rule>,
     /// The time at which certificates must be valid, in seconds since the epoch.
     pub now: i64,
-    /// What the release record says about the origin of the inputs.
+    /// The origin of the inputs, for the release record.
     pub sources: Vec<SourceRecord>,
-    /// What the release record says about the options, as they were typed.
+    /// The options as they were typed, for the release record.
     pub typed: BTreeMap<String, String>,
     /// Phases that ran before, such as the scan.
     pub phases: Vec<PhaseTime>,

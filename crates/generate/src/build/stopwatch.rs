@@ -18,7 +18,7 @@ impl<'p> Stopwatch<'p> {
         Self { phases, progress }
     }
 
-    /// Times `work`, which tells of its progress itself. A phase that runs again adds to its time.
+    /// Times `work`, which reports its progress itself. A phase that runs again adds to its time.
     pub(super) fn time<R, E>(&mut self, phase: Phase, work: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
         let start = Instant::now();
         let result = work()?;
@@ -26,7 +26,7 @@ impl<'p> Stopwatch<'p> {
         Ok(result)
     }
 
-    /// Times `work` and tells when it begins and ends.
+    /// Times `work` and reports its begin and end.
     pub(super) fn phase<R, E>(&mut self, phase: Phase, work: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
         let meter = Meter::begin(self.progress, phase, 0, 0);
         let result = self.time(phase, work)?;

@@ -5,7 +5,7 @@
 //! | a draft | continues it |
 //! | a staged release | moves the pointers to it; with other inputs it takes its place |
 //!
-//! Inputs that bring no timestamp get the one that the version was begun with: the version stamp is a file of os-core, so
+//! Inputs without a timestamp get the one that the version was begun with: the version stamp is a file of os-core, so
 //! with another one nothing would be the same.
 
 use clearwell_format::Version;
@@ -20,7 +20,7 @@ use crate::inputs::Inputs;
 /// What there is of `version`, the latest first: its draft, and the release that is staged. `now` is in seconds since the
 /// epoch.
 ///
-/// A draft is left out whose timestamp is not a past one of the last week: a release says when it was made.
+/// A draft is left out whose timestamp is not a past one of the last week: a release states when it was made.
 ///
 /// # Errors
 /// [`StoreError`] if a record or manifest of the store is missing or cannot be read.

@@ -23,7 +23,7 @@ use clearwell_store::{ArtifactMeta, Draft};
 use super::content;
 use super::eligible::Base;
 use super::known;
-use super::order::Place;
+use super::order::SortKey;
 use super::pair::{self, MadeDelta, Outcome};
 use super::releases::releases_with;
 use super::report::{Delivery, FileReport, PackReport, WholeReason};
@@ -244,7 +244,7 @@ impl DeltaMaker<'_> {
             let bytes = self.spool.read(known)?;
             match pair::take(bytes, &old, pair.name.to) {
                 Ok(Some(MadeDelta { solid, cost, .. })) => return Ok(Attempt::Made { spooled: known, solid, cost }),
-                // A stray one: it is made anew.
+                // It belongs to another pair: computed again.
                 Ok(None) => {}
                 Err(error) => return Ok(self.without_delta(pair, &error)),
             }
@@ -306,7 +306,7 @@ impl DeltaMaker<'_> {
         let mut fullfiles = HashMap::new();
         let mut files = Vec::new();
         for target in &subject.targets {
-            let place = Place::of(target.kind, &target.path);
+            let place = SortKey::of(target.kind, &target.path);
             let (bytes, delivery) = match self.best(target) {
                 Some((candidate, Attempt::Made { spooled, solid, cost })) if cost * 100 < target.whole * WORTH => {
                     let base = subject.base(candidate);

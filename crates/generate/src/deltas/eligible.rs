@@ -12,7 +12,7 @@
 //! none (delta §5). So a file is a base only if every endpoint that may ask for the pack has it:
 //!
 //! - It is in the bundle, in a bundle that comes with it (its includes, theirs, and so on), or in os-core, which every
-//!   endpoint has; outside the bundle itself in **each** release in which the bundle stood at the old version.
+//!   endpoint has; outside the bundle itself in **each** release in which the bundle has the old version.
 //! - It is installed on every processor. Of a path with optimised builds an endpoint has one, and the server cannot know
 //!   which.
 //! - Only updates change it: `/etc`, `/var` and other paths that belong to the endpoint are not touched by an update
@@ -74,7 +74,7 @@ pub fn eligible(bundle: &BundleName, from: Version, releases: &[Arc<ReleaseManif
     bases
 }
 
-/// True if no release is missing among those in which a bundle stood at `from`: the first is `from` itself, and each
+/// True if no release is missing among those in which a bundle has version `from`: the first is `from` itself, and each
 /// other follows one of them.
 fn is_seamless(standing: &[&ReleaseManifests], from: Version) -> bool {
     let versions: BTreeSet<Version> = standing.iter().map(|release| release.version()).collect();

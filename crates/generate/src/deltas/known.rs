@@ -1,4 +1,4 @@
-//! Deltas that were made before: in packs of an interrupted run, and of earlier releases.
+//! Deltas of earlier packs: those of an interrupted run, and of earlier releases.
 //!
 //! A pack from 20 in the folder of 30 and one in that of 40 share the deltas of all files that changed in 30 and not
 //! since. The store has no second copy of deltas: they are extracted from its packs, and applied and hashed before they
@@ -17,7 +17,7 @@ use super::spool::{Spool, Spooled};
 use super::subject::Subject;
 use crate::error::BuildError;
 
-/// The deltas of earlier packs that these packs can use. Packs that cannot be read hold none.
+/// The deltas of earlier packs that these packs can use. Packs that cannot be read are skipped.
 ///
 /// # Errors
 /// [`BuildError::Store`] if the index of a release or the spool cannot be read or written.
@@ -40,7 +40,7 @@ pub(crate) fn deltas(
             releases.iter().filter(|&&version| Some(version) > subject.plan.from && version <= subject.plan.to);
         for &version in between {
             let resource = Resource::of(version, artifact.clone());
-            // One that is damaged or gone is perhaps the one that is made again.
+            // A damaged or missing one may be the one that is being built again.
             if store.lookup(&resource)?.is_some()
                 && let Ok((file, _)) = store.open_artifact(&resource)
             {
@@ -51,9 +51,9 @@ pub(crate) fn deltas(
     Ok(known)
 }
 
-/// Takes what is wanted out of a pack, as far as it can be read.
+/// Extracts the wanted deltas of a pack, as far as it can be read.
 fn take(pack: File, wanted: &BTreeSet<FileHash>, spool: &Spool, known: &mut BTreeMap<DeltaName, Spooled>) {
-    // Damage ends the reading; what was read before it is as good as ever.
+    // Damage ends the reading; what was read before it is still valid.
     let _ = read_members::<ArchiveError>(BufReader::with_capacity(64 << 10, pack), |mut member| {
         let Some(PackMember::Delta(name)) = PackMember::parse(&member.header.name) else { return Ok(()) };
         if wanted.contains(&name.to) && !known.contains_key(&name) && member.header.size <= MOST_BYTES {

@@ -1,4 +1,4 @@
-//! What endpoints on earlier releases fetch: packs with binary deltas, and deltas between manifests.
+//! What endpoints on earlier releases fetch: update packs with binary deltas, and delta manifests.
 //!
 //! | Module | Noun |
 //! |---|---|
@@ -7,10 +7,10 @@
 //! | `rename`, `similar` | bases by name, and by similarity |
 //! | `subject` | an update pack to plan: targets and bases |
 //! | `releases` | the releases of the store, as far as packs need them |
-//! | `pair`, `worth` | one delta, and what it takes in a pack |
-//! | `known` | deltas that earlier packs have |
-//! | [`add_deltas`] | the same for releases that are there already |
-//! | `updates` | all of it, for one version's folder |
+//! | `pair`, `worth` | one delta, and its estimated size in a pack |
+//! | `known` | deltas of earlier packs |
+//! | [`add_deltas`] | update packs and delta manifests for releases that exist already |
+//! | `updates` | update packs and delta manifests of one version's folder |
 //! | `choice` | the delivery of each file |
 //! | `manifests` | deltas between manifests |
 //! | `order` | whole files sorted so that similar ones are neighbours |

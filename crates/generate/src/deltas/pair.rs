@@ -109,7 +109,7 @@ fn weigh(bytes: Vec<u8>, solid: bool) -> Result<MadeDelta, PairError> {
     Ok(MadeDelta { bytes, solid, cost: worth::delta(compressed) })
 }
 
-/// About what a piece of a solid stream takes, compressed alone and without the container. A fast preset tells, and of a
+/// About what a delta takes in a solid stream, compressed alone and without the container. A fast preset is enough, and of a
 /// large delta every fourth part: it is only held against the size of the file.
 fn compressed(bytes: &[u8]) -> Result<u64, PairError> {
     if bytes.len() > SAMPLED_BYTES {

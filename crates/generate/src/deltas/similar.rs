@@ -67,7 +67,7 @@ fn bases_in_reach<'s>(
     wanted: &[(usize, usize)],
     objects: &Objects<'_>,
 ) -> Result<Vec<&'s Base>, BuildError> {
-    let mut bases: BTreeMap<(Urgency, &EntryPath, FileHash), &Base> = BTreeMap::new();
+    let mut bases: BTreeMap<(Priority, &EntryPath, FileHash), &Base> = BTreeMap::new();
     for (place, subject) in subjects.iter().enumerate() {
         let sizes: Vec<u64> =
             wanted.iter().filter(|(at, _)| *at == place).map(|&(_, target)| subject.targets[target].whole).collect();
@@ -77,7 +77,7 @@ fn bases_in_reach<'s>(
             let fullfile = Resource::of(base.version, Artifact::Fullfile(base.hash));
             let Some(meta) = objects.store.lookup(&fullfile)? else { continue };
             if reach.contains(&meta.size) {
-                bases.insert((Urgency::of(base, subject), &base.path, base.hash), base);
+                bases.insert((Priority::of(base, subject), &base.path, base.hash), base);
             }
         }
     }
@@ -99,14 +99,14 @@ fn bases_in_reach<'s>(
 
 /// How likely a base is to be of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Urgency {
+enum Priority {
     /// The bundle had it at a path that is gone.
     Gone,
     Own,
     Foreign,
 }
 
-impl Urgency {
+impl Priority {
     fn of(base: &Base, subject: &Subject<'_>) -> Self {
         if base.bundle != subject.plan.bundle {
             return Self::Foreign;
@@ -143,7 +143,7 @@ impl<'s> SketchIndex<'s> {
     fn like(&self, sketch: &Sketch, known: &[Candidate]) -> Vec<Candidate> {
         let mut shared: HashMap<u32, u32> = HashMap::new();
         for hash in sketch.minima() {
-            // A piece that is everywhere, such as a licence, tells nothing.
+            // A piece that is everywhere, such as a licence, is not evidence of similarity.
             for &place in self.with.get(hash).filter(|places| places.len() <= COMMON).into_iter().flatten() {
                 *shared.entry(place).or_default() += 1;
             }

@@ -38,7 +38,7 @@ pub(crate) struct Spooled {
 }
 
 impl Spool {
-    /// An empty spool in `folder`. The file loses its name at once: it is gone with the process, however that ends.
+    /// An empty spool in `folder`. The file is unlinked immediately, so it disappears with the process even after a crash.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the file cannot be created; so for every function below.
@@ -59,7 +59,7 @@ impl Spool {
         let mut index = disk.open_file(Operation::CreateFile, &index_path)?;
         let failed = |source| StoreError::io(Operation::Write, &index_path, source);
         index.file().seek(SeekFrom::End(0)).map_err(failed)?;
-        // After a line that was cut off, the next one begins anew.
+        // After a line that was cut off, the next one begins on a new line.
         index.write_all(b"\n").map_err(failed)?;
         let finished = String::from_utf8_lossy(&text).lines().filter_map(entry).collect();
         let end = file.file().metadata().map_err(failed)?.len();

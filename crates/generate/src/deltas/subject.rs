@@ -20,11 +20,11 @@ pub(crate) struct Subject<'p> {
     /// The bundle's new manifest.
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) bases: Bases,
-    /// What the pack brings, in the order of the plan.
+    /// The objects that the pack delivers, in the order of the plan.
     pub(crate) targets: Vec<Target>,
 }
 
-/// An object that a pack brings.
+/// An object that a pack delivers.
 pub(crate) struct Target {
     pub(crate) item: PackItem,
     pub(crate) kind: FileKind,

@@ -1,4 +1,4 @@
-//! Everything that endpoints on earlier releases fetch from the folder of one version.
+//! Update packs and delta manifests of one version's folder.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ pub(crate) const fn delta(compressed: u64) -> u64 {
     MEMBER + HASH + compressed
 }
 
-/// A member's header: its hash, which does not compress, and little else once others stand before it.
+/// A member's header: its hash, which does not compress, and a few bytes once others precede it.
 const MEMBER: u64 = 48;
 /// The name of a delta has two hashes.
 const HASH: u64 = 32;

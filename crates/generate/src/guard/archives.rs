@@ -1,7 +1,7 @@
 //! The archives that a release adds, read once and member by member: three rules.
 //!
-//! - `wrong-archive`: members and their hashes are what the archive's name says, by the rule that `adopt`, `check` and
-//!   `verify` have, too (`clearwell_format::archive::Shape`). Source: content layout §4 and §5, packs §2, must-keep §1 and §2. A fullfile of the wrong owner, mode or content ends the client at once; a pack's folders with
+//! - `wrong-archive`: members and their hashes match the archive's name, by the same rule as in `adopt`, `check` and
+//!   `verify` (`clearwell_format::archive::Shape`). Source: content layout §4 and §5, packs §2, must-keep §1 and §2. A fullfile of the wrong owner, mode or content ends the client at once; a pack's folders with
 //!   another mode than 0700 change the client's cache folders.
 //! - `owner-names`: no user or group names. Source: content layout §3 trap 1. A client that knows the name under another
 //!   number takes that number, and the hash no longer fits.
@@ -112,7 +112,7 @@ impl<'a> Expected<'a> {
     }
 }
 
-/// At most one finding per rule and archive: the first member that breaks it stands for all.
+/// At most one finding per rule and archive: for the first member that breaks it.
 fn inspect(
     resource: &Resource,
     expected: &Expected<'_>,

@@ -39,7 +39,7 @@ pub(crate) fn of_kept(artifacts: &dyn Artifacts, mom: &Mom, path: &str) -> Optio
     of_entry(artifacts, entry)
 }
 
-/// What `VERSION_ID=` says in an os-release file, read as the client does: quotes dropped, an integer.
+/// `VERSION_ID=` of an os-release file, read as the client does: quotes dropped, an integer.
 pub(crate) fn version_id(os_release: &[u8]) -> Option<Version> {
     let line = os_release.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"VERSION_ID="))?;
     let number = match line.trim_ascii() {
@@ -49,7 +49,7 @@ pub(crate) fn version_id(os_release: &[u8]) -> Option<Version> {
     Version::parse(number).ok()
 }
 
-/// What a format file says.
+/// The number in a format file.
 pub(crate) fn format(text: &[u8]) -> Option<FormatNumber> {
     FormatNumber::parse(text.trim_ascii()).ok()
 }

@@ -22,7 +22,7 @@ pub struct Context<'a> {
     pub kept: BTreeMap<Version, &'a Mom>,
     /// What endpoints may have installed. Empty: not known.
     pub earlier_entries: Arc<EarlierEntries>,
-    /// Paths that each bundle was asked to hold, as far as they are in the tree. Empty: not known.
+    /// Paths that each bundle lists in its inputs, as far as they are in the tree. Empty: not known.
     pub wanted: BTreeMap<BundleName, BTreeSet<&'a EntryPath>>,
     /// The tree that the release was planned from; `None` where it is not known.
     pub tree: Option<&'a Tree>,
@@ -99,16 +99,16 @@ pub trait Artifacts: Sync {
     /// Opens an artifact for reading.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] if there is none, or what the disk says.
+    /// [`io::ErrorKind::NotFound`] if there is none, or the error of reading it.
     fn open(&self, resource: &Resource) -> io::Result<Box<dyn BufRead + Send + '_>>;
 }
 
 /// All pointers of a store, before and after a publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PointerMove {
-    /// What they say now.
+    /// The current ones.
     pub before: BTreeMap<Pointer, Vec<u8>>,
-    /// What they would say, those included that do not change.
+    /// The new ones, including those that do not change.
     pub after: BTreeMap<Pointer, Vec<u8>>,
 }
 

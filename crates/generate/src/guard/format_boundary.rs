@@ -3,7 +3,7 @@
 //! Source: manifest §5.12. A format changes in a pair of releases: +10 in the old format with the content of the new
 //! one, +20 in the new. A client that has +10 reads the new format and the version of +20 from its own files and goes
 //! on there, as one that has +20: without a release of that version and format it finds no update, with other content
-//! it keeps what it has for good (observed). Without +10 it stays in the old format.
+//! it keeps what it has permanently (observed). Without +10 it stays in the old format.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The release is in one format and its content in another: endpoints go on in that one.
+/// The release is in one format and its content in another: endpoints continue in that one.
 fn first_of_pair(version: Version, own: FormatNumber, announced: FormatNumber, os_release: Option<Vec<u8>>) -> Finding {
     let object = Object::Release(version);
     match os_release.and_then(|text| content::version_id(&text)) {
@@ -88,7 +88,7 @@ fn second_of_pair(survey: &Survey<'_>, artifacts: &dyn Artifacts, old: FormatNum
     let refusal = |problem: String, remedy: String| {
         Some(Finding::refusal(Rule::FormatBoundary, Object::Release(header.version), problem, remedy))
     };
-    // Content without these files says nothing about formats; that is a finding of `version_file`.
+    // Content without these files does not name a format; that is a finding of `version_file`.
     let leads_here = says.is_none_or(|says| says == header.format)
         && next.is_none_or(|next| if is_first_of_format { next == header.version } else { next <= header.version });
     if !leads_here {

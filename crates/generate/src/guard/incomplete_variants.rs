@@ -1,6 +1,6 @@
 //! The optimised builds of a path are exactly those that the modifiers of all its entries promise, and a baseline.
 //!
-//! Source: manifest §2.3. An endpoint keeps the build that suits its processor best *according to the modifier* and
+//! Source: manifest §2.3. An endpoint keeps the best build for its processor *according to the modifier* and
 //! drops the others: if that build is not there, the endpoint has no file at all. Modifiers without a meaning are
 //! dropped.
 

@@ -1,7 +1,7 @@
 //! The entries of a release by path: present ones, or deleted ones.
 //!
-//! A path may have several builds (manifest §2.3). Of each bundle's entries for it an endpoint keeps the one that suits
-//! its processor best, so rules that compare what endpoints get ask for each [`Level`].
+//! A path may have several builds (manifest §2.3). Of each bundle's entries for it an endpoint keeps the best one for
+//! its processor, so rules that compare what endpoints get ask for each [`Level`].
 
 use clearwell_format::{Entry, Variant};
 
@@ -57,7 +57,7 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// Kinds of processors as the client tells them apart. It never chooses APX.
+/// Kinds of processors as the client distinguishes them. It never chooses APX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Baseline,

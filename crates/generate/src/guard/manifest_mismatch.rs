@@ -1,7 +1,7 @@
 //! Each manifest is the one that the MoM names: by version and by hash.
 //!
 //! Source: manifest §3.1. The client compares the hash before it reads, and `version:` with the version it asked for;
-//! otherwise it downloads once more and fails.
+//! otherwise it downloads again and fails.
 
 use clearwell_format::FileHash;
 

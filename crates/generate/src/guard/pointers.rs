@@ -1,4 +1,4 @@
-//! The texts that tell endpoints what is newest: five rules, for pointers that move.
+//! The pointers, by which endpoints find the newest release: five rules, for pointers that move.
 //!
 //! - `unreadable-pointer`: the client reads a version in it, and it has at most eleven bytes. Source: content layout
 //!   §2.

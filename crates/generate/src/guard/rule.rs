@@ -96,7 +96,7 @@ rules! {
     MissingZeroPack = "missing-zero-pack",
     /// A delta pack that is not smaller than the zero pack (packs).
     UselessPack = "useless-pack",
-    /// An archive that does not hold what its name says (content layout §4, §5, must-keep §1 and §2).
+    /// An archive that does not match its name (content layout §4, §5, must-keep §1 and §2).
     WrongArchive = "wrong-archive",
     /// An archive that names users or groups (content layout §3 trap 1).
     OwnerNames = "owner-names",
@@ -118,7 +118,7 @@ rules! {
     CertificateInContent = "certificate-in-content",
     /// Endpoints on earlier releases trust another certificate (client behaviour §6).
     SignerUnknown = "signer-unknown",
-    /// What the content says about its version is not so (client behaviour §2, §3).
+    /// The content names another version than the release (client behaviour §2, §3).
     VersionFile = "version-file",
     /// The time in the content is not a time, or ahead (client behaviour §6).
     VersionStamp = "version-stamp",
@@ -165,10 +165,10 @@ impl Rule {
             | Self::LocalDataMoved
             // A system without other users.
             | Self::DirectoryPermissions
-            // Nothing that is published now could bring the old manifest back.
+            // No publication could restore the old manifest.
             | Self::ManifestStillNeeded
-            // Endpoints that are told their certificate with -C do not look at the content's; those that slept through a
-            // change of keys may have to be left behind.
+            // Endpoints that get their certificate with -C ignore the content's; those that were off during a key rotation
+            // may have to be left behind.
             | Self::CertificateInContent
             | Self::SignerUnknown
             // Content that is not a whole system need not contain these files.

@@ -88,7 +88,7 @@ fn of_mom(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> [Signed; 2] {
     [signed(separate, in_file), signed(archive, in_archive)]
 }
 
-/// The pointers that this publication moves or signs anew. What it leaves alone keeps the signature it has.
+/// The pointers that this publication moves or signs again. Others keep their signatures.
 fn of_pointers(pointers: &PointerMove) -> Vec<Signed> {
     let PointerMove { before, after } = pointers;
     let signed = after.iter().filter_map(|(&pointer, text)| {

@@ -69,7 +69,7 @@ fn remedy(way_out: &BTreeSet<Version>) -> String {
     )
 }
 
-/// The releases that endpoints may be on, and that go on in the format of this one.
+/// The releases that endpoints may be on, and that continue in the format of this one.
 fn releases(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> BTreeSet<Version> {
     let context = survey.context;
     let release = &context.release.mom.header;
@@ -80,7 +80,7 @@ fn releases(survey: &Survey<'_>, artifacts: &dyn Artifacts) -> BTreeSet<Version>
         (pointers.moves_latest(format) && may_be_on).then_some(version)
     };
     let mut releases: BTreeSet<Version> = earlier.chain(context.kept.iter().filter_map(pointed)).collect();
-    // The first half of a format bump is in one format and makes its endpoints go on in another.
+    // The first half of a format bump is in one format and makes its endpoints continue in another.
     releases.retain(|version| {
         let next_format = |mom: &&Mom| {
             let said = content::of_kept(artifacts, mom, content::FORMAT).and_then(|text| content::format(&text));

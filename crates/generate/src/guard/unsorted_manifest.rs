@@ -1,4 +1,4 @@
-//! Entries stand in order of version and name.
+//! Entries are sorted by version and name.
 //!
 //! Source: manifest §4 and §5.6. Clients sort for themselves; other generators and a repeatable build rely on it.
 

@@ -7,7 +7,7 @@ use super::{Finding, Rule, Severity};
 /// The findings of a check in three parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// What forbids the publication. Empty: go on.
+    /// What forbids the publication. Empty: it may proceed.
     pub refusals: Vec<Finding>,
     /// Refusals that were overruled. Their rules belong into the release record.
     pub overruled: Vec<Finding>,

@@ -1,8 +1,8 @@
-//! The content says which version and format it is, and says so truly.
+//! The content states its version and format correctly.
 //!
 //! Source: client behaviour §2 and §3. The client reads the installed version from `VERSION_ID=` in
 //! `/usr/lib/os-release`: below the release it updates for ever, above it asks for a release that does not exist. Only
-//! the first of a pair of releases that changes the format says another format, and the version of the second (manifest
+//! the first of a pair of releases that changes the format states another format, and the version of the second (manifest
 //! §5.12).
 
 use super::survey::Survey;

@@ -12,7 +12,7 @@ pub enum AttributePolicy {
     Warn,
     /// It ends, unless all of them are labels of SELinux: a machine that has it puts them on every file.
     Refuse,
-    /// It says nothing.
+    /// No report.
     Ignore,
 }
 

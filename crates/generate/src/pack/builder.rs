@@ -1,4 +1,4 @@
-//! The builder of packs, for zero packs and update packs alike.
+//! The builder of packs, both zero packs and update packs.
 //!
 //! ```text
 //! jobs        whole small packs, segments, shared files       in parallel, the costliest first; parts go to a spool

@@ -39,7 +39,7 @@ pub(super) enum Form<'p> {
     Whole { contents: Contents<'p>, tar_bytes: u64 },
     /// Of parts, in this order.
     Parts(Vec<Part>),
-    /// As a copy: the zero pack brings the same.
+    /// As a copy of the zero pack, which has the same members.
     Copy(ZeroPack<'p>),
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct PackedDelta<'p> {
     pub(crate) solid: bool,
 }
 
-/// Everything that a pack brings.
+/// The contents of a pack.
 #[derive(Clone, Debug)]
 pub(crate) struct Contents<'p> {
     pub(crate) deltas: Vec<PackedDelta<'p>>,

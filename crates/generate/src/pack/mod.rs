@@ -34,7 +34,7 @@
 //! Always true: bytes depend on the packs that are planned together and on the packs of earlier releases, never on the
 //! number of workers. No pack is held in memory as a whole unless it is small.
 //!
-//! Elsewhere: which objects a pack brings is `plan::packs`; which of them travel as deltas is `deltas`.
+//! Elsewhere: which objects a pack contains is decided in `plan::packs`; which of them are sent as deltas, in `deltas`.
 
 mod builder;
 pub(crate) mod catalogue;

@@ -15,8 +15,8 @@
 //! several workers can compress it. A large file takes the content of its fullfile, if that is a separate stream, unless
 //! other files of the bundle are similar to it. A small pack is one piece and has no part in common with others.
 //!
-//! Always true: an update pack is never larger than the zero pack next to it, which takes its place otherwise: it brings
-//! everything that the update pack does. Bytes depend on the packs that are planned together, not on those that exist
+//! Always true: an update pack is never larger than the zero pack next to it, which takes its place otherwise: it contains
+//! every file that the update pack delivers. Bytes depend on the packs that are planned together, not on those that exist
 //! already.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -92,10 +92,10 @@ fn layout<'p>(
     for (pack, contents) in packs.iter().zip(contents) {
         let is_missing = draft.contains(&pack.plan.artifact()).is_none();
         let limit = pack.zero.and_then(|zero| ZeroPack::find(zero, draft));
-        let brings_the_same =
+        let has_the_same_members =
             |zero: &ZeroPack<'_>| contents.deltas.is_empty() && zero.plan.items.len() == pack.plan.items.len();
         let tar_bytes = contents.members().map(|member| facts.tar_bytes(&member)).sum();
-        let form = match limit.filter(brings_the_same) {
+        let form = match limit.filter(has_the_same_members) {
             Some(zero) => Form::Copy(zero),
             None if tar_bytes <= SMALL_BYTES as u64 => Form::Whole { contents, tar_bytes },
             None => {

@@ -92,7 +92,7 @@ impl<'a> Selection<'a> {
         self.lists[self.os_core].contains(node)
     }
 
-    /// Directories that hold a file of the list, also one that is subtracted, reached through directories of the list.
+    /// Directories that contain a file of the list, also one that is subtracted, reached through directories of the list.
     fn used_directories(&self, bundle: &BundleInput, place: usize) -> NodeSet {
         let mut used = NodeSet::of(self.tree);
         for listed in &bundle.files {

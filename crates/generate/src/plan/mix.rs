@@ -160,7 +160,7 @@ mod tests {
             told,
             [
                 "bundle b includes gone, which is not in the mix: the include is dropped",
-                "the bundles a, b include each other: what several list is kept in the first"
+                "the bundles a, b include each other: paths that several of them list are kept in the first"
             ]
         );
     }

@@ -2,7 +2,7 @@
 //!
 //! [`plan`] is a pure function of the [`Inputs`], the manifests of the release before and the [`PlanOptions`]. It reads
 //! no file, so the golden scenarios and a real build run the same code. The rules are those of manifest §5;
-//! where this generator decides otherwise than the reference (manifest §6), the place says so.
+//! where this generator differs from the reference (manifest §6), a comment says so.
 //!
 //! | Module | Noun |
 //! |---|---|
@@ -82,7 +82,7 @@ pub struct Plan {
     pub mom: Mom,
     /// Fullfiles of this version's folder, sorted by hash.
     pub fullfiles: Vec<PlannedFullfile>,
-    /// Packs to make. Most lie in this version's folder; [`PackPlan::to`] says.
+    /// Packs to make. Most are in this version's folder; see [`PackPlan::to`].
     pub packs: Vec<PackPlan>,
     /// What was noticed, the source's warnings first.
     pub warnings: Vec<Warning>,
@@ -167,7 +167,7 @@ pub fn plan(inputs: &Inputs, previous: Option<&ReleaseManifests>, options: &Plan
         plan.packs.extend(packs::updates(earlier, &new, &origins));
     }
     plan.packs.sort_by(|a, b| (&a.bundle, a.to, a.from).cmp(&(&b.bundle, b.to, b.from)));
-    // Earlier releases may hold the same manifest of a bundle.
+    // Earlier releases may have the same manifest of a bundle.
     plan.packs.dedup_by(|a, b| (&a.bundle, a.to, a.from) == (&b.bundle, b.to, b.from));
     Ok(plan)
 }

@@ -252,15 +252,15 @@ fn numbers_that_do_not_fit_are_refused() {
     let ten = Version::new(10);
     assert_eq!(
         refusal(&inputs(10, ten, &PLAIN), Some(&first)),
-        "version 10 is not above 10, the version before; choose a higher one"
+        "version 10 is not above 10, the previous version; choose a higher one"
     );
     assert!(
-        refusal(&inputs(20, ten, &PLAIN), None).starts_with("the manifests of version 10, the version before, are")
+        refusal(&inputs(20, ten, &PLAIN), None).starts_with("the manifests of version 10, the previous version, are")
     );
     assert!(refusal(&inputs(20, None, &PLAIN), Some(&first)).starts_with("version 10 was released already"));
     assert_eq!(
         refusal(&inputs(30, Version::new(20), &PLAIN), Some(&first)),
-        "the version before is 20, but the manifests given are those of 10"
+        "the previous version is 20, but the manifests given are those of 10"
     );
     let mut above = inputs(20, ten, &PLAIN);
     above.release.min_version = Version::new(30);
@@ -320,9 +320,9 @@ fn what_is_too_large_for_clients_is_refused() {
     let mut nodes = large.tree.clone().into_nodes();
     let node = nodes.iter_mut().find(|node| node.path.as_bytes() == b"/usr/lib/x").unwrap();
     let content = crate::tree::Content::Generated(Arc::new(Zeros));
-    node.body = crate::tree::Body::File { size: Header::MAX_CONTENT_SIZE + 1, content };
+    node.body = crate::tree::Body::File { size: clearwell_format::Header::MAX_CONTENT_SIZE + 1, content };
     large.tree = Tree::new(nodes).unwrap();
-    assert!(refusal(&large, None).contains("clients take at most 2000000000000"), "{}", refusal(&large, None));
+    assert!(refusal(&large, None).contains("clients accept at most 2000000000000"), "{}", refusal(&large, None));
 }
 
 /// A release before with flags and header lines of older generators. The expected lines follow the rules that the

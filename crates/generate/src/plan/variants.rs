@@ -33,7 +33,7 @@ pub(super) fn entries(lines: Vec<Line>, version: Version) -> Result<Vec<Placed>,
     let mut entries = Vec::with_capacity(lines.len());
     for line in lines {
         let (variant, path) = Variant::split(line.path.as_bytes());
-        // A deleted optimised build leaves no line: what remains of its path says enough.
+        // A deleted optimised build leaves no line: the remaining lines of its path are enough.
         if variant != Variant::Sse && !line.is_present() {
             continue;
         }

@@ -27,7 +27,7 @@ impl Problems {
     }
 
     /// # Errors
-    /// The problem if there is one; [`SourceError::Several`] for more. Of a scan that was told to stop, only that is told.
+    /// The problem if there is one; [`SourceError::Several`] for more. For a cancelled scan only [`ScanError::Cancelled`].
     pub(super) fn into_result(mut self) -> Result<(), SourceError> {
         if self.0.iter().any(|problem| matches!(problem, SourceError::Scan(ScanError::Cancelled))) {
             return Err(ScanError::Cancelled.into());
@@ -41,7 +41,7 @@ impl Problems {
 }
 
 impl Problems {
-    /// What the list is of: `3 problems, all of which have to be mended:`.
+    /// The heading of the list: `3 problems; fix all of them:`.
     pub fn summary(&self) -> String {
         format!("{} problems; fix all of them:", self.0.len())
     }

@@ -18,7 +18,7 @@ use clearwell_format::FileHash;
 use clearwell_store::disk::Disk;
 use clearwell_store::{Digest, regular};
 
-/// What tells one content of a file from another.
+/// Identifies one content of a file.
 pub(super) type FileState = [u64; WORDS];
 
 /// Hashes by the state of files.
@@ -27,7 +27,7 @@ pub struct KnownHashes {
     /// Where they are kept; `None` for nowhere.
     path: Option<PathBuf>,
     before: HashMap<FileState, FileHash>,
-    /// Those of the files that were met, old and new.
+    /// The hashes of the files that were scanned, old and new.
     met: Mutex<Vec<(FileState, FileHash)>>,
 }
 

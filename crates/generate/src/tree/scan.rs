@@ -4,7 +4,7 @@
 //! of threads.
 //!
 //! Links are never followed: folders and files are opened below the descriptor of the root (see [`root_folder`]), and
-//! what is told of an object is asked through the descriptor of its folder or its own. What was hashed is what was
+//! metadata of an object is read through its descriptor or that of its folder. What was hashed is what was
 //! there: the state of each file (size, times, inode) is compared when it is opened and when all is read.
 //!
 //! A scan does not stop at what cannot be released: it lists all of that, in the order of paths.
@@ -132,7 +132,7 @@ impl Scan {
 #[non_exhaustive]
 pub enum ScanError {
     /// The folder is not there.
-    #[error("the folder {} does not exist", .0.display())]
+    #[error("there is no folder {}", .0.display())]
     NoRoot(PathBuf),
     /// Something cannot be read.
     #[error("failed to read {}; a release needs to read every file of its tree", .path.display())]
@@ -151,7 +151,7 @@ pub enum ScanError {
     /// A socket: the reference ends with an error too (hash §3). Other special files are left out with a warning, as there.
     #[error("{} is a socket, which cannot be released; stop what listens on it and remove it", .0.display())]
     Socket(PathBuf),
-    /// A name that no manifest can hold.
+    /// A name that is not possible in a manifest.
     #[error("{} cannot be released; rename or remove it", .path.display())]
     Name {
         /// Where it lies.
@@ -315,7 +315,7 @@ impl<'r> Walk<'r> {
     }
 }
 
-/// What tells whether a file is still the same.
+/// Detects whether a file has changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State {
     mode: u32,

@@ -157,7 +157,10 @@ fn a_signer_that_endpoints_do_not_know_yet() {
     with_the_next_key(&mut mix, 20);
     assert_refused(&mix, Rule::SignerUnknown, &["certificate \"O=Mix 1\""]);
     let finding = super::findings(&mix).remove(0);
-    assert!(finding.problem.starts_with("endpoints on 10 trust another and would be stranded"), "{finding}");
+    assert!(
+        finding.problem.starts_with("endpoints on 10 trust another certificate and would be stranded"),
+        "{finding}"
+    );
     assert!(finding.remedy.contains("docs/rotation.md") && finding.remedy.contains("Swupd_Root.pem.alt"), "{finding}");
 
     // With only the new one, endpoints on 20 cannot verify 20.

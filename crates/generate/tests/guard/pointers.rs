@@ -162,19 +162,19 @@ fn the_second_of_a_pair_is_where_the_first_leads() {
             &|content| {
                 content.bundle("editors").file("/usr/bin/vi", "another");
             },
-            "/usr/bin/vi is not as in release 20",
+            "/usr/bin/vi is not the same as in release 20",
         ),
         (
             &|content| {
                 content.bundle("editors").file("/usr/bin/new", "x");
             },
-            "/usr/bin/new is not as",
+            "/usr/bin/new is not the same as",
         ),
         (
             &|content| {
                 content.bundle("editors").remove("/usr/bin/vi");
             },
-            "/usr/bin/vi is not as",
+            "/usr/bin/vi is not the same as",
         ),
         (
             &|content| {
@@ -195,7 +195,7 @@ fn a_format_that_was_left_is_not_gone_on_with() {
     mix.release(30, &mix.system(30));
     let findings = super::findings(&mix);
     assert_found(&findings, Severity::Refusal, Rule::FormatBoundary, &["release 30"]);
-    assert!(findings[0].to_string().contains("release 20 before it leads to format 31"), "{}", findings[0]);
+    assert!(findings[0].to_string().contains("the earlier release 20 leads to format 31"), "{}", findings[0]);
 }
 
 #[test]

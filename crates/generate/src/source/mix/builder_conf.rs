@@ -23,7 +23,7 @@ pub struct BuilderConf {
     pub certificate: PathBuf,
     /// `SERVER_STATE_DIR`: images, groups and the public tree.
     pub state: PathBuf,
-    /// `VERSIONS_PATH`: the folder of `mixversion` and its kin.
+    /// `VERSIONS_PATH`: the folder of `mixversion` and similar files.
     pub versions: PathBuf,
     /// `COMPRESSION`: methods for fullfiles, by mixer's names.
     pub compression: Vec<String>,

@@ -1,4 +1,4 @@
-//! Odd files of a workspace, each judged once by mixer (tests/fixtures/mixer-dialect/README.md).
+//! Unusual files of a workspace, with the results of mixer for each (tests/fixtures/mixer-dialect/README.md).
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ struct Case {
 }
 
 #[test]
-fn odd_files_are_read_as_mixer_reads_them() {
+fn unusual_files_are_read_as_mixer_reads_them() {
     let cases: Vec<Case> =
         serde_json::from_str(include_str!("../../../../../tests/fixtures/mixer-dialect/cases.json")).unwrap();
     let mut wrong = Vec::new();
@@ -90,7 +90,7 @@ impl Case {
         }
     }
 
-    /// One of the files that hold a single line.
+    /// One of the files with a single line.
     fn version_file(&self, bytes: &[u8]) -> Result<Value, String> {
         let dir = tempfile::tempdir().unwrap();
         for (file, text) in [

@@ -1,7 +1,7 @@
 //! `<bundle>-info`: what `build bundles` found out about a bundle (mixer workspace §5.1).
 //!
 //! JSON as Go's decoder reads it: names of keys in any case; `null` changes nothing, and empties a list or object; of a
-//! key that stands twice the last list counts, while objects are put together.
+//! key that occurs twice the last list counts, while objects are put together.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -18,10 +18,10 @@ pub struct Info {
     pub direct_includes: Vec<String>,
     /// Declared also-adds, in order.
     pub optional_includes: Vec<String>,
-    /// Every path of the bundle and of what it includes, with its export mark. Of a path that stands twice the last
+    /// Every path of the bundle and of what it includes, with its export mark. Of a path that occurs twice the last
     /// mark counts.
     pub files: Vec<(String, bool)>,
-    /// Keys that mixer does not know, and those that stand twice.
+    /// Keys that mixer does not know, and duplicates.
     pub odd_keys: Vec<String>,
 }
 

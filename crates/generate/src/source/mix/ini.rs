@@ -82,7 +82,7 @@ pub(super) fn parse(text: &str, notes: &mut Vec<TextNote>) -> Result<Vec<Section
 }
 
 impl Section {
-    /// The value of a key, whatever its case. Of a key that stands twice the last one counts.
+    /// The value of a key, whatever its case. Of a key that occurs twice the last one counts.
     pub(super) fn value(&self, key: &str) -> Option<&Key> {
         self.keys.iter().rev().find(|has| has.name.to_lowercase() == key)
     }
@@ -146,7 +146,7 @@ impl<'a> Lines<'a> {
         Some(line)
     }
 
-    /// A value that begins with `text` and may go on in the next lines.
+    /// A value that begins with `text` and may continue in the next lines.
     fn value(&mut self, text: &str) -> Result<Value, &'static str> {
         let text = text.trim_start();
         let quote = if text.len() > 3 && text.starts_with("\"\"\"") { "\"\"\"" } else { "`" };

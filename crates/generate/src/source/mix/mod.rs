@@ -80,7 +80,7 @@ pub struct Workspace {
 pub struct PreviousVersion {
     /// `None` for 0.
     pub version: Option<Version>,
-    /// The file that says so: `mixer.state`, or `image/LAST_VER`, which need not exist.
+    /// The file it comes from: `mixer.state`, or `image/LAST_VER`, which need not exist.
     pub file: PathBuf,
 }
 
@@ -90,7 +90,7 @@ impl Workspace {
     /// # Errors
     /// [`SourceError::NotAWorkspace`], or the first of its files that is broken.
     pub fn open(dir: &Path, conf: Option<&Path>) -> Result<Self, SourceError> {
-        // Paths in the sources of nodes must not depend on where the process stands later.
+        // Paths in the sources of nodes must not depend on the working directory of the process.
         let dir = std::path::absolute(dir).map_err(|source| SourceError::Read { path: dir.to_owned(), source })?;
         let conf_path = conf.map_or_else(|| dir.join("builder.conf"), Path::to_owned);
         let Some(text) = read_commented(&conf_path)? else {
@@ -194,14 +194,14 @@ impl Workspace {
             release,
             tree,
             bundles: Vec::with_capacity(bundles.len()),
-            // The image says which version it is; mixer counts that as a change, and so do we.
+            // The image contains its version; mixer counts that as a change, and so does this program.
             stamps: Vec::new(),
             debuginfo: self.debuginfo.clone(),
             upstream: self.upstream.clone(),
             warnings,
         };
         for (mut bundle, mut told) in bundles {
-            // An empty folder is what mixer puts in the place of a deprecated bundle before the first half.
+            // Mixer replaces a deprecated bundle by an empty folder before the first half.
             if bump == Some(FormatBump::New) && bundle.files.is_empty() && image.join(bundle.name.as_str()).is_dir() {
                 bundle.status = BundleStatus::Deprecated;
             }
@@ -330,7 +330,7 @@ fn own_roots(definitions: &[Definition], nodes: &mut Vec<Node>, roots: &mut Root
     paths
 }
 
-/// What the files of a workspace say about a bundle.
+/// The definition of a bundle in the files of a workspace.
 struct Definition {
     bundle: BundleName,
     info: Info,

@@ -6,14 +6,14 @@ use super::ini::{self, Section};
 use crate::inputs::DebuginfoBan;
 use crate::source::{TextError, TextNote};
 
-/// What `server.ini` says.
+/// The settings of `server.ini`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerIni {
     /// `imagebase`, the folder with a folder for each version.
     pub images: Option<PathBuf>,
     /// `outputdir`, the public tree.
     pub output: Option<PathBuf>,
-    /// The section `[Debuginfo]`. What it leaves out is banned, whatever `builder.conf` says.
+    /// The section `[Debuginfo]`. It replaces the section of `builder.conf`.
     pub debuginfo: DebuginfoBan,
 }
 
@@ -39,7 +39,7 @@ impl ServerIni {
                 notes.push(TextNote::new(key.line, format!("unknown key {}: ignored", key.name)));
             }
         }
-        // Sections may stand more than once, in other case; the last value counts.
+        // Sections may occur more than once, in different case; the last value counts.
         let value = |section: &str, key: &str| {
             let is_named = |has: &&Section| has.name.to_lowercase() == section;
             sections.iter().filter(is_named).filter_map(|section| section.value(key)).max_by_key(|key| key.line)

@@ -14,7 +14,7 @@ use clearwell_format::{FormatNumber, Version};
 use super::toml_file::{Known, Located, TomlFile};
 use crate::source::{TextError, TextNote};
 
-/// What `mixer.state` says; `None` for what it leaves out, which mixer then takes from elsewhere (mixer workspace §3).
+/// The values of `mixer.state`; `None` for missing ones, which mixer then takes from elsewhere (mixer workspace §3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MixerState {
     /// `FORMAT`.

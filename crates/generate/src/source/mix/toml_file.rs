@@ -9,7 +9,7 @@ use crate::source::{TextError, TextNote};
 /// The sections that mixer knows in a file, with their keys.
 pub(super) type Known = [(&'static str, &'static [&'static str])];
 
-/// The values that stand under known keys.
+/// The values of known keys.
 pub(super) struct TomlFile<'t> {
     text: &'t str,
     values: Vec<((&'static str, &'static str), Spanned<DeValue<'t>>)>,
@@ -25,7 +25,7 @@ impl<'t> TomlFile<'t> {
     /// Reads a file; `notes` gets what is not `known`.
     ///
     /// # Errors
-    /// For broken TOML, for a section that is a value, and for a name that stands twice in different case: mixer takes
+    /// For broken TOML, for a section that is a value, and for a name that occurs twice in different case: mixer takes
     /// one of them by chance.
     pub(super) fn parse(text: &'t str, known: &'static Known, notes: &mut Vec<TextNote>) -> Result<Self, TextError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -60,7 +60,7 @@ impl<'t> TomlFile<'t> {
         Ok(file)
     }
 
-    /// True for what is TOML, whatever it says.
+    /// True for any valid TOML.
     pub(super) fn is_toml(text: &str) -> bool {
         DeTable::parse(text.strip_prefix('\u{feff}').unwrap_or(text)).is_ok()
     }

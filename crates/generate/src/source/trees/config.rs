@@ -1,7 +1,7 @@
 //! `bundles.toml`: settings of a folder of trees. Every key is optional, and so is the file.
 //!
 //! ```toml
-//! owner = "disk"                     # or "root": all files belong to root, whatever the disk says
+//! owner = "disk"                     # or "root": all files belong to root, independent of the disk
 //! content-url = "https://…/"         # where clients fetch; written into os-core
 //! version-url = "https://…/"
 //!
@@ -47,7 +47,7 @@ pub struct TreesConfig {
     pub bundles: BTreeMap<BundleName, BundleConfig>,
 }
 
-/// What `bundles.toml` says about one bundle.
+/// The settings of one bundle in `bundles.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BundleConfig {
     /// One line for people.
@@ -60,7 +60,7 @@ pub struct BundleConfig {
     pub includes: Vec<BundleName>,
     /// Bundles that are installed along unless declined.
     pub also_add: Vec<BundleName>,
-    /// Paths below `/usr/bin` and its kin that get no wrapper.
+    /// Paths below `/usr/bin` and similar folders that get no wrapper.
     pub un_export: Vec<String>,
 }
 

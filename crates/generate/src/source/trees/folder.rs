@@ -7,7 +7,7 @@
 //! | a file | left out |
 //! | a link to nothing; `bundles.toml` in other case; a store | an error: it was meant otherwise |
 //!
-//! What is left out is told.
+//! Everything that is left out is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -104,7 +104,7 @@ impl Folder {
         lists
     }
 
-    /// All bundles, os-core first: what it brings, the others have to agree with.
+    /// All bundles, os-core first: the others must agree with its files.
     pub(super) fn bundles(&self) -> Vec<BundleName> {
         let mut bundles: BTreeSet<BundleName> =
             self.folders.keys().chain(self.config.bundles.keys()).cloned().collect();

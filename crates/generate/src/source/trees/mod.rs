@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A folder is a bundle; its name is the bundle's. A bundle of `bundles.toml` without a folder only includes others.
-//! Bundles may hold the same path as long as it is the same in all of them. What a system needs to update itself is
+//! Several bundles may have a path if it is the same in all of them. What a system needs to update itself is
 //! added: the files of [`OsContent`], and for each bundle the empty file `/usr/share/clear/bundles/<bundle>` by which
 //! clients know that it is installed. What is added is root's, with modes 0644 and 0755; a directory that a bundle has
 //! itself stays as the bundle has it.
@@ -58,7 +58,7 @@ impl Trees {
             _ => SourceError::Read { path: dir.to_owned(), source },
         };
         fs::read_dir(dir).map_err(failed)?;
-        // Paths in the sources of nodes must not depend on where the process stands later.
+        // Paths in the sources of nodes must not depend on the working directory of the process.
         let trees = Self { dir: std::path::absolute(dir).map_err(failed)? };
         let mut problems = Problems::default();
         let folder = Folder::read(&trees.dir, &mut Vec::new(), &mut problems)?;
@@ -166,7 +166,7 @@ fn os_files(
     let version_path = path("/usr/share/defaults/swupd/versionurl");
     let content_url = content.content_url.as_ref().or(config.content_url.as_ref());
     let version_url = content.version_url.as_ref().or(config.version_url.as_ref());
-    // A client that knows only one of the two gives up.
+    // A client that has only one of the two fails.
     let version_url = version_url.or_else(|| content_url.filter(|_| merge.find(&version_path).is_none()));
     for (path, url) in [(content_path, content_url), (version_path, version_url)] {
         files.extend(url.map(|url| (path, url.clone().into_bytes())));

@@ -16,7 +16,7 @@
 
 use clearwell_format::{EntryPath, FormatNumber, Version};
 
-/// What an installed system says about itself.
+/// The files by which an installed system identifies itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OsContent {
     /// The version. Not that of the release in the first half of a format bump (manifest §5.12).
@@ -30,14 +30,14 @@ pub struct OsContent {
     pub certificate: Option<Vec<u8>>,
     /// PEM of the certificate that signs next, which endpoints try when the first does not verify.
     pub next_certificate: Option<Vec<u8>>,
-    /// Where content is fetched. `bundles.toml` has a say as well; this one counts.
+    /// Where content is fetched. It takes precedence over `bundles.toml`.
     pub content_url: Option<String>,
     /// Where pointers are fetched, if elsewhere.
     pub version_url: Option<String>,
 }
 
 impl OsContent {
-    /// What an ordinary release says.
+    /// The content of an ordinary release.
     pub const fn new(version: Version, format: FormatNumber) -> Self {
         Self {
             version,

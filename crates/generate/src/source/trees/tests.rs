@@ -149,7 +149,7 @@ fn what_is_wrong_is_told_with_the_remedy() {
     let config = |text: &'static str| told(&move |dir| put(dir, "bundles.toml", text));
     assert_eq!(
         told(&|dir| fs::remove_dir_all(dir.path().join("os-core")).unwrap()),
-        "the folder TREES/os-core is missing; every release needs the bundle os-core"
+        "there is no folder TREES/os-core; every release needs the bundle os-core"
     );
     assert_eq!(
         told(&|dir| put(dir, "editors/usr/lib/libx.so", "another")),
@@ -159,7 +159,7 @@ fn what_is_wrong_is_told_with_the_remedy() {
     assert!(told(&|dir| put(dir, "a b/x", "")).starts_with("TREES/a b cannot be a bundle; rename it"));
     assert_eq!(
         config("[bundles.libs]\nincludes = [\"gone\"]\n"),
-        "bundle libs includes gone in TREES/bundles.toml, which does not exist; create a folder for it or remove \
+        "bundle libs includes gone in TREES/bundles.toml, but that bundle does not exist; create a folder for it or drop \
          the include"
     );
     assert_eq!(
@@ -168,7 +168,7 @@ fn what_is_wrong_is_told_with_the_remedy() {
     );
     assert_eq!(
         config("[bundles.gone]\n"),
-        "TREES/bundles.toml describes bundle gone, but the folder TREES/gone is missing; create it, or give the bundle \
+        "TREES/bundles.toml describes bundle gone, but there is no folder TREES/gone; create it, or give the bundle \
          includes"
     );
     assert_eq!(config("x = 1"), "TREES/bundles.toml cannot be used");
