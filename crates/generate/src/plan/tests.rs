@@ -257,7 +257,7 @@ fn numbers_that_do_not_fit_are_refused() {
     assert!(
         refusal(&inputs(20, ten, &PLAIN), None).starts_with("the manifests of version 10, the previous version, are")
     );
-    assert!(refusal(&inputs(20, None, &PLAIN), Some(&first)).starts_with("version 10 was released already"));
+    assert!(refusal(&inputs(20, None, &PLAIN), Some(&first)).starts_with("version 10 is already released"));
     assert_eq!(
         refusal(&inputs(30, Version::new(20), &PLAIN), Some(&first)),
         "the previous version is 20, but the manifests given are those of 10"

@@ -167,7 +167,7 @@ fn a_signer_that_endpoints_do_not_know_yet() {
     let mix = changing(&[(PATH, &key_pair(1).1)]);
     assert_refused(&mix, Rule::CertificateInContent, &[PATH]);
     let finding = super::findings(&mix).remove(0);
-    assert!(finding.remedy.contains("carry both") && finding.remedy.contains("docs/rotation.md"), "{finding}");
+    assert!(finding.remedy.contains("ship both") && finding.remedy.contains("docs/rotation.md"), "{finding}");
 }
 
 #[test]
