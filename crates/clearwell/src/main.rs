@@ -22,10 +22,11 @@ mod signing;
 mod ui;
 mod values;
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::builder::Styles;
+use clap::builder::{FalseyValueParser, Styles, TypedValueParser as _};
 use clap::{CommandFactory as _, Parser as _};
 use clearwell_format::printable;
 
@@ -63,12 +64,18 @@ fn refuse(error: &clap::Error) -> ExitCode {
     } else {
         let _ = write!(io::stderr(), "{}", printable_lines(&text));
     }
-    if std::env::args_os().any(|argument| argument == "--json") {
+    if wants_json() {
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
         let failure = Failure { error: &printable(first), exit: Exit::Usage as u8 };
         let _ = ui::print(format!("{}\n", document::line(&failure).unwrap_or_default()).as_bytes());
     }
     Exit::Usage.into()
+}
+
+/// As `--json` and its variable say on a command line that clap refuses.
+fn wants_json() -> bool {
+    let is_true = |value: OsString| FalseyValueParser::new().parse_ref(&Cli::command(), None, &value).unwrap_or(false);
+    std::env::args_os().any(|argument| argument == "--json") || std::env::var_os("CLEARWELL_JSON").is_some_and(is_true)
 }
 
 /// Why the command line is invalid, without colours, and with escaped arguments.

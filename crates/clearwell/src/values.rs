@@ -88,7 +88,9 @@ pub(crate) fn absolute_path(text: &str) -> Result<EntryPath, String> {
     if !text.starts_with('/') {
         return Err("paths start with /; use an absolute path such as /usr/bin/sh".to_owned());
     }
-    text.parse().map_err(|error: InvalidPath| error.to_string())
+    text.parse().map_err(|_: InvalidPath| {
+        format!("\"{text}\" is not a path on endpoints; use one without empty, . or .. components, such as /usr/bin/sh")
+    })
 }
 
 /// The value of `--content-url` and `--version-url`: a URL that the stock client can fetch from.
@@ -132,6 +134,16 @@ mod tests {
         assert_eq!((whole_number::<u8>("0"), positive_number("1")), (Ok(0), Ok(1)));
         assert!(positive_number("0").is_err() && rate("0").is_err() && timestamp("253402300800").is_err());
         assert_eq!((rate_or_none("0"), rate_or_none("4KiB/s")), (Ok(0), Ok(4096)));
+    }
+
+    #[test]
+    fn paths_are_absolute() {
+        assert!(absolute_path("/usr/bin/sh").is_ok());
+        assert!(absolute_path("usr").unwrap_err().starts_with("paths start with /"));
+        for bad in ["/", "//usr", "/usr/", "/usr/../etc", "/a\tb"] {
+            let error = absolute_path(bad).unwrap_err();
+            assert!(error.contains("; use ") && !error.contains("released"), "{bad:?}: {error}");
+        }
     }
 
     #[test]

@@ -82,5 +82,7 @@ fn the_environment_may_ask_for_json() {
     for (value, is_json) in [("1", true), ("true", true), ("0", false), ("", false)] {
         let ended = mix.run_with("CLEARWELL_JSON", value, &["releases", "--store", "store"]).expect(0);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&ended.stdout).is_ok(), is_json, "{value:?}");
+        let refused = mix.run_with("CLEARWELL_JSON", value, &["releases", "--frob"]).expect(2);
+        assert_eq!(refused.stdout.contains("\"exit\":2"), is_json, "{value:?}: {}", refused.stdout);
     }
 }

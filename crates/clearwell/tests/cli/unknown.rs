@@ -111,7 +111,7 @@ fn unknown_names_are_refused_everywhere() {
         (2, "releases explain 20 nosuch", &["nosuch", "paths start with /"]),
         (2, "serve --listen nosuch", &["listen", "nosuch"]),
         (2, "serve --access-log nosuch", &["access-log", "nosuch"]),
-        (2, "serve --client-certificates nosuch", &["client-certificates", "nosuch"]),
+        (2, "serve --client-certs nosuch", &["--client-certs", "nosuch"]),
         (2, "serve --min-rate nosuch", &["min-rate", "nosuch"]),
         (2, "demo --listen nosuch", &["--listen", "nosuch"]),
         (2, "completions nosuch", &["nosuch", "bash"]),
