@@ -63,6 +63,8 @@ pub(crate) enum Unserved {
     Absent,
     /// It may come, or it cannot be served now, which was logged or counted: 503.
     Unavailable,
+    /// Too many requests wait for the disk: 503.
+    Busy,
 }
 
 impl Catalog {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::activity::Activity;
-use crate::client::{Client, Ticket};
+use crate::client::{Client, ClientSlot};
 use crate::pointer_pin::PointerPin;
 
 /// A connection of a client.
@@ -15,7 +15,7 @@ pub struct Connection {
     /// The client that a proxy named.
     behind_proxy: OnceLock<Box<SocketAddr>>,
     /// Counts it among the connections of its client.
-    client: OnceLock<Ticket>,
+    client: OnceLock<ClientSlot>,
     /// Of the certificate that the client showed.
     subject: OnceLock<Arc<str>>,
     pub(crate) pin: PointerPin,
@@ -56,12 +56,12 @@ impl Connection {
     }
 
     pub(crate) fn client(&self) -> Option<&Arc<Client>> {
-        self.client.get().map(Ticket::client)
+        self.client.get().map(ClientSlot::client)
     }
 
     /// Counts the connection among those of a client, as long as it is open.
-    pub(crate) fn set_client(&self, ticket: Ticket) {
-        let _ = self.client.set(ticket);
+    pub(crate) fn set_client(&self, slot: ClientSlot) {
+        let _ = self.client.set(slot);
     }
 
     /// Of the client's certificate.

@@ -35,7 +35,6 @@ use tokio_rustls::server::TlsStream;
 use tracing::field::display;
 
 use crate::body::Body;
-use crate::client::Ticket;
 use crate::connection::Connection;
 use crate::http2::{self, Http2};
 use crate::io::Watched;
@@ -57,18 +56,6 @@ pub(crate) struct ConnectionTask {
     pub(crate) listener: Arc<ListenerSettings>,
     /// Dropped last.
     pub(crate) slot: ConnectionSlot,
-}
-
-/// Counts the connection among those of its client, unless the client has as many as it may.
-pub(crate) fn count_for_client(site: &Site, connection: &Connection) -> Result<(), EndReason> {
-    let Some(address) = connection.address() else { return Ok(()) };
-    let client = site.client_at(address);
-    let settings = site.settings();
-    let is_proxy = settings.config.trusted_proxies.contains(address);
-    let limit = if is_proxy { 0 } else { settings.config.max_connections_per_address };
-    let ticket: Ticket = client.connect(limit).map_err(|_| EndReason::PerAddressLimit)?;
-    connection.set_client(ticket);
-    Ok(())
 }
 
 /// Answers that the server is full. The request is read first: a close with unread bytes resets the connection, and the
@@ -137,7 +124,7 @@ impl ConnectionTask {
                     if let Source::Client(client) = source {
                         self.connection.set_client_socket(client);
                     }
-                    return count_for_client(self.site(), &self.connection);
+                    return self.site().admit_client(&self.connection);
                 }
                 proxy_protocol::Parsed::Partial if header.len() < proxy_protocol::MAX_BYTES => {}
                 proxy_protocol::Parsed::Partial | proxy_protocol::Parsed::Invalid => {

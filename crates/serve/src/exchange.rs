@@ -1,35 +1,37 @@
-//! One request and its answer, from the header of the one to the last byte of the other: for metrics, for the access
-//! log, and for the activity of its connection.
+//! One request and its response, from the head of the request to the last byte of the response: counted in metrics,
+//! written to the access log, and part of the activity of its connection.
 
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use clearwell_format::printable::chain;
 use clearwell_http::logged_headers::LoggedHeaders;
 use clearwell_http::trace_context::TraceContext;
-use clearwell_metrics::{BytePath, RequestGuard, StatusClass};
+use clearwell_metrics::{BytePath, RequestGuard, RequestKind, StatusClass};
 use http::{Method, StatusCode, Version};
 
 use crate::access::{AccessLog, Line};
-use crate::client::Ticket;
+use crate::admission::Ticket;
 use crate::connection::Connection;
+use crate::site::Site;
 
-/// A request whose answer is not complete. Ends when it is dropped.
+/// A request whose response is not complete. It ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     request: RequestGuard,
     connection: Arc<Connection>,
     line: Option<Box<(Line, Arc<AccessLog>)>>,
-    /// Of the download of a large object.
-    downloads: Vec<Ticket>,
+    /// Dropped with the last byte of the response.
+    ticket: Ticket,
 }
 
-/// What is logged of a request, apart from its end.
+/// What the access log needs of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
-    /// As the request line has it.
+    /// As in the request line.
     pub(crate) target: &'a str,
     pub(crate) version: Version,
     pub(crate) headers: LoggedHeaders<'a>,
@@ -39,10 +41,10 @@ pub(crate) struct Asked<'a> {
 impl Exchange {
     pub(crate) fn begin(request: RequestGuard, connection: &Arc<Connection>, version: Version) -> Self {
         connection.request_begins(version);
-        Self { request, connection: Arc::clone(connection), line: None, downloads: Vec::new() }
+        Self { request, connection: Arc::clone(connection), line: None, ticket: Ticket::default() }
     }
 
-    /// The status is known; if the request is to be logged, what is needed for that is kept.
+    /// Records the status, and keeps what the access log needs if it takes this request.
     pub(crate) fn answered(
         &mut self,
         status: StatusCode,
@@ -57,30 +59,51 @@ impl Exchange {
         }
     }
 
-    /// Keeps the tickets of a download until it ends.
-    pub(crate) fn downloads(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
-        self.downloads.extend(tickets);
+    /// Keeps the ticket of the request until the response is complete.
+    pub(crate) fn keep(&mut self, ticket: Ticket) {
+        self.ticket = ticket;
     }
 
-    /// `bytes` more of the body were sent.
+    /// The ticket of the request, for what its response body has to hold.
+    pub(crate) const fn ticket(&mut self) -> &mut Ticket {
+        &mut self.ticket
+    }
+
+    /// Counts bytes of the body that were handed to the transport.
     pub(crate) fn sent(&mut self, path: BytePath, bytes: u64) {
         self.request.sent(path, bytes);
     }
 
-    /// The body could not be read to its end. The connection closes, so the client sees it.
+    /// Records that the body could not be read to its end. The connection closes, which tells the client.
     pub(crate) fn broke(&mut self, error: &io::Error) {
         self.request.answered(StatusClass::ServerError);
         tracing::error!(error = chain(error), "an object could not be read while it was served");
     }
 }
 
-/// A line whose size and duration are not known yet.
-pub(crate) fn line(
+/// Records a request whose whole response, with status 200, was sent at once: all that an [`Exchange`] records, without
+/// its cost.
+#[inline]
+pub(crate) fn complete(
+    site: &Site,
     connection: &Connection,
-    status: StatusCode,
     asked: &Asked<'_>,
-    trace: Option<TraceContext>,
-) -> Line {
+    kind: RequestKind,
+    sent_bytes: u64,
+    began: Instant,
+    log: &AccessLog,
+) {
+    let now = Instant::now();
+    let took = now.saturating_duration_since(began);
+    connection.answered_at(now);
+    site.metrics().http.request_at_once(kind, StatusClass::Success, sent_bytes, took);
+    if log.takes(StatusClass::Success) {
+        log.write(Line { sent_bytes, took, ..line(connection, StatusCode::OK, asked, None) });
+    }
+}
+
+/// A line without the size and duration of the response.
+fn line(connection: &Connection, status: StatusCode, asked: &Asked<'_>, trace: Option<TraceContext>) -> Line {
     Line {
         time: std::time::SystemTime::now(),
         client: asked.client,

@@ -1,40 +1,45 @@
 //! The content server.
 //!
 //! ```text
-//! worker: accept -> connection task: (PROXY) (TLS) -> lane --\
-//!                                        |-> hyper -+-> Site::exchange
-//!                                        \-> http2 -/
-//!                             path -> target -> rate -> catalog, pin -> decide -> objects -> respond -> body
+//! worker: accept -> connection task: (PROXY) (TLS) -> fast lane --\
+//!                                                  |-> hyper ------+-> Site::exchange
+//!                                                  \-> HTTP/2 ----/
+//! Site::exchange: path -> target -> admission -> catalog, pin -> conditions -> objects -> respond -> body
 //! ```
 //!
-//! | Module | Noun |
+//! | Module | Content |
 //! |---|---|
-//! | [`config`], `settings` | what an operator chooses, and what is made of it |
-//! | `uri`, `target` | spellings of a request path, and what it names |
+//! | [`config`], `settings` | the configuration, and what is derived from it |
+//! | `uri`, `target` | normalization of request paths, and what they name |
+//! | `admission`, `client` | every limit on connections and requests; the counts of each client |
 //! | `origin` | where content comes from: the local store is the first [`Origin`] |
-//! | `catalog`, `published` | what is there, and what is not there *yet* |
+//! | `catalog`, `published` | what is released, and what is not released *yet* |
 //! | `pointer_view`, `pointer_pin` | which pointers a request sees, and what its connection remembers of that |
 //! | `object`, `objects`, `check`, `verified` | bytes that were compared with the index, in memory or as open files |
-//! | `respond`, `body`, `buffer`, `page_cache` | status, headers and bytes |
-//! | `client`, `connection` | who asks, and how often |
+//! | `respond`, `body`, `buffer`, `page_cache` | status, headers and bytes of responses |
+//! | `connection` | the client of a connection, its pointers and its activity |
 //! | `activity`, `watcher` | what a connection is doing, and the time limits on it |
-//! | `exchange`, `access`, `line_limit` | one request for logs, metrics and traces; lines that clients cause |
+//! | `exchange`, `access`, `line_limit` | one request in metrics, access log and traces; a limit for log lines |
 //! | [`site`](Site) | all of that together; everything but sockets |
-//! | `lane` | requests of the usual shape on the wire; hyper has the others |
-//! | `http2` | the streams of a connection, and what they may hold |
-//! | `socket`, `tls`, `connection_task` | the life of a connection |
-//! | `listener`, `inherit`, `takeover` | listening sockets, our own and others' |
-//! | `preflight`, `capacity` | what is judged before a start |
-//! | `worker`, `admin`, `server`, `reload`, `memory` | threads, their start and end, and what they need |
+//! | `lane` | the fast lane: plain requests, without an HTTP library |
+//! | `http2` | the streams of a connection, and their memory |
+//! | `socket`, `tls`, `connection_task` | a connection from accept to close |
+//! | `listener`, `inherit`, `takeover` | listening sockets: opened, inherited, handed over |
+//! | `preflight`, `capacity` | checks before a start |
+//! | `worker`, `admin`, `server`, `reload`, `memory` | threads, start, reload and stop |
 //!
-//! Always true: what leaves was compared with the index, before or on its way; GET and HEAD share one decision, and so do
-//! both lanes; nothing is redirected or encoded; neither the origin nor the file system is asked for what is cached.
+//! Elsewhere: conditions, ranges, request heads and the headers of proxies are in `clearwell-http`.
+//!
+//! Always true: bytes are compared with the index before or while they are sent; all paths share one decision, and so do
+//! GET and HEAD; there are no redirects and no content codings; neither the origin nor the file system is asked for what is
+//! cached.
 
 pub mod config;
 
 mod access;
 mod activity;
 mod admin;
+mod admission;
 mod body;
 mod buffer;
 mod capacity;

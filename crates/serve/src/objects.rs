@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clearwell_format::Resource;
-use clearwell_metrics::{CacheResult, Metrics, ShedReason};
+use clearwell_metrics::{CacheResult, Metrics};
 use quick_cache::sync::Cache;
 use quick_cache::{UnitWeighter, Weighter};
 use tokio::sync::Semaphore;
@@ -185,8 +185,7 @@ impl Objects {
         }
         let queued = Queued::enter(&self.queued);
         if queued.before >= waiting.saturating_add(READERS) {
-            self.metrics.http.shed(ShedReason::DiskQueue);
-            return Err(Unserved::Unavailable);
+            return Err(Unserved::Busy);
         }
         // An error would mean that the semaphore is closed, which it never is.
         let _permit = self.readers.acquire().await;

@@ -1,16 +1,16 @@
-//! Decisions to answers: status, headers and body, here and nowhere else.
+//! Responses: status, headers and body for each outcome, defined here and nowhere else.
 //!
-//! | answer | headers beside `Content-Length` and `Date` |
+//! | response | headers in addition to `Content-Length` and `Date` |
 //! |---|---|
 //! | 200, 206 | `Content-Type`, `ETag`, `Cache-Control`, `Accept-Ranges`, `Content-Range` |
 //! | 304 | `ETag`, `Cache-Control` |
 //! | 412, 416 | as errors; 416 with `Content-Range: bytes */N` |
-//! | errors | `Content-Type: text/plain`, `Cache-Control: no-store`; the body is the phrase of the status |
+//! | errors | `Content-Type: text/plain`, `Cache-Control: no-store`; the body is the reason phrase |
 //! | 405 | `Allow` |
-//! | 503 | `Retry-After` |
+//! | 429, 503 | `Retry-After` |
 //!
-//! Bodies are never encoded and nothing is ever redirected: the stock client understands neither. HEAD has every header
-//! of GET; its body is left out by whoever calls.
+//! There are no content codings and no redirects: the stock client understands neither. A response to HEAD has all headers
+//! of the response to GET; the caller drops its body.
 
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -30,7 +30,7 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// The answer for an object. Without the object itself, as for HEAD, the body is empty and all else is the same.
+/// The response for an object. Without `object`, as for HEAD, the body is empty and everything else is the same.
 pub(crate) fn object(outcome: Outcome, meta: &ObjectMeta, object: Option<&Object>) -> Response<Content> {
     let part = |part: Range<u64>| object.map(|object| object.part(part));
     match outcome {
@@ -57,8 +57,8 @@ pub(crate) fn object(outcome: Outcome, meta: &ObjectMeta, object: Option<&Object
     }
 }
 
-/// The header of the answer with status 200, but for its first lines: what [`object`] says for the whole, and the empty
-/// line behind it.
+/// The headers of the 200 response for an object as HTTP/1.1 writes them, without status line and date, with the empty
+/// line.
 pub(crate) fn head_of(meta: &ObjectMeta) -> Vec<u8> {
     let response = found(StatusCode::OK, meta, meta.size, None);
     let mut text = Vec::with_capacity(256);
@@ -105,9 +105,9 @@ fn validators(response: &mut Response<Content>, meta: &ObjectMeta) {
     );
 }
 
-/// Several parts (RFC 9110 §14.6), each with a header of its own.
+/// `multipart/byteranges` (RFC 9110 §14.6).
 fn parts(ranges: &[Range<u64>], meta: &ObjectMeta, object: Option<&Object>) -> Response<Content> {
-    // Made of the digest of the whole: bytes that contain it cannot be found.
+    // From the digest of the whole object: no object can be made that contains its own boundary.
     let boundary = meta.etag.header().to_str().expect("hex digits in quotes").trim_matches('"')[..32].to_owned();
     let mut length = 0;
     let mut segments = Vec::new();
@@ -146,10 +146,10 @@ fn content_range(range: &Range<u64>, size: u64) -> String {
 }
 
 fn header(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).expect("digits and plain words are header text")
+    HeaderValue::try_from(text).expect("digits and words are a valid header value")
 }
 
-/// A status with its phrase as body.
+/// A status with its reason phrase as body.
 pub(crate) fn plain(status: StatusCode) -> Response<Content> {
     let mut response = text(status, format!("{}\n", status.canonical_reason().unwrap_or("Error")));
     if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -158,21 +158,21 @@ pub(crate) fn plain(status: StatusCode) -> Response<Content> {
     response
 }
 
-/// 503: not here yet, or not now.
+/// 503: the object is not available yet, or the server is busy.
 pub(crate) fn unavailable(retry_after_seconds: NonZeroU32) -> Response<Content> {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds.get()));
     response
 }
 
-/// 429: this client asks too often.
+/// 429: the client exceeds its request rate.
 pub(crate) fn too_many(retry_after_seconds: NonZeroU32) -> Response<Content> {
     let mut response = plain(StatusCode::TOO_MANY_REQUESTS);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds.get()));
     response
 }
 
-/// A short text of the server itself.
+/// A short text that is not from the store.
 pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Content> {
     let text = text.into();
     let length = text.len();

@@ -1,4 +1,4 @@
-//! The site: a request in, an answer out. Everything but sockets.
+//! The site: turns requests into responses; everything but sockets and bytes on the wire.
 //!
 //! ```text
 //! path -> Target -> (client's rate) -> (catalog, pin) -> ObjectMeta -> decide -> Outcome -> (objects) -> respond
@@ -6,9 +6,8 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
 use clearwell_format::Resource;
@@ -17,21 +16,22 @@ use clearwell_http::conditions::{Conditions, decide};
 use clearwell_http::forwarded::forwarded_for;
 use clearwell_http::logged_headers::LoggedHeaders;
 use clearwell_http::trace_context::TraceContext;
-use clearwell_metrics::{Metrics, RequestKind, ShedReason};
+use clearwell_metrics::{Metrics, RequestKind};
 use clearwell_store::Store;
 use http::header::{CONNECTION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use tracing::Instrument as _;
 
+use crate::admission::{Limiter, Rejection};
 use crate::body::{Body, Content};
 use crate::catalog::{Catalog, Unserved};
-use crate::client::{Client, Clients, Ticket};
+use crate::client::Client;
 use crate::config::ServeConfig;
 use crate::connection::Connection;
 use crate::error::ServeError;
 use crate::exchange::{Asked, Exchange};
 use crate::health::{Health, NotReady};
-use crate::object::{Object, ObjectMeta, Source};
+use crate::object::{Object, ObjectMeta};
 use crate::objects::Objects;
 use crate::origin::{LocalOrigin, Origin};
 use crate::pointer_view::{PointerView, Scope};
@@ -39,7 +39,7 @@ use crate::respond;
 use crate::settings::Settings;
 use crate::target::{BasePath, Target};
 
-/// How the stock client introduces itself.
+/// How the `User-Agent` of the stock client begins.
 const STOCK_CLIENT: &[u8] = b"swupd-client/";
 
 /// Answers requests from a store.
@@ -50,9 +50,7 @@ pub struct Site {
     catalog: Arc<Catalog>,
     objects: Objects,
     health: Health,
-    clients: Clients,
-    /// All clients together, for what they share.
-    all_clients: Arc<Client>,
+    pub(crate) limiter: Limiter,
     metrics: Arc<Metrics>,
 }
 
@@ -60,18 +58,18 @@ pub struct Site {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Query<'a> {
     pub(crate) method: &'a Method,
-    /// As the request line has it, for logs.
+    /// As in the request line, for logs.
     pub(crate) target: &'a str,
-    /// Without query.
+    /// Without the query.
     pub(crate) path: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) version: Version,
     pub(crate) has_body: bool,
-    /// It was counted against the rate of its client already.
-    pub(crate) is_counted: bool,
+    /// The request was rejected on the fast lane already.
+    pub(crate) rejection: Option<Rejection>,
 }
 
-/// Who asks.
+/// The client of a request: the peer of its connection, or the client that a trusted proxy names.
 #[derive(Clone, Debug)]
 struct Requester {
     address: Option<IpAddr>,
@@ -93,7 +91,6 @@ impl Site {
     /// If its snapshot cannot be read, or the access log cannot be opened.
     pub fn over(config: ServeConfig, origin: Arc<dyn Origin>) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::new());
-        let clients = Clients::new();
         Ok(Self {
             catalog: Arc::new(Catalog::open(Arc::clone(&origin), Arc::clone(&metrics))?),
             objects: Objects::new(
@@ -105,70 +102,50 @@ impl Site {
             ),
             base: config.base_path.clone(),
             health: Health::default(),
-            all_clients: clients.at(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
-            clients,
+            limiter: Limiter::new(),
             settings: ArcSwap::from_pointee(Settings::of(config, Arc::clone(&metrics))?),
             metrics,
         })
     }
 
-    /// The figures of this site.
+    /// The metrics of this site.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Ready, or what is missing.
+    /// Whether clients should be sent here.
     ///
     /// # Errors
-    /// What keeps the site from being ready.
+    /// The first condition that is not met.
     pub fn readiness(&self) -> Result<(), NotReady> {
         self.health.check(&self.catalog)
     }
 
-    /// From now on the site is not ready; it still answers.
+    /// Makes the site not ready; it still answers requests.
     pub(crate) fn drain(&self) {
         self.health.drain();
     }
 
-    /// Takes over what was published since, and forgets clients that are gone.
+    /// Loads what was published since the last call, and drops the records of idle clients.
     pub(crate) async fn refresh(&self) {
         self.catalog.refresh().await;
-        self.clients.sweep();
+        self.limiter.sweep();
     }
 
-    /// What holds now.
+    /// The current settings.
     pub(crate) fn settings(&self) -> Guard<Arc<Settings>> {
         self.settings.load()
     }
 
-    /// Takes over another configuration. The caller has made sure that what cannot change does not.
+    /// Replaces the configuration. The caller has checked that keys which are fixed at start have not changed.
     pub(crate) fn configure(&self, config: ServeConfig) -> Result<(), ServeError> {
         self.settings.store(Arc::new(Settings::of(config, Arc::clone(&self.metrics))?));
         Ok(())
     }
 
-    pub(crate) fn client_at(&self, address: IpAddr) -> Arc<Client> {
-        self.clients.at(address)
-    }
-
-    /// True if the client of a connection, as the connection tells, may ask now, which counts.
-    pub(crate) fn may_ask(&self, connection: &Connection, settings: &Settings, now: Instant) -> bool {
-        match (settings.rate, connection.client()) {
-            (Some(rate), Some(client)) => self.clients.ask(client, rate, now).is_ok(),
-            _ => true,
-        }
-    }
-
-    /// The object that a path names, if it is at hand and the path is written as usual.
-    pub(crate) fn at_hand(&self, path: &str) -> Option<Arc<Object>> {
+    /// The object with this path, if it is cached and the path is in its usual spelling.
+    pub(crate) fn cached(&self, path: &str) -> Option<Arc<Object>> {
         self.objects.cached(self.base.strip(path)?.strip_prefix('/')?)
-    }
-
-    /// Counts a delta that a client takes.
-    pub(crate) fn count_move(&self, object: &Object) {
-        if let Some((from, to)) = object.leads {
-            self.metrics.fleet.moves(from, to);
-        }
     }
 
     /// Answers a request that came on `connection`.
@@ -184,13 +161,13 @@ impl Site {
             headers: request.headers(),
             version: request.version(),
             has_body: !request.body().is_end_stream(),
-            is_counted: false,
+            rejection: None,
         };
         let (response, exchange) = self.exchange(connection, &query, Instant::now()).await;
         response.map(|content| Body::new(content).ending(exchange))
     }
 
-    /// Refuses a request that is not one to be answered, which is counted and logged as others are.
+    /// Rejects a request that the HTTP layer found invalid; it is counted and logged like any other.
     pub(crate) fn refuse<B>(
         &self,
         connection: &Arc<Connection>,
@@ -214,7 +191,7 @@ impl Site {
         response.map(|content| Body::new(content).ending(exchange))
     }
 
-    /// Answers a request; what is left is to send the answer, and to drop the exchange then.
+    /// Makes the response to a request. The caller sends it, and drops the exchange after the last byte.
     pub(crate) async fn exchange(
         &self,
         connection: &Arc<Connection>,
@@ -224,16 +201,26 @@ impl Site {
         let settings = self.settings.load_full();
         let target = Target::parse(query.path, &self.base);
         let mut exchange = Exchange::begin(self.metrics.http.request(target.kind(), began), connection, query.version);
-        let asker = self.asker(connection, query.headers, &settings.config);
+        let requester = self.requester(connection, query.headers, &settings.config);
         let trace = TraceContext::of(query.headers);
-        let responding = self.respond(connection, target, query, &asker, &settings, &mut exchange);
-        let mut response = match &trace {
-            Some(TraceContext { trace_id, parent_id, is_sampled: true }) => {
-                let span =
-                    tracing::info_span!("request", %trace_id, %parent_id, method = %query.method, path = query.path);
-                responding.instrument(span).await
+        let admission = match query.rejection {
+            Some(rejection) => Err(rejection),
+            None => self.admit(requester.client.as_ref(), target.kind(), &settings, began),
+        };
+        let mut response = match admission {
+            Err(rejection) => closing_if_body(query, rejection.response(&settings.config)),
+            Ok(ticket) => {
+                exchange.keep(ticket);
+                let responding = self.respond(connection, target, query, &requester, &settings, &mut exchange);
+                match &trace {
+                    Some(TraceContext { trace_id, parent_id, is_sampled: true }) => {
+                        let (method, path) = (query.method, query.path);
+                        let span = tracing::info_span!("request", %trace_id, %parent_id, %method, path);
+                        responding.instrument(span).await
+                    }
+                    _ => responding.await,
+                }
             }
-            _ => responding.await,
         };
         if query.method == Method::HEAD {
             *response.body_mut() = Content::Empty;
@@ -243,19 +230,19 @@ impl Site {
             target: query.target,
             version: query.version,
             headers: LoggedHeaders::of(query.headers),
-            client: asker.address,
+            client: requester.address,
         };
         exchange.answered(response.status(), &asked, trace, &settings.access);
         (response, exchange)
     }
 
-    /// Who asks: the client of the connection, or whom a trusted proxy names.
-    fn asker(&self, connection: &Connection, headers: &HeaderMap, config: &ServeConfig) -> Requester {
+    /// The client of the connection, or the one that a trusted proxy names.
+    fn requester(&self, connection: &Connection, headers: &HeaderMap, config: &ServeConfig) -> Requester {
         let address = connection.address();
-        // Who speaks over a Unix socket was put there by the operator.
+        // Only the operator connects peers to a Unix socket.
         let is_trusted = address.is_none_or(|address| config.trusted_proxies.contains(address));
         match is_trusted.then(|| forwarded_for(headers, |address| config.trusted_proxies.contains(address))).flatten() {
-            Some(address) => Requester { address: Some(address), client: Some(self.clients.at(address)) },
+            Some(address) => Requester { address: Some(address), client: Some(self.limiter.client_at(address)) },
             None => Requester { address, client: connection.client().cloned() },
         }
     }
@@ -265,19 +252,10 @@ impl Site {
         connection: &Connection,
         target: Target,
         query: &Query<'_>,
-        asker: &Requester,
+        requester: &Requester,
         settings: &Settings,
         exchange: &mut Exchange,
     ) -> Response<Content> {
-        // Probes of health are neither refused nor counted: they tell of the server, whoever else asks from there.
-        if let (Some(rate), Some(client)) = (settings.rate, &asker.client)
-            && !query.is_counted
-            && !matches!(target, Target::Live | Target::Ready)
-            && let Err(wait) = self.clients.ask(client, rate, Instant::now())
-        {
-            self.metrics.http.shed(ShedReason::PerAddressRate);
-            return closing_if_body(query, respond::too_many(in_seconds(wait)));
-        }
         if !matches!(*query.method, Method::GET | Method::HEAD) {
             return closing_if_body(query, respond::plain(StatusCode::METHOD_NOT_ALLOWED));
         }
@@ -294,7 +272,7 @@ impl Site {
                 self.respond_pointer(connection, pointer, query, &settings.config).await
             }
             Target::Resource(resource) => {
-                self.respond_artifact(&resource, query, asker, &settings.config, exchange).await
+                self.respond_artifact(&resource, query, requester, &settings.config, exchange).await
             }
         }
     }
@@ -334,7 +312,7 @@ impl Site {
         &self,
         resource: &Resource,
         query: &Query<'_>,
-        asker: &Requester,
+        requester: &Requester,
         config: &ServeConfig,
         exchange: &mut Exchange,
     ) -> Response<Content> {
@@ -343,12 +321,12 @@ impl Site {
         if config.whole_for_stock_client && is_fullfile && is_stock_client(query.headers) {
             conditions = conditions.without_range();
         }
-        let mut object = self.at_hand(query.path).or_else(|| self.objects.cached(&resource.to_string()));
+        let mut object = self.cached(query.path).or_else(|| self.objects.cached(&resource.to_string()));
         let meta = match &object {
             Some(object) => object.meta.clone(),
             None => match self.look_up(resource).await {
                 Ok(meta) => meta,
-                Err(unserved) => return respond_unserved(unserved, config),
+                Err(unserved) => return self.respond_unserved(unserved, config),
             },
         };
         let outcome = decide(&conditions, &meta.etag, meta.size);
@@ -358,35 +336,15 @@ impl Site {
         if object.is_none() {
             object = match self.objects.read(resource, &meta, config.max_disk_queue).await {
                 Ok(object) => Some(object),
-                Err(unserved) => return respond_unserved(unserved, config),
+                Err(unserved) => return self.respond_unserved(unserved, config),
             };
         }
-        if let Some(object) = &object {
-            match self.begin_download(object, asker.client.as_ref(), config) {
-                Ok(tickets) => exchange.downloads(tickets),
-                Err(TooMany) => {
-                    self.metrics.http.shed(ShedReason::DownloadLimit);
-                    return respond::unavailable(config.retry_after_seconds);
-                }
-            }
-            self.count_move(object);
+        if let Some(object) = &object
+            && let Err(rejection) = self.admit_body(exchange.ticket(), requester.client.as_ref(), object, config)
+        {
+            return rejection.response(config);
         }
         respond::object(outcome, &meta, object.as_deref())
-    }
-
-    /// What is held while a large object is on its way; nothing for a small one.
-    pub(crate) fn begin_download(
-        &self,
-        object: &Object,
-        client: Option<&Arc<Client>>,
-        config: &ServeConfig,
-    ) -> Result<Vec<Ticket>, TooMany> {
-        if matches!(object.source, Source::Memory(_)) {
-            return Ok(Vec::new());
-        }
-        let limits = [(Some(&self.all_clients), config.max_downloads), (client, config.max_downloads_per_address)];
-        let tickets = limits.into_iter().filter_map(|(client, limit)| Some(client?.download(limit)));
-        tickets.collect::<Result<_, _>>().map_err(|_| TooMany)
     }
 
     /// Size and digest of an artifact, from its index.
@@ -397,16 +355,17 @@ impl Site {
         }
         Ok(ObjectMeta::of_artifact(artifact, &self.catalog.find(*version, artifact).await?))
     }
-}
 
-fn respond_unserved(unserved: Unserved, config: &ServeConfig) -> Response<Content> {
-    match unserved {
-        Unserved::Absent => respond::plain(StatusCode::NOT_FOUND),
-        Unserved::Unavailable => respond::unavailable(config.retry_after_seconds),
+    fn respond_unserved(&self, unserved: Unserved, config: &ServeConfig) -> Response<Content> {
+        match unserved {
+            Unserved::Absent => respond::plain(StatusCode::NOT_FOUND),
+            Unserved::Unavailable => respond::unavailable(config.retry_after_seconds),
+            Unserved::Busy => self.reject(Rejection::DiskQueue).response(config),
+        }
     }
 }
 
-/// What the request line had; HTTP/2 has scheme and host in fields of their own.
+/// The target as in the request line. HTTP/2 has scheme and host in separate pseudo-header fields.
 fn target_of<B>(request: &Request<B>) -> Cow<'_, str> {
     let uri = request.uri();
     match uri.path_and_query() {
@@ -415,21 +374,11 @@ fn target_of<B>(request: &Request<B>) -> Cow<'_, str> {
     }
 }
 
-/// As many large objects are on their way as are allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooMany;
-
-/// Rounded up; a client that comes back too early has come in vain.
-fn in_seconds(wait: Duration) -> NonZeroU32 {
-    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX - 1) + u32::from(wait.subsec_nanos() > 0);
-    NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN)
-}
-
 fn is_stock_client(headers: &HeaderMap) -> bool {
     headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(STOCK_CLIENT))
 }
 
-/// A body that nobody reads would be taken for the next request: the connection ends with the answer.
+/// Closes the connection after the response if the request has a body: its unread bytes would be taken for a request.
 fn closing_if_body(query: &Query<'_>, mut response: Response<Content>) -> Response<Content> {
     if query.has_body && query.version < Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -1,4 +1,4 @@
-//! What a request asks for: health, the root, a resource, or nothing that has a name here.
+//! The target of a request: a health probe, the root, a resource, or an unknown path.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,23 +11,22 @@ use crate::uri;
 /// What a request path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// `/healthz`: is the process alive?
+    /// `/healthz`: whether the process is alive.
     Live,
-    /// `/readyz`: shall clients be sent here?
+    /// `/readyz`: whether load balancers should send clients here.
     Ready,
-    /// `/`: clients ask for its HEAD before parallel downloads; any well-formed answer does.
+    /// `/`: the stock client sends a HEAD request for it before parallel downloads, and accepts any well-formed response.
     Root,
-    /// A resource, released or not.
+    /// A well-formed name of a resource, whether released or not.
     Resource(Resource),
-    /// Nothing, ever.
+    /// A path that never names anything.
     Unknown,
-    /// Not a path: it has a broken escape.
+    /// A path with an invalid percent-encoding.
     Malformed,
 }
 
 impl Target {
-    /// Reads the path of a request, without query, in any spelling. `base` is the path below which the content tree is
-    /// shown.
+    /// Parses the path of a request, without its query, in any spelling. The content tree is below `base`.
     pub(crate) fn parse(path: &str, base: &BasePath) -> Self {
         let Ok(path) = uri::normal(path) else { return Self::Malformed };
         match &*path {
@@ -42,7 +41,7 @@ impl Target {
         }
     }
 
-    /// The kind, for counting.
+    /// The kind, as metrics count it.
     pub(crate) const fn kind(&self) -> RequestKind {
         match self {
             Self::Live | Self::Ready => RequestKind::Health,
@@ -53,15 +52,15 @@ impl Target {
     }
 }
 
-/// A path in front of the content tree, such as `/update`; empty if the tree is at the root.
+/// The path below which the content tree is served, such as `/update`; empty if the tree is at the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BasePath(
-    /// Without slashes around it.
+    /// Without leading or trailing slash.
     String,
 );
 
 impl BasePath {
-    /// What stands behind the base: empty, or with a slash in front. `None` if the path lies elsewhere.
+    /// The rest of the path after the base: empty, or with a leading slash. `None` if the path is not below the base.
     pub(crate) fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         if self.0.is_empty() {
             return Some(path);
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_stands_in_front_of_the_tree_and_not_of_health() {
+    fn the_base_applies_to_the_tree_but_not_to_health() {
         for (path, expected) in [
             ("/update/30/format", "version_info"),
             ("//update//30/format", "version_info"),
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn bases_are_plain_paths() {
+    fn base_paths_have_no_special_characters() {
         for good in ["", "/update", "/a/b-c/d.e"] {
             assert_eq!(good.parse::<BasePath>().unwrap().to_string(), good);
         }

@@ -1,12 +1,12 @@
-//! Spellings of one path (RFC 3986 §6.2.2), brought to the one that the grammar of resources knows.
+//! Normalization of request paths (RFC 3986 §6.2.2): equivalent spellings become the one that resource names use.
 //!
 //! ```text
-//! /10/Manifest.c%2B%2B.tar  /10/Manifest.c%2b+.tar      an escape is the character that it stands for
-//! //10/./Manifest.c++.tar   /%31%30/Manifest.c++.tar    empty segments and "." name the folder that they are in
+//! /10/Manifest.c%2B%2B.tar  /10/Manifest.c%2b+.tar      percent-encodings are decoded
+//! //10/./Manifest.c++.tar   /%31%30/Manifest.c++.tar    empty and "." segments are removed
 //! ```
 //!
-//! What stays apart: `%2F` separates no segments (RFC 3986 §2.2), `..` leads nowhere, and what an escape stands for is
-//! never decoded a second time. None of them is in the grammar.
+//! Not equivalent: `%2F` is not a separator (RFC 3986 §2.2), `..` is kept, and a decoded character is never decoded again.
+//! No resource name contains any of them.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// The usual spelling of a path, without query. A path that has it already is only looked through.
+/// The normal form of a path without query. Borrowed if the path is in normal form already.
 pub(crate) fn normal(path: &str) -> Result<Cow<'_, str>, Malformed> {
     let has_escapes = path.contains('%');
     if !path.starts_with('/') || !(has_escapes || path.contains("//") || path.contains("/.")) {
@@ -33,7 +33,7 @@ pub(crate) fn normal(path: &str) -> Result<Cow<'_, str>, Malformed> {
     Ok(Cow::Owned(normal))
 }
 
-/// Replaces escapes; that of a slash stays, and bytes outside UTF-8 become what no name has.
+/// Decodes percent-encodings but that of a slash. Invalid UTF-8 becomes U+FFFD, which no resource name contains.
 fn decode(path: &str) -> Result<String, Malformed> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_that_are_none() {
+    fn invalid_percent_encodings() {
         for path in ["/%", "/10/%2", "/10/%zz", "/10/%2z", "/10/%g0", "/10/%%32", "/%+1", "/% 1", "/%é"] {
             assert_eq!(normal(path), Err(Malformed), "{path}");
         }
@@ -111,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_normal_path_without_escapes_stays_as_it_is(path in "(/|%2[eEfF5]|%41|\\.|a){0,12}") {
+        fn a_normal_path_does_not_change(path in "(/|%2[eEfF5]|%41|\\.|a){0,12}") {
             if let Ok(once) = normal(&path)
                 && !once.contains('%')
             {

@@ -324,20 +324,14 @@ fn admit(
 ) {
     let others = shared.open.fetch_add(1, Ordering::Relaxed);
     shared.most.fetch_max(others + 1, Ordering::Relaxed);
-    let is_full = others >= shared.site.settings().config.max_connections.get();
     let connection = Arc::new(Connection::new(peer));
     let entry = Entry { connection: Arc::clone(&connection), task: None, watch: Watch::default(), close: None };
     let key = lock(connections).insert(entry);
     let slot = ConnectionSlot { shared: Arc::clone(shared), connections: Arc::clone(connections), key };
-    let refused = if is_full {
-        Some(EndReason::ConnectionLimit)
-    } else if listener.proxy_protocol {
-        // The client is known once the header of the PROXY protocol is read.
-        None
-    } else {
-        connection_task::count_for_client(&shared.site, &connection).err()
-    };
-    let ticket = match refused {
+    // Behind a proxy the address of the client comes with the PROXY header.
+    let known = |()| if listener.proxy_protocol { Ok(()) } else { shared.site.admit_client(&connection) };
+    let refused = shared.site.admit_connection(others).and_then(known).err();
+    let permit = match refused {
         None => None,
         Some(reason) => {
             shared.site.metrics().http.ended(reason);
@@ -348,7 +342,7 @@ fn admit(
             }
         }
     };
-    let task = match ticket {
+    let task = match permit {
         Some(permit) => tokio::spawn(async move {
             connection_task::refuse(stream).await;
             drop((slot, permit));

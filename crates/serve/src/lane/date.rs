@@ -1,19 +1,19 @@
-//! The first lines of an answer: status and date, rendered once a second.
+//! The first lines of a 200 response: status and date. The date is rendered about twice per second.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long a rendered date holds.
-const HOLDS: Duration = Duration::from_millis(500);
+/// How long a rendered date is used.
+const DATE_LIFETIME: Duration = Duration::from_millis(500);
 
 thread_local! {
     static DATE: RefCell<Option<(Instant, [u8; 29])>> = const { RefCell::new(None) };
 }
 
-/// The date of an answer, as HTTP writes it.
+/// The value of `Date`.
 pub(crate) fn date(now: Instant) -> [u8; 29] {
     DATE.with_borrow_mut(|rendered| match rendered {
-        Some((since, text)) if now.saturating_duration_since(*since) < HOLDS => *text,
+        Some((since, text)) if now.saturating_duration_since(*since) < DATE_LIFETIME => *text,
         _ => {
             let mut text = [b' '; 29];
             text.copy_from_slice(httpdate::fmt_http_date(SystemTime::now()).as_bytes());
@@ -27,14 +27,14 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\ndate: ";
 const CLOSE: &[u8] = b"\r\nconnection: close\r\n";
 const PREFIX_BYTES: usize = OK.len() + 29 + CLOSE.len();
 
-/// The first lines of a good answer.
+/// The first lines of a 200 response.
 pub(crate) struct Prefix {
     text: [u8; PREFIX_BYTES],
     length: usize,
 }
 
 impl Prefix {
-    /// `closes` says that the connection ends with this answer.
+    /// `closes` adds `Connection: close`.
     pub(crate) fn new(now: Instant, closes: bool) -> Self {
         let mut text = [0; PREFIX_BYTES];
         let mut length = 0;

@@ -1,4 +1,4 @@
-//! Bytes that came and are not understood yet. A connection that rests holds no memory for them.
+//! Bytes received but not parsed yet. An idle connection holds no buffer for them.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,9 +8,9 @@ use bytes::Bytes;
 
 use crate::lane::transport::Transport;
 
-/// Room for the header of a request; what is larger is no longer the lane's.
+/// Capacity for a request head; larger ones are not for the lane.
 const ROOM_BYTES: usize = 8 * 1024;
-/// Empty buffers that a thread keeps.
+/// Unused buffers that a thread keeps.
 const SPARES: usize = 64;
 
 type Buffer = Box<[u8; ROOM_BYTES]>;
@@ -19,7 +19,7 @@ thread_local! {
     static SPARE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Bytes that came.
+/// Received bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     buffer: Option<Buffer>,
@@ -36,12 +36,12 @@ impl Inbox {
         self.start == self.end
     }
 
-    /// True if a header that is not complete will not become so in here.
+    /// True if an incomplete head cannot become complete in this buffer.
     pub(crate) const fn is_full(&self) -> bool {
         self.start == 0 && self.end == ROOM_BYTES
     }
 
-    /// Forgets bytes that were understood.
+    /// Removes parsed bytes.
     pub(crate) fn consume(&mut self, length: usize) {
         self.start += length;
         if self.is_empty() {
@@ -49,14 +49,14 @@ impl Inbox {
         }
     }
 
-    /// Everything, for somebody else.
+    /// Removes and returns all bytes.
     pub(crate) fn take(&mut self) -> Bytes {
         let bytes = Bytes::copy_from_slice(self.bytes());
         (self.start, self.end) = (0, 0);
         bytes
     }
 
-    /// Reads more. 0 is the end.
+    /// Reads more bytes. 0 means end of stream.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, io: &mut impl Transport) -> Poll<io::Result<usize>> {
         let buffer = self.buffer.get_or_insert_with(spare);
         if self.start > 0 {

@@ -1,13 +1,13 @@
-//! The lane: requests of the one shape that is nearly all traffic, answered without an HTTP library between.
+//! The fast lane: plain GET and HEAD requests, nearly all traffic, answered without an HTTP library.
 //!
 //! ```text
-//! bytes -> head -> plain, and at hand?  yes -> prepared block, or header and sendfile
-//!             \                          no -> Site::exchange, as everywhere -> written here
-//!              \-> of another shape -> the rest of the connection is hyper's, with the bytes that were read
+//! bytes -> RequestHead -> unconditional, and cached?  yes -> prepared response, or its head and sendfile
+//!             \                                       no  -> Site::exchange, as on every path -> written here
+//!              \-> unsupported -> hyper serves the rest of the connection, beginning with the bytes already read
 //! ```
 //!
-//! Always true: what is decided is decided by [`Site`](crate::site::Site), for both lanes; the lane knows only how requests and answers look
-//! on the wire. It never answers what it does not understand.
+//! Always true: [`Site`](crate::site::Site) decides, for this path as for the others (limits in `admission`, conditions in
+//! `clearwell-http`); the lane parses and writes. It never answers a request that it does not fully understand.
 
 mod date;
 mod inbox;
@@ -24,11 +24,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use clearwell_http::request_head::{self, Parsed, RequestHead};
-use clearwell_metrics::{BytePath, RequestKind, StatusClass};
+use clearwell_metrics::{BytePath, RequestKind};
 use http::uri::PathAndQuery;
 use http::{Response, StatusCode, Version};
 
-use crate::access::Line;
+use crate::access::AccessLog;
+use crate::admission::{Rejection, Ticket};
 use crate::body::Content;
 use crate::connection::Connection;
 use crate::exchange::{self, Asked, Exchange};
@@ -37,6 +38,7 @@ use crate::lane::inbox::Inbox;
 use crate::object::{FilePart, Object, Segment, Source};
 use crate::page_cache;
 use crate::respond;
+use crate::settings::Settings;
 use crate::site::Query;
 use crate::socket::Behind;
 use crate::worker::Shared;
@@ -44,22 +46,23 @@ use crate::worker::Shared;
 pub(crate) use date::date;
 pub(crate) use transport::Transport;
 
-/// Sent of a file before others have their turn: costs nothing measurable, and keeps them waiting for some hundred
-/// microseconds at most.
+/// Bytes of a file that are sent before the task yields to others: large enough to cost nothing measurable, small enough
+/// that others wait for a few hundred microseconds.
 const YIELD_BYTES: u64 = 1 << 20;
 
-/// What the kernel may hold between a file and a client that does not read: its end is copied, and the file confirmed
-/// after that was read. What is sent without a copy changes with the file until it has left (sendfile(2)). This is the
-/// usual maximum of a send buffer (tcp_wmem), and on the same machine the client's own buffer.
+/// The end of a file that is copied, so that the file can be confirmed after it was read. Bytes sent without a copy change
+/// with the file until they have left the machine (sendfile(2)), and the kernel buffers up to this many for a client that
+/// does not read: the usual maximum of a send buffer (tcp_wmem), and on the same machine the receive buffer.
 const COPIED_BYTES: u64 = 5 << 20;
 
-/// What becomes of a connection.
+/// How a connection leaves the lane.
 #[derive(Debug)]
 pub(crate) enum LaneExit {
-    /// It is over.
+    /// The connection ends.
     Closed,
-    /// hyper goes on, or whoever speaks the protocol of these bytes, which come first.
+    /// hyper, or HTTP/2 if the first bytes are its preface, serves the rest of the connection.
     Fallback {
+        /// Already read; they come first.
         unread: Bytes,
         /// No request was answered before.
         is_first: bool,
@@ -73,29 +76,39 @@ pub(crate) struct Lane<'c, T> {
     pub(crate) connection: &'c Arc<Connection>,
 }
 
-/// What follows an answer.
+/// What follows a response.
 #[derive(Clone, Copy)]
 enum Next {
-    Another,
-    End,
+    Request,
+    Close,
     Fallback,
 }
 
-/// What became of what stands in the inbox. Small, as all that is held while a connection rests.
+/// The result of looking at the inbox. Small: an idle connection keeps room for it.
 enum Step {
-    /// It is no request yet.
+    /// The head is incomplete.
     Fill,
-    /// It is nothing for the lane.
+    /// The bytes are not for the lane.
     Fallback,
-    /// It was a request of so many bytes, and is answered.
+    /// A request was answered; its head has this many bytes.
     Answered(Next, usize),
     /// The socket is full.
     Blocked(Box<Blocked>),
-    /// A request that could not be answered at once; the object, if the path says all and it is at hand.
-    Slow(Option<Arc<Object>>),
+    /// The request cannot be answered from memory in one step.
+    Slow(Slow),
 }
 
-/// An answer from memory of which a part was sent.
+/// A request that takes more than one step.
+enum Slow {
+    /// Everything is to be decided.
+    Undecided,
+    /// An unconditional GET of a cached large object.
+    File(Arc<Object>),
+    /// A limit was reached.
+    Rejected(Rejection),
+}
+
+/// A response from memory of which a part was sent.
 struct Blocked {
     object: Arc<Object>,
     prefix: Prefix,
@@ -103,16 +116,16 @@ struct Blocked {
     exchange: Exchange,
     is_head: bool,
     closes: bool,
-    /// Of the request's header, in bytes.
+    /// Of the request head, in bytes.
     length: usize,
 }
 
 impl<T: Transport> Lane<'_, T> {
-    /// Serves until the connection ends, or is no longer for the lane.
+    /// Serves the connection until it ends or leaves the lane.
     ///
-    /// Ten thousand connections that rest take the memory of this future ten thousand times. So what takes long, or
-    /// seldom happens, is boxed; and it is a block, which holds what it takes over once, where an `async fn` does twice.
-    #[expect(clippy::manual_async_fn, reason = "an `async fn` holds what it takes over twice")]
+    /// Each idle connection keeps one of these futures in memory. So rare and slow steps are boxed, and the body is an
+    /// `async` block, which stores its captured arguments once; an `async fn` stores them twice.
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` stores its arguments twice")]
     pub(crate) fn run(mut self) -> impl Future<Output = io::Result<LaneExit>> + Send {
         async move {
             let mut inbox = Inbox::default();
@@ -128,15 +141,15 @@ impl<T: Transport> Lane<'_, T> {
                     }
                     Step::Fallback => return Ok(LaneExit::Fallback { unread: inbox.take(), is_first }),
                     Step::Blocked(blocked) => boxed(|| self.finish(blocked)).await?,
-                    Step::Slow(object) => boxed(|| self.answer(&inbox, object)).await?,
+                    Step::Slow(slow) => boxed(|| self.answer(&inbox, slow)).await?,
                 };
                 if T::KEEPS_BYTES {
                     poll_fn(|cx| self.io.poll_finish(cx)).await?;
                 }
                 is_first = false;
                 match next {
-                    Next::Another => inbox.consume(length),
-                    Next::End => return Ok(LaneExit::Closed),
+                    Next::Request => inbox.consume(length),
+                    Next::Close => return Ok(LaneExit::Closed),
                     Next::Fallback => return Ok(LaneExit::Fallback { unread: inbox.take(), is_first }),
                 }
             }
@@ -147,8 +160,8 @@ impl<T: Transport> Lane<'_, T> {
         head.closes || self.shared.closing.load(Ordering::Relaxed)
     }
 
-    /// Looks at the inbox, and answers with the whole of a small object, or the header of any: all of it was prepared but
-    /// for the first lines.
+    /// Answers the request in the inbox if its response is in memory: a small object, or the head for any object. The
+    /// response is prepared but for its first lines.
     fn step(&mut self, cx: &mut Context<'_>, inbox: &Inbox) -> io::Result<Step> {
         let settings = self.shared.site.settings();
         let head = match request_head::parse(inbox.bytes(), settings.config.max_header_lines.get()) {
@@ -163,16 +176,17 @@ impl<T: Transport> Lane<'_, T> {
             }
         };
         let began = Instant::now();
-        let Some(object) = head.is_unconditional.then(|| self.shared.site.at_hand(head.target)).flatten() else {
-            return Ok(Step::Slow(None));
+        let Some(object) = head.is_unconditional.then(|| self.shared.site.cached(head.target)).flatten() else {
+            return Ok(Step::Slow(Slow::Undecided));
         };
         let Some((bytes, head_length)) = object.at_once(head.is_head) else {
-            return Ok(Step::Slow(Some(object)));
+            return Ok(Step::Slow(Slow::File(object)));
         };
         object.prefetch();
-        if !self.shared.site.may_ask(self.connection, &settings, began) {
-            return Ok(Step::Slow(None));
-        }
+        let ticket = match self.admit(&object, head.is_head, &settings, began) {
+            Ok(ticket) => ticket,
+            Err(rejection) => return Ok(Step::Slow(Slow::Rejected(rejection))),
+        };
         let closes = self.closes(&head);
         let prefix = Prefix::new(began, closes);
         let kind = RequestKind::Resource(object.kind);
@@ -182,30 +196,30 @@ impl<T: Transport> Lane<'_, T> {
             Poll::Pending => 0,
         };
         self.connection.wrote(sent);
-        if !head.is_head {
-            self.shared.site.count_move(&object);
-        }
         if sent < prefix.bytes().len() + bytes.len() {
-            // Only an answer that does not fit into the socket is a request in flight.
+            // Only a response that does not fit into the socket is in flight.
             let request = self.shared.site.metrics().http.request(kind, began);
             let mut exchange = Exchange::begin(request, self.connection, Version::HTTP_11);
+            exchange.keep(ticket);
             exchange.answered(StatusCode::OK, &self.asked(&head), None, &settings.access);
             let RequestHead { is_head, length, .. } = head;
             let blocked = Blocked { object, prefix, sent, exchange, is_head, closes, length };
             return Ok(Step::Blocked(Box::new(blocked)));
         }
-        let now = Instant::now();
-        let (took, body_bytes) = (now.saturating_duration_since(began), (bytes.len() - head_length) as u64);
-        self.connection.answered_at(now);
-        self.shared.site.metrics().http.request_at_once(kind, StatusClass::Success, body_bytes, took);
-        if settings.access.takes(StatusClass::Success) {
-            let line = exchange::line(self.connection, StatusCode::OK, &self.asked(&head), None);
-            settings.access.write(Line { sent_bytes: body_bytes, took, ..line });
-        }
-        Ok(Step::Answered(if closes { Next::End } else { Next::Another }, head.length))
+        let body_bytes = (bytes.len() - head_length) as u64;
+        exchange::complete(
+            &self.shared.site,
+            self.connection,
+            &self.asked(&head),
+            kind,
+            body_bytes,
+            began,
+            &settings.access,
+        );
+        Ok(Step::Answered(if closes { Next::Close } else { Next::Request }, head.length))
     }
 
-    /// Sends the rest of an answer from memory.
+    /// Sends the rest of a response from memory.
     async fn finish(&mut self, blocked: Box<Blocked>) -> io::Result<(Next, usize)> {
         let Blocked { object, prefix, sent, mut exchange, is_head, closes, length } = *blocked;
         if let Some((bytes, head_length)) = object.at_once(is_head) {
@@ -213,48 +227,56 @@ impl<T: Transport> Lane<'_, T> {
             self.send(first, second, Behind::Nothing).await?;
             exchange.sent(BytePath::Memory, (bytes.len() - head_length) as u64);
         }
-        Ok((if closes { Next::End } else { Next::Another }, length))
+        Ok((if closes { Next::Close } else { Next::Request }, length))
     }
 
-    /// Answers the request in the inbox that could not be answered at once.
-    async fn answer(&mut self, inbox: &Inbox, object: Option<Arc<Object>>) -> io::Result<(Next, usize)> {
+    /// Asks [`Site`](crate::site::Site) for a ticket. The head names no forwarded client, so the connection's client asks.
+    fn admit(&self, object: &Object, is_head: bool, settings: &Settings, now: Instant) -> Result<Ticket, Rejection> {
+        self.shared.site.admit_object(self.connection.client(), object, is_head, settings, now)
+    }
+
+    /// Answers the request in the inbox in as many steps as it takes.
+    async fn answer(&mut self, inbox: &Inbox, slow: Slow) -> io::Result<(Next, usize)> {
         let Parsed::Head(head) = request_head::parse(inbox.bytes(), usize::MAX) else {
             return Ok((Next::Fallback, 0));
         };
         let (began, closes) = (Instant::now(), self.closes(&head));
-        let mut is_counted = false;
-        if let Some(object) = object
-            && self.shared.site.may_ask(self.connection, &self.shared.site.settings(), began)
-        {
-            if self.answer_from_file(&head, &object, began, closes).await? {
-                return Ok((if closes { Next::End } else { Next::Another }, head.length));
+        let rejection = match slow {
+            Slow::Undecided => None,
+            Slow::Rejected(rejection) => Some(rejection),
+            Slow::File(object) => {
+                let settings = self.shared.site.settings();
+                match self.admit(&object, head.is_head, &settings, began) {
+                    Ok(ticket) => {
+                        let access = Arc::clone(&settings.access);
+                        drop(settings);
+                        self.answer_from_file(&head, &object, ticket, access, began, closes).await?;
+                        return Ok((if closes { Next::Close } else { Next::Request }, head.length));
+                    }
+                    Err(rejection) => Some(rejection),
+                }
             }
-            is_counted = true;
-        }
-        Ok((self.answer_slow(&head, began, closes, is_counted).await?, head.length))
+        };
+        Ok((self.answer_slow(&head, began, closes, rejection).await?, head.length))
     }
 
-    /// The whole of a large object. False if as many are on their way as are allowed; nothing was sent then.
+    /// Sends the whole of a large object.
     async fn answer_from_file(
         &mut self,
         head: &RequestHead<'_>,
         object: &Object,
+        ticket: Ticket,
+        access: Arc<AccessLog>,
         began: Instant,
         closes: bool,
-    ) -> io::Result<bool> {
-        let Source::File(file) = &object.source else { return Ok(false) };
-        let settings = arc_swap::Guard::into_inner(self.shared.site.settings());
-        // Counted as shed where it is answered.
-        let Ok(tickets) = self.shared.site.begin_download(object, self.connection.client(), &settings.config) else {
-            return Ok(false);
-        };
+    ) -> io::Result<()> {
+        let Source::File(file) = &object.source else { return Err(io::ErrorKind::Unsupported.into()) };
         let kind = RequestKind::Resource(object.kind);
         let request = self.shared.site.metrics().http.request(kind, began);
         let mut exchange = Exchange::begin(request, self.connection, Version::HTTP_11);
-        exchange.downloads(tickets);
-        exchange.answered(StatusCode::OK, &self.asked(head), None, &settings.access);
-        self.shared.site.count_move(object);
-        // What goes out in one turn needs no more than to be announced.
+        exchange.keep(ticket);
+        exchange.answered(StatusCode::OK, &self.asked(head), None, &access);
+        // MSG_MORE on the head is enough for what goes out before the first yield.
         let is_long = object.meta.size > YIELD_BYTES;
         if is_long {
             self.io.hold_back(true);
@@ -264,18 +286,18 @@ impl<T: Transport> Lane<'_, T> {
         if is_long {
             self.io.hold_back(false);
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Everything else: decided as on the other lane, and written here.
+    /// Everything else: [`Site::exchange`](crate::site::Site::exchange) makes the response, as on every path.
     async fn answer_slow(
         &mut self,
         head: &RequestHead<'_>,
         began: Instant,
         closes: bool,
-        is_counted: bool,
+        rejection: Option<Rejection>,
     ) -> io::Result<Next> {
-        // What is no path or no header text is for the other lane to judge.
+        // hyper judges invalid targets and header values.
         let (Ok(target), Some(headers)) = (PathAndQuery::try_from(head.target), head.headers()) else {
             return Ok(Next::Fallback);
         };
@@ -287,7 +309,7 @@ impl<T: Transport> Lane<'_, T> {
             headers: &headers,
             version: Version::HTTP_11,
             has_body: false,
-            is_counted,
+            rejection,
         };
         let (response, mut exchange) = self.shared.site.exchange(self.connection, &query, began).await;
         let (parts, content) = response.into_parts();
@@ -312,7 +334,7 @@ impl<T: Transport> Lane<'_, T> {
                 }
             }
         }
-        Ok(if closes { Next::End } else { Next::Another })
+        Ok(if closes { Next::Close } else { Next::Request })
     }
 
     fn asked<'a>(&self, head: &RequestHead<'a>) -> Asked<'a> {
@@ -325,7 +347,7 @@ impl<T: Transport> Lane<'_, T> {
         }
     }
 
-    /// Writes both, one behind the other.
+    /// Sends both slices in order.
     async fn send(&mut self, first: &[u8], second: &[u8], behind: Behind) -> io::Result<()> {
         let (mut sent, whole) = (0, first.len() + second.len());
         while sent < whole {
@@ -360,22 +382,22 @@ impl<T: Transport> Lane<'_, T> {
         }
     }
 
-    /// Sends a part of a file, turn by turn, as far as its check allows; the end once the file is confirmed.
+    /// Sends a part of a file as far as its check allows, yielding in between; the end only once the file is confirmed.
     async fn send_file(&mut self, file: FilePart, exchange: &mut Exchange) -> io::Result<()> {
         let FilePart { file, mut part } = file;
         let copied_from = if T::SENDS_FILES { part.end.saturating_sub(COPIED_BYTES) } else { 0 };
         let mut is_cached_to = part.start;
-        // Sent since this connection last waited for anything.
-        let mut stretch = 0;
+        // Since the task last waited or yielded.
+        let mut sent_bytes = 0;
         while part.start < part.end {
             let allowed = file.check.wait(&part).await?;
             let is_copied = part.start >= copied_from;
-            let turn_end = allowed.min(part.start + YIELD_BYTES);
-            let mut turn = part.start..if is_copied { turn_end } else { turn_end.min(copied_from) };
-            if turn.end > is_cached_to {
-                is_cached_to = allowed.min(turn.end + YIELD_BYTES);
-                let next = turn.start..is_cached_to;
-                // Read again where the cache has lost it, and not by this thread.
+            let chunk_end = allowed.min(part.start + YIELD_BYTES);
+            let mut chunk = part.start..if is_copied { chunk_end } else { chunk_end.min(copied_from) };
+            if chunk.end > is_cached_to {
+                is_cached_to = allowed.min(chunk.end + YIELD_BYTES);
+                let next = chunk.start..is_cached_to;
+                // Evicted from the page cache: another thread reads it again.
                 if !page_cache::seems_to_have(&file.file, &next) {
                     page_cache::warm(&file, next, u64::MAX).await?;
                 }
@@ -383,9 +405,9 @@ impl<T: Transport> Lane<'_, T> {
             let mut waited = false;
             let sending = poll_fn(|cx| {
                 let sent = if is_copied {
-                    piece::poll_send(self.io, cx, &file, &mut turn, part.end)
+                    piece::poll_send(self.io, cx, &file, &mut chunk, part.end)
                 } else {
-                    self.io.poll_send_file(cx, &file.file, &mut turn)
+                    self.io.poll_send_file(cx, &file.file, &mut chunk)
                 };
                 waited |= sent.is_pending();
                 sent
@@ -394,15 +416,15 @@ impl<T: Transport> Lane<'_, T> {
                 Ok(length) => {
                     exchange.sent(if is_copied { BytePath::Copy } else { BytePath::Sendfile }, length as u64);
                     self.connection.wrote(length);
-                    part.start = turn.start;
-                    stretch = if waited { 0 } else { stretch + length as u64 };
-                    if stretch >= YIELD_BYTES {
-                        stretch = 0;
+                    part.start = chunk.start;
+                    sent_bytes = if waited { 0 } else { sent_bytes + length as u64 };
+                    if sent_bytes >= YIELD_BYTES {
+                        sent_bytes = 0;
                         tokio::task::yield_now().await;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                    page_cache::warm(&file, turn, part.end).await?
+                    page_cache::warm(&file, chunk, part.end).await?
                 }
                 Err(error) => return Err(file.noted(error)),
             }
@@ -411,12 +433,12 @@ impl<T: Transport> Lane<'_, T> {
     }
 }
 
-/// A future on the heap from its beginning: what few connections need takes no room in those that rest.
+/// A future that is on the heap from the start, so that idle connections keep no room for it.
 pub(crate) fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::pin(make())
 }
 
-/// What is left of two pieces.
+/// The rest of two slices after `sent` bytes.
 fn unsent<'a>(first: &'a [u8], second: &'a [u8], sent: usize) -> (&'a [u8], &'a [u8]) {
     match sent.checked_sub(first.len()) {
         None => (&first[sent..], second),
@@ -424,7 +446,7 @@ fn unsent<'a>(first: &'a [u8], second: &'a [u8], sent: usize) -> (&'a [u8], &'a 
     }
 }
 
-/// Status, date and headers of an answer, and the empty line.
+/// The head of a response as HTTP/1.1 writes it, with the empty line.
 fn header_text(response: &Response<()>, now: Instant, closes: bool) -> Vec<u8> {
     let mut text = Vec::with_capacity(512);
     let status = response.status();

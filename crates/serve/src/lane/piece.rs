@@ -1,4 +1,4 @@
-//! Pieces of files, read and sent.
+//! Pieces of files: read into a buffer, then sent.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -10,18 +10,20 @@ use crate::page_cache::Cached;
 use crate::socket::Behind;
 use crate::verified::VerifiedFile;
 
-/// Read at once: small enough to stay in the core's own cache until it is written, large enough that system calls and
-/// wake-ups do not count.
+/// Bytes per piece: small enough to stay in the core's cache until they are sent, large enough that system calls and
+/// wake-ups cost nothing measurable.
 pub(super) const PIECE_BYTES: usize = 256 * 1024;
-/// Where a piece begins in its buffer. TLS copies a piece to five bytes behind an even address; the processor copies many
-/// times slower if the source begins on a page.
+/// Where a piece begins in its buffer. TLS copies it to an address five bytes above an aligned one, and processors copy
+/// many times slower if the source begins on a page boundary.
 const PIECE_OFFSET: usize = 64;
 
-/// Sends some of `part`, which lies in the page cache, and shortens it by that. What does not lie there is
-/// [`io::ErrorKind::ResourceBusy`], or is read on the spot where the system cannot say.
+/// Sends bytes of `part` that are in the page cache, and advances its start.
 ///
-/// Whatever reaches `end` leaves once the file is confirmed after that was read; [`io::ErrorKind::ResourceBusy`] as well
-/// if that takes more than a look.
+/// The piece that reaches `end` is sent only after the file is confirmed.
+///
+/// # Errors
+/// [`io::ErrorKind::ResourceBusy`] if the bytes are not in the page cache, or if confirming the file takes more than a
+/// `stat`. On systems without `RWF_NOWAIT` the bytes are read in place.
 pub(super) fn poll_send<T: Transport>(
     io: &mut T,
     cx: &mut Context<'_>,

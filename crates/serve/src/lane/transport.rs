@@ -1,4 +1,4 @@
-//! What the lane writes to: a socket, or TLS over one.
+//! The transport of a lane: a socket, or TLS over one.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -12,31 +12,31 @@ use tokio_rustls::server::TlsStream;
 use crate::lane::piece::PIECE_BYTES;
 use crate::socket::{Behind, Socket};
 
-/// A connection as bytes.
+/// A byte stream with the operations that make sending cheap.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Parts of files can go without a copy.
+    /// [`poll_send_file`](Self::poll_send_file) works.
     const SENDS_FILES: bool;
 
-    /// Reads what there is.
+    /// Reads available bytes.
     fn poll_recv(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Bytes may be taken and not yet written.
+    /// [`poll_send`](Self::poll_send) may buffer bytes, which [`poll_finish`](Self::poll_finish) writes.
     const KEEPS_BYTES: bool;
 
-    /// Writes some of the pieces.
+    /// Sends bytes of the slices in order; returns their number.
     fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], behind: Behind) -> Poll<io::Result<usize>>;
 
-    /// Much follows: packets that are not full wait, until this is said to be over.
+    /// Delays packets that are not full (TCP_CORK) until it is turned off.
     fn hold_back(&self, is_on: bool);
 
-    /// Waits until there is room for a piece that is to be read first.
+    /// Waits until a piece can be sent, before it is read.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Sends some of a part of a file, and shortens the part by it. What was sent changes with the file until the client
-    /// has read it (sendfile(2)).
+    /// Sends bytes of a part of a file without a copy, and advances its start. Until the client has received them, they
+    /// change with the file (sendfile(2)).
     fn poll_send_file(&mut self, cx: &mut Context<'_>, file: &File, part: &mut Range<u64>) -> Poll<io::Result<usize>>;
 
-    /// Writes what was taken and not written yet.
+    /// Writes buffered bytes.
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
@@ -88,9 +88,9 @@ impl Transport for TlsStream<Socket> {
     fn hold_back(&self, _: bool) {}
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // What is still to be encrypted or written goes first: the piece is read when there is room for it.
+        // Flush first, so that the piece is read only when there is room for it.
         ready!(Pin::new(&mut *self).poll_flush(cx))?;
-        // So that a piece goes out with one call.
+        // Room for a whole piece, so that one system call writes it.
         self.get_mut().1.set_buffer_limit(Some(PIECE_BYTES));
         Poll::Ready(Ok(()))
     }
