@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | open connections | `max-connections` | [`Site::admit_connection`] | 503 and close; ended early, `connection_limit` |
 //! | open connections of a client | `max-connections-per-address` | [`Site::admit_client`] | the same, `per_address_limit` |
-//! | requests of a client per second | `requests-per-second`, `request-burst` | [`Site::admit`] | 429; shed, `per_address_rate` |
+//! | requests of a client per second | `requests-per-second-per-address`, `request-burst-per-address` | [`Site::admit`] | 429; shed, `per_address_rate` |
 //! | downloads of large objects, in total and of a client | `max-downloads`, `max-downloads-per-address` | [`Site::admit_body`] | 503; shed, `download_limit` |
 //! | requests that wait for the disk | `max-disk-queue` | `Objects::read` | 503; shed, `disk_queue` |
 //!

@@ -1,4 +1,4 @@
-//! A client that writes the bytes it is told to, and reads answers strictly.
+//! A client that sends any bytes and parses responses strictly.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,6 +9,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::fixture::Answer;
+
+/// A connection of any kind.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Bytes to and from a server: a TCP connection, or TLS over one.
+pub(crate) type Wire = Box<dyn Stream>;
 
 /// No test waits longer for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);

@@ -1,24 +1,31 @@
-//! The same answer however a request comes: generated requests, each sent on the lane, to hyper and over HTTP/2.
+//! The same request has the same effect on every path: generated requests, each sent to the fast lane, to hyper and over
+//! HTTP/2, with and without TLS.
 //!
-//! Compared are status, body, every header but the date and those of one connection (`Connection`), and the line of the
-//! access log. The generator is seeded: a failure comes again.
+//! Compared are status, body, and every header but `Date` and those of one connection (`Connection`); at the end the line
+//! of the access log for each request, and the counters that do not depend on how bytes are sent. The generator is seeded,
+//! so that a failure can be repeated.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use clearwell_format::resource::ResourceKind;
-use clearwell_serve::config::LogFormat;
+use clearwell_serve::config::{ClientCertificates, LogFormat};
 use clearwell_serve::{Running, ServeConfig};
 use clearwell_store::Digest;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use crate::fixture::{Answer, Fixture, config, connect};
-use crate::wire::prior_knowledge;
+use crate::client::{Client, Wire};
+use crate::fixture::{Answer, Fixture, config, connect, wait_for_metric};
+use crate::tls::{self, Certificates};
 
-const REQUESTS: usize = 1500;
+const REQUESTS: usize = 1000;
+/// Objects that requests name more often than other paths.
+const OBJECTS: usize = 5;
 
-/// A request as it can be sent on each of the three ways.
+/// A request that can be sent on each path.
 #[derive(Debug)]
 struct Asked {
     method: &'static str,
@@ -27,7 +34,7 @@ struct Asked {
     fields: Vec<(&'static str, String)>,
 }
 
-/// What has to be the same.
+/// The part of a response that is compared.
 #[derive(Debug, PartialEq)]
 struct Compared {
     status: u16,
@@ -67,16 +74,17 @@ impl Dice {
     }
 }
 
-/// Paths that are there, in the spellings of [`spell`], and others.
-fn paths(fixture: &Fixture) -> Vec<(String, Vec<u8>)> {
-    let mut paths = Vec::new();
+/// Paths of [`OBJECTS`] objects with their bytes, and other paths.
+fn urls(fixture: &Fixture) -> Vec<(String, Vec<u8>)> {
+    let mut urls = Vec::new();
     for (path, bytes) in [
         fixture.small(),
         fixture.large(),
         fixture.artifact(|artifact| artifact.kind() == ResourceKind::Fullfile),
         fixture.artifact(|artifact| artifact.to_string() == "format"),
+        fixture.artifact(|artifact| artifact.kind() == ResourceKind::DeltaPack),
     ] {
-        paths.push((path, bytes.to_vec()));
+        urls.push((path, bytes.to_vec()));
     }
     for path in [
         "/",
@@ -92,12 +100,12 @@ fn paths(fixture: &Fixture) -> Vec<(String, Vec<u8>)> {
         "/20/format%00",
         "/nothing",
     ] {
-        paths.push((path.to_owned(), Vec::new()));
+        urls.push((path.to_owned(), Vec::new()));
     }
-    paths
+    urls
 }
 
-/// Another spelling of a path, mostly of the same.
+/// Another spelling of a path, in most cases of the same resource.
 fn spell(dice: &mut Dice, path: &str) -> String {
     match dice.roll(12) {
         0 => path.replace('/', "//"),
@@ -112,7 +120,7 @@ fn spell(dice: &mut Dice, path: &str) -> String {
     }
 }
 
-/// A value that a condition may have.
+/// A value for a conditional header.
 fn etags(dice: &mut Dice, etag: &str) -> String {
     match dice.roll(8) {
         0 | 1 => etag.to_owned(),
@@ -166,7 +174,7 @@ fn fields(dice: &mut Dice, etag: &str, size: usize) -> Vec<(&'static str, String
     for _ in 0..dice.roll(5) {
         let kind = dice.roll(14);
         fields.push(field(dice, kind, etag, size));
-        // Lines that come twice have to be read in one way, too, whatever each of them says.
+        // Repeated headers have to be interpreted in the same way too.
         if dice.chance(4) {
             fields.push(field(dice, kind, etag, size));
         }
@@ -176,44 +184,162 @@ fn fields(dice: &mut Dice, etag: &str, size: usize) -> Vec<(&'static str, String
 
 impl Asked {
     fn generate(dice: &mut Dice, paths: &[(String, Vec<u8>)]) -> Self {
-        let (path, bytes) = &paths[dice.roll(paths.len())];
+        // Half of the requests are for objects, where conditions and ranges matter.
+        let choices = if dice.chance(2) { OBJECTS } else { paths.len() };
+        let (path, bytes) = &paths[dice.roll(choices)];
         let etag = format!("\"{}\"", Digest::of(bytes));
         Self {
-            method: dice.pick(&["GET", "GET", "GET", "HEAD", "HEAD", "POST", "DELETE", "get", "QUERY"]),
+            method: dice
+                .pick(&["GET", "GET", "GET", "GET", "GET", "GET", "HEAD", "HEAD", "HEAD", "POST", "get", "QUERY"]),
             target: spell(dice, path),
             host: dice.pick(&["x", "x:8080", "[::1]:80", "other.example"]),
             fields: fields(dice, &etag, bytes.len()),
         }
     }
 
-    /// As HTTP/1.1 with a line that brings the connection to hyper, or without.
+    /// As HTTP/1.1; `more` may be a line that moves the connection to hyper.
     fn text(&self, more: &str) -> String {
         let Self { method, target, host, fields } = self;
         let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n{fields}{more}\r\n")
     }
 
-    fn http_2(&self) -> Request<Empty<Bytes>> {
-        let uri = format!("http://{}{}", self.host, self.target);
+    fn http_2(&self, scheme: &str) -> Request<Empty<Bytes>> {
+        let uri = format!("{scheme}://{}{}", self.host, self.target);
         let mut request = Request::builder().method(self.method).uri(uri);
         for (name, value) in &self.fields {
-            // Spaces around a value belong to the form of HTTP/1.1.
+            // Space around a value is syntax of HTTP/1.1.
             request = request.header(*name, value.trim().as_bytes());
         }
         request.body(Empty::new()).unwrap()
     }
 }
 
-/// A server whose connections are served in turn, and logged in a file of its own.
-async fn serve(fixture: &Fixture, way: &str) -> Running {
-    let log = fixture.path(way);
-    let logged = ServeConfig { access_log_format: LogFormat::Json, access_log_file: Some(log), ..config() };
-    fixture.serve_with(ServeConfig { workers: 1, ..logged }).await
+/// The paths: name, implementation, TLS.
+const PATHS: [(&str, Implementation, bool); 6] = [
+    ("lane", Implementation::Lane, false),
+    ("hyper", Implementation::Hyper, false),
+    ("http-2", Implementation::Http2, false),
+    ("tls-lane", Implementation::Lane, true),
+    ("tls-hyper", Implementation::Hyper, true),
+    ("tls-http-2", Implementation::Http2, true),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Implementation {
+    Lane,
+    Hyper,
+    Http2,
 }
 
-/// The lines of a log, without what depends on the time and the way.
-fn lines(fixture: &Fixture, way: &str) -> Vec<serde_json::Value> {
-    let text = std::fs::read_to_string(fixture.path(way)).unwrap();
+/// A server that serves one path only, with its own access log, and a connection to it.
+struct Path<'a> {
+    name: &'static str,
+    implementation: Implementation,
+    /// For TLS.
+    certificates: Option<&'a Certificates>,
+    running: Running,
+    connection: Connection,
+}
+
+enum Connection {
+    Http1(Client<Wire>),
+    Http2(http2::SendRequest<Empty<Bytes>>),
+}
+
+impl<'a> Path<'a> {
+    async fn open(
+        fixture: &Fixture,
+        certificates: &'a Certificates,
+        (name, implementation, over_tls): (&'static str, Implementation, bool),
+    ) -> Self {
+        let base = if over_tls { certificates.config(fixture, ClientCertificates::None) } else { config() };
+        let config = ServeConfig {
+            access_log_format: LogFormat::Json,
+            access_log_file: Some(fixture.path(name)),
+            // Lines are in the order of requests.
+            workers: 1,
+            ..base
+        };
+        let running = fixture.serve_with(config).await;
+        let certificates = over_tls.then_some(certificates);
+        let connection = connect_on(&running, implementation, certificates).await;
+        Self { name, implementation, certificates, running, connection }
+    }
+
+    async fn ask(&mut self, asked: &Asked) -> Compared {
+        let client = match &mut self.connection {
+            Connection::Http1(client) => client,
+            Connection::Http2(sender) => {
+                sender.ready().await.unwrap();
+                let request = asked.http_2(if self.certificates.is_some() { "https" } else { "http" });
+                let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                return Compared::of(&Answer { status: parts.status, headers: parts.headers, body });
+            }
+        };
+        let is_lane = self.implementation == Implementation::Lane;
+        client.send(asked.text(if is_lane { "" } else { "Content-Length: 0\r\n" })).await;
+        let answer = if asked.method == "HEAD" { client.answer_to_head().await } else { client.answer().await };
+        // A request that the lane does not support moves the connection to hyper: the next one needs a new connection.
+        let left_lane = is_lane && !["GET", "HEAD"].contains(&asked.method);
+        if left_lane || answer.header("connection") == "close" {
+            self.connection = connect_on(&self.running, self.implementation, self.certificates).await;
+        }
+        Compared::of(&answer)
+    }
+
+    /// The counters that have to be equal. Not among them: connections and durations, and bytes by the way they are sent.
+    async fn counters(&self) -> Vec<String> {
+        wait_for_metric(&self.running, "clearwell_http_requests_in_flight 0").await;
+        let families = [
+            "clearwell_http_requests_total{",
+            "clearwell_http_requests_shed_total{",
+            "clearwell_http_sent_bytes_total{",
+            "clearwell_http_request_duration_seconds_count",
+            "clearwell_fleet_deltas_total{",
+            "clearwell_object_lookups_total{",
+            "clearwell_object_hashed_bytes_total",
+        ];
+        let text = self.running.site().metrics().expose();
+        for family in families {
+            assert!(text.lines().any(|line| line.starts_with(family)), "{family} is exposed");
+        }
+        let mut lines: Vec<String> = text
+            .lines()
+            .filter(|line| families.iter().any(|family| line.starts_with(family)))
+            .map(str::to_owned)
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+async fn connect_on(
+    running: &Running,
+    implementation: Implementation,
+    certificates: Option<&Certificates>,
+) -> Connection {
+    let is_http2 = implementation == Implementation::Http2;
+    let wire: Wire = match certificates {
+        None => Box::new(connect(running).await.into_stream()),
+        Some(certificates) => {
+            let alpn = if is_http2 { "h2" } else { "http/1.1" };
+            let client = certificates.client(&[alpn], rustls::ALL_VERSIONS, false);
+            Box::new(tls::connect(running, client).await.unwrap())
+        }
+    };
+    if !is_http2 {
+        return Connection::Http1(Client::over(wire));
+    }
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(wire)).await.unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    Connection::Http2(sender)
+}
+
+/// The lines of an access log without times and the version of HTTP.
+fn log_lines(fixture: &Fixture, name: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(fixture.path(name)).unwrap();
     let line = |line| {
         let mut line: serde_json::Map<_, _> = serde_json::from_str(line).unwrap();
         for key in ["time", "microseconds", "version"] {
@@ -225,47 +351,43 @@ fn lines(fixture: &Fixture, way: &str) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test]
-async fn three_ways_and_one_answer() {
+async fn every_path_gives_the_same_response_log_line_and_counters() {
     let fixture = Fixture::new();
-    let [on_lane, on_hyper, on_http_2] =
-        [serve(&fixture, "lane").await, serve(&fixture, "hyper").await, serve(&fixture, "http-2").await];
-    let paths = paths(&fixture);
+    let certificates = Certificates::new();
+    let mut paths = Vec::new();
+    for path in PATHS {
+        paths.push(Path::open(&fixture, &certificates, path).await);
+    }
+    let urls = urls(&fixture);
     let mut dice = Dice(0x5eed_0001_2024_1128);
-    let mut sender = prior_knowledge(&on_http_2).await;
-    let (mut lane, mut hyper) = (connect(&on_lane).await, connect(&on_hyper).await);
     let mut statuses = BTreeMap::new();
     let mut all_asked = Vec::new();
     for at in 0..REQUESTS {
-        let asked = Asked::generate(&mut dice, &paths);
-        let mut answers = Vec::new();
-        // What is not of the shape of the lane is hyper's on both; a connection that was handed over is replaced.
-        for (client, running, more) in [(&mut lane, &on_lane, ""), (&mut hyper, &on_hyper, "Content-Length: 0\r\n")] {
-            client.send(asked.text(more)).await;
-            let answer = if asked.method == "HEAD" { client.answer_to_head().await } else { client.answer().await };
-            if answer.header("connection") == "close" || (more.is_empty() && !["GET", "HEAD"].contains(&asked.method)) {
-                *client = connect(running).await;
-            }
-            answers.push(Compared::of(&answer));
+        let asked = Asked::generate(&mut dice, &urls);
+        let expected = paths[0].ask(&asked).await;
+        for path in &mut paths[1..] {
+            assert_eq!(path.ask(&asked).await, expected, "{at}: {} and the lane, {asked:?}", path.name);
         }
-        sender.ready().await.unwrap();
-        let (parts, body) = sender.send_request(asked.http_2()).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        answers.push(Compared::of(&Answer { status: parts.status, headers: parts.headers, body }));
-        assert_eq!(answers[0], answers[1], "{at}: the lane and hyper, {asked:?}");
-        assert_eq!(answers[0], answers[2], "{at}: HTTP/1.1 and HTTP/2, {asked:?}");
-        *statuses.entry(answers[0].status).or_insert(0) += 1;
+        *statuses.entry(expected.status).or_insert(0) += 1;
         all_asked.push(asked);
     }
     for status in [200, 206, 304, 400, 404, 405, 412, 416, 503] {
-        assert!(statuses.contains_key(&status), "nothing was answered with {status}: {statuses:?}");
+        assert!(statuses.contains_key(&status), "no response has status {status}: {statuses:?}");
     }
-    for running in [on_lane, on_hyper, on_http_2] {
-        running.drain().await;
+    let expected = paths[0].counters().await;
+    for path in &paths[1..] {
+        assert_eq!(path.counters().await, expected, "counters of {} and of the lane", path.name);
     }
-    let logs = ["lane", "hyper", "http-2"].map(|way| lines(&fixture, way));
-    assert_eq!(logs.each_ref().map(Vec::len), [REQUESTS; 3]);
-    for (at, asked) in all_asked.iter().enumerate() {
-        assert_eq!(logs[0][at], logs[1][at], "{at}: logged by the lane and by hyper, {asked:?}");
-        assert_eq!(logs[0][at], logs[2][at], "{at}: logged for HTTP/1.1 and HTTP/2, {asked:?}");
+    for path in paths {
+        path.running.drain().await;
+    }
+    let expected = log_lines(&fixture, PATHS[0].0);
+    assert_eq!(expected.len(), REQUESTS);
+    for (name, ..) in &PATHS[1..] {
+        let lines = log_lines(&fixture, name);
+        assert_eq!(lines.len(), REQUESTS, "{name}");
+        for ((line, expected), asked) in lines.iter().zip(&expected).zip(&all_asked) {
+            assert_eq!(line, expected, "logged on {name} and on the lane, {asked:?}");
+        }
     }
 }

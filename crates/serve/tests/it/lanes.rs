@@ -1,29 +1,60 @@
-//! Both lanes give the same answers: one table of requests and one of torture, run over each.
+//! The fast lane and hyper give the same responses, with and without TLS: a table of requests and one of malformed input.
 //!
-//! A connection begins on the fast lane. A request that is not of its shape, here one with `Content-Length: 0`, brings the
-//! connection to hyper, and it stays there.
+//! A connection begins on the fast lane. A request that the lane does not support, here one with `Content-Length: 0`, moves
+//! the connection to hyper, where it stays.
 
 use clearwell_format::resource::ResourceKind;
-use clearwell_serve::Running;
+use clearwell_serve::config::ClientCertificates;
+use clearwell_serve::{Running, ServeConfig};
 use clearwell_store::Digest;
-use tokio::net::TcpStream;
 
-use crate::client::Client;
-use crate::fixture::{Answer, Fixture, connect};
+use crate::client::{Client, Wire};
+use crate::fixture::{Answer, Fixture, connect, loopback};
+use crate::tls::{self, Certificates};
 
+/// What serves the requests of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum LaneKind {
-    Fast,
+pub(crate) enum Implementation {
+    Lane,
     Hyper,
 }
 
-pub(crate) async fn connect_to(running: &Running, lane: LaneKind) -> Client<TcpStream> {
-    let mut client = connect(running).await;
-    if matches!(lane, LaneKind::Hyper) {
+use Implementation::{Hyper, Lane};
+
+/// Moves a new connection to its implementation.
+async fn bring_to(wire: Wire, implementation: Implementation) -> Client<Wire> {
+    let mut client = Client::over(wire);
+    if matches!(implementation, Hyper) {
         client.send("GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await;
         assert_eq!(client.answer().await.status, 200);
     }
     client
+}
+
+pub(crate) async fn connect_to(running: &Running, implementation: Implementation) -> Client<Wire> {
+    bring_to(Box::new(connect(running).await.into_stream()), implementation).await
+}
+
+/// A server with a cleartext and a TLS listener.
+struct TwoListeners {
+    running: Running,
+    certificates: Certificates,
+}
+
+impl TwoListeners {
+    async fn serve(fixture: &Fixture) -> Self {
+        let certificates = Certificates::new();
+        let tls = certificates.config(fixture, ClientCertificates::None);
+        Self { running: fixture.serve_with(ServeConfig { listen: loopback(), ..tls }).await, certificates }
+    }
+
+    async fn connect(&self, implementation: Implementation, over_tls: bool) -> Client<Wire> {
+        if !over_tls {
+            return connect_to(&self.running, implementation).await;
+        }
+        let client = self.certificates.client(&["http/1.1"], rustls::ALL_VERSIONS, false);
+        bring_to(Box::new(tls::connect(&self.running, client).await.unwrap()), implementation).await
+    }
 }
 
 /// Status, headers in order of their names without the date, and body.
@@ -119,35 +150,35 @@ fn table(fixture: &Fixture) -> Vec<(&'static str, String, String, u16)> {
 }
 
 #[tokio::test]
-async fn one_table_for_both() {
+async fn requests_have_the_same_response_on_each_path() {
     let fixture = Fixture::new();
-    let running = fixture.serve().await;
+    let server = TwoListeners::serve(&fixture).await;
     for (method, path, headers, status) in table(&fixture) {
         let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
-        // From disk on the one lane, at hand on the other; and the other way round the next time.
+        // Read from disk on the first connection, cached on the others.
         let mut answers = Vec::new();
-        for lane in [LaneKind::Fast, LaneKind::Hyper, LaneKind::Fast] {
-            let mut client = connect_to(&running, lane).await;
+        for (implementation, over_tls) in [(Lane, false), (Hyper, false), (Lane, true), (Hyper, true), (Lane, false)] {
+            let mut client = server.connect(implementation, over_tls).await;
             client.send(&request).await;
             let answer = if method == "HEAD" { client.answer_to_head().await } else { client.answer().await };
-            assert_eq!(answer.status.as_u16(), status, "{lane:?} {request}");
+            assert_eq!(answer.status.as_u16(), status, "{implementation:?}, TLS: {over_tls}, {request}");
             assert!(answer.headers.contains_key("date"));
-            // And the connection goes on.
-            assert_eq!(client.get("/healthz").await.status, 200, "{lane:?} {request}");
+            // The connection stays open.
+            assert_eq!(client.get("/healthz").await.status, 200, "{implementation:?}, TLS: {over_tls}, {request}");
             answers.push(answer);
         }
-        assert_eq!(comparable(&answers[0]), comparable(&answers[1]), "{request}");
-        assert_eq!(comparable(&answers[0]), comparable(&answers[2]), "{request}");
+        for answer in &answers[1..] {
+            assert_eq!(comparable(&answers[0]), comparable(answer), "{request}");
+        }
     }
 }
 
-/// Everything that comes until the server closes, without dates.
-async fn all_of(running: &Running, lane: LaneKind, bytes: &str) -> String {
-    let mut client = connect_to(running, lane).await;
+/// Everything until the server closes, without dates.
+async fn all_of(mut client: Client<Wire>, bytes: &str) -> String {
     client.send(bytes).await;
     let text = String::from_utf8_lossy(&client.end().await).into_owned();
     let mut lines: Vec<&str> = text.split("\r\n").filter(|line| !line.starts_with("date: ")).collect();
-    // Of one answer; several are compared as they come.
+    // The order of headers is compared only if there are several responses.
     if lines.iter().filter(|line| line.starts_with("HTTP/1.1")).count() == 1 {
         let end = lines.iter().position(|line| line.is_empty()).unwrap_or(lines.len());
         lines[..end].sort_unstable();
@@ -155,8 +186,8 @@ async fn all_of(running: &Running, lane: LaneKind, bytes: &str) -> String {
     lines.join("\r\n")
 }
 
-/// What is no request, or pretends to be two: (bytes, status of the first answer; 0 for none at all).
-const TORTURE: &[(&str, u16)] = &[
+/// Malformed requests, and bytes that could be taken for two requests: bytes, and the status of the first response.
+const MALFORMED: &[(&str, u16)] = &[
     // request lines
     ("GET\r\n\r\n", 400),
     ("GET /\r\n\r\n", 400),
@@ -184,7 +215,7 @@ const TORTURE: &[(&str, u16)] = &[
     ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n", 400),
     ("\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200),
     ("GET / HTTP/1.1\nHost: x\nConnection: close\n\n", 200),
-    // lengths and codings: what is behind the header is never the next request
+    // lengths and codings: a body is never taken for the next request
     ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhelloGET /nothing HTTP/1.1\r\n", 400),
     ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5, 6\r\n\r\nhello", 400),
     ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello", 400),
@@ -199,27 +230,29 @@ const TORTURE: &[(&str, u16)] = &[
         "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
         413,
     ),
-    // garbage behind a good request
+    // garbage after a valid request
     ("HEAD /nothing HTTP/1.1\r\nHost: x\r\n\r\n\0\0\0\0\r\n\r\n", 404),
     ("GET /20/format HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /20/format HTTP/1.1\r\nHost: x\r\n\r\n", 200),
 ];
 
 #[tokio::test]
-async fn one_torture_for_both() {
+async fn malformed_input_has_the_same_response_on_each_path() {
     let fixture = Fixture::new();
-    let running = fixture.serve().await;
-    for (bytes, status) in TORTURE {
-        let [fast, hyper] =
-            [all_of(&running, LaneKind::Fast, bytes).await, all_of(&running, LaneKind::Hyper, bytes).await];
-        assert_eq!(fast, hyper, "{bytes:?}");
-        let first = fast.lines().find_map(|line| line.strip_prefix("HTTP/1.1 ")).unwrap_or_default();
-        assert!(first.starts_with(&status.to_string()), "{bytes:?}: {fast}");
+    let server = TwoListeners::serve(&fixture).await;
+    for (bytes, status) in MALFORMED {
+        let lane = all_of(server.connect(Lane, false).await, bytes).await;
+        for (implementation, over_tls) in [(Hyper, false), (Lane, true), (Hyper, true)] {
+            let other = all_of(server.connect(implementation, over_tls).await, bytes).await;
+            assert_eq!(lane, other, "{implementation:?}, TLS: {over_tls}, {bytes:?}");
+        }
+        let first = lane.lines().find_map(|line| line.strip_prefix("HTTP/1.1 ")).unwrap_or_default();
+        assert!(first.starts_with(&status.to_string()), "{bytes:?}: {lane}");
     }
-    assert_eq!(connect(&running).await.get("/").await.status, 200);
+    assert_eq!(connect(&server.running).await.get("/").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_header_in_any_pieces_is_the_same_header() {
+async fn a_head_may_arrive_in_any_pieces() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
     let (path, bytes) = fixture.small();
@@ -236,24 +269,24 @@ async fn a_header_in_any_pieces_is_the_same_header() {
 }
 
 #[tokio::test]
-async fn limits_of_headers_hold_on_both() {
+async fn header_limits_apply_on_both_paths() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
-    for lane in [LaneKind::Fast, LaneKind::Hyper] {
+    for implementation in [Lane, Hyper] {
         for request in [
             format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X: y\r\n".repeat(64)),
             format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(20_000)),
         ] {
-            let mut client = connect_to(&running, lane).await;
-            // The server may close before it has taken all of it.
+            let mut client = connect_to(&running, implementation).await;
+            // The server may close before it has read all of it.
             let _ = client.try_send(&request).await;
             let text = String::from_utf8(client.end().await).unwrap();
-            assert!(text.is_empty() || text.starts_with("HTTP/1.1 431 "), "{lane:?} {text}");
+            assert!(text.is_empty() || text.starts_with("HTTP/1.1 431 "), "{implementation:?} {text}");
         }
-        let mut client = connect_to(&running, lane).await;
+        let mut client = connect_to(&running, implementation).await;
         client.send(format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X: y\r\n".repeat(60))).await;
-        assert_eq!(client.answer().await.status, 200, "{lane:?}");
+        assert_eq!(client.answer().await.status, 200, "{implementation:?}");
         client.send(format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(12_000))).await;
-        assert_eq!(client.answer().await.status, 200, "{lane:?}");
+        assert_eq!(client.answer().await.status, 200, "{implementation:?}");
     }
 }

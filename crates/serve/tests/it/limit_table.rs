@@ -1,8 +1,8 @@
-//! Every limit on every protocol: a row for each key of the configuration that is a limit, a column for each protocol.
+//! Every limit on every protocol: a row for each configuration key that is a limit, a column for each protocol.
 //!
-//! A cell drives the limit of a server of its own and looks at what the configuration promises: the status, `Retry-After`,
-//! the end of the connection, and the counter that tells an operator of it. Where a limit has no meaning, the table says
-//! why. A key that is neither in the table nor among those that limit nothing fails the test.
+//! A cell drives its own server to the limit and checks what the configuration promises: the status, `Retry-After`, the end
+//! of the connection, and the counter that reports it. Where a limit does not apply, the table says why. A key that is
+//! neither in the table nor in the list of other keys fails the test.
 
 use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -19,12 +19,11 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Client, LIMIT};
+use crate::client::{Client, LIMIT, Wire};
 use crate::fixture::{Answer, Fixture, config, seconds, wait_for_metric};
 use crate::http2::{END_STREAM, Frame, FrameClient, HEADERS, PREFACE, REFUSED_STREAM, RST_STREAM, block};
 use crate::tls::{self, Certificates};
@@ -32,29 +31,29 @@ use crate::tls::{self, Certificates};
 /// Large, and more than fits into the buffers of two sockets.
 const PACK: &str = "/20/pack-os-core-from-15.tar";
 const PACK_BYTES: usize = 16 << 20;
-/// Objects that are read at the same time: more than there are readers, and each takes one a while.
+/// Objects that are read concurrently: more than there are readers, each large enough to keep one busy.
 const READ: usize = 40;
 const READ_BYTES: usize = 1 << 20;
-/// Small, and at hand.
+/// Small, and cached.
 const FORMAT: &str = "/20/format";
 
 /// A column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// HTTP/1.1 in the shape of the lane.
+enum Protocol {
+    /// HTTP/1.1 on the fast lane.
     Lane,
-    /// HTTP/1.1 in another shape.
+    /// HTTP/1.1 on hyper.
     Hyper,
     Http2,
     TlsHttp1,
     TlsHttp2,
 }
 
-use Way::{Http2, Hyper, Lane, TlsHttp1, TlsHttp2};
+use Protocol::{Http2, Hyper, Lane, TlsHttp1, TlsHttp2};
 
-const WAYS: [Way; 5] = [Lane, Hyper, Http2, TlsHttp1, TlsHttp2];
+const PROTOCOLS: [Protocol; 5] = [Lane, Hyper, Http2, TlsHttp1, TlsHttp2];
 
-impl Way {
+impl Protocol {
     const fn is_tls(self) -> bool {
         matches!(self, TlsHttp1 | TlsHttp2)
     }
@@ -69,29 +68,29 @@ type Cell = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A row.
 struct Row {
     key: &'static str,
-    /// Sets the limit, and others so that they do not come first.
+    /// Sets the limit, and others so that they are not reached first.
     limits: fn(ServeConfig) -> ServeConfig,
     drive: fn(Stage) -> Cell,
-    /// Where it has no meaning, and why.
-    elsewhere: &'static [(Way, &'static str)],
+    /// Where it does not apply, and why.
+    not_for: &'static [(Protocol, &'static str)],
 }
 
-const NO_STREAMS: &str = "a connection of HTTP/1 has one request at a time";
+const NO_STREAMS: &str = "HTTP/1 has one request at a time on a connection";
 const NO_HANDSHAKE: &str = "without TLS there is no handshake";
 
-/// How many, and how large.
+/// Limits on numbers and sizes.
 const NUMBERS: &[Row] = &[
     Row {
         key: "max-connections",
         limits: |config| ServeConfig { max_connections: NonZeroUsize::MIN, ..config },
         drive: |stage| Box::pin(one_connection_too_many(stage, "connection_limit")),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "max-connections-per-address",
         limits: |config| ServeConfig { max_connections_per_address: 1, ..config },
         drive: |stage| Box::pin(one_connection_too_many(stage, "per_address_limit")),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "requests-per-second-per-address",
@@ -101,7 +100,7 @@ const NUMBERS: &[Row] = &[
             ..config
         },
         drive: |stage| Box::pin(requests_too_often(stage, 1)),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "request-burst-per-address",
@@ -111,19 +110,19 @@ const NUMBERS: &[Row] = &[
             ..config
         },
         drive: |stage| Box::pin(requests_too_often(stage, 4)),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "max-downloads",
         limits: |config| ServeConfig { max_downloads: 1, retry_after_seconds: seconds(7), ..config },
         drive: |stage| Box::pin(one_download_too_many(stage)),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "max-downloads-per-address",
         limits: |config| ServeConfig { max_downloads_per_address: 1, retry_after_seconds: seconds(7), ..config },
         drive: |stage| Box::pin(one_download_too_many(stage)),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "max-disk-queue",
@@ -136,71 +135,71 @@ const NUMBERS: &[Row] = &[
             ..config
         },
         drive: |stage| Box::pin(one_reader_too_many(stage)),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "max-streams",
         limits: |config| ServeConfig { max_streams: seconds(2), ..config },
         drive: |stage| Box::pin(one_stream_too_many(stage)),
-        elsewhere: &[(Lane, NO_STREAMS), (Hyper, NO_STREAMS), (TlsHttp1, NO_STREAMS)],
+        not_for: &[(Lane, NO_STREAMS), (Hyper, NO_STREAMS), (TlsHttp1, NO_STREAMS)],
     },
     Row {
         key: "max-header",
         limits: |config| ServeConfig { max_header: "8KiB".parse().unwrap(), ..config },
         drive: |stage| Box::pin(header_too_large(stage, &[("x", 7000)], &[("x", 8500)])),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "max-header-lines",
         limits: |config| ServeConfig { max_header_lines: NonZeroUsize::new(5).unwrap(), ..config },
         // The host is a line, too.
         drive: |stage| Box::pin(header_too_large(stage, &[("x", 1); 4], &[("x", 1); 5])),
-        elsewhere: &[],
+        not_for: &[],
     },
 ];
 
-/// How long. Driven while the machine has less to do.
+/// Limits on time. They run after the others, while the machine is less busy.
 const TIMES: &[Row] = &[
     Row {
         key: "handshake-seconds",
         limits: |config| ServeConfig { handshake_seconds: NonZeroU32::MIN, ..config },
         drive: |stage| Box::pin(slow_handshake(stage)),
-        elsewhere: &[(Lane, NO_HANDSHAKE), (Hyper, NO_HANDSHAKE), (Http2, NO_HANDSHAKE)],
+        not_for: &[(Lane, NO_HANDSHAKE), (Hyper, NO_HANDSHAKE), (Http2, NO_HANDSHAKE)],
     },
     Row {
         key: "header-seconds",
         limits: |config| ServeConfig { header_seconds: seconds(2), ..config },
         drive: |stage| Box::pin(slow_header(stage)),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "idle-seconds",
         limits: |config| ServeConfig { idle_seconds: seconds(2), ..config },
-        drive: |stage| Box::pin(rest_too_long(stage)),
-        elsewhere: &[],
+        drive: |stage| Box::pin(idle_too_long(stage)),
+        not_for: &[],
     },
     Row {
         key: "stall-seconds",
         limits: |config| ServeConfig { stall_seconds: NonZeroU32::MIN, min_rate: ByteRate::new(0), ..config },
         drive: |stage| Box::pin(take_nothing(stage)),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "min-rate",
         limits: |config| ServeConfig { stall_seconds: NonZeroU32::MIN, min_rate: ByteRate::new(4 << 20), ..config },
         drive: |stage| Box::pin(take_too_little(stage)),
-        elsewhere: &[],
+        not_for: &[],
     },
     Row {
         key: "drain-deadline-seconds",
         limits: |config| ServeConfig { drain_deadline_seconds: 1, ..config },
         drive: |stage| Box::pin(take_nothing_at_the_end(stage)),
-        elsewhere: &[],
+        not_for: &[],
     },
 ];
 
-/// Keys that limit nothing a client does.
-const NO_LIMITS: &[&str] = &[
+/// Keys that do not limit clients.
+const OTHER_KEYS: &[&str] = &[
     "listen",
     "listen-tls",
     "admin",
@@ -228,8 +227,8 @@ const NO_LIMITS: &[&str] = &[
 ];
 
 #[test]
-fn every_key_is_in_the_table_or_no_limit() {
-    let listed: Vec<&str> = NUMBERS.iter().chain(TIMES).map(|row| row.key).chain(NO_LIMITS.iter().copied()).collect();
+fn every_key_is_listed_once() {
+    let listed: Vec<&str> = NUMBERS.iter().chain(TIMES).map(|row| row.key).chain(OTHER_KEYS.iter().copied()).collect();
     let once: BTreeSet<&str> = listed.iter().copied().collect();
     assert_eq!(listed.len(), once.len(), "a key is listed twice");
     assert_eq!(once, KEYS.iter().map(|key| key.name).collect());
@@ -243,11 +242,11 @@ async fn every_limit_holds_on_every_protocol() {
     let mut failed = Vec::new();
     for rows in [NUMBERS, TIMES] {
         let mut cells = Vec::new();
-        for (row, way) in rows.iter().flat_map(|row| WAYS.map(|way| (row, way))) {
-            if row.elsewhere.iter().any(|(elsewhere, _)| *elsewhere == way) {
+        for (row, protocol) in rows.iter().flat_map(|row| PROTOCOLS.map(|protocol| (row, protocol))) {
+            if row.not_for.iter().any(|(excluded, _)| *excluded == protocol) {
                 continue;
             }
-            let base = if way.is_tls() { tls.clone() } else { config() };
+            let base = if protocol.is_tls() { tls.clone() } else { config() };
             // Clients of a machine that has much to do are slow where they should not be; and a limit does not depend on
             // others that are longer.
             let patient = ServeConfig { handshake_seconds: seconds(60), header_seconds: seconds(60), ..base };
@@ -255,17 +254,17 @@ async fn every_limit_holds_on_every_protocol() {
             let (fixture, certificates) = (Arc::clone(&fixture), Arc::clone(&certificates));
             let cell = tokio::spawn(async move {
                 let running = fixture.serve_with(limits).await;
-                (row.drive)(Stage { way, running, certificates }).await;
+                (row.drive)(Stage { protocol, running, certificates }).await;
             });
-            cells.push((row.key, way, cell));
+            cells.push((row.key, protocol, cell));
         }
-        for (key, way, cell) in cells {
+        for (key, protocol, cell) in cells {
             if cell.await.is_err() {
-                failed.push((key, way));
+                failed.push((key, protocol));
             }
         }
     }
-    assert_eq!(failed, [], "what was wrong stands above");
+    assert_eq!(failed, [], "the failures are printed above");
 }
 
 fn with_packs() -> Fixture {
@@ -281,15 +280,9 @@ fn read(at: usize) -> String {
     format!("pack-bundle{at}-from-15.tar")
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
-type Wire = Box<dyn Stream>;
-
 /// A server with a limit, and how clients come to it.
 struct Stage {
-    way: Way,
+    protocol: Protocol,
     running: Running,
     certificates: Arc<Certificates>,
 }
@@ -297,18 +290,18 @@ struct Stage {
 impl Stage {
     /// Connects as far as the first byte of a request.
     async fn try_connect(&self) -> std::io::Result<Wire> {
-        if !self.way.is_tls() {
+        if !self.protocol.is_tls() {
             return Ok(Box::new(TcpStream::connect(self.running.addr().unwrap()).await?));
         }
-        let alpn = if self.way.is_http2() { "h2" } else { "http/1.1" };
+        let alpn = if self.protocol.is_http2() { "h2" } else { "http/1.1" };
         let client = self.certificates.client(&[alpn], rustls::ALL_VERSIONS, false);
         Ok(Box::new(tls::connect(&self.running, client).await?))
     }
 
-    /// Connects, and brings the connection to where requests of this way are answered.
+    /// Connects, and brings the connection to where requests of this protocol are answered.
     async fn connect(&self) -> Wire {
         let wire = self.try_connect().await.unwrap();
-        if self.way != Hyper {
+        if self.protocol != Hyper {
             return wire;
         }
         let mut client = Client::over(wire);
@@ -319,7 +312,7 @@ impl Stage {
 
     async fn client(&self) -> TestClient {
         let wire = self.connect().await;
-        if !self.way.is_http2() {
+        if !self.protocol.is_http2() {
             return TestClient::One(Client::over(wire));
         }
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(wire)).await.unwrap();
@@ -337,7 +330,7 @@ impl Stage {
     }
 
     async fn becomes_empty(&self) {
-        let listener = if self.way.is_tls() { "tls" } else { "cleartext" };
+        let listener = if self.protocol.is_tls() { "tls" } else { "cleartext" };
         wait_for_metric(&self.running, &format!("clearwell_http_connections_open{{listener=\"{listener}\"}} 0")).await;
         wait_for_metric(&self.running, "clearwell_http_requests_in_flight 0").await;
     }
@@ -432,12 +425,12 @@ impl Begun {
 async fn one_connection_too_many(stage: Stage, reason: &str) {
     let mut first = stage.client().await;
     assert_eq!(first.get(FORMAT).await.status, 200);
-    if stage.way.is_tls() {
+    if stage.protocol.is_tls() {
         assert!(stage.try_connect().await.is_err(), "there are no words before a handshake");
     } else {
         let mut second = Client::over(stage.try_connect().await.unwrap());
         second
-            .send(match stage.way {
+            .send(match stage.protocol {
                 Http2 => [PREFACE, &Frame::get(1, FORMAT).bytes()].concat(),
                 Hyper => b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".to_vec(),
                 _ => b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
@@ -531,7 +524,7 @@ async fn header_too_large(stage: Stage, good: &[(&str, usize)], bad: &[(&str, us
     let mut client = stage.client().await;
     assert_eq!(client.get_with(FORMAT, good).await.status, 200);
     assert_eq!(client.get_with(FORMAT, bad).await.status, 431);
-    if stage.way.is_http2() {
+    if stage.protocol.is_http2() {
         assert_eq!(client.get(FORMAT).await.status, 200, "a stream is refused, not its connection");
     } else {
         client.wait_for_end().await;
@@ -546,7 +539,7 @@ async fn slow_handshake(stage: Stage) {
 }
 
 async fn slow_header(stage: Stage) {
-    if stage.way.is_http2() {
+    if stage.protocol.is_http2() {
         let (mut client, _) = FrameClient::over(stage.connect().await).await;
         // Without END_HEADERS.
         assert!(client.send(&[Frame::new(HEADERS, END_STREAM, 1, block(FORMAT))]).await);
@@ -560,7 +553,7 @@ async fn slow_header(stage: Stage) {
     stage.becomes_empty().await;
 }
 
-async fn rest_too_long(stage: Stage) {
+async fn idle_too_long(stage: Stage) {
     let mut client = stage.client().await;
     assert_eq!(client.get(FORMAT).await.status, 200);
     client.wait_for_end().await;

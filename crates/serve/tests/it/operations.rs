@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 
 use crate::client::Client;
 use crate::fixture::{Fixture, config, connect, wait_for_metric};
-use crate::lanes::{LaneKind, connect_to};
+use crate::lanes::{Implementation, connect_to};
 
 /// Waits for a line in a file.
 pub(crate) async fn wait_for_line(path: &std::path::Path, wanted: impl Fn(&str) -> bool) -> String {
@@ -124,7 +124,7 @@ async fn the_combined_log_is_that_of_nginx_on_both_lanes() {
     let odd = "User-Agent: a\"b\\c\td\u{e4}\r\nReferer: \"\\\"\r\nUser-Agent: two\r\nAuthorization: Basic Ym9iOnNlY3JldA==\r\n";
     let (name, seen) = ("/20/form%61t?x", "\"\\x22\\x5C\\x22\" \"a\\x22b\\x5Cc\\x09d\\xC3\\xA4\"");
     let mut expected = Vec::new();
-    for lane in [LaneKind::Fast, LaneKind::Hyper] {
+    for implementation in [Implementation::Lane, Implementation::Hyper] {
         for (request, user, line) in [
             (
                 format!("GET /20/format HTTP/1.1\r\nHost: x\r\n{odd}"),
@@ -151,7 +151,7 @@ async fn the_combined_log_is_that_of_nginx_on_both_lanes() {
             ("GET /20/format HTTP/1.1\r\n".into(), "-", "\"GET /20/format HTTP/1.1\" 400 12 \"-\" \"-\"".into()),
             ("GET /nothing HTTP/1.1\r\nHost: x\r\n".into(), "-", "\"GET /nothing HTTP/1.1\" 404 10 \"-\" \"-\"".into()),
         ] {
-            let mut client = connect_to(&running, lane).await;
+            let mut client = connect_to(&running, implementation).await;
             client.send(format!("{request}Connection: close\r\n\r\n")).await;
             client.end().await;
             expected.push(format!("127.0.0.1 - {user} [] {line}"));

@@ -11,7 +11,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 
 use crate::fixture::{Answer, Fixture, InMemory, config, connect, wait_for_metric};
-use crate::lanes::{LaneKind, connect_to};
+use crate::lanes::{Implementation, connect_to};
 use crate::recording::{Calls, Delivery, Failure, RecordingOrigin, Step};
 use crate::wire::prior_knowledge;
 
@@ -69,8 +69,8 @@ enum Protocol {
 
 async fn ask(running: &Running, protocol: Protocol, path: &str, (method, headers): &Asked) -> Answer {
     let lane = match protocol {
-        Protocol::Lane => LaneKind::Fast,
-        Protocol::Hyper => LaneKind::Hyper,
+        Protocol::Lane => Implementation::Lane,
+        Protocol::Hyper => Implementation::Hyper,
         Protocol::Http2 => {
             let mut request = Request::builder().method(*method).uri(format!("http://x{path}"));
             for (name, value) in headers {
@@ -280,10 +280,11 @@ async fn answers_follow_a_file_while_it_arrives() {
     let fixture = Fixture::new();
     let huge = huge();
     let path = format!("/20/{HUGE}");
-    for lane in [LaneKind::Fast, LaneKind::Hyper] {
+    for implementation in [Implementation::Lane, Implementation::Hyper] {
         let origin = RecordingOrigin::new(&fixture, Delivery::StreamByHand, std::slice::from_ref(&huge));
         let running = Server::bind_over(config(), origin.clone()).await.unwrap();
-        let (mut first, mut second) = (connect_to(&running, lane).await, connect_to(&running, lane).await);
+        let (mut first, mut second) =
+            (connect_to(&running, implementation).await, connect_to(&running, implementation).await);
         first.request("GET", &path).await;
         let mut writer = writer(&origin).await;
         let (begin, end) = huge.1.split_at(HUGE_BYTES / 2);
@@ -296,11 +297,11 @@ async fn answers_follow_a_file_while_it_arrives() {
         assert_eq!(status, 206);
         writer.write_all(end).unwrap();
         writer.finish().unwrap();
-        assert!(first.body(HUGE_BYTES).await == huge.1, "{lane:?}");
-        assert!(second.body(100).await == huge.1[100..200], "{lane:?}");
-        assert_eq!(origin.take_calls().opens, 1, "{lane:?}");
-        assert!(second.get(&path).await.body == huge.1, "{lane:?}: complete by now");
-        assert_eq!(origin.take_calls().opens, 0, "{lane:?}");
+        assert!(first.body(HUGE_BYTES).await == huge.1, "{implementation:?}");
+        assert!(second.body(100).await == huge.1[100..200], "{implementation:?}");
+        assert_eq!(origin.take_calls().opens, 1, "{implementation:?}");
+        assert!(second.get(&path).await.body == huge.1, "{implementation:?}: complete by now");
+        assert_eq!(origin.take_calls().opens, 0, "{implementation:?}");
     }
 }
 
@@ -310,10 +311,10 @@ async fn a_file_that_does_not_arrive_as_it_should_ends_its_answers_early() {
     let huge = huge();
     let path = format!("/20/{HUGE}");
     for is_complete in [true, false] {
-        for lane in [LaneKind::Fast, LaneKind::Hyper] {
+        for implementation in [Implementation::Lane, Implementation::Hyper] {
             let origin = RecordingOrigin::new(&fixture, Delivery::StreamByHand, std::slice::from_ref(&huge));
             let running = Server::bind_over(config(), origin.clone()).await.unwrap();
-            let mut client = connect_to(&running, lane).await;
+            let mut client = connect_to(&running, implementation).await;
             client.request("GET", &path).await;
             let mut writer = writer(&origin).await;
             if is_complete {
@@ -327,7 +328,7 @@ async fn a_file_that_does_not_arrive_as_it_should_ends_its_answers_early() {
             }
             let received = client.end().await;
             let header = received.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |end| end + 4);
-            assert!(received.len() - header < HUGE_BYTES, "{lane:?}: not whole");
+            assert!(received.len() - header < HUGE_BYTES, "{implementation:?}: not whole");
             wait_for_metric(&running, &format!("clearwell_object_damaged_total {}", u8::from(is_complete))).await;
             // The refusal follows the end of the answer. Requests before it open another file, which ends as well.
             tokio::time::timeout(crate::client::LIMIT, async {
@@ -344,8 +345,8 @@ async fn a_file_that_does_not_arrive_as_it_should_ends_its_answers_early() {
             .await
             .expect("the object is refused");
             origin.take_calls();
-            assert_eq!(connect(&running).await.get(&path).await.status, 503, "{lane:?}");
-            assert_eq!(origin.take_calls().opens, 0, "{lane:?}: refused for some seconds");
+            assert_eq!(connect(&running).await.get(&path).await.status, 503, "{implementation:?}");
+            assert_eq!(origin.take_calls().opens, 0, "{implementation:?}: refused for some seconds");
         }
     }
 }

@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 
 use crate::fixture::{Fixture, connect, wait_for_metric};
-use crate::lanes::{LaneKind, connect_to};
+use crate::lanes::{Implementation, connect_to};
 use crate::operations::{logged, wait_for_line};
 use crate::wire::prior_knowledge;
 
@@ -84,14 +84,14 @@ async fn both_lanes_and_http_2_agree() {
     let mut sender = prior_knowledge(&running).await;
     for (target, status) in TARGETS {
         let is_plain = target.contains("Manifest") && *status == 200;
-        for lane in [LaneKind::Fast, LaneKind::Hyper] {
-            let mut client = connect_to(&running, lane).await;
+        for implementation in [Implementation::Lane, Implementation::Hyper] {
+            let mut client = connect_to(&running, implementation).await;
             let answer = client.get(target).await;
-            assert_eq!(answer.status, *status, "{lane:?} {target}");
-            assert!(!is_plain || answer.body == bytes, "{lane:?} {target}");
+            assert_eq!(answer.status, *status, "{implementation:?} {target}");
+            assert!(!is_plain || answer.body == bytes, "{implementation:?} {target}");
             let head = client.head(target).await;
             assert_eq!((head.status, head.header("content-length")), (answer.status, answer.header("content-length")));
-            assert_eq!(head.header("etag"), answer.header("etag"), "{lane:?} {target}");
+            assert_eq!(head.header("etag"), answer.header("etag"), "{implementation:?} {target}");
             assert_eq!(client.get("/healthz").await.status, StatusCode::OK, "the connection goes on after {target}");
         }
         for method in ["GET", "HEAD"] {
@@ -109,17 +109,21 @@ async fn both_lanes_and_http_2_agree() {
 async fn the_absolute_form_names_the_same() {
     let (fixture, bytes) = fixture();
     let running = fixture.serve().await;
-    for lane in [LaneKind::Fast, LaneKind::Hyper] {
+    for implementation in [Implementation::Lane, Implementation::Hyper] {
         for target in [
             "http://x/30/Manifest.c++.tar",
             "HTTP://other:80//30/Manifest.c%2B%2B.tar?x",
             "http://x/./30/Manifest.c%2b+.tar",
         ] {
-            let mut client = connect_to(&running, lane).await;
-            assert!(client.get(target).await.body == bytes, "{lane:?} {target}");
+            let mut client = connect_to(&running, implementation).await;
+            assert!(client.get(target).await.body == bytes, "{implementation:?} {target}");
         }
         for (target, status) in [("http://x", 200), ("http://x/30/%2e%2e/30/format", 404), ("http://x/30/form%", 400)] {
-            assert_eq!(connect_to(&running, lane).await.get(target).await.status, status, "{lane:?} {target}");
+            assert_eq!(
+                connect_to(&running, implementation).await.get(target).await.status,
+                status,
+                "{implementation:?} {target}"
+            );
         }
     }
 }
