@@ -14,7 +14,7 @@ use crate::dates::{Dates, Utc};
 pub const RENEWAL_DAYS: i64 = 90;
 
 /// Reasons why stock swupd would refuse `anchor` or what its first certificate signs at `now` (Unix seconds), and
-/// warnings if there are no such reasons. Empty if nothing is wrong.
+/// otherwise warnings. Empty if nothing is wrong.
 pub fn fitness(anchor: &TrustAnchor, now: i64) -> Vec<Problem> {
     let first = anchor.first();
     let Chain { certificates, mut problems } = chain::follow(first, &[], anchor.certificates(), Dates::Valid(now));

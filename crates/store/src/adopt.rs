@@ -15,7 +15,7 @@
 //! MoM is not adopted. Run again, it adopts what is new, adds artifacts that have come or were repaired, and compares
 //! the rest.
 //!
-//! What is wrong with a file is judged by [`verify`](crate::verify); here is what becomes of the file, the release or
+//! [`verify`](crate::verify) judges what is wrong with a file; here is what follows for the file, the release or
 //! the pointer.
 
 mod finding;

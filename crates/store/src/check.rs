@@ -13,7 +13,7 @@
 //! was collected while it was read is not a finding. The progress of a check is in `meta/check`, so that an interrupted
 //! one can be resumed.
 //!
-//! What is wrong with a file is judged by [`verify`](crate::verify); here is the order of the steps, what is reported,
+//! [`verify`](crate::verify) judges what is wrong with a file; here is the order of the steps, what is reported,
 //! how severe it is and which endpoints it affects. [`repair`](crate::repair) makes files again.
 
 mod affected;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! started      a phase begins, with its object where one phase runs for several
-//! advanced     how much of it is done, at most every twentieth of a second
+//! advanced     how much of it is done, at most 20 times per second
 //! finished     it ended well; a phase that failed has no such event
 //! ```
 //!
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// What events say of `done` and `bytes`, in order.
+    /// `done` and `bytes` of the events, in order.
     fn counts(events: &[Event]) -> Vec<(u64, u64)> {
         let counts = events.iter().filter_map(|event| match event {
             Event::Advanced { done, bytes, .. } | Event::Finished { done, bytes, .. } => Some((*done, *bytes)),

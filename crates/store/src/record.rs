@@ -243,7 +243,7 @@ pub struct BundleRecord {
 }
 
 impl BundleRecord {
-    /// What the MoM of `release` says of one of its bundles.
+    /// One bundle, from its entry in the MoM of `release`.
     pub fn of(entry: &MomEntry, release: Version) -> Self {
         Self {
             name: entry.bundle.clone(),

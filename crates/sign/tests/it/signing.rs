@@ -1,4 +1,4 @@
-//! Signatures and certificates of our own making.
+//! Signatures and certificates made in tests.
 
 use std::fs;
 use std::process::Command;

@@ -205,7 +205,7 @@ fn a_version_without_a_usable_mom_is_not_adopted() {
 
 #[test]
 fn signatures_count_where_the_caller_trusts_someone() {
-    let options = GenerateOptions { bits: KeyBits::Rsa2048, ..GenerateOptions::new("Someone else") };
+    let options = GenerateOptions { bits: KeyBits::Rsa2048, ..GenerateOptions::new("Another signer") };
     let other = TrustAnchor::from_pem(generate(&options, 1_893_456_000).unwrap().certificate_pem).unwrap();
     let adoption = Adoption::new();
     let report = adoption.run_with(&AdoptOptions { trust: Some(other.into()), ..AdoptOptions::default() });
@@ -288,7 +288,7 @@ fn a_second_run_takes_what_is_new_and_compares_the_rest() {
     let report = adoption.run();
     assert_eq!((report.unchanged.len(), report.stored.number, report.generation), (2, 0, None));
 
-    // Someone changed what is released, and turned the pointers back.
+    // A released file was changed, and the pointers moved back.
     fs::copy(adoption.www.path(20, "pack-editor-from-0.tar"), adoption.www.path(10, "pack-editor-from-0.tar")).unwrap();
     adoption.www.point(&pointers(format(), version(10)));
     let report = adoption.run();
