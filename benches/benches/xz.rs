@@ -12,7 +12,7 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
-use clearwell_format::archive::{Codec, Nice, Window};
+use clearwell_format::archive::{Codec, DictSize, NiceLength};
 use rustix::time::{ClockId, clock_gettime};
 
 fn main() {
@@ -30,7 +30,7 @@ fn main() {
         let x86 = data.starts_with(b"\x7fELF");
         let (liblzma, first) = timed(|| liblzma(&data, x86));
         let (ours, second) = timed(|| {
-            Codec::OwnXz { window: Window::LARGEST, nice: Nice::new(40).expect("a length"), x86 }
+            Codec::OwnXz { dict_size: DictSize::MAX, nice_length: NiceLength::new(40).expect("a length"), x86 }
                 .compress(&data)
                 .expect("memory")
         });

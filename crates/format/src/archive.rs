@@ -12,11 +12,11 @@ mod shape;
 mod tar;
 mod write;
 
-pub use clearwell_xz::{Nice, Window};
+pub use clearwell_xz::{DictSize, NiceLength};
 pub use codec::{Codec, CodecError, Encoder, decoder};
 pub use read::{ArchiveError, Member, MemberBody, MemberHeader, read_members, single_member};
 pub use shape::{
-    DEAD_SHARE, LARGEST_MANIFEST, LARGEST_MOM, Misfit, PackRule, Shape, Slot, WHOLE_PACK_BYTES, archive_limit,
+    DEAD_SHARE, LARGEST_MANIFEST, LARGEST_MOM, MemberError, PackRule, Shape, Slot, WHOLE_PACK_BYTES, archive_limit,
     content_limit, read_shaped,
 };
 pub use write::TarWriter;

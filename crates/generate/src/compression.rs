@@ -3,7 +3,7 @@
 //! Mixer's `COMPRESSION` names the methods. Here they are the same formats, made in process. The choice depends on the
 //! bytes only.
 
-use clearwell_format::archive::{Codec, Nice, Window};
+use clearwell_format::archive::{Codec, DictSize, NiceLength};
 
 use crate::branches::filter_pays;
 use crate::executable::is_x86;
@@ -61,9 +61,12 @@ impl CodecPair {
     }
 
     /// Clearwell's xz encoder with this window and `nice_length`.
-    const fn xz(window: Window, nice: u16) -> Self {
-        let nice = Nice::new(nice).expect("a constant within the lengths of a match");
-        Self { filtered: Codec::OwnXz { window, nice, x86: true }, plain: Codec::OwnXz { window, nice, x86: false } }
+    const fn xz(dict_size: DictSize, nice_length: u16) -> Self {
+        let nice_length = NiceLength::new(nice_length).expect("a constant within the lengths of a match");
+        Self {
+            filtered: Codec::OwnXz { dict_size, nice_length, x86: true },
+            plain: Codec::OwnXz { dict_size, nice_length, x86: false },
+        }
     }
 
     /// The same without the filter.
@@ -85,13 +88,13 @@ impl CodecPair {
 /// For small streams, such as the header in front of a content.
 pub(crate) const XZ: Codec = XZ_FILE.plain;
 /// For one file: the window of 8 MiB is what small clients can afford.
-pub(crate) const XZ_FILE: CodecPair = CodecPair::xz(Window::MIB_8, 40);
+pub(crate) const XZ_FILE: CodecPair = CodecPair::xz(DictSize::MIB_8, 40);
 /// With a window of 32 MiB: for zero packs, where similar files are next to each other.
-pub(crate) const XZ_WIDE_WINDOW: CodecPair = CodecPair::xz(Window::LARGEST, 40);
+pub(crate) const XZ_WIDE_WINDOW: CodecPair = CodecPair::xz(DictSize::MAX, 40);
 /// For update packs, whose members are very similar: longer matches pay.
-pub(crate) const XZ_LONG_MATCHES: CodecPair = CodecPair::xz(Window::LARGEST, 128);
+pub(crate) const XZ_LONG_MATCHES: CodecPair = CodecPair::xz(DictSize::MAX, 128);
 /// A third faster, for a few hundredths more bytes.
-pub(crate) const XZ_SHORT_MATCHES: CodecPair = CodecPair::xz(Window::MIB_8, 20);
+pub(crate) const XZ_SHORT_MATCHES: CodecPair = CodecPair::xz(DictSize::MIB_8, 20);
 
 #[cfg(test)]
 mod tests {

@@ -58,6 +58,8 @@ mod tests {
 
     use std::sync::Arc;
 
+    use clearwell_format::FormatNumber;
+
     use super::*;
 
     const FORMAT: FormatNumber = FormatNumber::new(30).unwrap();

@@ -1,34 +1,44 @@
-//! What LZMA knows of the input so far: the state of the last operations, and a probability for every decision.
+//! The LZMA model: the state, rep0 to rep3, and a probability for each decision.
+//!
+//! ```text
+//! is_match[state][pos_state]
+//! ├── 0   literal          literals[lp bits of the position, lc bits of the previous byte]
+//! └── 1   is_rep[state]
+//!         ├── 0   match    match_len, then dist_slot[dist_state], then dist_special or direct bits and dist_align
+//!         └── 1   is_rep_g[0][state]
+//!                 ├── 0   is_rep0_long[state][pos_state]      0: short rep    1: rep0, rep_len
+//!                 └── 1   is_rep_g[1][state]                  0: rep1
+//!                         └── 1   is_rep_g[2][state]          0: rep2         1: rep3
+//! ```
 
-use crate::range::{EVEN, Probability, RangeEncoder};
+use crate::range_encoder::{PROB_INIT, Probability, RangeEncoder};
 
-/// How literals and positions choose their probabilities (xz: lc, lp, pb).
+/// The properties lc, lp and pb: which bits of context select probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Contexts {
-    /// The number of highest bits of the byte before a literal; with `literal_position_bits` 4 at most.
-    pub(crate) literal_bits: u32,
-    /// The number of lowest bits of a literal's position.
-    pub(crate) literal_position_bits: u32,
-    /// The number of lowest bits of any position, 4 at most. Machine code has a grid of four bytes; text has none.
-    pub(crate) position_bits: u32,
+pub struct Props {
+    /// Literal context bits: highest bits of the byte before a literal. With `lp` at most 4.
+    pub(crate) lc: u32,
+    /// Literal position bits: lowest bits of a literal's position.
+    pub(crate) lp: u32,
+    /// Position bits: lowest bits of any position, at most 4. Machine code is aligned to four bytes, text is not.
+    pub(crate) pb: u32,
 }
 
-impl Contexts {
-    /// With these numbers of bits of the byte before a literal, of a literal's position and of any position; `None` for
-    /// what the format does not have: the first two together and the last are 4 at most.
-    pub const fn new(literal_bits: u32, literal_position_bits: u32, position_bits: u32) -> Option<Self> {
-        if literal_bits > 4 || literal_position_bits > 4 - literal_bits || position_bits > 4 {
+impl Props {
+    /// `None` if the format does not have these properties: `lc + lp` and `pb` are at most 4.
+    pub const fn new(lc: u32, lp: u32, pb: u32) -> Option<Self> {
+        if lc > 4 || lp > 4 - lc || pb > 4 {
             return None;
         }
-        Some(Self { literal_bits, literal_position_bits, position_bits })
+        Some(Self { lc, lp, pb })
     }
 
-    /// For anything that may have a grid of four bytes.
-    pub const BINARY: Self = Self { literal_bits: 3, literal_position_bits: 0, position_bits: 2 };
-    /// For text, and what else has no grid.
-    pub const TEXT: Self = Self { literal_bits: 4, literal_position_bits: 0, position_bits: 0 };
+    /// lc = 3, lp = 0, pb = 2, the defaults of xz: for data that may be aligned to four bytes.
+    pub const BINARY: Self = Self { lc: 3, lp: 0, pb: 2 };
+    /// lc = 4, lp = 0, pb = 0: for text and other data without alignment.
+    pub const TEXT: Self = Self { lc: 4, lp: 0, pb: 0 };
 
-    /// What suits `data`: in machine code and tables of numbers the zeros stand in columns of a grid of four bytes.
+    /// Properties for `data`. In machine code and tables of numbers, zeros are more frequent at some offsets modulo four.
     pub fn guess(data: &[u8]) -> Self {
         let mut zeros = [0usize; 4];
         for (place, &byte) in data.iter().enumerate().take(SAMPLE_BYTES) {
@@ -41,13 +51,13 @@ impl Contexts {
         if most * 16 > data.len().min(SAMPLE_BYTES) / 4 && 4 * most > 5 * least { Self::BINARY } else { Self::TEXT }
     }
 
-    /// The byte that tells a decoder.
+    /// The byte in an LZMA2 chunk.
     pub(crate) const fn byte(self) -> u8 {
-        ((self.position_bits * 5 + self.literal_position_bits) * 9 + self.literal_bits) as u8
+        ((self.pb * 5 + self.lp) * 9 + self.lc) as u8
     }
 }
 
-/// What the last operations were, as far as LZMA remembers: 0 to 11.
+/// The kinds of the last operations, 0 to 11: below 7 after a literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State(u8);
 
@@ -58,7 +68,7 @@ impl State {
         self.0 as usize
     }
 
-    pub(crate) const fn is_after_literal(self) -> bool {
+    pub(crate) const fn is_literal_state(self) -> bool {
         self.0 < 7
     }
 
@@ -71,33 +81,33 @@ impl State {
     }
 
     pub(crate) const fn after_match(self) -> Self {
-        Self(if self.is_after_literal() { 7 } else { 10 })
+        Self(if self.is_literal_state() { 7 } else { 10 })
     }
 
-    pub(crate) const fn after_repeat(self) -> Self {
-        Self(if self.is_after_literal() { 8 } else { 11 })
+    pub(crate) const fn after_rep(self) -> Self {
+        Self(if self.is_literal_state() { 8 } else { 11 })
     }
 
-    pub(crate) const fn after_short_repeat(self) -> Self {
-        Self(if self.is_after_literal() { 9 } else { 11 })
+    pub(crate) const fn after_short_rep(self) -> Self {
+        Self(if self.is_literal_state() { 9 } else { 11 })
     }
 }
 
-/// The four last distances, each less one, the last one first.
-pub(crate) type Distances = [u32; 4];
+/// rep0 to rep3: the last four distances, each less one, the latest first.
+pub(crate) type Reps = [u32; 4];
 
-/// One thing to encode.
+/// What the range encoder gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Literal,
-    /// One byte as the last distance has it.
-    ShortRepeat,
-    /// As the distance of this index in [`Distances`] has it.
-    Repeat {
+    /// One byte at rep0.
+    ShortRep,
+    /// A match at rep0 to rep3.
+    Rep {
         index: u32,
         length: u32,
     },
-    /// A distance less one, and a length.
+    /// A match; the distance is less one.
     Match {
         distance: u32,
         length: u32,
@@ -107,223 +117,223 @@ pub(crate) enum Operation {
 impl Operation {
     pub(crate) const fn length(self) -> usize {
         match self {
-            Self::Literal | Self::ShortRepeat => 1,
-            Self::Repeat { length, .. } | Self::Match { length, .. } => length as usize,
+            Self::Literal | Self::ShortRep => 1,
+            Self::Rep { length, .. } | Self::Match { length, .. } => length as usize,
         }
     }
 
-    /// The same without reference to the last distances.
-    pub(crate) const fn spelled_out(self, last: &Distances) -> Self {
+    /// The same operation without reps: the model that decodes it has others.
+    pub(crate) const fn without_reps(self, reps: &Reps) -> Self {
         match self {
-            Self::Literal | Self::ShortRepeat => Self::Literal,
-            Self::Repeat { index, length } => Self::Match { distance: last[index as usize], length },
+            Self::Literal | Self::ShortRep => Self::Literal,
+            Self::Rep { index, length } => Self::Match { distance: reps[index as usize], length },
             Self::Match { .. } => self,
         }
     }
 
-    /// State and distances after it.
-    pub(crate) const fn apply(self, state: &mut State, last: &mut Distances) {
+    /// Updates state and reps.
+    pub(crate) const fn apply(self, state: &mut State, reps: &mut Reps) {
         match self {
             Self::Literal => *state = state.after_literal(),
-            Self::ShortRepeat => *state = state.after_short_repeat(),
-            Self::Repeat { index, .. } => {
-                let distance = last[index as usize];
+            Self::ShortRep => *state = state.after_short_rep(),
+            Self::Rep { index, .. } => {
+                let distance = reps[index as usize];
                 let mut place = index as usize;
                 while place > 0 {
-                    last[place] = last[place - 1];
+                    reps[place] = reps[place - 1];
                     place -= 1;
                 }
-                last[0] = distance;
-                *state = state.after_repeat();
+                reps[0] = distance;
+                *state = state.after_rep();
             }
             Self::Match { distance, .. } => {
-                *last = [distance, last[0], last[1], last[2]];
+                *reps = [distance, reps[0], reps[1], reps[2]];
                 *state = state.after_match();
             }
         }
     }
 }
 
-/// Probabilities of lengths.
-pub(crate) struct Lengths {
-    pub(crate) choices: [Probability; 2],
-    pub(crate) low: [[Probability; 8]; POSITION_STATES],
-    pub(crate) middle: [[Probability; 8]; POSITION_STATES],
+/// The length coder: 2 to 9 in `low`, 10 to 17 in `mid`, 18 to 273 in `high`.
+pub(crate) struct LengthCoder {
+    pub(crate) choice: [Probability; 2],
+    pub(crate) low: [[Probability; 8]; POS_STATES],
+    pub(crate) mid: [[Probability; 8]; POS_STATES],
     pub(crate) high: [Probability; 256],
 }
 
-impl Lengths {
+impl LengthCoder {
     const fn new() -> Self {
         Self {
-            choices: [EVEN; 2],
-            low: [[EVEN; 8]; POSITION_STATES],
-            middle: [[EVEN; 8]; POSITION_STATES],
-            high: [EVEN; 256],
+            choice: [PROB_INIT; 2],
+            low: [[PROB_INIT; 8]; POS_STATES],
+            mid: [[PROB_INIT; 8]; POS_STATES],
+            high: [PROB_INIT; 256],
         }
     }
 
-    fn encode(&mut self, length: u32, position_state: usize, out: &mut RangeEncoder) {
-        let length = length - SHORTEST;
-        out.bit(&mut self.choices[0], u32::from(length >= 8));
+    fn encode(&mut self, length: u32, pos_state: usize, out: &mut RangeEncoder) {
+        let length = length - MATCH_LEN_MIN;
+        out.bit(&mut self.choice[0], u32::from(length >= 8));
         if length < 8 {
-            return out.tree(&mut self.low[position_state], length, 3);
+            return out.bittree(&mut self.low[pos_state], length, 3);
         }
-        out.bit(&mut self.choices[1], u32::from(length >= 16));
+        out.bit(&mut self.choice[1], u32::from(length >= 16));
         if length < 16 {
-            out.tree(&mut self.middle[position_state], length - 8, 3);
+            out.bittree(&mut self.mid[pos_state], length - 8, 3);
         } else {
-            out.tree(&mut self.high, length - 16, 8);
+            out.bittree(&mut self.high, length - 16, 8);
         }
     }
 }
 
-/// All probabilities, and what they depend on.
+/// All probabilities, and the state they depend on.
 pub(crate) struct Model {
-    pub(crate) contexts: Contexts,
+    pub(crate) props: Props,
     pub(crate) state: State,
-    pub(crate) last: Distances,
-    literals: Vec<[Probability; LITERAL]>,
-    pub(crate) is_match: [[Probability; POSITION_STATES]; STATES],
-    pub(crate) is_repeat: [Probability; STATES],
-    /// Not the last distance; not the one before; not the one before that.
-    pub(crate) is_older: [[Probability; STATES]; 3],
-    pub(crate) is_long: [[Probability; POSITION_STATES]; STATES],
-    pub(crate) slots: [[Probability; 64]; LENGTH_STATES],
-    /// The low bits of the distances below 128.
-    pub(crate) near: [Probability; NEAR as usize],
-    /// The four lowest bits of the others.
-    pub(crate) align: [Probability; 16],
-    pub(crate) match_lengths: Lengths,
-    pub(crate) repeat_lengths: Lengths,
+    pub(crate) reps: Reps,
+    literals: Vec<[Probability; LITERAL_CODER_SIZE]>,
+    pub(crate) is_match: [[Probability; POS_STATES]; STATES],
+    pub(crate) is_rep: [Probability; STATES],
+    /// Not rep0; not rep1; not rep2 (`IsRepG0` to `IsRepG2` of the LZMA specification).
+    pub(crate) is_rep_g: [[Probability; STATES]; 3],
+    pub(crate) is_rep0_long: [[Probability; POS_STATES]; STATES],
+    pub(crate) dist_slot: [[Probability; 64]; DIST_STATES],
+    /// The low bits of the distances below [`FULL_DISTANCES`].
+    pub(crate) dist_special: [Probability; FULL_DISTANCES as usize],
+    /// The four lowest bits of all others.
+    pub(crate) dist_align: [Probability; 16],
+    pub(crate) match_len: LengthCoder,
+    pub(crate) rep_len: LengthCoder,
 }
 
 impl Model {
-    pub(crate) fn new(contexts: Contexts) -> Self {
-        let literals = 1 << (contexts.literal_bits + contexts.literal_position_bits);
+    pub(crate) fn new(props: Props) -> Self {
+        let literals = 1 << (props.lc + props.lp);
         Self {
-            contexts,
+            props,
             state: State::START,
-            last: [0; 4],
-            literals: vec![[EVEN; LITERAL]; literals],
-            is_match: [[EVEN; POSITION_STATES]; STATES],
-            is_repeat: [EVEN; STATES],
-            is_older: [[EVEN; STATES]; 3],
-            is_long: [[EVEN; POSITION_STATES]; STATES],
-            slots: [[EVEN; 64]; LENGTH_STATES],
-            near: [EVEN; NEAR as usize],
-            align: [EVEN; 16],
-            match_lengths: Lengths::new(),
-            repeat_lengths: Lengths::new(),
+            reps: [0; 4],
+            literals: vec![[PROB_INIT; LITERAL_CODER_SIZE]; literals],
+            is_match: [[PROB_INIT; POS_STATES]; STATES],
+            is_rep: [PROB_INIT; STATES],
+            is_rep_g: [[PROB_INIT; STATES]; 3],
+            is_rep0_long: [[PROB_INIT; POS_STATES]; STATES],
+            dist_slot: [[PROB_INIT; 64]; DIST_STATES],
+            dist_special: [PROB_INIT; FULL_DISTANCES as usize],
+            dist_align: [PROB_INIT; 16],
+            match_len: LengthCoder::new(),
+            rep_len: LengthCoder::new(),
         }
     }
 
-    /// Begins anew, with the same contexts.
-    pub(crate) fn forget(&mut self) {
-        *self = Self::new(self.contexts);
+    /// Resets state, reps and probabilities.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.props);
     }
 
-    /// Every decision but those of lengths has the same chance.
+    /// Sets all probabilities but those of lengths and `is_match`.
     #[cfg(test)]
-    pub(crate) fn expect(&mut self, chance: Probability) {
-        self.literals.fill([chance; LITERAL]);
-        self.is_repeat = [chance; STATES];
-        self.is_older = [[chance; STATES]; 3];
-        self.is_long = [[chance; POSITION_STATES]; STATES];
-        self.slots = [[chance; 64]; LENGTH_STATES];
-        self.near = [chance; NEAR as usize];
-        self.align = [chance; 16];
+    pub(crate) fn set_probabilities(&mut self, probability: Probability) {
+        self.literals.fill([probability; LITERAL_CODER_SIZE]);
+        self.is_rep = [probability; STATES];
+        self.is_rep_g = [[probability; STATES]; 3];
+        self.is_rep0_long = [[probability; POS_STATES]; STATES];
+        self.dist_slot = [[probability; 64]; DIST_STATES];
+        self.dist_special = [probability; FULL_DISTANCES as usize];
+        self.dist_align = [probability; 16];
     }
 
-    pub(crate) const fn position_state(&self, position: usize) -> usize {
-        position & ((1 << self.contexts.position_bits) - 1)
+    pub(crate) const fn pos_state(&self, position: usize) -> usize {
+        position & ((1 << self.props.pb) - 1)
     }
 
-    /// Where the probabilities of the literal at `position` are, after the byte `before`.
+    /// The literal coder at `position` after `prev_byte`.
     #[inline(always)]
-    fn literal_place(&self, position: usize, before: u8) -> usize {
-        let Contexts { literal_bits, literal_position_bits, .. } = self.contexts;
-        let position = position & ((1 << literal_position_bits) - 1);
-        (position << literal_bits) + (usize::from(before) >> (8 - literal_bits))
+    fn literal_coder(&self, position: usize, prev_byte: u8) -> usize {
+        let Props { lc, lp, .. } = self.props;
+        let position = position & ((1 << lp) - 1);
+        (position << lc) + (usize::from(prev_byte) >> (8 - lc))
     }
 
     #[inline(always)]
-    pub(crate) fn literal(&self, position: usize, before: u8) -> &[Probability; LITERAL] {
-        &self.literals[self.literal_place(position, before)]
+    pub(crate) fn literal(&self, position: usize, prev_byte: u8) -> &[Probability; LITERAL_CODER_SIZE] {
+        &self.literals[self.literal_coder(position, prev_byte)]
     }
 
-    /// Encodes an operation at `position` of `data`, and learns of it.
+    /// Encodes an operation at `position` of `data` and updates the model.
     pub(crate) fn encode(&mut self, operation: Operation, data: &[u8], position: usize, out: &mut RangeEncoder) {
-        let (state, position_state) = (self.state.index(), self.position_state(position));
+        let (state, pos_state) = (self.state.index(), self.pos_state(position));
         let is_literal = operation == Operation::Literal;
-        out.bit(&mut self.is_match[state][position_state], u32::from(!is_literal));
+        out.bit(&mut self.is_match[state][pos_state], u32::from(!is_literal));
         match operation {
             Operation::Literal => self.encode_literal(data, position, out),
-            Operation::ShortRepeat => {
-                out.bit(&mut self.is_repeat[state], 1);
-                out.bit(&mut self.is_older[0][state], 0);
-                out.bit(&mut self.is_long[state][position_state], 0);
+            Operation::ShortRep => {
+                out.bit(&mut self.is_rep[state], 1);
+                out.bit(&mut self.is_rep_g[0][state], 0);
+                out.bit(&mut self.is_rep0_long[state][pos_state], 0);
             }
-            Operation::Repeat { index, length } => {
-                out.bit(&mut self.is_repeat[state], 1);
-                out.bit(&mut self.is_older[0][state], u32::from(index > 0));
+            Operation::Rep { index, length } => {
+                out.bit(&mut self.is_rep[state], 1);
+                out.bit(&mut self.is_rep_g[0][state], u32::from(index > 0));
                 if index == 0 {
-                    out.bit(&mut self.is_long[state][position_state], 1);
+                    out.bit(&mut self.is_rep0_long[state][pos_state], 1);
                 } else {
-                    out.bit(&mut self.is_older[1][state], u32::from(index > 1));
+                    out.bit(&mut self.is_rep_g[1][state], u32::from(index > 1));
                     if index > 1 {
-                        out.bit(&mut self.is_older[2][state], u32::from(index > 2));
+                        out.bit(&mut self.is_rep_g[2][state], u32::from(index > 2));
                     }
                 }
-                self.repeat_lengths.encode(length, position_state, out);
+                self.rep_len.encode(length, pos_state, out);
             }
             Operation::Match { distance, length } => {
-                out.bit(&mut self.is_repeat[state], 0);
-                self.match_lengths.encode(length, position_state, out);
+                out.bit(&mut self.is_rep[state], 0);
+                self.match_len.encode(length, pos_state, out);
                 self.encode_distance(distance, length, out);
             }
         }
-        operation.apply(&mut self.state, &mut self.last);
+        operation.apply(&mut self.state, &mut self.reps);
     }
 
     fn encode_literal(&mut self, data: &[u8], position: usize, out: &mut RangeEncoder) {
-        let before = if position == 0 { 0 } else { data[position - 1] };
-        let place = self.literal_place(position, before);
+        let prev_byte = if position == 0 { 0 } else { data[position - 1] };
+        let place = self.literal_coder(position, prev_byte);
         let byte = u32::from(data[position]);
         let probabilities = &mut self.literals[place];
-        if self.state.is_after_literal() {
-            return out.tree(&mut probabilities[..256], byte, 8);
+        if self.state.is_literal_state() {
+            return out.bittree(&mut probabilities[..256], byte, 8);
         }
-        let mut expected = u32::from(data[position - 1 - self.last[0] as usize]);
+        let mut match_byte = u32::from(data[position - 1 - self.reps[0] as usize]);
         let (mut offset, mut symbol) = (0x100, byte | 0x100);
         while symbol < 1 << 16 {
-            expected <<= 1;
-            let place = offset + (expected & offset) + (symbol >> 8);
+            match_byte <<= 1;
+            let place = offset + (match_byte & offset) + (symbol >> 8);
             out.bit(&mut probabilities[place as usize], (symbol >> 7) & 1);
             symbol <<= 1;
-            offset &= !(expected ^ symbol);
+            offset &= !(match_byte ^ symbol);
         }
     }
 
     fn encode_distance(&mut self, distance: u32, length: u32, out: &mut RangeEncoder) {
-        let slot = slot(distance);
-        out.tree(&mut self.slots[length_state(length)], slot, 6);
-        if slot >= 4 {
-            let bits = (slot >> 1) - 1;
-            let base = (2 | (slot & 1)) << bits;
+        let dist_slot = dist_slot(distance);
+        out.bittree(&mut self.dist_slot[dist_state(length)], dist_slot, 6);
+        if dist_slot >= 4 {
+            let bits = (dist_slot >> 1) - 1;
+            let base = (2 | (dist_slot & 1)) << bits;
             let rest = distance - base;
-            if distance < NEAR {
-                out.reverse_tree(&mut self.near[(base - slot) as usize..], rest, bits);
+            if distance < FULL_DISTANCES {
+                out.bittree_reverse(&mut self.dist_special[(base - dist_slot) as usize..], rest, bits);
             } else {
                 out.direct(rest >> ALIGN_BITS, bits - ALIGN_BITS);
-                out.reverse_tree(&mut self.align, rest & 15, ALIGN_BITS);
+                out.bittree_reverse(&mut self.dist_align, rest & 15, ALIGN_BITS);
             }
         }
     }
 }
 
-/// The two highest bits of a distance, and how many there are.
+/// The distance slot: the number of bits of a distance less one and its second highest bit.
 #[inline(always)]
-pub(crate) const fn slot(distance: u32) -> u32 {
+pub(crate) const fn dist_slot(distance: u32) -> u32 {
     if distance < 4 {
         distance
     } else {
@@ -332,22 +342,22 @@ pub(crate) const fn slot(distance: u32) -> u32 {
     }
 }
 
-/// Which probabilities the slot of a distance has, by the length of its match.
+/// Selects the probabilities of the distance slot by the length of the match.
 #[inline(always)]
-pub(crate) const fn length_state(length: u32) -> usize {
-    let state = (length - SHORTEST) as usize;
-    if state < LENGTH_STATES { state } else { LENGTH_STATES - 1 }
+pub(crate) const fn dist_state(length: u32) -> usize {
+    let state = (length - MATCH_LEN_MIN) as usize;
+    if state < DIST_STATES { state } else { DIST_STATES - 1 }
 }
 
-/// The lengths that LZMA knows.
-pub(crate) const SHORTEST: u32 = 2;
-pub(crate) const LONGEST: u32 = 273;
+/// The shortest and the longest match of the format.
+pub(crate) const MATCH_LEN_MIN: u32 = 2;
+pub(crate) const MATCH_LEN_MAX: u32 = 273;
 pub(crate) const STATES: usize = 12;
-pub(crate) const POSITION_STATES: usize = 16;
-pub(crate) const LENGTH_STATES: usize = 4;
+pub(crate) const POS_STATES: usize = 16;
+pub(crate) const DIST_STATES: usize = 4;
 pub(crate) const ALIGN_BITS: u32 = 4;
-/// Distances below have probabilities of their own.
-pub(crate) const NEAR: u32 = 128;
-const LITERAL: usize = 0x300;
-/// What a guess is made from.
+/// Distances less one below this have a probability for each bit.
+pub(crate) const FULL_DISTANCES: u32 = 128;
+const LITERAL_CODER_SIZE: usize = 0x300;
+/// Bytes that [`Props::guess`] looks at.
 const SAMPLE_BYTES: usize = 4 << 20;

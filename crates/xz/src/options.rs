@@ -1,58 +1,58 @@
-//! What decides on the bytes that come out. Every value of these types makes a stream that decoders read.
+//! Options of the encoder. Every value of these types makes a stream that decoders read.
 
-use crate::model::Contexts;
+use crate::model::Props;
 use crate::stream::BLOCK_BYTES;
 
-/// What decides on the bytes that come out.
+/// All that the bytes of a stream depend on, with the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Options {
     /// The largest distance of a match.
-    pub window: Window,
+    pub dict_size: DictSize,
     /// Matches of this length are taken without looking further.
-    pub nice: Nice,
-    /// How probabilities are chosen; `None` for what suits each block.
-    pub contexts: Option<Contexts>,
-    /// With the x86 branch filter, which pays for machine code.
+    pub nice_length: NiceLength,
+    /// lc, lp and pb; `None` to choose them for each block.
+    pub props: Option<Props>,
+    /// Adds the x86 BCJ filter, which pays for machine code.
     pub x86: bool,
 }
 
-/// A window: a power of two from 4 KiB to [`BLOCK_BYTES`]. Decoders need as much memory, or as the input has, if that is
-/// less.
+/// The dictionary size: a power of two from 4 KiB to [`BLOCK_BYTES`]. Decoders need that amount of memory, or the size of the
+/// input if that is smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Window {
+pub struct DictSize {
     log: u8,
 }
 
-impl Window {
-    /// A window of `bytes`; `None` if there is none of that size.
+impl DictSize {
+    /// A dictionary of `bytes`; `None` for other sizes than above.
     pub const fn new(bytes: u32) -> Option<Self> {
-        if !bytes.is_power_of_two() || bytes < Self::SMALLEST.bytes() || bytes > Self::LARGEST.bytes() {
+        if !bytes.is_power_of_two() || bytes < Self::MIN.bytes() || bytes > Self::MAX.bytes() {
             return None;
         }
         Some(Self { log: bytes.trailing_zeros() as u8 })
     }
 
-    /// Its size.
+    /// The size in bytes.
     pub const fn bytes(self) -> u32 {
         1 << self.log
     }
 
     /// 4 KiB, the smallest of the format.
-    pub const SMALLEST: Self = Self { log: 12 };
+    pub const MIN: Self = Self { log: 12 };
     /// A block.
-    pub const LARGEST: Self = Self { log: BLOCK_BYTES.trailing_zeros() as u8 };
+    pub const MAX: Self = Self { log: BLOCK_BYTES.trailing_zeros() as u8 };
     /// 8 MiB, as preset 6 of xz has it.
     pub const MIB_8: Self = Self { log: 23 };
 }
 
-/// The length of a match that is long enough, 8 to 273: the more, the slower and the smaller.
+/// The nice length, 8 to 273 bytes: the parser takes a match of that length without looking further. More is slower and smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Nice(u16);
+pub struct NiceLength(u16);
 
-impl Nice {
-    /// A length in bytes; `None` if matches cannot have it, or are too short to be taken unseen.
+impl NiceLength {
+    /// `None` outside 8 to 273.
     pub const fn new(length: u16) -> Option<Self> {
-        if length < Self::LEAST.0 || length > Self::MOST.0 {
+        if length < Self::MIN.0 || length > Self::MAX.0 {
             return None;
         }
         Some(Self(length))
@@ -64,9 +64,9 @@ impl Nice {
     }
 
     /// 8.
-    pub const LEAST: Self = Self(8);
+    pub const MIN: Self = Self(8);
     /// The longest match of the format.
-    pub const MOST: Self = Self(273);
+    pub const MAX: Self = Self(273);
 }
 
 #[cfg(test)]
@@ -74,17 +74,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_makes_no_stream_has_no_value() {
+    fn values_that_make_no_stream_cannot_be_constructed() {
         for bytes in [0, 1, 2048, 4095, 4097, 12 << 20, (32 << 20) + 1, 64 << 20, u32::MAX] {
-            assert_eq!(Window::new(bytes), None, "{bytes}");
+            assert_eq!(DictSize::new(bytes), None, "{bytes}");
         }
         for log in 12..=25 {
-            assert_eq!(Window::new(1 << log).unwrap().bytes(), 1 << log);
+            assert_eq!(DictSize::new(1 << log).unwrap().bytes(), 1 << log);
         }
-        assert_eq!(Window::LARGEST.bytes() as usize, BLOCK_BYTES);
+        assert_eq!(DictSize::MAX.bytes() as usize, BLOCK_BYTES);
         for length in [0, 7, 274, u16::MAX] {
-            assert_eq!(Nice::new(length), None, "{length}");
+            assert_eq!(NiceLength::new(length), None, "{length}");
         }
-        assert_eq!((Nice::new(8), Nice::new(273)), (Some(Nice::LEAST), Some(Nice::MOST)));
+        assert_eq!((NiceLength::new(8), NiceLength::new(273)), (Some(NiceLength::MIN), Some(NiceLength::MAX)));
     }
 }

@@ -1,25 +1,25 @@
-//! What encoding costs, in sixteenths of a bit.
+//! Prices: what encoding a bit costs under a probability, in sixteenths of a bit.
 
-use crate::range::Probability;
+use crate::range_encoder::Probability;
 
 /// Sixteenths of a bit.
 pub(crate) type Price = u32;
 
-/// What a bit costs.
+/// The price of one bit.
 #[inline(always)]
 pub(crate) fn of_bit(probability: Probability, bit: u32) -> Price {
     let chance = u32::from(probability) ^ (0u32.wrapping_sub(bit) & 0x7ff);
     Price::from(TABLE[(chance >> STEP_BITS) as usize & (TABLE.len() - 1)])
 }
 
-/// What bits cost that are as likely as not.
+/// The price of direct bits.
 pub(crate) const fn of_direct(count: u32) -> Price {
     count << SHIFT
 }
 
-/// As [`crate::range::RangeEncoder::tree`] encodes it.
+/// The price of a symbol in a bit tree, as [`crate::range_encoder::RangeEncoder::bittree`] encodes it.
 #[inline(always)]
-pub(crate) fn of_tree(probabilities: &[Probability], value: u32, count: u32) -> Price {
+pub(crate) fn of_bittree(probabilities: &[Probability], value: u32, count: u32) -> Price {
     let mut node = value | 1 << count;
     let mut price = 0;
     for _ in 0..count {
@@ -30,34 +30,34 @@ pub(crate) fn of_tree(probabilities: &[Probability], value: u32, count: u32) -> 
     price
 }
 
-/// The same for all values.
-pub(crate) fn of_leaves<const LEAVES: usize>(probabilities: &[Probability; LEAVES]) -> [Price; LEAVES] {
+/// The prices of all symbols of a bit tree.
+pub(crate) fn of_bittree_symbols<const LEAVES: usize>(probabilities: &[Probability; LEAVES]) -> [Price; LEAVES] {
     let mut prices = [0; LEAVES];
     let mut width = 1;
     while width < LEAVES {
-        // From the last one on, so that what is written was read.
-        for place in (0..width).rev() {
-            let (price, probability) = (prices[place], probabilities[width + place]);
-            prices[2 * place] = price + of_bit(probability, 0);
-            prices[2 * place + 1] = price + of_bit(probability, 1);
+        // Backwards, so that each price is read before it is overwritten.
+        for bit_index in (0..width).rev() {
+            let (price, probability) = (prices[bit_index], probabilities[width + bit_index]);
+            prices[2 * bit_index] = price + of_bit(probability, 0);
+            prices[2 * bit_index + 1] = price + of_bit(probability, 1);
         }
         width *= 2;
     }
     prices
 }
 
-/// As [`crate::range::RangeEncoder::reverse_tree`] encodes it.
-pub(crate) fn of_reverse_tree(probabilities: &[Probability], value: u32, count: u32) -> Price {
+/// The price of a symbol in a reverse bit tree, as [`crate::range_encoder::RangeEncoder::bittree_reverse`] encodes it.
+pub(crate) fn of_bittree_reverse(probabilities: &[Probability], value: u32, count: u32) -> Price {
     let (mut node, mut price) = (1, 0);
-    for place in 0..count {
-        let bit = (value >> place) & 1;
+    for bit_index in 0..count {
+        let bit = (value >> bit_index) & 1;
         price += of_bit(probabilities[node - 1], bit);
         node = node << 1 | bit as usize;
     }
     price
 }
 
-/// The price of a bit whose chance is so many times 16 in 2048: its negative logarithm, by repeated squaring.
+/// The price of a bit by its probability, which is the index times 16 in 2048: the negative logarithm, by repeated squaring.
 static TABLE: [u8; 128] = {
     let mut table = [0; 128];
     let mut step = 0;
@@ -80,8 +80,8 @@ static TABLE: [u8; 128] = {
     table
 };
 
-/// No bit costs more.
-pub(crate) const DEAREST: Price = {
+/// The highest price of a bit.
+pub(crate) const MAX_PRICE: Price = {
     let (mut dearest, mut step) = (0, 0);
     while step < TABLE.len() {
         if TABLE[step] > dearest {

@@ -2,27 +2,27 @@
 
 use std::io::{self, Write};
 
-use crate::branch::encode_x86;
-use crate::chunk;
-use crate::find::{PADDING, Tables};
-use crate::model::Contexts;
-use crate::options::{Options, Window};
+use crate::bcj_x86::encode_x86;
+use crate::lzma2;
+use crate::match_finder::{PADDING, Tables};
+use crate::model::Props;
+use crate::options::{DictSize, Options};
 
-/// What is compressed together at most.
+/// Most bytes of input in a block.
 pub const BLOCK_BYTES: usize = 32 << 20;
 
-/// All of `data` as a stream.
+/// Compresses `data` to a stream.
 pub fn encode(data: &[u8], options: Options) -> Vec<u8> {
     let mut encoder = Encoder::new(Vec::new(), options);
     encoder.write_all(data).and_then(|()| encoder.finish()).expect("a vector takes all bytes")
 }
 
-/// Makes a stream of what is written to it. Without [`Encoder::finish`] the result is cut off.
+/// Compresses what is written to it. Without [`Encoder::finish`] the stream is truncated.
 pub struct Encoder<W: Write> {
     options: Options,
     out: W,
     block: Vec<u8>,
-    /// Of each block: its size without padding, and what comes out of it.
+    /// Of each block: its size without padding, and its uncompressed size.
     index: Vec<(u64, u64)>,
     is_begun: bool,
 }
@@ -33,26 +33,26 @@ impl<W: Write> Encoder<W> {
         Self { options, out, block: Vec::new(), index: Vec::new(), is_begun: false }
     }
 
-    /// About how much memory an encoder takes for an input of `size` bytes.
+    /// Approximate memory of an encoder for an input of `size` bytes.
     pub fn memory(size: u64) -> u64 {
         let size = usize::try_from(size).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
         (2 * size + Tables::memory(size) + (1 << 20)) as u64
     }
 
-    /// Ends the stream and returns the writer behind it.
+    /// Ends the stream and returns the writer.
     ///
     /// # Errors
-    /// The writer's own.
+    /// If the writer fails.
     pub fn finish(mut self) -> io::Result<W> {
         if !self.block.is_empty() {
             self.end_block()?;
         }
         self.begin()?;
         let mut index = vec![0];
-        number(self.index.len() as u64, &mut index);
+        vli(self.index.len() as u64, &mut index);
         for &(size, length) in &self.index {
-            number(size, &mut index);
-            number(length, &mut index);
+            vli(size, &mut index);
+            vli(length, &mut index);
         }
         pad(&mut index);
         index.extend_from_slice(&crc32fast::hash(&index).to_le_bytes());
@@ -76,21 +76,20 @@ impl<W: Write> Encoder<W> {
 
     fn end_block(&mut self) -> io::Result<()> {
         self.begin()?;
-        let Options { window, nice, contexts, x86 } = self.options;
+        let Options { dict_size, nice_length, props, x86 } = self.options;
         let length = self.block.len();
-        let window = length.next_power_of_two().clamp(Window::SMALLEST.bytes() as usize, window.bytes() as usize);
-        let mut out = block_header(window, x86);
+        let dict_size = length.next_power_of_two().clamp(DictSize::MIN.bytes() as usize, dict_size.bytes() as usize);
+        let mut out = block_header(dict_size, x86);
         let mut check = crc64fast::Digest::new();
         check.write(&self.block);
         if x86 {
             encode_x86(&mut self.block);
         }
-        // A full block has grown to just its size: doubled once more for the padding, it would not be what was reserved.
+        // Exact: a full block would otherwise double its memory for the padding, above what `memory` says.
         self.block.reserve_exact(PADDING);
         self.block.resize(length + PADDING, 0);
-        let contexts =
-            contexts.unwrap_or_else(|| if x86 { Contexts::BINARY } else { Contexts::guess(&self.block[..length]) });
-        chunk::encode(&self.block, contexts, nice.length(), window, &mut out);
+        let props = props.unwrap_or_else(|| if x86 { Props::BINARY } else { Props::guess(&self.block[..length]) });
+        lzma2::encode(&self.block, props, nice_length.length(), dict_size, &mut out);
         self.block.clear();
         let size = out.len() + CHECK;
         pad(&mut out);
@@ -116,10 +115,10 @@ impl<W: Write> Write for Encoder<W> {
     }
 }
 
-fn block_header(window: usize, x86: bool) -> Vec<u8> {
-    // Windows are powers of two: 2^12 is 0, 2^13 is 2, …
-    let window = 2 * (window.trailing_zeros() as u8 - 12);
-    let filters: &[u8] = if x86 { &[X86, 0, LZMA2, 1, window] } else { &[LZMA2, 1, window] };
+fn block_header(dict_size: usize, x86: bool) -> Vec<u8> {
+    // The format codes 2^12 as 0, 2^13 as 2, …
+    let dict_size = 2 * (dict_size.trailing_zeros() as u8 - 12);
+    let filters: &[u8] = if x86 { &[X86, 0, LZMA2, 1, dict_size] } else { &[LZMA2, 1, dict_size] };
     let mut header = vec![0, if x86 { 1 } else { 0 }];
     header.extend_from_slice(filters);
     pad(&mut header);
@@ -128,8 +127,8 @@ fn block_header(window: usize, x86: bool) -> Vec<u8> {
     header
 }
 
-/// Seven bits a byte, the lowest first.
-fn number(mut value: u64, out: &mut Vec<u8>) {
+/// A variable-length integer: seven bits per byte, the lowest first.
+fn vli(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -144,6 +143,6 @@ fn pad(bytes: &mut Vec<u8>) {
 /// Checks are CRC64.
 const STREAM_FLAGS: [u8; 2] = [0, 4];
 const CHECK: usize = 8;
-/// Identifiers of filters.
+/// Filter IDs.
 const X86: u8 = 0x04;
 const LZMA2: u8 = 0x21;

@@ -2,12 +2,12 @@
 
 use std::io::{Read, Write};
 
-use clearwell_xz::{BLOCK_BYTES, Contexts, Encoder, Nice, Options, Window, encode};
+use clearwell_xz::{BLOCK_BYTES, DictSize, Encoder, NiceLength, Options, Props, encode};
 use liblzma::stream::{CONCATENATED, Stream};
 use proptest::prelude::*;
 
-const PLAIN: Options = Options { window: Window::MIB_8, nice: NICE, contexts: None, x86: false };
-const NICE: Nice = Nice::new(64).unwrap();
+const PLAIN: Options = Options { dict_size: DictSize::MIB_8, nice_length: NICE, props: None, x86: false };
+const NICE: NiceLength = NiceLength::new(64).unwrap();
 
 fn decoded(stream: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -17,11 +17,11 @@ fn decoded(stream: &[u8]) -> Vec<u8> {
 }
 
 fn all_options() -> impl Iterator<Item = Options> {
-    let ends = [(Window::MIB_8, NICE), (Window::SMALLEST, Nice::LEAST), (Window::LARGEST, Nice::MOST)];
-    ends.into_iter().flat_map(|(window, nice)| {
-        [Some(Contexts::BINARY), Some(Contexts::TEXT)]
-            .into_iter()
-            .flat_map(move |contexts| [false, true].into_iter().map(move |x86| Options { window, nice, contexts, x86 }))
+    let ends = [(DictSize::MIB_8, NICE), (DictSize::MIN, NiceLength::MIN), (DictSize::MAX, NiceLength::MAX)];
+    ends.into_iter().flat_map(|(dict_size, nice_length)| {
+        [Some(Props::BINARY), Some(Props::TEXT)].into_iter().flat_map(move |props| {
+            [false, true].into_iter().map(move |x86| Options { dict_size, nice_length, props, x86 })
+        })
     })
 }
 
@@ -31,7 +31,7 @@ fn comes_back(data: &[u8]) {
     }
 }
 
-/// Bytes that nothing makes fewer.
+/// Incompressible bytes.
 fn noise(count: usize, seed: u32) -> Vec<u8> {
     let mut state = seed;
     let next = std::iter::repeat_with(|| {
@@ -51,7 +51,7 @@ fn short_inputs_come_back() {
 }
 
 /// Just below, at and above every size at which something begins or ends: tables, prices, the longest operation, a
-/// stretch of the parser.
+/// segment of the parser.
 #[test]
 fn limits_come_back() {
     for limit in [127, 256, 273, 512, 1023, 2048, 2048 + 273] {
@@ -85,13 +85,13 @@ fn long_runs_and_long_matches_come_back() {
     comes_back(&[noise(100_000, 3), vec![7; 100_000], noise(100_000, 3)].concat());
 }
 
-/// Bytes as they are between LZMA, in every order: the model forgets, and what was planned before stays right.
+/// Uncompressed chunks between LZMA chunks, in every order: the model is reset, and operations planned before stay right.
 #[test]
 fn noise_between_text_comes_back() {
     let text = b"The quick brown fox jumps over the lazy dog, and the dog does not mind. ".repeat(500);
     comes_back(&[&noise(200_000, 4), &text[..], &noise(70_000, 5), &text[..20_000], &noise(65_537, 6)].concat());
     comes_back(&[&text[..], &noise(300_000, 7), &text[..]].concat());
-    // Just not worth it, with repeats of every kind in it.
+    // Just incompressible, with reps of every kind.
     let mut mixed = noise(400_000, 8);
     for place in (0..mixed.len() - 100).step_by(57) {
         let from = place / 2;
@@ -122,8 +122,32 @@ fn several_blocks_come_back() {
     assert!(decoded(&stream) == data);
 }
 
+/// The bytes are part of the contract: a rebuild of a release has to give the same ones. A change of the encoder that is meant to
+/// change them changes these sums.
 #[test]
-fn what_repeats_gets_small() {
+fn encodings_keep_their_bytes() {
+    let inputs = [
+        Vec::new(),
+        vec![0; 300_000],
+        noise(100_000, 1),
+        noise(5000, 2).repeat(60),
+        b"The quick brown fox jumps over the lazy dog. ".repeat(5000),
+    ];
+    let sums = [
+        [0x1b4f_15ae, 0x1b4f_15ae],
+        [0x27c8_4adf, 0x307c_2436],
+        [0x2a44_7340, 0x4c0f_1bca],
+        [0xf784_53e4, 0xe49d_9f5b],
+        [0x16c7_0dd7, 0x757e_fb1e],
+    ];
+    for (input, expected) in inputs.iter().zip(sums) {
+        let found = [false, true].map(|x86| crc32fast::hash(&encode(input, Options { x86, ..PLAIN })));
+        assert_eq!(found, expected, "{} bytes: {found:08x?}", input.len());
+    }
+}
+
+#[test]
+fn repetitive_inputs_get_small() {
     assert!(encode(&vec![0; 1 << 20], PLAIN).len() < 300);
     assert!(encode(&noise(1000, 11).repeat(100), PLAIN).len() < 1300);
     // Noise costs three bytes for each 64 KiB, and the container.
@@ -151,19 +175,19 @@ proptest! {
     #[test]
     fn all_options_come_back(
         log in 0u32..32,
-        nice in 0u16..300,
+        nice_length in 0u16..300,
         bits in (0u32..6, 0u32..6, 0u32..6),
         x86: bool,
         text in prop::collection::vec(0u8..6, 0..3000),
         seed: u32,
     ) {
-        let (window, nice) = (Window::new(1 << log), Nice::new(nice));
-        let contexts = Contexts::new(bits.0, bits.1, bits.2);
-        prop_assert_eq!(window.is_some(), (12..=25).contains(&log));
-        let (Some(window), Some(nice)) = (window, nice) else { return Ok(()) };
+        let (dict_size, nice_length) = (DictSize::new(1 << log), NiceLength::new(nice_length));
+        let props = Props::new(bits.0, bits.1, bits.2);
+        prop_assert_eq!(dict_size.is_some(), (12..=25).contains(&log));
+        let (Some(dict_size), Some(nice_length)) = (dict_size, nice_length) else { return Ok(()) };
         // Repeats farther apart than the smallest window.
         let data = [&text[..], &noise(5000, seed), &text, &noise(100, seed)].concat();
-        let options = Options { window, nice, contexts, x86 };
+        let options = Options { dict_size, nice_length, props, x86 };
         prop_assert!(decoded(&encode(&data, options)) == data, "{:?}", options);
     }
 }

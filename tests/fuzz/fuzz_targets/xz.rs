@@ -4,16 +4,16 @@
 
 use std::io::Read;
 
-use clearwell_xz::{Nice, Options, Window, encode};
+use clearwell_xz::{NiceLength, Options, DictSize, encode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let [choice, data @ ..] = input else { return };
-    let nice = Nice::new([8, 20, 64, 273][usize::from(choice & 3)]).expect("a length of a match");
+    let nice_length = NiceLength::new([8, 20, 64, 273][usize::from(choice & 3)]).expect("a length of a match");
     // Long inputs come of short ones, so that chunks fill up.
     let data = data.repeat(1 << (choice >> 4 & 7));
-    let window = Window::new(4096 << (choice >> 2 & 3)).expect("a power of two");
-    let options = Options { window, nice, contexts: None, x86: choice & 128 != 0 };
+    let dict_size = DictSize::new(4096 << (choice >> 2 & 3)).expect("a power of two");
+    let options = Options { dict_size, nice_length, props: None, x86: choice & 128 != 0 };
     let stream = encode(&data, options);
     let mut back = Vec::new();
     liblzma::read::XzDecoder::new(&stream[..]).read_to_end(&mut back).expect("a decoder reads it");

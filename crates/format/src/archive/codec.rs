@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-use clearwell_xz::{Nice, Window};
+use clearwell_xz::{DictSize, NiceLength};
 
 /// How an archive is compressed. The same codec and bytes give the same result on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,9 +30,9 @@ pub enum Codec {
     /// bytes.
     OwnXz {
         /// The largest distance of a match.
-        window: Window,
+        dict_size: DictSize,
         /// Matches of this length are taken without looking further.
-        nice: Nice,
+        nice_length: NiceLength,
         /// With the x86 branch filter.
         x86: bool,
     },
@@ -67,7 +67,7 @@ impl Codec {
     /// # Errors
     /// [`io::ErrorKind::OutOfMemory`], and no other.
     pub fn encoder<W: Write>(self, out: W, size: Option<u64>) -> io::Result<Encoder<W>> {
-        // Compressors have errors of their own for it.
+        // Compressors have their own errors for it.
         self.begin(out, size).map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))
     }
 
@@ -81,8 +81,8 @@ impl Codec {
                 let stream = xz_stream(options, dictionary_bytes(preset), x86, size)?;
                 Inner::Xz(liblzma::write::XzEncoder::new_stream(out, stream))
             }
-            Self::OwnXz { window, nice, x86 } => {
-                let options = clearwell_xz::Options { window, nice, x86, contexts: None };
+            Self::OwnXz { dict_size, nice_length, x86 } => {
+                let options = clearwell_xz::Options { dict_size, nice_length, x86, props: None };
                 Inner::OwnXz(clearwell_xz::Encoder::new(out, options))
             }
             Self::Zstd { level } => {
@@ -134,7 +134,7 @@ impl<W: Write> Encoder<W> {
     /// Ends the compressed stream and returns the writer behind it.
     ///
     /// # Errors
-    /// The writer's own, and for zstd if the size was stated and is another.
+    /// If the writer fails, and for zstd if the size differs from the stated one.
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
             Inner::None(out) => Ok(out),
@@ -203,7 +203,7 @@ const fn dictionary_bytes(preset: u32) -> u64 {
 }
 
 /// Undoes the compression that the first bytes show: gzip, bzip2, xz, lzma, zstd, or none; concatenated streams are
-/// one, and up to three filters may lie around each other.
+/// one, and up to three filters may be nested.
 ///
 /// The decoder's memory is bounded: 128 MiB for a zstd window and 256 MiB for xz. What comes out is not: callers stop
 /// reading at the size they expect.
@@ -245,7 +245,7 @@ impl<R: BufRead> Read for Alone<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.0.read(buffer)?;
         if count == 0 && !buffer.is_empty() && !self.0.get_mut().fill_buf()?.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "there are bytes behind the end of the stream"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "data follows the end of the stream"));
         }
         Ok(count)
     }

@@ -41,8 +41,8 @@ fn members_come_back_through_every_codec() {
         Codec::Bzip2 { level: 9 },
         Codec::Xz { preset: 6, x86: false },
         Codec::Xz { preset: 9, x86: true },
-        Codec::OwnXz { window: Window::MIB_8, nice: Nice::new(64).unwrap(), x86: false },
-        Codec::OwnXz { window: Window::LARGEST, nice: Nice::MOST, x86: true },
+        Codec::OwnXz { dict_size: DictSize::MIB_8, nice_length: NiceLength::new(64).unwrap(), x86: false },
+        Codec::OwnXz { dict_size: DictSize::MAX, nice_length: NiceLength::MAX, x86: true },
         Codec::Zstd { level: 19 },
         Codec::ZstdWide { level: 9 },
     ] {
@@ -78,8 +78,12 @@ fn compression_does_not_depend_on_the_pieces() {
         Codec::Gzip { level: 9 },
         Codec::Bzip2 { level: 9 },
         Codec::Xz { preset: 1, x86: true },
-        Codec::OwnXz { window: Window::new(1 << 20).unwrap(), nice: Nice::new(64).unwrap(), x86: false },
-        Codec::OwnXz { window: Window::SMALLEST, nice: Nice::MOST, x86: true },
+        Codec::OwnXz {
+            dict_size: DictSize::new(1 << 20).unwrap(),
+            nice_length: NiceLength::new(64).unwrap(),
+            x86: false,
+        },
+        Codec::OwnXz { dict_size: DictSize::MIN, nice_length: NiceLength::MAX, x86: true },
         Codec::Zstd { level: 19 },
         Codec::ZstdWide { level: 3 },
     ] {

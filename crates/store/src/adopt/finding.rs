@@ -104,7 +104,7 @@ impl Finding {
             Kind::NotAsArchived => "nothing is lost: clients read the archive, which was adopted",
             Kind::FullfileMissing { .. } => MAKE_AGAIN,
             Kind::Content(defect) => match defect {
-                ContentDefect::Archive(_) | ContentDefect::Misfit(_) | ContentDefect::ObjectHash { .. } => MAKE_AGAIN,
+                ContentDefect::Archive(_) | ContentDefect::Member(_) | ContentDefect::ObjectHash { .. } => MAKE_AGAIN,
                 ContentDefect::NotADelta | ContentDefect::Patch { .. } | ContentDefect::DeltaResult { .. } => {
                     "delete it; clients do not need it"
                 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use clearwell_format::archive::{Codec, MemberHeader, Nice, TarWriter, Window};
+use clearwell_format::archive::{Codec, DictSize, MemberHeader, NiceLength, TarWriter};
 use clearwell_format::{FileHash, FileKind, ManifestName, Owner};
 
 /// Every fullfile that a generator may have made of an object, likeliest first.
@@ -34,12 +34,12 @@ pub(super) fn manifest(name: &ManifestName, text: &[u8], signature: Option<&[u8]
     Codec::Xz { preset: 6, x86: false }.compress(&tar.finish()?)
 }
 
-const NICE: Nice = Nice::new(40).expect("a length that a match can have");
+const NICE_LENGTH: NiceLength = NiceLength::new(40).expect("a length that a match can have");
 
 /// What the generator tries for files, and what mixer's `COMPRESSION` may name.
 const OF_FILES: [Codec; 8] = [
-    Codec::OwnXz { window: Window::MIB_8, nice: NICE, x86: false },
-    Codec::OwnXz { window: Window::MIB_8, nice: NICE, x86: true },
+    Codec::OwnXz { dict_size: DictSize::MIB_8, nice_length: NICE_LENGTH, x86: false },
+    Codec::OwnXz { dict_size: DictSize::MIB_8, nice_length: NICE_LENGTH, x86: true },
     Codec::Xz { preset: 6, x86: false },
     Codec::Xz { preset: 6, x86: true },
     Codec::None,

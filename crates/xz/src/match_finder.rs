@@ -1,64 +1,73 @@
-//! Where bytes stood before: for each position the nearest earlier places that share so many bytes with it.
+//! The match finder: for each position the nearest earlier positions that share 2, 3, 4, … bytes with it.
 //!
-//! For each of a few lengths there is a table from the hash of so many bytes to the last place that had them. A look into
-//! each gives the matches worth knowing: the nearest of two bytes, the nearest of three, … Unlike in a tree there is no
-//! step that waits for the one before, so the memory that will be needed is asked for ahead of time. Trees spend most of
-//! their time waiting.
+//! There are eight length classes, each with a hash table: from the hash of that number of bytes to the last position with it.
 //!
-//! The longer classes stand in pairs in a table, page by page: the hash of the shorter one tells the page, and one half of
-//! it is for each. So a look into both waits for one translation of an address and not for two.
+//! ```text
+//! class         0    1    2    3    4    5    6    7
+//! hashes        2    3    4    6    8   12   16   32 bytes
+//! table         own  own  └ paired ┘└ paired ┘└ paired ┘
+//!
+//! entry         check bits of the hash (7) | position in the block (25)
+//! page          half for the shorter class of a pair, half for the longer one; chosen by the hash of the shorter one
+//! ```
+//!
+//! One lookup per class gives all matches worth knowing: the nearest of two bytes, the nearest of three, … A hash chain (hc4) or
+//! a binary tree (bt4) would find more, but each of its steps waits for the memory of the one before. Here the positions to look up
+//! are known in advance, so their memory is prefetched.
+//!
+//! The longer classes share a table in pairs, page by page. Both lookups then need one address translation instead of two.
 
 use memmap2::MmapMut;
 
-use crate::model::LONGEST;
+use crate::model::MATCH_LEN_MAX;
 
-/// Bytes that stood before.
+/// An earlier occurrence of the bytes at a position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Match {
     pub(crate) length: u32,
-    /// Less one.
+    /// The distance less one, as the format has it.
     pub(crate) distance: u32,
 }
 
-/// Where in the tables some bytes are, and the check bits that their entry begins with.
+/// The entry of some bytes in the tables, and the check bits it begins with.
 #[derive(Clone, Copy, Default)]
 struct Hash {
-    place: u32,
+    index: u32,
     check: u32,
 }
 
 impl Hash {
-    /// In the `1 << bits` entries from `start` on, by the highest bits of what is `mixed`.
+    /// One of the `1 << bits` entries from `start` on, by the highest bits of `mixed`.
     #[inline(always)]
     fn new(start: usize, mixed: u64, bits: u32) -> Self {
-        let place = start + (mixed >> (64 - bits)) as usize;
-        Self { place: place as u32, check: ((mixed << bits) >> 32) as u32 & !POSITION }
+        let index = start + (mixed >> (64 - bits)) as usize;
+        Self { index: index as u32, check: ((mixed << bits) >> 32) as u32 & !POSITION_MASK }
     }
 }
 
-/// Finds matches from the first position to the last, each once.
-pub(crate) struct Finder<'d> {
-    /// With [`PADDING`] bytes more than there is to find.
+/// Goes through all positions once, from the first to the last.
+pub(crate) struct MatchFinder<'d> {
+    /// The input and [`PADDING`] bytes.
     data: &'d [u8],
     length: usize,
     position: usize,
-    /// The farthest that a match may be, in bytes.
-    window: usize,
+    /// The largest distance of a match, in bytes.
+    dict_size: usize,
     bits: [u32; CLASSES],
-    /// The last position with each hash, and above it seven bits more of the hash: what only looks alike is not looked
-    /// at. For all classes, one after the other.
+    /// For all classes, one after the other: the last position with each hash, and above it seven more bits of the hash. Those
+    /// sort out most collisions without a look at the data.
     tables: &'d mut [u32],
     offsets: [usize; CLASSES],
-    /// Memory has to be asked for: data and tables are more than a cache holds.
-    is_far: bool,
-    /// For the positions from here to [`AHEAD`].
+    /// True if data and tables are larger than the cache.
+    prefetches: bool,
+    /// Those of the positions up to [`PREFETCH_DISTANCE`] ahead.
     hashes: [[Hash; CLASSES]; RING],
-    found: [Match; CLASSES],
+    matches: [Match; CLASSES],
 }
 
-impl<'d> Finder<'d> {
-    /// For all of `data` but its last [`PADDING`] bytes.
-    pub(crate) fn new(data: &'d [u8], window: usize, tables: &'d mut Tables) -> Self {
+impl<'d> MatchFinder<'d> {
+    /// For `data` without its last [`PADDING`] bytes.
+    pub(crate) fn new(data: &'d [u8], dict_size: usize, tables: &'d mut Tables) -> Self {
         let length = data.len() - PADDING;
         let bits = bits(length);
         let mut offsets = [0; CLASSES];
@@ -67,34 +76,35 @@ impl<'d> Finder<'d> {
         }
         let tables = tables.entries();
         let hashes = [[Hash::default(); CLASSES]; RING];
-        let mut finder = Self {
+        let mut match_finder = Self {
             data,
             length,
             position: 0,
-            window,
+            dict_size,
             bits,
             tables,
             offsets,
-            is_far: Tables::memory(length) > NEAR_BYTES,
+            prefetches: Tables::memory(length) > CACHE_BYTES,
             hashes,
-            found: [Match::default(); CLASSES],
+            matches: [Match::default(); CLASSES],
         };
-        for position in 0..AHEAD.min(length) {
-            finder.prepare(position);
+        for position in 0..PREFETCH_DISTANCE.min(length) {
+            match_finder.prepare(position);
         }
-        finder
+        match_finder
     }
 
-    /// The matches at the next position, each longer and farther than the one before.
+    /// The matches at the next position, each longer and farther than its predecessor.
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> &[Match] {
+    pub(crate) fn find(&mut self) -> &[Match] {
         let position = self.advance();
-        let limit = (self.length - position).min(LONGEST as usize);
+        let limit = (self.length - position).min(MATCH_LEN_MAX as usize);
         let hashes = self.hashes[position % RING];
         let (mut candidates, mut nearest, mut classes) = ([0; CLASSES], position as u32, 0u32);
         for (class, hash) in hashes.into_iter().enumerate() {
-            let entry = std::mem::replace(&mut self.tables[hash.place as usize], hash.check | position as u32);
-            // What is nearer was longer than it had to be, and is known already. An empty table speaks of the beginning.
+            let entry = std::mem::replace(&mut self.tables[hash.index as usize], hash.check | position as u32);
+            // Only a candidate that is farther than those of the shorter classes adds a match: a nearer one was found with them.
+            // An empty entry names position 0.
             let candidate = entry ^ hash.check;
             classes |= u32::from(candidate < nearest) << class;
             nearest = nearest.min(candidate);
@@ -105,51 +115,51 @@ impl<'d> Finder<'d> {
             let class = classes.trailing_zeros() as usize % CLASSES;
             classes &= classes - 1;
             let candidate = candidates[class] as usize;
-            if LENGTHS[class] > limit
+            if HASH_LENGTHS[class] > limit
                 || best >= limit
-                || position - candidate > self.window
+                || position - candidate > self.dict_size
                 || self.data[candidate + best] != self.data[position + best]
             {
                 continue;
             }
-            let length = common(self.data, candidate, position, limit);
+            let length = match_length(self.data, candidate, position, limit);
             if length > best {
                 best = length;
-                self.found[count] = Match { length: length as u32, distance: (position - candidate - 1) as u32 };
+                self.matches[count] = Match { length: length as u32, distance: (position - candidate - 1) as u32 };
                 count += 1;
             }
         }
-        &self.found[..count]
+        &self.matches[..count]
     }
 
-    /// Passes over `count` positions.
+    /// Skips `count` positions; later matches may begin there.
     pub(crate) fn skip(&mut self, count: usize) {
         let end = self.position + count;
         while self.position < end {
-            self.pass_run(end);
+            self.skip_run(end);
             for _ in self.position..end.min(self.position + RING) {
                 let position = self.advance();
                 for hash in self.hashes[position % RING] {
-                    self.tables[hash.place as usize] = hash.check | position as u32;
+                    self.tables[hash.index as usize] = hash.check | position as u32;
                 }
             }
         }
     }
 
-    /// Passes over what has the same entries as the position after it, for its bytes are all the same: that one writes them.
+    /// Skips positions inside a run of one byte: they have the same hashes as the next position, which writes the entries.
     #[inline(always)]
-    fn pass_run(&mut self, end: usize) {
+    fn skip_run(&mut self, end: usize) {
         let position = self.position;
         let word = |at: usize| &self.data[position + at..position + at + 8];
         if position + 2 * RING > end || word(0) != word(1) {
             return;
         }
-        let longest = LENGTHS[CLASSES - 1];
-        let run = common(self.data, position, position + 1, end - position + longest - 1);
-        let passed = (run + 1).saturating_sub(longest).min(end - 1 - position);
-        if passed > RING {
-            self.position += passed;
-            for position in self.position..self.length.min(self.position + AHEAD) {
+        let longest = HASH_LENGTHS[CLASSES - 1];
+        let run = match_length(self.data, position, position + 1, end - position + longest - 1);
+        let skipped = (run + 1).saturating_sub(longest).min(end - 1 - position);
+        if skipped > RING {
+            self.position += skipped;
+            for position in self.position..self.length.min(self.position + PREFETCH_DISTANCE) {
                 self.prepare(position);
             }
         }
@@ -159,20 +169,20 @@ impl<'d> Finder<'d> {
     fn advance(&mut self) -> usize {
         let position = self.position;
         self.position += 1;
-        if position + AHEAD < self.length {
-            self.prepare(position + AHEAD);
+        if position + PREFETCH_DISTANCE < self.length {
+            self.prepare(position + PREFETCH_DISTANCE);
         }
-        let near = position + AHEAD / 2;
-        if self.is_far && near < self.length {
+        let near = position + PREFETCH_DISTANCE / 2;
+        if self.prefetches && near < self.length {
             for hash in self.hashes[near % RING] {
-                let candidate = (self.tables[hash.place as usize] ^ hash.check) as usize;
+                let candidate = (self.tables[hash.index as usize] ^ hash.check) as usize;
                 prefetch(self.data, candidate.min(near));
             }
         }
         position
     }
 
-    /// Computes where the tables will be looked into for a position, and asks for that memory.
+    /// Computes the hashes of a position and prefetches their entries.
     #[inline(always)]
     fn prepare(&mut self, position: usize) {
         let word = |at: usize| {
@@ -193,42 +203,42 @@ impl<'d> Finder<'d> {
             thirty_two,
         ];
         let mut hashes = [Hash::default(); CLASSES];
-        for class in 0..PAIRS {
+        for class in 0..FIRST_PAIR {
             hashes[class] = Hash::new(self.offsets[class], mixed[class], self.bits[class]);
         }
-        for class in (PAIRS..CLASSES).step_by(2) {
+        for class in (FIRST_PAIR..CLASSES).step_by(2) {
             let bits = self.bits[class] - HALF_PAGE_BITS;
             let page = self.offsets[class] + ((mixed[class] >> (64 - bits)) << (HALF_PAGE_BITS + 1)) as usize;
             hashes[class] = Hash::new(page, mixed[class] << bits, HALF_PAGE_BITS);
             hashes[class + 1] = Hash::new(page + (1 << HALF_PAGE_BITS), mixed[class + 1], HALF_PAGE_BITS);
         }
-        if self.is_far {
+        if self.prefetches {
             for hash in hashes {
-                prefetch(self.tables, hash.place as usize);
+                prefetch(self.tables, hash.index as usize);
             }
         }
         self.hashes[position % RING] = hashes;
     }
 }
 
-/// The sizes of the tables for so many bytes, in bits.
+/// The sizes of the tables for an input of `length` bytes, in bits.
 fn bits(length: usize) -> [u32; CLASSES] {
-    let most = (usize::BITS - length.leading_zeros()).clamp(HALF_PAGE_BITS + 1, MOST_BITS);
-    BITS.map(|bits| bits.min(most))
+    let most = (usize::BITS - length.leading_zeros()).clamp(HALF_PAGE_BITS + 1, MAX_TABLE_BITS);
+    TABLE_BITS.map(|bits| bits.min(most))
 }
 
-/// The memory of a finder's tables.
+/// The memory of the hash tables.
 pub(crate) enum Tables {
     Small(Vec<u32>),
-    /// In huge pages where the system gives them: tables are read at random, and so many small pages are slow to find.
+    /// In huge pages where the system has them: tables are read at random, which costs a TLB miss for each small page.
     Large(MmapMut),
 }
 
 impl Tables {
-    /// For so many bytes.
+    /// For an input of `length` bytes.
     pub(crate) fn new(length: usize) -> Self {
         let bytes = Self::memory(length);
-        if bytes < LARGE_BYTES {
+        if bytes < HUGE_PAGE_BYTES {
             return Self::Small(vec![0; bytes / 4]);
         }
         match MmapMut::map_anon(bytes) {
@@ -242,7 +252,7 @@ impl Tables {
         }
     }
 
-    /// In bytes.
+    /// Bytes of the tables for an input of `length` bytes.
     pub(crate) fn memory(length: usize) -> usize {
         bits(length).iter().map(|&bits| 4usize << bits).sum()
     }
@@ -260,9 +270,9 @@ fn mix(first: u64, second: u64) -> u64 {
     (first.wrapping_mul(FACTOR).rotate_left(29) ^ second).wrapping_mul(SECOND_FACTOR)
 }
 
-/// How many bytes at `first` and `second` are the same, `limit` at most.
+/// Number of equal bytes at `first` and `second`, up to `limit`.
 #[inline(always)]
-pub(crate) fn common(data: &[u8], first: usize, second: usize, limit: usize) -> usize {
+pub(crate) fn match_length(data: &[u8], first: usize, second: usize, limit: usize) -> usize {
     let (first, second) = (&data[first..], &data[second..second + limit + 8]);
     let mut length = 0;
     while length < limit {
@@ -291,28 +301,28 @@ fn prefetch<T>(items: &[T], place: usize) {
 #[cfg(not(target_arch = "x86_64"))]
 fn prefetch<T>(_items: &[T], _place: usize) {}
 
-/// What has to follow the data, so that nothing is read beyond it.
+/// Bytes that follow the input, because hashes and comparisons read in words.
 pub(crate) const PADDING: usize = 32 + 8;
 
 const CLASSES: usize = 8;
-/// The bytes that the classes look for.
-const LENGTHS: [usize; CLASSES] = [2, 3, 4, 6, 8, 12, 16, 32];
-/// The sizes of their tables, for large inputs.
-const BITS: [u32; CLASSES] = [16, 18, 22, 22, 22, 22, 22, 22];
-const MOST_BITS: u32 = 22;
-/// From this class on two share a table.
-const PAIRS: usize = 2;
-/// Half of a page has so many entries.
+/// Bytes that each class hashes.
+const HASH_LENGTHS: [usize; CLASSES] = [2, 3, 4, 6, 8, 12, 16, 32];
+/// The sizes of their tables for large inputs, in bits.
+const TABLE_BITS: [u32; CLASSES] = [16, 18, 22, 22, 22, 22, 22, 22];
+const MAX_TABLE_BITS: u32 = 22;
+/// From this class on, two classes share a table.
+const FIRST_PAIR: usize = 2;
+/// Entries in half of a page, in bits: 2048 bytes.
 const HALF_PAGE_BITS: u32 = 9;
-/// The bits of an entry that are a position, which lies in a block.
-const POSITION: u32 = crate::BLOCK_BYTES as u32 - 1;
-/// So many positions ahead memory is asked for.
-const AHEAD: usize = 15;
+/// The bits of an entry that hold the position, which is within a block.
+const POSITION_MASK: u32 = crate::BLOCK_BYTES as u32 - 1;
+/// Hashes are computed and table entries prefetched this number of positions ahead.
+const PREFETCH_DISTANCE: usize = 15;
 const RING: usize = 16;
-/// What a processor has close by.
-const NEAR_BYTES: usize = 1 << 20;
-/// Some huge pages.
-const LARGE_BYTES: usize = 16 << 20;
+/// Tables and data below this size are in the cache of a core.
+const CACHE_BYTES: usize = 1 << 20;
+/// From here on huge pages pay.
+const HUGE_PAGE_BYTES: usize = 16 << 20;
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 const SECOND_FACTOR: u64 = 0xc2b2_ae3d_27d4_eb4f;
 
@@ -320,24 +330,24 @@ const SECOND_FACTOR: u64 = 0xc2b2_ae3d_27d4_eb4f;
 mod tests {
     use super::*;
 
-    /// What is passed over at once leaves the same tables as what is passed over position by position.
+    /// Skipping a run at once leaves the same tables as skipping position by position.
     #[test]
-    fn runs_are_passed_over_without_a_trace() {
+    fn skipping_a_run_at_once_leaves_the_same_tables() {
         for (before, run, after) in [(0, 64, 0), (1, 65, 40), (3, 300, 1), (50, 47, 50), (0, 5000, 31), (33, 79, 33)] {
             let other = |count: usize| (0..count).map(|place| (place * 7 + 1) as u8).collect::<Vec<u8>>();
             let data = [other(before), vec![9; run], other(after), vec![0; PADDING]].concat();
             let length = data.len() - PADDING;
-            let passed = |step: usize| {
+            let skipped = |step: usize| {
                 let mut tables = Tables::new(length);
-                let mut finder = Finder::new(&data, 1 << 16, &mut tables);
-                while finder.position < length {
-                    finder.skip(step.min(length - finder.position));
+                let mut match_finder = MatchFinder::new(&data, 1 << 16, &mut tables);
+                while match_finder.position < length {
+                    match_finder.skip(step.min(length - match_finder.position));
                 }
                 tables.entries().to_vec()
             };
-            let expected = passed(1);
+            let expected = skipped(1);
             for step in [31, 32, 33, 63, 64, 272, 5000] {
-                assert!(passed(step) == expected, "{before}, {run}, {after} by {step}");
+                assert!(skipped(step) == expected, "{before}, {run}, {after} by {step}");
             }
         }
     }
