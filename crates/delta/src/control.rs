@@ -1,9 +1,9 @@
 //! The control block: triples of signed 64-bit little-endian two's-complement integers.
 //!
 //! ```text
-//! add       take so many bytes of the diff block, add the old bytes at the old position, modulo 256
-//! insert    take so many bytes of the extra block as they are
-//! seek      move the old position by so much, from where the add step left it
+//! add       number of bytes from the diff block; the old bytes at the old position are added, modulo 256
+//! insert    number of bytes from the extra block, copied
+//! seek      moves the old position, relative to the end of the add step
 //! ```
 //!
 //! Both positions start at 0 (delta §2). Classic bsdiff's sign-magnitude integers are *not* used.

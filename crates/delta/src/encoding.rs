@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Written with exactly one bit per block; read as the reference reads it: the lowest set bit of a group wins, bits 4
-//! and 15 mean nothing, a group without a bit is an error even for an empty block (delta §1.3).
+//! and 15 mean nothing, a group without a bit is an error, even for an empty block (delta §1.3).
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum Encoding {
     None,
     /// One bzip2 stream.
     Bzip2,
-    /// Gzip members; bytes that are no gzip are read as they are.
+    /// Gzip members; other bytes are read as they are.
     Gzip,
     /// One .xz stream with an integrity check.
     Xz,

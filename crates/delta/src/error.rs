@@ -8,7 +8,7 @@ use crate::encoding::Block;
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
     /// The delta says so itself: its whole content is the marker for it.
-    #[error("the delta holds no difference, only the marker `FULLV20U`; use the full file")]
+    #[error("the delta is only the marker `FULLV20U`; use the full file")]
     FullDownload,
     /// Not even a magic.
     #[error("the delta has {length} bytes, fewer than the 8 of its magic; fetch it again or use the full file")]
@@ -16,11 +16,11 @@ pub enum PatchError {
         /// Bytes there are.
         length: usize,
     },
-    /// A delta of a directory: reserved by the format, made by nobody, refused by clients.
+    /// A delta of a directory: reserved by the format, never made, refused by clients.
     #[error("the delta is for a directory (`DIR_V20U`), which no client applies; use the full file")]
     Directory,
     /// Some other file.
-    #[error("no swupd delta: it starts with {magic:?}, not with `BSDIFF4U` or `BSDIFF4V`")]
+    #[error("not a swupd delta: it starts with {magic:?}, not with `BSDIFF4U` or `BSDIFF4V`")]
     UnknownMagic {
         /// The first eight bytes, as text where they are text.
         magic: String,
@@ -70,7 +70,7 @@ pub enum PatchError {
     /// Clients apply no delta to an empty file.
     #[error("the base is empty, and no delta applies to an empty file; use the full file")]
     OldEmpty,
-    /// More than a client takes.
+    /// Above the limit of the client, or of the caller.
     #[error("the new file would have {declared} bytes, over the limit of {limit}; use the full file")]
     NewTooLarge {
         /// Size in the header.
@@ -98,10 +98,10 @@ pub enum PatchError {
         /// Where to go after it.
         seek: i64,
     },
-    /// More triples that do nothing than any encoder writes.
+    /// More triples without effect than any encoder writes.
     #[error("the control block has over {limit} triples without effect; the delta is made to waste time")]
     IdleTriples {
-        /// How many are put up with.
+        /// The most that are accepted.
         limit: u64,
     },
     /// A block is shorter than the control block asks for.
@@ -133,11 +133,11 @@ impl PatchError {
     }
 }
 
-/// Why no delta could be made. "Not worth it" is no error, see [`crate::Delta::FullDownload`].
+/// Why no delta could be made. A delta that does not pay is not an error: see [`crate::Delta::FullDownload`].
 #[derive(Debug, thiserror::Error)]
 pub enum DiffError {
-    /// What was to be encoded cannot be read.
-    #[error("what was to be encoded is no delta")]
+    /// The bytes given to [`crate::encode`] are not a delta.
+    #[error("the bytes to encode are not a delta")]
     NotADelta(#[source] PatchError),
     /// The budget does not even hold the two files and the smallest tables.
     #[error(
@@ -148,7 +148,7 @@ pub enum DiffError {
         old: u64,
         /// Size of the new file.
         new: u64,
-        /// What the smallest way needs.
+        /// The smallest possible need.
         needed: u64,
         /// What was allowed.
         budget: u64,
@@ -163,7 +163,7 @@ pub enum DiffError {
     },
     /// The suffix array could not be made, which only lack of memory explains.
     #[error(
-        "failed to sort the suffixes of the {old} bytes of the base; raise the memory budget's room or lower the number of jobs"
+        "failed to sort the suffixes of the {old} bytes of the base; raise the memory budget or lower the number of jobs"
     )]
     SuffixArray {
         /// Size of the base.

@@ -72,7 +72,7 @@ impl HeaderVersion {
         }
     }
 
-    /// The smallest layout that holds these numbers.
+    /// The smallest layout for these numbers.
     pub(crate) fn for_lengths(old_size: u64, new_size: u64, control: u64, diff: u64, extra: u64) -> Self {
         let small = old_size < 1 << 16 && new_size < 1 << 16 && control < 1 << 8 && diff < 1 << 16 && extra < 1 << 16;
         if small { Self::V21 } else { Self::V20 }

@@ -5,14 +5,13 @@
 //! FULLV20U                                                 no delta: use the full file
 //! ```
 //!
-//! [`patch`] applies a delta exactly as the stock client does, [`diff`] makes one, [`header`] shows what one says about
-//! itself. The crate sees slices and options only: no files, no network, no clock.
+//! [`patch`] applies a delta exactly as the stock client does, [`diff`] makes one, [`header`] reads its header. The crate sees slices and options only: no files, no network, no clock.
 //!
 //! ```
 //! use clearwell_delta::{Delta, DiffOptions, NewFile, diff, patch};
 //!
-//! let old = b"what stood in the release before, ".repeat(100);
-//! let new = [&old[34..], b"and what is new in this one"].concat();
+//! let old = b"the content of the release before, ".repeat(100);
+//! let new = [&old[34..], b"and what is new"].concat();
 //! let meta = NewFile { mode: 0o100_644, uid: 0, gid: 0 };
 //! match diff(&old, &new, meta, &DiffOptions::default())? {
 //!     Delta::Bytes(delta) => assert_eq!(patch(&old, &delta)?.bytes, new),

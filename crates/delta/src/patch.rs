@@ -4,7 +4,7 @@
 //! [`MAX_IDLE_TRIPLES`] triples that produce nothing are refused, because a few kilobytes could otherwise keep a
 //! processor busy for minutes.
 //!
-//! The format holds no check sum of either file: whoever applies a delta must know the hash of what comes out.
+//! The format has no checksum of either file: the caller has to know the hash of the result.
 
 use crate::control::{TRIPLE_SIZE, Triple};
 use crate::decode::BlockReader;
@@ -12,10 +12,10 @@ use crate::encoding::{Block, Encoding};
 use crate::error::PatchError;
 use crate::header::{Header, MAX_NEW_SIZE, NewFile};
 
-/// What a delta makes of its base.
+/// The result of a delta.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patched {
-    /// Content of the new file. Not verified: the format has no check sum.
+    /// Content of the new file. Not verified: the format has no checksum.
     pub bytes: Vec<u8>,
     /// Mode and owner of the new file.
     pub meta: NewFile,
@@ -23,19 +23,20 @@ pub struct Patched {
 
 /// Applies `delta` to `old`.
 ///
-/// Memory: the new file, which is allocated as it is decoded and not from the header's promise, and at most
+/// Memory: the new file, which is allocated as it is decoded and not by the declared size, and at most
 /// 80 MiB per xz block.
 ///
 /// # Errors
-/// [`PatchError::FullDownload`] if the delta is the marker for "use the full file", else what is wrong with it.
+/// [`PatchError::FullDownload`] if the delta is the marker for "use the full file"; [`PatchError::OldSize`] or
+/// [`PatchError::OldEmpty`] for another base; other variants if the delta is damaged.
 pub fn patch(old: &[u8], delta: &[u8]) -> Result<Patched, PatchError> {
     patch_within(old, delta, MAX_NEW_SIZE)
 }
 
-/// As [`patch`], for a new file of which it is known that it has at most `limit` bytes.
+/// As [`patch`], for a new file of at most `limit` bytes.
 ///
 /// # Errors
-/// Also [`PatchError::NewTooLarge`] for this limit, before memory is taken.
+/// As [`patch`], and [`PatchError::NewTooLarge`] above `limit`, before memory is allocated.
 pub fn patch_within(old: &[u8], delta: &[u8], limit: u64) -> Result<Patched, PatchError> {
     let header = Header::parse(delta)?;
     if header.new_size > limit {
@@ -91,13 +92,13 @@ pub fn patch_within(old: &[u8], delta: &[u8], limit: u64) -> Result<Patched, Pat
 /// Reads the header of a delta, without looking at its blocks.
 ///
 /// # Errors
-/// As [`patch`], as far as the header and the delta's length tell.
+/// Those of [`patch`] that the header and the length of the delta show.
 pub fn header(delta: &[u8]) -> Result<Header, PatchError> {
     Header::parse(delta)
 }
 
 impl Triple {
-    /// Both counts, if they are none negative and together at most `left`.
+    /// Both counts, if neither is negative and their sum is at most `left`.
     fn counts_within(self, left: usize) -> Option<(usize, usize)> {
         let add = usize::try_from(self.add).ok().filter(|add| *add <= left)?;
         let insert = usize::try_from(self.insert).ok().filter(|insert| *insert <= left - add)?;
@@ -105,7 +106,7 @@ impl Triple {
     }
 }
 
-/// The new file in the making.
+/// The new file while it is decoded.
 struct Output<'a> {
     old: &'a [u8],
     new: Vec<u8>,
@@ -135,8 +136,8 @@ impl Output<'_> {
     }
 }
 
-/// Decodes `count` bytes to the end of `new`, in steps that at most double it: a delta that promises more than it holds
-/// costs no more memory than what it holds.
+/// Decodes `count` bytes to the end of `new`, in steps that at most double it: memory grows with the bytes that are there, not
+/// with the declared size.
 fn append(new: &mut Vec<u8>, from: &mut BlockReader<'_>, count: usize, size: usize) -> Result<(), PatchError> {
     let end = new.len() + count;
     while new.len() < end {
@@ -152,7 +153,7 @@ fn append(new: &mut Vec<u8>, from: &mut BlockReader<'_>, count: usize, size: usi
     Ok(())
 }
 
-/// Bytes decoded before the size of the new file is believed.
+/// Bytes decoded before memory grows with the declared size.
 const FIRST_STEP: usize = 1 << 20;
 
 /// Triples that may produce nothing. Encoders write a handful; this many take about a second.

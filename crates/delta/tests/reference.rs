@@ -80,7 +80,7 @@ fn we_apply_the_deltas_of_the_reference() {
     }
 }
 
-/// Attributes that anyone may give a file of their own.
+/// Attributes that an unprivileged user may give to a file.
 fn meta(folder: &Path) -> NewFile {
     use std::os::unix::fs::MetadataExt;
     let own = fs::metadata(folder).expect("the folder was just made");

@@ -45,7 +45,7 @@ fn similar_files() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
 }
 
 proptest! {
-    /// A header may declare anything that adds up to the length of the delta; nobody compared it with a file.
+    /// A header may declare anything that adds up to the length of the delta; it was not compared with a file.
     #[test]
     fn a_delta_of_any_declared_size_is_encoded_or_refused(
         old_size in prop_oneof![Just(u64::MAX >> 1), Just(u64::MAX), Just(u64::MAX / 6 + 1), any::<u64>()],
@@ -141,6 +141,6 @@ fn the_largest_sizes_a_header_can_declare_are_counted_and_not_multiplied() {
         assert_eq!(header(&delta).expect("a header").old_size, old_size);
         assert!(matches!(encode(&delta, &options(1)), Ok(Delta::Bytes(_))));
         let tight = DiffOptions { memory: Some(1 << 20), ..options(1) };
-        assert!(encode(&delta, &tight).is_err(), "no budget holds such a base");
+        assert!(encode(&delta, &tight).is_err(), "no budget is large enough for such a base");
     }
 }

@@ -1,6 +1,6 @@
-//! Comparing bytes, many at a time.
+//! Comparing the new file with the base: equal, different and dissimilar bytes, counted in words and vectors.
 
-/// How many bytes at the front of `a` and `b` are equal.
+/// Number of equal bytes at the front of `a` and `b`.
 pub(crate) fn equal_prefix(a: &[u8], b: &[u8]) -> usize {
     let length = a.len().min(b.len());
     let (a_words, _) = a[..length].as_chunks::<8>();
@@ -15,7 +15,7 @@ pub(crate) fn equal_prefix(a: &[u8], b: &[u8]) -> usize {
     start + a[start..length].iter().zip(&b[start..length]).take_while(|(x, y)| x == y).count()
 }
 
-/// How many bytes at the back of `a` and `b` are equal.
+/// Number of equal bytes at the back of `a` and `b`.
 pub(crate) fn equal_suffix(a: &[u8], b: &[u8]) -> usize {
     let length = a.len().min(b.len());
     let (a, b) = (&a[a.len() - length..], &b[b.len() - length..]);
@@ -31,12 +31,13 @@ pub(crate) fn equal_suffix(a: &[u8], b: &[u8]) -> usize {
     length - left + a[..left].iter().rev().zip(b[..left].iter().rev()).take_while(|(x, y)| x == y).count()
 }
 
-/// How many of `new[at..at + len]` following the base at `alignment` leaves to be told.
+/// Number of bytes of `new[at..at + len]` that are dissimilar to the base at `alignment`; all of them if the start lies
+/// outside the base.
 ///
-/// All of them if the start lies outside the base. A byte is told by the base if it is equal, or if it differs as the byte 8, 16 or 24 before it: tables of addresses
-/// differ by one and the same number in every entry, and such differences compress to nothing.
-pub(crate) fn untold(new: &[u8], old: &[u8], at: usize, len: usize, alignment: isize) -> usize {
-    untold_by(new, old, at, len, alignment, |differences, count| {
+/// A byte is similar if it is equal, or if its difference is that of the byte 8, 16 or 24 before it: in tables of addresses
+/// every entry differs by the same number, and such differences compress to almost nothing.
+pub(crate) fn dissimilar(new: &[u8], old: &[u8], at: usize, len: usize, alignment: isize) -> usize {
+    count_by(new, old, at, len, alignment, |differences, count| {
         let before = |distance: usize| differences[HISTORY - distance..][..count].iter();
         before(0)
             .zip(before(8))
@@ -46,15 +47,16 @@ pub(crate) fn untold(new: &[u8], old: &[u8], at: usize, len: usize, alignment: i
     })
 }
 
-/// How many of `new[at..at + len]` differ from the base at `alignment`; all of them if the start lies outside the base.
-pub(crate) fn unequal(new: &[u8], old: &[u8], at: usize, len: usize, alignment: isize) -> usize {
-    untold_by(new, old, at, len, alignment, |differences, count| {
+/// Number of bytes of `new[at..at + len]` that differ from the base at `alignment`; all of them if the start lies outside
+/// the base.
+pub(crate) fn different(new: &[u8], old: &[u8], at: usize, len: usize, alignment: isize) -> usize {
+    count_by(new, old, at, len, alignment, |differences, count| {
         differences[HISTORY..][..count].iter().map(|difference| u8::from(*difference != 0)).sum()
     })
 }
 
-/// Sums what `count` says of every [`STEP`] differences, which stand behind the [`HISTORY`] differences before them.
-fn untold_by(
+/// The sum of `count_in` over steps of [`STEP`] differences, each with the [`HISTORY`] differences before it.
+fn count_by(
     new: &[u8],
     old: &[u8],
     at: usize,
@@ -67,7 +69,7 @@ fn untold_by(
         return len;
     };
     let end = at + len.min(old.len() - old_at);
-    let mut untold = at + len - end;
+    let mut dissimilar = at + len - end;
     let mut differences = [0u8; HISTORY + STEP];
     for start in (at..end).step_by(STEP) {
         let count = STEP.min(end - start);
@@ -78,9 +80,9 @@ fn untold_by(
         for (difference, (new, old)) in differences[HISTORY - known..].iter_mut().zip(pairs) {
             *difference = new.wrapping_sub(*old);
         }
-        untold += usize::from(count_in(&differences, count));
+        dissimilar += usize::from(count_in(&differences, count));
     }
-    untold
+    dissimilar
 }
 
 const HISTORY: usize = 24;
@@ -101,12 +103,12 @@ mod tests {
             prop_assert_eq!(equal_suffix(&a, &b), a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| x == y).count());
             let alignment = same as isize / 2;
             let difference = |at: usize| at.checked_add_signed(alignment).and_then(|old| b.get(old)).map(|old| a[at].wrapping_sub(*old));
-            let told = |at: usize| difference(at).is_some_and(|now| now == 0 || [8, 16, 24].iter().any(|back| {
+            let similar = |at: usize| difference(at).is_some_and(|now| now == 0 || [8, 16, 24].iter().any(|back| {
                 at.checked_sub(*back).is_some_and(|at| difference(at) == Some(now))
             }));
             let from = same.min(a.len());
-            prop_assert_eq!(unequal(&a, &b, from, a.len() - from, alignment), (from..a.len()).filter(|at| difference(*at) != Some(0)).count());
-            prop_assert_eq!(untold(&a, &b, from, a.len() - from, alignment), (from..a.len()).filter(|at| !told(*at)).count());
+            prop_assert_eq!(different(&a, &b, from, a.len() - from, alignment), (from..a.len()).filter(|at| difference(*at) != Some(0)).count());
+            prop_assert_eq!(dissimilar(&a, &b, from, a.len() - from, alignment), (from..a.len()).filter(|at| !similar(*at)).count());
         }
     }
 }

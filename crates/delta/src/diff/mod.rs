@@ -1,14 +1,14 @@
-//! Making a delta.
+//! Making a delta, as bsdiff does.
 //!
 //! ```text
-//! index of the base -> matches (scan) -> regions (align) -> raw blocks -> encoded blocks -> delta
+//! index of the base -> switches of alignment (scan) -> regions (align) -> control, diff, extra (raw) -> encoded blocks -> delta
 //! ```
 //!
 //! Always true: the result depends on the two files, the attributes, the encodings allowed and the memory budget, not on
 //! the number of threads.
 
 mod align;
-mod bytes;
+mod compare;
 mod index;
 mod raw;
 mod scan;
@@ -20,24 +20,24 @@ use std::thread;
 use align::Region;
 use index::{BlockIndex, SuffixIndex};
 use raw::RawBlocks;
-use scan::Rule;
+use scan::SwitchRule;
 
-use crate::encode::{self, AllowedEncodings, Encoded, Means};
+use crate::encode::{self, AllowedEncodings, Encoded, Resources};
 use crate::encoding::{Block, Encoding, Encodings};
 use crate::error::DiffError;
 use crate::header::{FULL_DOWNLOAD, Header, HeaderVersion, MAX_NEW_SIZE, NewFile};
 
-/// A delta, or the advice to do without.
+/// A delta, or the reason for using the full file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delta {
     /// What a client applies.
     Bytes(Vec<u8>),
-    /// The whole file serves better.
+    /// The full file is better.
     FullDownload(FullDownloadReason),
 }
 
 impl Delta {
-    /// Content of the delta's file: the marker `FULLV20U` if the whole file serves better.
+    /// Content of the delta's file: the marker `FULLV20U` if the full file is better.
     pub fn into_file(self) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes,
@@ -46,7 +46,7 @@ impl Delta {
     }
 }
 
-/// Why the whole file serves better than a delta.
+/// Why the full file is better than a delta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FullDownloadReason {
     /// Clients apply no delta to an empty file.
@@ -55,7 +55,7 @@ pub enum FullDownloadReason {
     NewSmall,
     /// The new file is over [`MAX_NEW_SIZE`]: clients refuse to make it.
     NewTooLarge,
-    /// The delta would have so many bytes, more than nine tenths of the new file.
+    /// The delta would have this number of bytes, more than nine tenths of the new file.
     NotSmaller(u64),
 }
 
@@ -84,23 +84,24 @@ impl Default for DiffOptions {
 /// Makes the delta that turns `old` into `new`; `meta` is what the new file is to get.
 ///
 /// # Errors
-/// [`DiffError::MemoryBudget`] if even the frugal way exceeds the budget; the others mean that memory ran out.
+/// [`DiffError::MemoryBudget`] if even the smallest index exceeds the budget; [`DiffError::SuffixArray`] and
+/// [`DiffError::Encode`] if memory runs out.
 pub fn diff(old: &[u8], new: &[u8], meta: NewFile, options: &DiffOptions) -> Result<Delta, DiffError> {
-    if let Some(reason) = hopeless(old, new) {
+    if let Some(reason) = full_download_reason(old, new) {
         return Ok(Delta::FullDownload(reason));
     }
     let memory = Memory::new(old.len() as u64, new.len() as u64, options)?;
     let regions = regions(old, new, options, &memory)?;
     let blocks = RawBlocks::new(old, new, &regions);
     drop(regions);
-    written(blocks, (old.len() as u64, new.len() as u64), meta, options, &memory)
+    assemble(blocks, (old.len() as u64, new.len() as u64), meta, options, &memory)
 }
 
-/// Encodes the blocks of a delta that was made with [`AllowedEncodings::NONE`]. What comes out is what [`diff`] makes of
-/// the two files with the same options, without looking for matches again. A delta with encoded blocks stays as it is.
+/// Encodes the blocks of a delta that was made with [`AllowedEncodings::NONE`]. The result is that of [`diff`] for the two
+/// files with the same options, without a second search for matches. A delta with encoded blocks is returned as it is.
 ///
 /// # Errors
-/// [`DiffError::NotADelta`] for other bytes, and those of [`diff`].
+/// [`DiffError::NotADelta`] if `bare` is not a delta, and those of [`diff`].
 pub fn encode(bare: &[u8], options: &DiffOptions) -> Result<Delta, DiffError> {
     let header = Header::parse(bare).map_err(DiffError::NotADelta)?;
     let encodings = header.encodings;
@@ -114,11 +115,11 @@ pub fn encode(bare: &[u8], options: &DiffOptions) -> Result<Delta, DiffError> {
         extra: block(Block::Extra, header.extra_len),
     };
     let memory = Memory::new(header.old_size, header.new_size, options)?;
-    written(blocks, (header.old_size, header.new_size), header.new_file, options, &memory)
+    assemble(blocks, (header.old_size, header.new_size), header.new_file, options, &memory)
 }
 
-/// The delta of some blocks.
-fn written(
+/// Encodes the blocks and puts the header before them.
+fn assemble(
     blocks: RawBlocks,
     (old_size, new_size): (u64, u64),
     meta: NewFile,
@@ -146,8 +147,8 @@ fn written(
     Ok(Delta::Bytes(delta))
 }
 
-/// What no delta helps, as the reference and its decoder see it (delta §3 and §4).
-fn hopeless(old: &[u8], new: &[u8]) -> Option<FullDownloadReason> {
+/// Files that the reference and its decoder have no delta for (delta §3, §4).
+fn full_download_reason(old: &[u8], new: &[u8]) -> Option<FullDownloadReason> {
     let new_size = new.len() as u64;
     if old.is_empty() {
         Some(FullDownloadReason::OldEmpty)
@@ -160,25 +161,25 @@ fn hopeless(old: &[u8], new: &[u8]) -> Option<FullDownloadReason> {
     }
 }
 
-/// Covers the new file with parts of the base, by its suffixes if that is worth it and memory allows, else by its blocks.
+/// Covers the new file with regions: by a suffix array if that pays and memory allows, else by a block index.
 fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Result<Vec<Region>, DiffError> {
     let threads = options.threads;
     let suffixes_fit = SuffixIndex::can_hold(old.len()) && SuffixIndex::memory(old.len()) <= memory.free;
     if !suffixes_fit || new.len() >= LARGE {
         let index = BlockIndex::new(old, memory.block);
         let by_blocks = |rule| align::regions(old, new, &scan::scan(&index, old, new, rule, threads));
-        let strange = strangeness(&index, old, new, threads);
-        if strange > STRANGERS {
-            return Ok(by_blocks(AMONG_STRANGERS));
+        let share = extra_share(&index, old, new, threads);
+        if share > DISSIMILAR_SHARE {
+            return Ok(by_blocks(DISSIMILAR_RULE));
         }
         if !suffixes_fit {
-            return Ok(by_blocks(BY_BLOCKS));
+            return Ok(by_blocks(BLOCK_RULE));
         }
-        if strange < TWINS {
+        if share < SIMILAR_SHARE {
             drop(index);
-            let index = BlockIndex::new(old, memory.block.min(TWIN_BLOCK));
-            let regions = align::regions(old, new, &scan::scan(&index, old, new, USUAL, threads));
-            if inserted(&regions) * 1000 < new.len() * TWINS {
+            let index = BlockIndex::new(old, memory.block.min(SMALL_BLOCK));
+            let regions = align::regions(old, new, &scan::scan(&index, old, new, DEFAULT_RULE, threads));
+            if inserted(&regions) * 1000 < new.len() * SIMILAR_SHARE {
                 return Ok(regions);
             }
         }
@@ -186,9 +187,9 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     let index = SuffixIndex::new(old)?;
     let scan = |rule| align::regions(old, new, &scan::scan(&index, old, new, rule, threads));
     if new.len() > SMALL {
-        return Ok(scan(USUAL));
+        return Ok(scan(DEFAULT_RULE));
     }
-    let (usual, classic) = (scan(USUAL), scan(CLASSIC));
+    let (usual, classic) = (scan(DEFAULT_RULE), scan(CLASSIC_RULE));
     let estimate = |regions: &[Region]| -> Result<usize, DiffError> {
         let RawBlocks { control, diff, extra } = RawBlocks::new(old, new, regions);
         let blocks = [(Block::Control, control), (Block::Diff, diff), (Block::Extra, extra)];
@@ -197,59 +198,57 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     Ok(if estimate(&classic)? < estimate(&usual)? { classic } else { usual })
 }
 
-/// How much of the new file would be inserted, in thousandths, as far as blocks tell; looks at a quarter of it.
-fn strangeness(index: &BlockIndex, old: &[u8], new: &[u8], threads: NonZeroUsize) -> usize {
-    let (mut looked_at, mut strange) = (0, 0);
+/// The share of the new file that would go to the extra block, in thousandths, by a block index and a quarter of the file.
+fn extra_share(index: &BlockIndex, old: &[u8], new: &[u8], threads: NonZeroUsize) -> usize {
+    let (mut looked_at, mut extra_bytes) = (0, 0);
     for piece in new.chunks(PIECE).step_by(4) {
-        let changes = scan::scan(index, old, piece, BY_BLOCKS, threads);
-        strange += inserted(&align::regions(old, piece, &changes));
+        let changes = scan::scan(index, old, piece, BLOCK_RULE, threads);
+        extra_bytes += inserted(&align::regions(old, piece, &changes));
         looked_at += piece.len();
     }
-    strange * 1000 / looked_at.max(1)
+    extra_bytes * 1000 / looked_at.max(1)
 }
 
 fn inserted(regions: &[Region]) -> usize {
     regions.iter().map(|region| region.insert).sum()
 }
 
-/// Strangeness above which two files have so little in common that short matches are coincidences.
-const STRANGERS: usize = 750;
-/// Strangeness below which they are so much the same that suffixes would find nothing that blocks do not.
-const TWINS: usize = 5;
-/// Bytes of a block that finds small changes between twins.
-const TWIN_BLOCK: usize = 16;
-/// Bytes of the new file of which every fourth is looked at.
+/// Share above which two files have too little in common: short matches are coincidences.
+const DISSIMILAR_SHARE: usize = 750;
+/// Share below which a suffix array finds nothing that a block index does not.
+const SIMILAR_SHARE: usize = 5;
+/// Bytes of a block that finds small changes between files that are nearly equal.
+const SMALL_BLOCK: usize = 16;
+/// Bytes of a piece of the new file; [`extra_share`] looks at every fourth.
 const PIECE: usize = 256 << 10;
-/// A change of the part that is followed costs a triple, some five bytes compressed, and tears the diff and the extra
-/// block apart. Measured on pairs of Debian packages, like the next three.
-const USUAL: Rule = Rule::Tells(24);
-/// Tables and texts may do better with more and shorter parts; small files are tried both ways.
-const CLASSIC: Rule = Rule::Equals(8);
+/// A switch of alignment costs a control triple, some five bytes compressed, and splits the diff and the extra block.
+/// Measured on pairs of Debian packages, as the next three.
+const DEFAULT_RULE: SwitchRule = SwitchRule::Similar { min_gain: 24 };
+/// Better for some tables and texts, with more and shorter regions; small files are tried both ways.
+const CLASSIC_RULE: SwitchRule = SwitchRule::Equal { min_gain: 8 };
 /// Up to this size of the new file, in bytes, trying twice is cheap.
 const SMALL: usize = 1 << 20;
 /// Matches found by blocks miss the ends of short ones.
-const BY_BLOCKS: Rule = Rule::Tells(48);
+const BLOCK_RULE: SwitchRule = SwitchRule::Similar { min_gain: 48 };
 /// For large files that have little in common, such as Go programs built by another compiler: short matches are
-/// coincidences there, and new bytes compress better in one piece.
-const AMONG_STRANGERS: Rule = Rule::Tells(1000);
-/// From this size on, in bytes, it is worth knowing first whether two files are strangers: sorting and searching the
-/// suffixes takes seconds then.
+/// coincidences, and new bytes compress better in one piece.
+const DISSIMILAR_RULE: SwitchRule = SwitchRule::Similar { min_gain: 1000 };
+/// From this size on, in bytes, [`extra_share`] is computed first: sorting and searching the suffixes takes seconds.
 const LARGE: usize = 6 << 20;
 
-/// What may be taken, and what for.
+/// The memory budget, divided.
 struct Memory {
-    /// Bytes beside the two files.
+    /// Bytes without the two files.
     free: u64,
     /// Block size for a [`BlockIndex`] that fits.
     block: usize,
 }
 
 impl Memory {
-    /// The sizes may be those of a header that nobody has compared with a file: what would be more than 64 bits is
-    /// counted as all of them.
+    /// The sizes may come from a header that was not compared with a file: sums saturate.
     fn new(old_size: u64, new_size: u64, options: &DiffOptions) -> Result<Self, DiffError> {
         let files = PROCESS.saturating_add(old_size).saturating_add(new_size);
-        // Raw blocks and regions come after the index, but the regions of one scan stand beside it.
+        // Raw blocks and regions replace the index; only the regions of one scan exist together with it.
         let raw = new_size.saturating_add(new_size / 4);
         let least = |block| files.saturating_add(BlockIndex::memory(old_size, block).max(raw));
         let usual = old_size.saturating_mul(6).saturating_add(64 << 20).max(least(BlockIndex::BLOCK));
@@ -264,15 +263,15 @@ impl Memory {
     }
 }
 
-/// Encodes the three blocks, side by side if there are threads.
+/// Encodes the three blocks, the diff block on its own thread if there are several.
 fn encode_blocks(blocks: RawBlocks, options: &DiffOptions, memory: &Memory) -> Result<[Encoded; 3], DiffError> {
     let RawBlocks { control, diff, extra } = blocks;
     let held = control.len() + diff.len() + extra.len();
     let free = memory.free.saturating_sub(held as u64);
-    // Each has its share, used or not: neither the order nor the number of threads may decide what it gets.
+    // Each block gets a fixed share, so that neither the order nor the number of threads changes the result.
     let run = |block, raw: Vec<u8>| {
         let share = free as u128 * raw.len() as u128 / held.max(1) as u128;
-        encode::encode(block, raw, options.encodings, Means { memory: share as u64, threads: options.threads })
+        encode::encode(block, raw, options.encodings, Resources { memory: share as u64, threads: options.threads })
     };
     if options.threads.get() == 1 {
         return Ok([run(Block::Control, control)?, run(Block::Diff, diff)?, run(Block::Extra, extra)?]);
@@ -283,11 +282,11 @@ fn encode_blocks(blocks: RawBlocks, options: &DiffOptions, memory: &Memory) -> R
         run(Block::Diff, diff.expect("it is encoded once"))
     };
     thread::scope(|scope| {
-        // Where the system has no room for a thread, this one does it all.
-        let beside = thread::Builder::new().spawn_scoped(scope, run_diff);
+        // If the system refuses a thread, this one does all blocks.
+        let spawned = thread::Builder::new().spawn_scoped(scope, run_diff);
         let control = run(Block::Control, control)?;
         let extra = run(Block::Extra, extra)?;
-        let diff = match beside {
+        let diff = match spawned {
             Ok(thread) => thread.join().expect("encoding does not panic"),
             Err(_) => run_diff(),
         };
@@ -295,5 +294,5 @@ fn encode_blocks(blocks: RawBlocks, options: &DiffOptions, memory: &Memory) -> R
     })
 }
 
-/// What a process has before it touches a file.
+/// Memory of a process before it reads a file.
 const PROCESS: u64 = 8 << 20;

@@ -1,6 +1,6 @@
 //! Writing a block: each encoding that could be the smallest is tried, the smallest is kept.
 //!
-//! Same bytes in, same bytes out: what is tried depends on the block, the encodings allowed and the memory only.
+//! The same input gives the same bytes: what is tried depends on the block, the allowed encodings and the memory only.
 
 mod bzip2;
 mod gzip;
@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use crate::encoding::{Block, Encoding};
 use crate::error::DiffError;
 
-/// Encodings a delta may use besides `none`, which is always allowed.
+/// Encodings that a delta may use; `none` is always allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllowedEncodings {
     /// bzip2 streams.
@@ -35,10 +35,10 @@ impl Default for AllowedEncodings {
     }
 }
 
-/// What an encoder may use.
+/// Memory and threads of an encoder.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Means {
-    /// Bytes of memory beside the block.
+pub(crate) struct Resources {
+    /// Bytes of memory, without the block.
     pub(crate) memory: u64,
     /// Threads; never change the result.
     pub(crate) threads: NonZeroUsize,
@@ -50,12 +50,12 @@ pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Stores `raw` in as few bytes as the allowed encodings manage, by the given means.
+/// Encodes `raw` with the smallest of the allowed encodings.
 pub(crate) fn encode(
     block: Block,
     raw: Vec<u8>,
     allowed: AllowedEncodings,
-    means: Means,
+    resources: Resources,
 ) -> Result<Encoded, DiffError> {
     if allowed.zeros && block != Block::Control && raw.len() > ZEROS_SIZE && raw.iter().all(|byte| *byte == 0) {
         return Ok(Encoded { encoding: Encoding::Zeros, bytes: (raw.len() as u64).to_le_bytes().to_vec() });
@@ -79,7 +79,7 @@ pub(crate) fn encode(
         let is_settled = raw.len() > SETTLED_LIMIT && density.is_some_and(|density| density < SPARSE);
         let mut size = raw.len();
         if allowed.xz && !(block == Block::Diff && is_settled) {
-            size = keep_smaller(Encoding::Xz, xz::smallest(block, &raw, density, means).map_err(failed)?);
+            size = keep_smaller(Encoding::Xz, xz::smallest(block, &raw, density, resources).map_err(failed)?);
         }
         if allowed.gzip && (size <= GZIP_LIMIT || !allowed.xz) {
             keep_smaller(Encoding::Gzip, gzip::compress(&raw).map_err(failed)?);
@@ -88,8 +88,7 @@ pub(crate) fn encode(
     Ok(if best.encoding == Encoding::None { Encoded { bytes: raw, ..best } } else { best })
 }
 
-/// How many bytes a compressor makes of a block that takes a hundredth of the time of [`encode`]: for comparing ways to
-/// make the blocks, not for believing.
+/// An estimate of the encoded size, in a hundredth of the time of [`encode`]: good for comparing blocks of the same files.
 pub(crate) fn estimate(block: Block, raw: &[u8]) -> Result<usize, DiffError> {
     let compressed = zstd::bulk::compress(raw, ESTIMATE_LEVEL).map_err(|source| DiffError::Encode { block, source })?;
     Ok(compressed.len())
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
     use crate::decode::BlockReader;
 
-    const MEANS: Means = Means { memory: 64 << 20, threads: NonZeroUsize::MIN };
+    const MEANS: Resources = Resources { memory: 64 << 20, threads: NonZeroUsize::MIN };
 
     #[test]
     fn every_block_comes_back_at_every_size() {
@@ -143,8 +142,9 @@ mod tests {
     fn threads_share_a_large_block_without_changing_it() {
         let raw: Vec<u8> = (0..15u32 << 20).map(|at| (at.wrapping_mul(at) >> 20) as u8).collect();
         let encoded = |threads: usize| {
-            let means = Means { memory: 300 << 20, threads: NonZeroUsize::new(threads).unwrap() };
-            encode(Block::Extra, raw.clone(), AllowedEncodings { xz: true, ..AllowedEncodings::NONE }, means).unwrap()
+            let resources = Resources { memory: 300 << 20, threads: NonZeroUsize::new(threads).unwrap() };
+            encode(Block::Extra, raw.clone(), AllowedEncodings { xz: true, ..AllowedEncodings::NONE }, resources)
+                .unwrap()
         };
         let one = encoded(1);
         assert!(one.bytes == encoded(3).bytes);

@@ -9,19 +9,19 @@ use std::io;
 
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, MatchFinder, Mode, MtStreamBuilder, Status, Stream};
 
-use super::Means;
+use super::Resources;
 use crate::encoding::Block;
 
-/// What LZMA is told about the bytes.
+/// The properties of LZMA (lc, lp, pb) and the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Shape {
-    /// Bits of the byte before that a literal's prediction depends on.
-    literal_context: u32,
-    /// Bits of the position that a literal's prediction depends on.
-    literal_position: u32,
-    /// Bits of the position that the choice between literal and match depends on.
-    position: u32,
-    /// Whether targets of x86 branches are made absolute first.
+struct LzmaProfile {
+    /// Literal context bits.
+    lc: u32,
+    /// Literal position bits.
+    lp: u32,
+    /// Position bits.
+    pb: u32,
+    /// With the x86 BCJ filter.
     x86: bool,
 }
 
@@ -29,54 +29,54 @@ struct Shape {
 #[derive(Clone, Copy, Debug)]
 struct Effort {
     mode: Mode,
-    finder: MatchFinder,
-    /// Length of a match that is taken at once, in bytes.
-    nice: u32,
-    /// Candidates that are compared.
+    match_finder: MatchFinder,
+    /// Matches of this length, in bytes, are taken without looking further.
+    nice_length: u32,
+    /// Most candidates that the match finder compares.
     depth: u32,
 }
 
 impl Effort {
-    /// All matches of a place are weighed, found in a tree.
-    const fn tree(nice: u32, depth: u32) -> Self {
-        Self { mode: Mode::Normal, finder: MatchFinder::BinaryTree4, nice, depth }
+    /// Normal mode with a binary tree.
+    const fn tree(nice_length: u32, depth: u32) -> Self {
+        Self { mode: Mode::Normal, match_finder: MatchFinder::BinaryTree4, nice_length, depth }
     }
 
-    /// All matches of a place are weighed, found in a chain: fast where few candidates do.
-    const fn chain(nice: u32, depth: u32) -> Self {
-        Self { mode: Mode::Normal, finder: MatchFinder::HashChain4, nice, depth }
+    /// Normal mode with hash chains: fast where few candidates suffice.
+    const fn chain(nice_length: u32, depth: u32) -> Self {
+        Self { mode: Mode::Normal, match_finder: MatchFinder::HashChain4, nice_length, depth }
     }
 }
 
-const PLAIN: Shape = Shape { literal_context: 3, literal_position: 0, position: 2, x86: false };
-const BYTES: Shape = Shape { literal_context: 3, literal_position: 0, position: 0, x86: false };
-const WORDS: Shape = Shape { literal_context: 0, literal_position: 2, position: 2, x86: false };
-const CODE: Shape = Shape { x86: true, ..PLAIN };
+const PLAIN: LzmaProfile = LzmaProfile { lc: 3, lp: 0, pb: 2, x86: false };
+const BYTES: LzmaProfile = LzmaProfile { lc: 3, lp: 0, pb: 0, x86: false };
+const WORDS: LzmaProfile = LzmaProfile { lc: 0, lp: 2, pb: 2, x86: false };
+const CODE: LzmaProfile = LzmaProfile { x86: true, ..PLAIN };
 
-/// `density` is about how much of a block of differences another encoder left, in thousandths.
-pub(super) fn smallest(block: Block, raw: &[u8], density: Option<usize>, means: Means) -> io::Result<Vec<u8>> {
+/// `density` is the size that another encoder reached for a diff block, in thousandths of its raw size.
+pub(super) fn smallest(block: Block, raw: &[u8], density: Option<usize>, resources: Resources) -> io::Result<Vec<u8>> {
     let effort = effort(block, raw.len(), density);
-    let compress = |shape| compress(raw, shape, effort, means);
-    let shapes: &[Shape] = match block {
+    let compress = |profile| compress(raw, profile, effort, resources);
+    let profiles: &[LzmaProfile] = match block {
         Block::Control => &[WORDS],
         Block::Diff => &[PLAIN, BYTES, WORDS],
         Block::Extra => &[PLAIN, BYTES, CODE],
     };
     if raw.len() <= TRY_ALL {
-        let tried = shapes.iter().map(|shape| compress(*shape)).collect::<io::Result<Vec<_>>>()?;
+        let tried = profiles.iter().map(|profile| compress(*profile)).collect::<io::Result<Vec<_>>>()?;
         return Ok(tried.into_iter().min_by_key(Vec::len).unwrap_or_default());
     }
-    // Of a large block a part tells enough, and only machine code makes a difference that shows in it.
-    let (part, shapes) = match block {
-        _ if raw.len() <= SMALL => (raw, shapes),
+    // For a large block a sample is enough, and only machine code makes a visible difference.
+    let (part, profiles) = match block {
+        _ if raw.len() <= SMALL => (raw, profiles),
         Block::Extra => (&raw[raw.len() / 3..][..SAMPLE], &[PLAIN, CODE][..]),
-        Block::Control | Block::Diff => return compress(shapes[0]),
+        Block::Control | Block::Diff => return compress(profiles[0]),
     };
-    let mut best = (shapes[0], usize::MAX);
-    for shape in shapes {
-        let size = self::compress(part, *shape, QUICK, means)?.len();
+    let mut best = (profiles[0], usize::MAX);
+    for profile in profiles {
+        let size = self::compress(part, *profile, QUICK, resources)?.len();
         if size < best.1 {
-            best = (*shape, size);
+            best = (*profile, size);
         }
     }
     compress(best.0)
@@ -101,24 +101,24 @@ fn effort(block: Block, raw_size: usize, density: Option<usize>) -> Effort {
     }
 }
 
-fn compress(raw: &[u8], shape: Shape, effort: Effort, means: Means) -> io::Result<Vec<u8>> {
+fn compress(raw: &[u8], profile: LzmaProfile, effort: Effort, resources: Resources) -> io::Result<Vec<u8>> {
     let mut options = LzmaOptions::new_preset(PRESET)?;
     options
-        .dict_size(dictionary(raw.len(), means.memory))
-        .literal_context_bits(shape.literal_context)
-        .literal_position_bits(shape.literal_position)
-        .position_bits(shape.position)
+        .dict_size(dictionary(raw.len(), resources.memory))
+        .literal_context_bits(profile.lc)
+        .literal_position_bits(profile.lp)
+        .position_bits(profile.pb)
         .mode(effort.mode)
-        .match_finder(effort.finder)
-        .nice_len(effort.nice)
+        .match_finder(effort.match_finder)
+        .nice_len(effort.nice_length)
         .depth(effort.depth);
     let mut filters = Filters::new();
-    if shape.x86 {
+    if profile.x86 {
         filters.x86();
     }
     filters.lzma2(&options);
     let mut stream = if raw.len() > LARGE {
-        sectioned(filters, means)?
+        sectioned(filters, resources)?
     } else {
         Stream::new_stream_encoder(&filters, Check::Crc32)?
     };
@@ -135,10 +135,10 @@ fn compress(raw: &[u8], shape: Shape, effort: Effort, means: Means) -> io::Resul
 }
 
 /// An encoder of sections, by as many threads as there is memory for.
-fn sectioned(filters: Filters, means: Means) -> io::Result<Stream> {
-    // Beside its encoder a thread holds a section, raw and encoded.
-    let needed = u64::from(dictionary(LARGE + 1, means.memory)) * MEMORY_PER_DICTIONARY_BYTE + 2 * SECTION;
-    let threads = (means.memory / needed).clamp(1, means.threads.get().min(64) as u64);
+fn sectioned(filters: Filters, resources: Resources) -> io::Result<Stream> {
+    // Memory of a thread: its encoder and a section, raw and encoded.
+    let needed = u64::from(dictionary(LARGE + 1, resources.memory)) * MEMORY_PER_DICTIONARY_BYTE + 2 * SECTION;
+    let threads = (resources.memory / needed).clamp(1, resources.threads.get().min(64) as u64);
     Ok(MtStreamBuilder::new()
         .threads(threads as u32)
         .block_size(SECTION)
@@ -147,7 +147,7 @@ fn sectioned(filters: Filters, means: Means) -> io::Result<Stream> {
         .encoder()?)
 }
 
-/// As large as the block, a power of two, within what clients decode and what `memory` holds.
+/// The dictionary: as large as the block, a power of two, within the limit of clients and `memory`.
 fn dictionary(raw_size: usize, memory: u64) -> u32 {
     let largest = if raw_size > LARGE { SECTION_DICTIONARY } else { MAX_DICTIONARY };
     let wanted = (raw_size as u64).next_power_of_two().clamp(MIN_DICTIONARY, largest);
@@ -157,26 +157,26 @@ fn dictionary(raw_size: usize, memory: u64) -> u32 {
 
 /// The base for all parameters that are not set here.
 const PRESET: u32 = 6;
-/// Raw bytes up to which every shape is tried.
+/// Raw bytes up to which every profile is tried.
 const TRY_ALL: usize = 128 << 10;
 /// Bytes of a sample, from one third of the block on: less than two thirds of [`TRY_ALL`].
 const SAMPLE: usize = 64 << 10;
-/// Finds out what suits in a tenth of the time.
-const QUICK: Effort = Effort { mode: Mode::Fast, finder: MatchFinder::HashChain4, nice: 128, depth: 8 };
+/// Finds the best profile in a tenth of the time.
+const QUICK: Effort = Effort { mode: Mode::Fast, match_finder: MatchFinder::HashChain4, nice_length: 128, depth: 8 };
 /// Density of differences, in thousandths, from which less effort does.
 const SPARSE: usize = 33;
 /// The same, from which little effort does.
 const DENSE: usize = 100;
-/// Raw bytes up to which a quick try of the whole block chooses the shape.
+/// Raw bytes up to which a quick try of the whole block chooses the profile.
 const SMALL: usize = 1 << 20;
-/// Raw bytes up to which new bytes get all the effort that they reward.
+/// Raw bytes up to which an extra block gets full effort.
 const MIDDLE: usize = 2 << 20;
 /// Raw bytes above which time counts more than the last percents.
 const LARGE: usize = 8 << 20;
 /// Bytes of a section, and its dictionary. Larger ones save tenths of a percent and keep threads from sharing the memory.
 const SECTION: u64 = 12 << 20;
 const SECTION_DICTIONARY: u64 = 4 << 20;
-/// Of the encoder, measured: window, match finder's tree and hashes.
+/// Memory of the encoder, measured: dictionary, tree and hashes of the match finder.
 const MEMORY_PER_DICTIONARY_BYTE: u64 = 12;
 const MIN_DICTIONARY: u64 = 64 << 10;
 /// Of a stream in one piece; the block size, as such a block has at most [`LARGE`] bytes.

@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use super::super::bytes::equal_prefix;
+use super::super::compare::equal_prefix;
 use super::{Index, Match};
 
 pub(in super::super) struct BlockIndex<'o> {
@@ -80,5 +80,5 @@ fn slot_bits(blocks: usize) -> u32 {
 }
 
 const NONE: u32 = u32::MAX;
-/// Blocks of one hash that are looked at: a run of equal blocks must not make each lookup a walk through all of them.
+/// Most blocks of one hash that a lookup compares: a run of equal blocks must not make each lookup visit all of them.
 const CHAIN: usize = 4;

@@ -5,11 +5,11 @@
 //! table   u32 per value of the first bits: where in the array the suffixes with these first bits begin
 //! ```
 //!
-//! The table replaces the first twenty or so steps of a binary search, each of which is a miss of the cache.
+//! The table replaces the first twenty or so steps of a binary search, each of which is a cache miss.
 
 use libsais::SuffixArrayConstruction;
 
-use super::super::bytes::equal_prefix;
+use super::super::compare::equal_prefix;
 use super::{Index, Match};
 use crate::error::DiffError;
 
@@ -18,16 +18,16 @@ pub(in super::super) struct SuffixIndex<'o> {
     array: Vec<i32>,
     table: Vec<u32>,
     table_bits: u32,
-    seen: Seen,
+    filter: StringFilter,
 }
 
 impl<'o> SuffixIndex<'o> {
     /// Bytes of memory for a base of `old_size` bytes.
     pub(in super::super) fn memory(old_size: usize) -> u64 {
-        old_size as u64 * 4 + (4 << table_bits(old_size)) + Seen::memory(old_size) + SORT_OVERHEAD
+        old_size as u64 * 4 + (4 << table_bits(old_size)) + StringFilter::memory(old_size) + SORT_OVERHEAD
     }
 
-    /// Whether the positions of such a base fit the array.
+    /// True if the positions of a base of `old_size` bytes fit the array.
     pub(in super::super) fn can_hold(old_size: usize) -> bool {
         i32::try_from(old_size).is_ok()
     }
@@ -39,10 +39,10 @@ impl<'o> SuffixIndex<'o> {
             SuffixArrayConstruction::for_text(old).in_owned_buffer32().single_threaded().run().map_err(failed)?;
         let table_bits = table_bits(old.len());
         let table = first_bits_table(old, table_bits);
-        Ok(Self { old, array: array.into_vec(), table, table_bits, seen: Seen::new(old) })
+        Ok(Self { old, array: array.into_vec(), table, table_bits, filter: StringFilter::new(old) })
     }
 
-    /// The rank in the array and the length of the longest match of `wanted`, if it is one of [`MIN_MATCH`].
+    /// The rank in the array and the length of the longest match of `wanted`, if it has [`MIN_MATCH`] bytes.
     fn longest(&self, wanted: &[u8]) -> Option<(usize, usize)> {
         let key = (first_bits(wanted) >> (32 - self.table_bits)) as usize;
         let (mut low, mut high) = (self.table[key] as usize, self.table[key + 1] as usize);
@@ -50,7 +50,7 @@ impl<'o> SuffixIndex<'o> {
             return None;
         }
         let (mut best_rank, mut best_len) = (low, 0);
-        // What every suffix between `low` and `high` has in common with `wanted` is at least the smaller of the two.
+        // Every suffix between `low` and `high` shares at least the smaller of the two with `wanted`.
         let (mut low_equal, mut high_equal) = (0, 0);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -78,16 +78,16 @@ impl<'o> SuffixIndex<'o> {
 
 impl Index for SuffixIndex<'_> {
     fn find(&self, new: &[u8], at: usize, expected: isize) -> Option<Match> {
-        // Half of what is asked for is nowhere in the base, and then a search is a dozen misses of the cache.
-        if !self.seen.may_have(new[at..].first_chunk()?) {
+        // Half of all lookups find nothing, after a search that costs a dozen cache misses.
+        if !self.filter.may_contain(new[at..].first_chunk()?) {
             return None;
         }
         let (rank, len) = self.longest(&new[at..])?;
         let wanted = &new[at..at + len];
         // Equally long matches are neighbours in the array.
         let same = |old: &&i32| self.old[**old as usize..].starts_with(wanted);
-        let before = self.array[..rank].iter().rev().take(RIVALS).take_while(same);
-        let after = self.array[rank + 1..].iter().take(RIVALS).take_while(same);
+        let before = self.array[..rank].iter().rev().take(NEIGHBOURS).take_while(same);
+        let after = self.array[rank + 1..].iter().take(NEIGHBOURS).take_while(same);
         let places = before.chain(after).chain([&self.array[rank]]).map(|old| *old as usize);
         let old = places.min_by_key(|old| (*old as isize).abs_diff(expected))?;
         Some(Match { new: at, old, len })
@@ -97,7 +97,7 @@ impl Index for SuffixIndex<'_> {
 /// Shorter matches never pay for a change of alignment.
 const MIN_MATCH: usize = 8;
 /// Equally long matches that are looked at, to each side in the array.
-const RIVALS: usize = 8;
+const NEIGHBOURS: usize = 8;
 
 /// The first four bytes as a number in the order of the bytes; a short end counts as followed by zeros.
 fn first_bits(bytes: &[u8]) -> u32 {
@@ -125,24 +125,24 @@ fn table_bits(old_size: usize) -> u32 {
     old_size.max(1).ilog2().clamp(8, 22)
 }
 
-/// Which strings of [`MIN_MATCH`] bytes the base may have: one bit for each hash.
-struct Seen {
+/// A Bloom filter of the strings of [`MIN_MATCH`] bytes in the base: one bit for each hash.
+struct StringFilter {
     bits: Vec<u64>,
     shift: u32,
 }
 
-impl Seen {
+impl StringFilter {
     fn new(old: &[u8]) -> Self {
         let log = Self::log(old.len());
-        let mut seen = Self { bits: vec![0; 1 << (log - 6)], shift: 64 - log };
+        let mut filter = Self { bits: vec![0; 1 << (log - 6)], shift: 64 - log };
         for string in old.windows(MIN_MATCH).filter_map(<[u8]>::first_chunk) {
-            let bit = seen.bit(string);
-            seen.bits[bit / 64] |= 1 << (bit % 64);
+            let bit = filter.bit(string);
+            filter.bits[bit / 64] |= 1 << (bit % 64);
         }
-        seen
+        filter
     }
 
-    fn may_have(&self, string: &[u8; MIN_MATCH]) -> bool {
+    fn may_contain(&self, string: &[u8; MIN_MATCH]) -> bool {
         let bit = self.bit(string);
         self.bits[bit / 64] >> (bit % 64) & 1 == 1
     }
@@ -152,7 +152,7 @@ impl Seen {
         (u64::from_le_bytes(*string).wrapping_mul(ODD) >> self.shift) as usize
     }
 
-    /// Eight to sixteen bits for each byte, as far as they fit a cache.
+    /// Eight to sixteen bits for each byte, up to the size of a cache.
     fn log(old_size: usize) -> u32 {
         (old_size.max(1).ilog2() + 4).clamp(10, 25)
     }
@@ -162,7 +162,7 @@ impl Seen {
     }
 }
 
-/// What libsais takes besides the array.
+/// Memory of libsais without the array.
 const SORT_OVERHEAD: u64 = 1 << 20;
 
 #[cfg(test)]
