@@ -1,4 +1,4 @@
-//! How the blocks of a delta are stored, and the header field that says so.
+//! The encodings of the blocks of a delta, and their header field.
 //!
 //! ```text
 //! bit   0 none  1 bzip2  2 gzip  3 xz  4 unused                  control block
@@ -57,7 +57,7 @@ impl fmt::Display for Encoding {
 /// One of the three blocks of a delta, in the order in which they are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Block {
-    /// Triples that say what to add, what to insert and where to go next.
+    /// Triples of add, insert and seek.
     Control,
     /// Differences to old bytes.
     Diff,

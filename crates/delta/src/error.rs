@@ -136,7 +136,7 @@ impl PatchError {
 /// Why no delta could be made. A delta that does not pay is not an error: see [`crate::Delta::FullDownload`].
 #[derive(Debug, thiserror::Error)]
 pub enum DiffError {
-    /// The bytes given to [`crate::encode`] are not a delta.
+    /// The bytes given to [`crate::encode()`] are not a delta.
     #[error("the bytes to encode are not a delta")]
     NotADelta(#[source] PatchError),
     /// The budget does not even hold the two files and the smallest tables.

@@ -16,9 +16,9 @@
 //! 30  2  encodings                               65  2  encodings
 //! ```
 //!
-//! Always true of a parsed [`Header`]: the blocks fill the delta exactly, each length is below 2^63, and the new size is
-//! within [`MAX_NEW_SIZE`]. The offset may be larger than the header (a gap) or smaller (an overlap): clients take both.
-//! Source: delta §1 and §4.
+//! Always true of a parsed [`Header`]: the blocks fill the delta exactly, each length is below 2^63, and the new size
+//! is within [`MAX_NEW_SIZE`]. The offset may be larger than the header (a gap) or smaller (an overlap): clients take
+//! both. Source: delta §1 and §4.
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -35,7 +35,7 @@ const MAGIC_V20: &[u8; 8] = b"BSDIFF4U";
 const MAGIC_V21: &[u8; 8] = b"BSDIFF4V";
 const MAGIC_DIRECTORY: &[u8; 8] = b"DIR_V20U";
 
-/// Mode and owner of the new file; the header carries them, and the client applies them.
+/// Mode and owner of the new file: the client applies them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NewFile {
     /// The full `st_mode`; clients use its permission bits.
@@ -79,7 +79,7 @@ impl HeaderVersion {
     }
 }
 
-/// What a delta says about itself before its blocks.
+/// The header of a delta.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Layout it was read from.
@@ -176,7 +176,7 @@ impl Header {
         u64::from(self.first_block).saturating_add(before) as usize
     }
 
-    /// The header's bytes. The numbers fit, because [`HeaderVersion::for_lengths`] chose the layout.
+    /// The bytes of the header. The numbers fit, because [`HeaderVersion::for_lengths`] chose the layout.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.version.size());
         let mut put = |value: u64, width: usize| bytes.extend_from_slice(&value.to_le_bytes()[..width]);

@@ -5,7 +5,8 @@
 //! FULLV20U                                                 no delta: use the full file
 //! ```
 //!
-//! [`patch`] applies a delta exactly as the stock client does, [`diff`] makes one, [`header`] reads its header. The crate sees slices and options only: no files, no network, no clock.
+//! [`patch`] applies a delta exactly as the stock client does, [`diff`] makes one, [`header`] reads its header. The
+//! crate sees slices and options only: no files, no network, no clock.
 //!
 //! ```
 //! use clearwell_delta::{Delta, DiffOptions, NewFile, diff, patch};

@@ -136,8 +136,8 @@ impl Output<'_> {
     }
 }
 
-/// Decodes `count` bytes to the end of `new`, in steps that at most double it: memory grows with the bytes that are there, not
-/// with the declared size.
+/// Decodes `count` bytes to the end of `new`, in steps that at most double it: memory grows with the bytes that are
+/// there, not with the declared size.
 fn append(new: &mut Vec<u8>, from: &mut BlockReader<'_>, count: usize, size: usize) -> Result<(), PatchError> {
     let end = new.len() + count;
     while new.len() < end {
@@ -156,5 +156,5 @@ fn append(new: &mut Vec<u8>, from: &mut BlockReader<'_>, count: usize, size: usi
 /// Bytes decoded before memory grows with the declared size.
 const FIRST_STEP: usize = 1 << 20;
 
-/// Triples that may produce nothing. Encoders write a handful; this many take about a second.
+/// Triples that may produce nothing. Encoders write a handful; this number takes about one second.
 const MAX_IDLE_TRIPLES: u64 = 1 << 24;

@@ -1,11 +1,11 @@
 //! Inputs that make suffix sorters, searches and greedy matchers quadratic. Each is large enough that quadratic work
-//! would take hours: that the tests end at all is what they assert, next to the bytes.
+//! would take hours: the tests assert the bytes, and end.
 
 use std::num::NonZeroUsize;
 
 use clearwell_delta::{AllowedEncodings, Delta, DiffError, DiffOptions, NewFile, diff, patch};
 
-/// Raw blocks: what is tested is the matching, not the codecs.
+/// Raw blocks: these tests are about matching, not about codecs.
 fn raw() -> DiffOptions {
     DiffOptions { encodings: AllowedEncodings::NONE, ..DiffOptions::default() }
 }
@@ -87,7 +87,7 @@ fn near_identical_files_have_small_deltas() {
 }
 
 #[test]
-fn blocks_do_when_suffixes_do_not_fit() {
+fn a_block_index_is_used_if_a_suffix_array_does_not_fit() {
     let old = noise(6 << 20, 6);
     let mut new = old[3 << 20..].to_vec();
     new.extend(noise(5000, 7));
@@ -100,7 +100,7 @@ fn blocks_do_when_suffixes_do_not_fit() {
 }
 
 #[test]
-fn a_budget_that_cannot_hold_is_refused() {
+fn a_budget_that_is_too_small_is_refused() {
     let old = noise(1 << 20, 8);
     let options = DiffOptions { memory: Some(1 << 20), ..DiffOptions::default() };
     let error = diff(&old, &old, NewFile::default(), &options).unwrap_err();

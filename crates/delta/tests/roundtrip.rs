@@ -1,4 +1,4 @@
-//! Whatever the two files: our delta turns the one into the other, and says what it is for.
+//! For any two files: our delta turns one into the other, and its header is right.
 
 use std::num::NonZeroUsize;
 
@@ -12,7 +12,7 @@ fn options(threads: usize) -> DiffOptions {
     DiffOptions { threads: NonZeroUsize::new(threads).expect("not zero"), ..DiffOptions::default() }
 }
 
-/// Makes a delta and checks that it does what it should; `None` if there is none.
+/// Makes a delta and applies it; `None` without one.
 fn checked(old: &[u8], new: &[u8], options: &DiffOptions) -> Option<Vec<u8>> {
     match diff(old, new, META, options).expect("there is memory") {
         Delta::Bytes(delta) => {
@@ -102,7 +102,7 @@ proptest! {
 }
 
 #[test]
-fn what_no_delta_helps_is_told_apart() {
+fn each_reason_for_a_full_download_is_reported() {
     let reason = |old: &[u8], new: &[u8]| match diff(old, new, META, &options(1)).unwrap() {
         Delta::FullDownload(reason) => reason,
         Delta::Bytes(delta) => panic!("a delta of {} bytes", delta.len()),

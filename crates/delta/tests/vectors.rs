@@ -1,7 +1,7 @@
 //! Every delta of the vectors gives what the reference decoder gives: the same bytes, or the same kind of refusal.
 //!
-//! `fixtures/delta-vectors/index.tsv` names them: deltas of the reference encoder, hand-made oddities it accepts, and
-//! hand-made damage it refuses, each with what the reference decoder did.
+//! `fixtures/delta-vectors/index.tsv` names them: deltas of the reference encoder, hand-made unusual deltas it accepts,
+//! and hand-made damage it refuses, each with what the reference decoder did.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +27,7 @@ fn vectors() -> Vec<BTreeMap<String, String>> {
 }
 
 #[test]
-fn each_vector_ends_as_with_the_reference() {
+fn each_vector_has_the_result_of_the_reference() {
     for vector in vectors() {
         let id = &vector["id"];
         let result = patch(&read(&vector["old"]), &read(&vector["delta"]));

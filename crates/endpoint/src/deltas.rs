@@ -1,7 +1,7 @@
 //! Deltas of files, out of packs, applied to installed files (delta §5).
 //!
 //! The base is found by its hash at any installed path, and only used if the file there still has that hash. No failure
-//! here is fatal: what is not staged afterwards is fetched as a fullfile.
+//! here is fatal: files that are not staged afterwards are fetched as fullfiles.
 
 use std::fs;
 
@@ -83,7 +83,7 @@ impl Endpoint {
     }
 }
 
-/// A simulated endpoint has no contents to apply a delta to: what is there to check is that a base is installed.
+/// A simulated endpoint has no contents to apply a delta to: it checks only that a base is installed.
 fn trusted(has_base: bool) -> Result<Object, String> {
     if has_base { Ok(Object::file(Owner { permissions: 0, uid: 0, gid: 0 })) } else { Err(NO_BASE.into()) }
 }

@@ -1,10 +1,10 @@
-//! The endpoint: where it gets its content, what is installed, and what it remembers between operations.
+//! The endpoint: its source, the installed system, and its state between operations.
 //!
 //! ```text
 //! FOLDER/root/               the installed system
 //! FOLDER/state/endpoint.json installed bundles, version, owners
 //! FOLDER/state/manifest/     manifests that were fetched, compared with their hash again when they are used
-//! FOLDER/state/staged/       files ready to be put in place
+//! FOLDER/state/staged/       staged files
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,51 +25,51 @@ use crate::staging::{StageFolder, Staging};
 use crate::state::State;
 use crate::{EndpointError, ExitCode, Report};
 
-/// Where an endpoint keeps its system.
+/// What an endpoint installs into.
 #[derive(Clone, Debug)]
-pub enum Place {
-    /// In a folder of its own, which holds `root` and `state`.
+pub enum Root {
+    /// A folder with the subfolders `root` and `state`.
     Folder {
-        /// The folder; created if it is not there.
+        /// The folder; created if missing.
         folder: PathBuf,
         /// How owners and modes are kept.
         ownership: Ownership,
     },
-    /// Nowhere: everything is fetched and every hash compared, but nothing kept beyond paths and hashes.
+    /// Memory: everything is fetched and every hash compared, but only paths and hashes are kept.
     ///
-    /// Without files there is nothing to apply a delta to. Deltas of files are read and taken for good unless they are
-    /// damaged at first sight; whoever wants them applied takes a folder.
+    /// Without files there is nothing to apply a delta to. Deltas of files are read and count as good unless they are
+    /// damaged at first sight; to have them applied, use a folder.
     Simulated,
 }
 
-impl Place {
+impl Root {
     /// A folder, with owners recorded.
     pub fn folder(folder: impl Into<PathBuf>) -> Self {
         Self::Folder { folder: folder.into(), ownership: Ownership::Recorded }
     }
 }
 
-/// How an endpoint behaves.
+/// Options of an endpoint.
 #[derive(Clone, Debug)]
 pub struct EndpointOptions {
-    /// What signatures are checked against; `None` checks none, as `--nosigcheck`.
+    /// The trusted certificates; `None` checks no signatures, as `--nosigcheck`.
     pub trust: Option<Trust>,
-    /// The format of a new endpoint; one that exists keeps its own.
+    /// The format of a new endpoint; an existing one keeps its format.
     pub format: FormatNumber,
-    /// Which builds of optimised files it takes.
+    /// The processor level, which selects optimised builds.
     pub level: Level,
-    /// How patient it is.
+    /// Retries of requests.
     pub retry: Retry,
-    /// Whether bundles bring along those they suggest (`also-add:`).
+    /// True to install optional includes (`also-add:`).
     pub optional_bundles: bool,
-    /// Whether an update to a given version still asks for the newest one first, as the stock client does. Without,
-    /// releases can be tried that no pointer names yet.
+    /// True if an update to a given version requests the pointers first, as the stock client does. False for releases
+    /// that no pointer names yet.
     pub asks_for_latest: bool,
-    /// The time to check certificates at, Unix seconds; `None` is the clock.
+    /// The time for certificate checks, in Unix seconds; `None` is the clock.
     pub now: Option<i64>,
     /// Bytes of one download that stay in memory; more goes to a temporary file.
     pub memory_per_download: usize,
-    /// Fullfiles fetched at once.
+    /// Number of concurrent fullfile downloads.
     pub parallel_downloads: usize,
     /// Shared with other endpoints of the process, to save memory.
     pub pool: Option<Pool>,
@@ -111,10 +111,10 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`EndpointError::Folder`] and [`EndpointError::State`].
-    pub fn open(source: Arc<dyn Source>, place: Place, options: EndpointOptions) -> Result<Self, EndpointError> {
+    pub fn open(source: Arc<dyn Source>, place: Root, options: EndpointOptions) -> Result<Self, EndpointError> {
         let markers = BTreeSet::new();
         match place {
-            Place::Folder { folder, ownership } => {
+            Root::Folder { folder, ownership } => {
                 let kept = folder.join("state");
                 let stage = StageFolder::create(&kept)?;
                 stage.clear()?;
@@ -130,7 +130,7 @@ impl Endpoint {
                     folder: Some(folder),
                 })
             }
-            Place::Simulated => Ok(Self {
+            Root::Simulated => Ok(Self {
                 source,
                 state: State::new(options.format),
                 options,
@@ -153,7 +153,7 @@ impl Endpoint {
         self.folder.as_ref().map(|folder| folder.join("root"))
     }
 
-    /// The installed version: what `os-release` says, and for content without one, what was installed.
+    /// The installed version: that of `os-release`; for content without it, the version that was installed.
     pub fn version(&self) -> Option<Version> {
         self.version_on_disk().or(self.state.version)
     }
@@ -187,7 +187,7 @@ impl Endpoint {
         FormatNumber::parse(text.trim_ascii()).ok()
     }
 
-    /// Begins an operation, as a process of its own.
+    /// Begins an operation, as a new process of the client would.
     pub(crate) fn begin(&self) -> Run {
         let fetcher = Fetcher::new(self.source.clone(), self.options.retry, self.options.memory_per_download);
         Run { fetcher, report: Report::new(self.version()) }
@@ -267,7 +267,7 @@ impl Run {
 pub(crate) enum Stop {
     /// As the stock client would.
     Exit(ExitCode),
-    /// For reasons of this machine.
+    /// [`EndpointError`] for faults of this machine: folders, options, certificates.
     Fault(EndpointError),
 }
 
@@ -277,7 +277,7 @@ impl From<EndpointError> for Stop {
     }
 }
 
-/// Runs work that waits for disks and processors beside the runtime.
+/// Runs blocking work outside of the runtime.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, EndpointError> {
     tokio::task::spawn_blocking(work).await.map_err(EndpointError::Worker)
 }

@@ -1,6 +1,6 @@
-//! What stops an endpoint for reasons of its own.
+//! Errors of the endpoint itself: its folders, options, certificates, limits.
 //!
-//! What a server or a release does wrong is no error here: it is an exit code and problems in a [`Report`](crate::Report).
+//! Faults of a server or a release are not errors: they are an exit code and problems in a [`Report`](crate::Report).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -69,8 +69,8 @@ pub enum EndpointError {
         /// The highest of those to update to.
         to: Version,
     },
-    /// A server that answers, and never to the end.
-    #[error("gave up the server after {answers} answers in a row that did not end: {url}: {reason}")]
+    /// A server whose answers stall or never end.
+    #[error("gave up on the server after {answers} answers in a row that did not end: {url}: {reason}")]
     Unresponsive {
         /// How many.
         answers: u32,

@@ -6,25 +6,25 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Done, or nothing to do.
+    /// Success, or nothing to do.
     Success = 0,
     /// A negative answer: no update, or something is wrong with the installed files.
     Negative = 1,
     /// The bundle is required by others.
     RequiredBundle = 2,
-    /// There is no such bundle.
+    /// The bundle does not exist.
     InvalidBundle = 3,
-    /// The MoM could not be had.
+    /// The MoM could not be fetched or verified.
     Mom = 4,
-    /// A bundle's manifest could not be had while following the bundles.
+    /// A bundle manifest could not be loaded while includes were resolved.
     RecurseManifest = 8,
-    /// A file could not be put in its place.
+    /// A file could not be staged.
     Stage = 10,
     /// The bundle is not installed.
     NotInstalled = 13,
-    /// A bundle's manifest could not be had.
+    /// A bundle manifest could not be loaded.
     Manifest = 14,
-    /// The version could not be learned.
+    /// The server version could not be determined.
     Server = 16,
     /// Files could not be downloaded.
     Download = 17,

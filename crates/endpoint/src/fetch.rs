@@ -1,11 +1,11 @@
-//! Requests with the stock client's patience: what is tried again, when, and how often (client behaviour §4).
+//! Requests with the retries of the stock client (client behaviour §4).
 //!
 //! | Outcome | What follows |
 //! |---|---|
 //! | 200 with the whole body | done |
-//! | 403, 404, no connection, a local failure | given up |
-//! | any other status, a body that breaks off, a timeout | tried again after a delay that doubles |
-//! | 206, 416 | tried again at once |
+//! | 403, 404, no connection, a local failure | not retried |
+//! | any other status, a truncated body, a timeout | retried after a delay that doubles |
+//! | 206, 416 | retried at once |
 //!
 //! The first request of a process is preceded by a HEAD of the same URL.
 
@@ -19,30 +19,30 @@ use crate::report::Traffic;
 use crate::source::{Request, Source, Target, TransportError};
 use crate::spool::{Spool, SpoolWriter};
 
-/// How often and when a failed request is repeated.
+/// Number and delays of retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// Repetitions after the first try.
+    /// Retries after the first attempt.
     pub count: u32,
-    /// Pause before the first repetition; doubled for each further one.
+    /// Delay before the first retry; doubled for each further one.
     pub delay: Duration,
-    /// The longest pause.
+    /// The longest delay.
     pub longest_delay: Duration,
 }
 
 impl Retry {
     /// As the stock client without options: three times, after 10, 20 and 40 seconds.
     pub const STOCK: Self = Self { count: 3, delay: Duration::from_secs(10), longest_delay: Duration::from_secs(60) };
-    /// As often, without pauses; for tests.
+    /// As many, without delays; for tests.
     pub const AT_ONCE: Self = Self { delay: Duration::ZERO, ..Self::STOCK };
-    /// One try only.
+    /// No retries.
     pub const NEVER: Self = Self { count: 0, ..Self::STOCK };
 }
 
-/// A resource that could not be had, after all repetitions.
+/// A resource that could not be fetched, after all retries.
 #[derive(Debug)]
 pub(crate) struct Failed {
-    /// The last status; `None` where no answer came.
+    /// The last status; `None` without an answer.
     pub status: Option<u16>,
     pub reason: String,
 }
@@ -63,7 +63,7 @@ struct Session {
 }
 
 impl Fetcher {
-    /// `memory` is how many bytes of one download stay in memory.
+    /// `memory` is the number of bytes of one download that stay in memory.
     pub(crate) fn new(source: Arc<dyn Source>, retry: Retry, memory: usize) -> Self {
         let retry = if source.is_local() { Retry::NEVER } else { retry };
         Self { source, retry, session: Arc::default(), memory }
@@ -74,7 +74,7 @@ impl Fetcher {
         self.with(|session| std::mem::take(&mut session.traffic))
     }
 
-    /// Repetitions so far.
+    /// Retries so far.
     pub(crate) fn retries(&self) -> u64 {
         self.with(|session| session.traffic.retries)
     }
@@ -93,7 +93,7 @@ impl Fetcher {
         self.sequential(Request::get(resource.clone()), limit).await
     }
 
-    /// Asks for a length; the status, or `None` where no answer came.
+    /// A HEAD request; returns the status, or `None` without an answer.
     pub(crate) async fn head(&self, target: Target) -> Option<u16> {
         self.with(|session| session.introduced = true);
         let answer = self.source.send(Request::head(target)).await;
@@ -102,7 +102,7 @@ impl Fetcher {
         status.ok()
     }
 
-    /// Tries until it works or patience ends; a failed body is thrown away.
+    /// Retries until success or the last attempt; a failed body is discarded.
     async fn sequential(&self, request: Request, limit: u64) -> Result<Spool, Failed> {
         self.introduce(&request).await?;
         let mut patience = Patience::new(self.retry);
@@ -115,7 +115,7 @@ impl Fetcher {
         }
     }
 
-    /// Fetches as parallel downloads do: what was received of a broken body is kept, and the rest asked for.
+    /// Fetches as parallel downloads do: the received part of a truncated body is kept, and the rest requested.
     pub(crate) async fn resuming(&self, resource: &Resource, limit: u64) -> Result<Spool, Failed> {
         let mut patience = Patience::new(self.retry);
         let mut writer = SpoolWriter::new(self.memory);
@@ -125,7 +125,7 @@ impl Fetcher {
             let tried = self.try_once(request, &mut writer, limit).await;
             match tried {
                 Tried::Done => return finish(writer),
-                // The client takes even a good 206 for a failure and keeps what it got (client behaviour §4).
+                // The client treats even a correct 206 as a failure and keeps what it received (client behaviour §4).
                 Tried::AtOnce { status: 206, .. } => patience.after(tried, self).await?,
                 Tried::Later { status: Some(200) | None, .. } => patience.after(tried, self).await?,
                 tried => {
@@ -184,7 +184,7 @@ impl Fetcher {
         let bytes = received.as_ref().copied().unwrap_or(0);
         self.with(|session| session.traffic.count_get(&resource, status, bytes));
         let problem = || match status {
-            300..400 => format!("status {status}; clients follow no redirect"),
+            300..400 => format!("status {status}; clients do not follow redirects"),
             _ => format!("status {status}"),
         };
         match (status, received) {
@@ -230,7 +230,7 @@ async fn receive(body: &mut crate::source::Body, writer: &mut SpoolWriter, limit
     Ok(received)
 }
 
-/// What one try came to.
+/// The outcome of one attempt.
 enum Tried {
     Done,
     AtOnce { status: u16, reason: String },
@@ -245,7 +245,7 @@ impl Tried {
     }
 }
 
-/// The repetitions that are left.
+/// The remaining retries.
 struct Patience {
     retry: Retry,
     left: u32,
@@ -257,7 +257,7 @@ impl Patience {
         Self { retry, left: retry.count, delay: retry.delay }
     }
 
-    /// Waits for the next try, or gives up.
+    /// Waits for the next attempt, or gives up.
     async fn after(&mut self, tried: Tried, fetcher: &Fetcher) -> Result<(), Failed> {
         let (wait, status, reason) = match tried {
             Tried::Done => return Ok(()),

@@ -1,8 +1,9 @@
-//! The list of files of all installed bundles together, with the stock client's rules and mistakes (manifest §3.4).
+//! The consolidated list of files of all installed bundles, with the rules and bugs of the stock client (manifest
+//! §3.4).
 //!
-//! | One path in two manifests | What becomes of it |
+//! | One path in two manifests | Result |
 //! |---|---|
-//! | both present, same hash | the entry of a bundle that was asked for, else of the lower version |
+//! | both present, same hash | the entry of a bundle that was installed by name, else of the lower version |
 //! | both present, different hash | both are dropped; if they end the list, the list becomes empty |
 //! | one present | it wins |
 //! | both absent | the higher version |
@@ -17,7 +18,7 @@ use crate::problem::Problem;
 /// The processor level of an endpoint (manifest §2.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// The baseline; what every endpoint outside `/` takes.
+    /// The baseline; the level of every endpoint outside `/`.
     #[default]
     Sse,
     /// x86-64-v3.
@@ -70,7 +71,7 @@ impl FileList {
     }
 }
 
-/// Puts the manifests of installed bundles together. `asked_for` are the bundles that were installed by name.
+/// Consolidates the manifests of installed bundles. `asked_for` are the bundles that were installed by name.
 pub(crate) fn consolidate<'a>(
     manifests: impl IntoIterator<Item = (&'a BundleName, &'a Manifest)>,
     asked_for: &BTreeSet<BundleName>,
@@ -144,14 +145,14 @@ fn resolve(first: Listed, second: Listed, asked_for: &BTreeSet<BundleName>) -> R
     }
 }
 
-/// What an update does, from the old list and the new one.
+/// The changes of an update, from the old list to the new one.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// To be put in place, by path.
+    /// To install, by path.
     pub install: Vec<Listed>,
-    /// Same content under another version: put in place only if the file on disk is another.
+    /// Same content under another version: installed only if the file on disk differs.
     pub compare: Vec<Listed>,
-    /// To be removed, by path.
+    /// To remove, by path.
     pub remove: Vec<EntryPath>,
     /// Changed or deleted without a higher version: clients do not notice.
     pub overlooked: Vec<Problem>,

@@ -1,4 +1,4 @@
-//! Fullfiles: one archive for each file that no pack brought (client behaviour §3 to §5).
+//! Fullfiles: one archive for each file that no pack contained (client behaviour §3 to §5).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::endpoint::{Endpoint, Run, Stop};
 use crate::fetch::{Failed, Fetcher};
 use crate::files::Listed;
-use crate::packs::Oddities;
+use crate::packs::ArchiveWarnings;
 use crate::pointers::fetch_problem;
 use crate::problem::{Problem, reason};
 use crate::report::SingleFile;
@@ -20,10 +20,10 @@ use crate::staging::{Object, StageFolder};
 use crate::{EndpointError, ExitCode};
 
 impl Endpoint {
-    /// Fetches what is not staged: each hash once, ascending, several at a time.
+    /// Fetches what is not staged: each hash once, ascending, several concurrently.
     ///
-    /// Ends the operation if a file cannot be had or is another than its name says. An archive that is none is only
-    /// noted: the client notices when it puts the file in place.
+    /// Ends the operation if a file cannot be fetched or has another hash than its name. A damaged archive is only
+    /// noted: the client notices when it installs the file.
     pub(crate) async fn fullfiles(&mut self, run: &mut Run, files: &[Listed]) -> Result<(), Stop> {
         let mut needed: BTreeMap<FileHash, &Listed> = BTreeMap::new();
         for file in files.iter().filter(|file| !self.staging.contains(&file.entry.hash())) {
@@ -69,13 +69,13 @@ impl Endpoint {
                 most = 1;
             }
             match outcome {
-                Outcome::Staged(object, oddities) => {
+                Outcome::Staged(object, warnings) => {
                     self.staging.add(hash, object);
-                    oddities.note(&resource, run);
+                    warnings.note(&resource, run);
                 }
                 Outcome::NoArchive(reason) => run.note(Problem::Fullfile { resource, reason }),
                 Outcome::OtherFile => {
-                    let reason = "its content is another file".into();
+                    let reason = "its content has another hash than its name".into();
                     return run.stop(Problem::Fullfile { resource, reason }, ExitCode::Negative);
                 }
                 Outcome::Missing(failed) => {
@@ -92,9 +92,9 @@ pub(crate) fn fullfile(file: &Listed, hash: FileHash) -> Resource {
     Resource::of(file.entry.version, Artifact::Fullfile(hash))
 }
 
-/// What became of one fullfile.
+/// The outcome of one fullfile.
 pub(crate) enum Outcome {
-    Staged(Object, Oddities),
+    Staged(Object, ArchiveWarnings),
     NoArchive(String),
     OtherFile,
     Missing(Failed),
@@ -121,14 +121,14 @@ pub(crate) async fn fetch(
 /// Takes the one member out of the archive (content layout §4).
 fn open(spool: Spool, folder: &StageFolder, hash: FileHash, limit: u64) -> Outcome {
     let mut accepted = None;
-    let mut oddities = Oddities::default();
+    let mut warnings = ArchiveWarnings::default();
     let read = read_shaped::<ArchiveError>(spool.into_reader(), Shape::fullfile(hash, limit), |_, member| {
-        oddities.look_at(&member.header);
+        warnings.look_at(&member.header);
         accepted = folder.accept(member, hash)?;
         Ok(())
     });
     match (read, accepted) {
-        (Ok(()), Some(object)) => Outcome::Staged(object, oddities),
+        (Ok(()), Some(object)) => Outcome::Staged(object, warnings),
         (Ok(()), None) => Outcome::OtherFile,
         (Err(error), _) => Outcome::NoArchive(reason(&error)),
     }

@@ -8,13 +8,14 @@
 //! ```
 //!
 //! An [`Endpoint`] makes the same requests in the same order as the stock client, with the same fallbacks, and ends
-//! with the same exit code; every hash is compared on the way. It tells more than the client does: a [`Report`] counts
-//! requests and bytes, lists the files that no pack held, and names everything that is wrong as a [`Problem`].
+//! with the same exit code; every hash is compared on the way. It reports more than the client does: a [`Report`]
+//! counts requests and bytes, lists the files that no pack contained, and names everything that is wrong as a
+//! [`Problem`].
 //!
 //! Always true: nothing is read or written outside the endpoint's folder, whatever a release contains; nothing is
 //! installed that was not compared with a hash out of a manifest that was compared with a signed one.
 //!
-//! Elsewhere: what a manifest or a path *is* stands in `clearwell-format`; signatures in `clearwell-sign`.
+//! Elsewhere: manifests, paths and archives are `clearwell-format`, signatures `clearwell-sign`.
 
 mod deltas;
 mod disk;
@@ -38,7 +39,7 @@ mod state;
 mod verify;
 
 pub use disk::Ownership;
-pub use endpoint::{Endpoint, EndpointOptions, Place};
+pub use endpoint::{Endpoint, EndpointOptions, Root};
 pub use error::EndpointError;
 pub use exit::ExitCode;
 pub use fetch::Retry;

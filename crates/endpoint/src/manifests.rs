@@ -1,26 +1,24 @@
-//! Fetching manifests: the MoM with its signature, bundle manifests as deltas or whole, and the way through includes.
+//! Fetching manifests: the MoM with its signature, bundle manifests as deltas or whole, and the resolution of includes.
 //!
 //! Each manifest is compared with the hash in the MoM before it is read. Rules: client behaviour §3 and §5, delta §6,
 //! content layout §5.
 
+mod archive;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clearwell_format::archive::{
-    ArchiveError, LARGEST_MANIFEST, LARGEST_MOM, Member, PackRule, Shape, Slot, archive_limit, content_limit,
-    read_shaped,
-};
+use clearwell_format::archive::{LARGEST_MOM, PackRule, archive_limit, content_limit};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, Manifest, ManifestName, Mom, MomEntry, Owner, Resource, Version};
 use clearwell_sign::Dates;
 
+use self::archive::{Archived, unpack};
 use crate::endpoint::{Endpoint, Run, Stop, blocking};
 use crate::pointers::{SIGNATURE_LIMIT, fetch_problem};
 use crate::problem::{Problem, reason};
-use crate::spool::Spool;
 use crate::{EndpointError, ExitCode};
 
 /// A bundle's manifest with the bytes it was read from.
@@ -32,7 +30,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// What the bundle's packs may hold.
+    /// What the packs of the bundle may contain.
     pub(crate) fn pack_rule(&self) -> Arc<PackRule> {
         Arc::new(PackRule::of(&self.manifest))
     }
@@ -48,7 +46,7 @@ impl Loaded {
 pub(crate) struct Library {
     moms: BTreeMap<Version, Arc<Mom>>,
     bundles: BTreeMap<(Version, BundleName), Arc<Loaded>>,
-    /// Where they are kept for later processes; `None` for an endpoint without a folder.
+    /// The folder that keeps them for later processes; `None` for an endpoint without a folder.
     folder: Option<PathBuf>,
 }
 
@@ -66,7 +64,7 @@ impl Library {
         self.bundles.values().map(|loaded| loaded.content_limit()).max().unwrap_or_default()
     }
 
-    /// Forgets what no manifest of `mom` is, as the client cleans up after an update.
+    /// Removes all but the manifests of `mom`, as the client does after an update.
     pub(crate) fn keep_only(&mut self, mom: &Mom) -> Result<(), EndpointError> {
         let version = mom.header.version;
         let named: BTreeSet<_> = mom.bundles().map(|entry| (entry.version, entry.bundle.clone())).collect();
@@ -110,11 +108,11 @@ pub(crate) struct Follow<'a> {
     pub old: Option<&'a Mom>,
     /// Bundles to begin with, in this order.
     pub roots: Vec<BundleName>,
-    /// Bundles not to look at again.
+    /// Bundles that were loaded before.
     pub known: BTreeSet<BundleName>,
-    /// Whether suggested bundles come along.
+    /// True to load optional includes (`also-add:`).
     pub optional: bool,
-    /// How the operation ends if a manifest cannot be had.
+    /// The exit code if a manifest cannot be loaded.
     pub failure: ExitCode,
 }
 
@@ -129,7 +127,7 @@ impl Endpoint {
             return Ok(mom);
         }
         let resource = Resource::of(version, Artifact::ManifestTar(ManifestName::Mom));
-        // A bad signature or text gets a second try, with nothing kept (content layout §5).
+        // A bad signature or text is fetched a second time, with nothing kept (content layout §5).
         let mut last = None;
         for _ in 0..2 {
             let archive = match run.fetcher.spool(&resource, archive_limit(LARGEST_MOM, 2)).await {
@@ -159,7 +157,7 @@ impl Endpoint {
         run.stop(problem, ExitCode::Mom)
     }
 
-    /// Checks the signature that came with a MoM, else the one beside it.
+    /// Checks the signature in the archive of a MoM, else `Manifest.MoM.sig`.
     async fn signed_mom(
         &self,
         run: &Run,
@@ -184,7 +182,7 @@ impl Endpoint {
         }
     }
 
-    /// Checks the signature beside a MoM that was fetched. None being there is no problem: the archive has one.
+    /// Checks `Manifest.MoM.sig` of a fetched MoM. A missing one is not a problem: the archive contains one.
     pub(crate) async fn signature_beside(&self, run: &Run, version: Version) -> Result<(), Problem> {
         let (Some(trust), Some(text)) = (&self.options.trust, self.library.read(version, "Manifest.MoM")) else {
             return Ok(());
@@ -255,7 +253,7 @@ impl Endpoint {
                 self.library.bundles.insert(key, loaded.clone());
                 return Ok(loaded);
             }
-            Ok(loaded) => format!("it says version {}", loaded.manifest.header.version),
+            Ok(loaded) => format!("its version is {}", loaded.manifest.header.version),
             Err(error) => reason(&error),
         };
         // Its hash is the MoM's: another copy would be no better, but the client asks for one.
@@ -263,7 +261,7 @@ impl Endpoint {
         run.stop(manifest_problem(&whole, problem), failure)
     }
 
-    /// Tries the delta to the installed manifest; whatever is wrong with it, the whole manifest will do.
+    /// Tries the delta from the installed manifest; after any failure the whole manifest is fetched.
     async fn delta_manifest(&self, run: &mut Run, entry: &MomEntry, old: Option<&Mom>) -> Option<Vec<u8>> {
         let from = old?.bundle(&entry.bundle)?.version;
         if from >= entry.version {
@@ -280,7 +278,7 @@ impl Endpoint {
                 return None;
             }
         };
-        // What it makes is held in memory before it can be compared.
+        // The result is in memory before it can be compared.
         let limit = (base.bytes.len() as u64).saturating_mul(MOST_GROWTH).saturating_add(DELTA_LIMIT);
         let patched = blocking(move || clearwell_delta::patch_within(&base.bytes, &delta, limit)).await.ok()?;
         match patched {
@@ -298,7 +296,7 @@ impl Endpoint {
         None
     }
 
-    /// Fetches the archive; a content with another hash gets a second try.
+    /// Fetches the archive; content with another hash is fetched a second time.
     async fn whole_manifest(
         &self,
         run: &mut Run,
@@ -322,8 +320,8 @@ impl Endpoint {
         run.stop(manifest_problem(resource, wrong), failure)
     }
 
-    /// Loads bundles and everything they include, in the client's order: each bundle before those it brings along,
-    /// suggested ones first, both from the end of their list.
+    /// Loads bundles and everything they include, in the order of the client: each bundle before its includes,
+    /// optional ones first, both from the end of their list.
     ///
     /// Returns the bundles in the order they were met. Unknown includes are skipped.
     pub(crate) async fn follow(
@@ -357,7 +355,7 @@ impl Endpoint {
         Ok(found)
     }
 
-    /// The entry of a bundle, as an endpoint of this level sees it: the MoM's optimisation marks count, too.
+    /// The entry of a bundle, as an endpoint of this level sees it: the modifiers of the MoM count as well.
     pub(crate) fn entry(&self, mom: &Mom, bundle: &BundleName) -> Option<MomEntry> {
         let entry = mom.bundle(bundle)?;
         (self.options.level.keeps(entry.flags.modifier) == Some(true)).then(|| entry.clone())
@@ -367,7 +365,7 @@ impl Endpoint {
 fn parse_mom(resource: &Resource, version: Version, text: &[u8]) -> Result<Mom, Problem> {
     let mom = Mom::parse(text).map_err(|error| manifest_problem(resource, reason(&error)))?;
     if mom.header.version != version {
-        return Err(manifest_problem(resource, format!("it says version {}", mom.header.version)));
+        return Err(manifest_problem(resource, format!("its version is {}", mom.header.version)));
     }
     Ok(mom)
 }
@@ -376,52 +374,9 @@ fn manifest_problem(resource: &Resource, reason: String) -> Problem {
     Problem::Manifest { resource: resource.clone(), reason }
 }
 
-/// What the archive of a manifest holds.
-struct Archived {
-    text: Vec<u8>,
-    signature: Option<Vec<u8>>,
-}
-
-/// Takes a manifest out of its archive, or says why not. Where its hash is known it is compared first: only what was
-/// released takes memory.
-fn unpack(mut archive: Spool, name: &ManifestName, expected: Option<FileHash>) -> Result<Archived, String> {
-    if let Some(expected) = expected {
-        let mut found = None;
-        let read = each_member(&mut archive, name, |slot, mut member| {
-            if slot == Slot::Manifest {
-                found = Some(member.hash(&mut io::sink())?);
-            }
-            Ok(())
-        });
-        read.map_err(|error| reason(&error))?;
-        if let Some(found) = found.filter(|found| *found != expected) {
-            return Err(format!("its hash is {found}, the MoM says {expected}"));
-        }
-    }
-    let mut archived = Archived { text: Vec::new(), signature: None };
-    let read = each_member(&mut archive, name, |slot, mut member| {
-        // The shape limits the size of each member.
-        let content = member.content(LARGEST_MANIFEST)?;
-        match slot {
-            Slot::Signature => archived.signature = Some(content),
-            _ => archived.text = content,
-        }
-        Ok(())
-    });
-    read.map(|()| archived).map_err(|error| reason(&error))
-}
-
-fn each_member(
-    archive: &mut Spool,
-    name: &ManifestName,
-    visit: impl FnMut(Slot, Member<'_>) -> Result<(), ArchiveError>,
-) -> Result<(), ArchiveError> {
-    read_shaped(archive.reader().map_err(ArchiveError::Read)?, Shape::manifest(name), visit)
-}
-
-/// More than four million entries, the most a client takes, compressed.
+/// Above the compressed size of four million entries, the most that a client accepts.
 const ARCHIVE_LIMIT: u64 = 256 << 20;
-/// Deltas that are larger are not worth it.
+/// Larger deltas do not pay.
 const DELTA_LIMIT: u64 = 32 << 20;
-/// How many times larger than the old manifest the new one may be, that a delta makes.
+/// The largest growth of a manifest by a delta, as a factor.
 const MOST_GROWTH: u64 = 16;

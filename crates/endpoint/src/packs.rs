@@ -1,14 +1,14 @@
 //! Packs: many files in one request (packs §5).
 //!
-//! Never trusted: a member is kept only if it belongs in the pack (`clearwell_format::archive::Shape`) and if its hash is
-//! its name; of the pack no more is read than its bundle can have. What a damaged pack held before the damage is used; what
-//! is missing comes as fullfiles.
+//! Never trusted: a member is kept only if it belongs in the pack (`clearwell_format::archive::Shape`) and if its hash
+//! is its name; no more is read than a pack of the bundle can have. Members before a damage are used; what is missing
+//! is fetched as fullfiles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::sync::Arc;
 
-use clearwell_format::archive::{ArchiveError, MemberHeader, Misfit, PackRule, Shape, Slot, read_members};
+use clearwell_format::archive::{ArchiveError, MemberError, MemberHeader, PackRule, Shape, Slot, read_members};
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
@@ -26,9 +26,9 @@ pub(crate) struct Wanted {
     /// `None` for the zero pack.
     pub from: Option<Version>,
     pub to: Version,
-    /// What the bundle needs of it: hash and a path.
+    /// The files that the bundle needs from it: hash and a path.
     pub needed: BTreeMap<FileHash, EntryPath>,
-    /// What the bundle's manifest lets it hold.
+    /// What the manifest of the bundle allows in it.
     pub rule: Arc<PackRule>,
 }
 
@@ -42,14 +42,14 @@ impl Wanted {
 pub(crate) struct PackedDelta {
     pub name: DeltaName,
     pub pack: Resource,
-    /// `None` where contents are not kept.
+    /// `None` if contents are not kept.
     pub file: Option<NamedTempFile>,
-    /// Most bytes that it may make.
+    /// Most bytes of its result.
     pub limit: u64,
 }
 
 impl Endpoint {
-    /// Fetches packs one after another and stages what they hold. If packs are `required`, the first failure ends
+    /// Fetches packs one after another and stages their members. If packs are `required`, the first failure ends
     /// them, as in `os-install`.
     pub(crate) async fn packs(
         &mut self,
@@ -85,7 +85,7 @@ impl Endpoint {
         let resource = pack.resource();
         let spool = match run.fetcher.spool(&resource, pack.rule.archive_bytes()).await {
             Ok(spool) => spool,
-            // A pack without a member is not kept by generators, so its absence says nothing unless it was needed.
+            // Generators do not keep a pack without members, so its absence is a fault only if it was needed.
             Err(failed) => {
                 let absent = matches!(failed.status, Some(403 | 404));
                 if !absent || (pack.from.is_none() && !pack.needed.is_empty()) {
@@ -97,7 +97,7 @@ impl Endpoint {
         let folder = self.staging.folder.clone();
         let wanted = pack.clone();
         let contents = blocking(move || extract(spool.into_reader(), &folder, &wanted)).await?;
-        contents.oddities.note(&resource, run);
+        contents.warnings.note(&resource, run);
         for problem in contents.problems {
             run.note(problem);
         }
@@ -121,29 +121,29 @@ impl Endpoint {
     }
 }
 
-/// What was in a pack.
+/// The content of a pack.
 pub(crate) struct Contents {
     pub staged: Vec<(FileHash, Object)>,
     pub deltas: Vec<PackedDelta>,
     pub problems: Vec<Problem>,
-    pub oddities: Oddities,
+    pub warnings: ArchiveWarnings,
     /// Why the pack was not read to its end.
     pub damage: Option<String>,
 }
 
-/// Reads a pack and keeps what is good in it.
+/// Reads a pack and keeps its valid members.
 pub(crate) fn extract(pack: Box<dyn BufRead + Send>, folder: &StageFolder, wanted: &Wanted) -> Contents {
     let mut contents = Contents {
         staged: Vec::new(),
         deltas: Vec::new(),
         problems: Vec::new(),
-        oddities: Oddities::default(),
+        warnings: ArchiveWarnings::default(),
         damage: None,
     };
     let (resource, rule) = (wanted.resource(), &*wanted.rule);
     let mut shape = if wanted.from.is_none() { Shape::zero_pack(Some(rule)) } else { Shape::delta_pack(Some(rule)) };
     let ended = read_members::<ArchiveError>(pack, |mut member| {
-        contents.oddities.look_at(&member.header);
+        contents.warnings.look_at(&member.header);
         match shape.admit(&member.header) {
             Ok(Slot::Object(hash)) => match folder.accept(member, hash)? {
                 Some(object) => contents.staged.push((hash, object)),
@@ -158,7 +158,7 @@ pub(crate) fn extract(pack: Box<dyn BufRead + Send>, folder: &StageFolder, wante
             }
             Ok(Slot::Folder | Slot::Manifest | Slot::Signature) => {}
             // The client goes on, with other folders than it had.
-            Err(Misfit::Folder(member)) => {
+            Err(MemberError::Folder(member)) => {
                 note(&mut contents.problems, Problem::PackFolder { resource: resource.clone(), member });
             }
             Err(misfit) => return Err(misfit.into()),
@@ -169,14 +169,14 @@ pub(crate) fn extract(pack: Box<dyn BufRead + Send>, folder: &StageFolder, wante
     contents
 }
 
-/// Oddities of an archive that harm some clients without harming this one (content layout §3).
+/// Properties of an archive that harm some clients but not this endpoint (content layout §3).
 #[derive(Debug, Default)]
-pub(crate) struct Oddities {
+pub(crate) struct ArchiveWarnings {
     names_owners: bool,
     pax_target: bool,
 }
 
-impl Oddities {
+impl ArchiveWarnings {
     pub(crate) fn look_at(&mut self, header: &MemberHeader) {
         self.names_owners |= header.names_owner;
         self.pax_target |= header.pax_target && !header.target.is_ascii();

@@ -1,4 +1,4 @@
-//! Learning the newest version: the pointer, its signature, and what becomes of bad ones (client behaviour §5, §6).
+//! The newest version: the pointer, its signature, and the handling of bad ones (client behaviour §5, §6).
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{Resource, Version, pointer};
@@ -10,10 +10,10 @@ use crate::problem::{Problem, reason};
 use crate::{EndpointError, ExitCode, Report};
 
 impl Endpoint {
-    /// Is there a newer version? Ends with [`ExitCode::Negative`] if not.
+    /// Checks for a newer version (`check-update`). Ends with [`ExitCode::Negative`] without one.
     ///
     /// # Errors
-    /// [`EndpointError`] for reasons of this machine.
+    /// [`EndpointError`] for faults of this machine: folders, options, certificates.
     pub async fn check_update(&mut self) -> Result<Report, EndpointError> {
         let mut run = self.begin();
         let outcome = self.ask_for_update(&mut run).await;
@@ -69,7 +69,7 @@ impl Endpoint {
             Ok(bytes) => bytes,
             Err(failed) => return run.stop(fetch_problem(signature, failed), ExitCode::Signature),
         };
-        // The end of certificates is not looked at here: only the MoM's signature must be in time.
+        // Expiry is not checked here: only the signature of the MoM must be in time.
         let now = self.now();
         match trust.verify(text, &bytes, Dates::Begun(now), now) {
             Ok(_) => Ok(()),

@@ -1,6 +1,6 @@
-//! What many endpoints of one process have in common, kept once.
+//! Data that many endpoints of one process share.
 //!
-//! Each endpoint fetches and compares everything itself; only what it then keeps is shared: the text of a manifest and
+//! Each endpoint fetches and compares everything itself; only the result is shared: the text of a manifest and
 //! its entries, and the list of installed files of those that have the same release with the same bundles. Nothing
 //! outlives the last endpoint that uses it.
 
@@ -12,7 +12,7 @@ use clearwell_format::{BundleName, FileHash, Version};
 use crate::disk::Files;
 use crate::manifests::Loaded;
 
-/// Shared by all endpoints whose options hold a clone of it.
+/// Shared by all endpoints whose options contain a clone of it.
 #[derive(Clone, Debug, Default)]
 pub struct Pool(Arc<Mutex<Contents>>);
 

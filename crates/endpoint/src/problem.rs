@@ -1,4 +1,4 @@
-//! What is wrong with a release or a server, as an endpoint meets it.
+//! Faults of a release or a server, as an endpoint meets them.
 
 use clearwell_format::pack::DeltaName;
 use clearwell_format::{BundleName, EntryPath, FileHash, FormatNumber, Resource, Version};
@@ -8,27 +8,27 @@ use serde::{Serialize, Serializer};
 use crate::ExitCode;
 use crate::report::{FaultyFile, FileFault};
 
-/// One thing that is wrong. Its text names the object; [`Problem::name`] is a short name for machines.
+/// One fault. Its text names the object; [`Problem::name`] is a short name for machines.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// A resource could not be fetched.
     #[error("{resource} could not be fetched: {reason}")]
     Fetch {
-        /// What was asked for.
+        /// The resource.
         resource: Resource,
-        /// The last status; `None` where no answer came.
+        /// The last status; `None` without an answer.
         status: Option<u16>,
-        /// What the status says, or why there is none.
+        /// The meaning of the status, or why there is none.
         reason: String,
     },
-    /// A pointer holds no version.
-    #[error("{resource} holds no version number")]
+    /// A pointer without a version.
+    #[error("{resource} contains no version number")]
     Pointer {
         /// The pointer.
         resource: Resource,
     },
-    /// A signature does not prove what it should.
+    /// A signature does not verify.
     #[error("the signature of {resource} does not verify: {reason}")]
     Signature {
         /// The signed resource.
@@ -42,8 +42,8 @@ pub enum Problem {
         /// Why.
         reason: String,
     },
-    /// A manifest is damaged or not of the release.
-    #[error("{resource} is no usable manifest: {reason}")]
+    /// A manifest is damaged, or not the one of the release.
+    #[error("{resource} is not a usable manifest: {reason}")]
     Manifest {
         /// The archive or delta it came from.
         resource: Resource,
@@ -60,8 +60,8 @@ pub enum Problem {
         /// Of the endpoint.
         expected: u16,
     },
-    /// A delta between manifests did not give the new manifest; the endpoint fell back to the whole one.
-    #[error("{resource} does not give the new manifest: {reason}")]
+    /// A delta manifest did not produce the new manifest; the endpoint fell back to the whole one.
+    #[error("{resource} does not produce the new manifest: {reason}")]
     DeltaManifest {
         /// The delta.
         resource: Resource,
@@ -81,12 +81,12 @@ pub enum Problem {
     UnknownInclude {
         /// The including bundle.
         bundle: BundleName,
-        /// The name nobody knows.
+        /// The unknown name.
         missing: BundleName,
         /// The release.
         version: Version,
     },
-    /// A pack is damaged, or holds what does not belong in it; clients extract some of that all the same.
+    /// A pack is damaged, or has members that do not belong in it; clients extract some of those.
     #[error("{resource} is not a usable pack: {reason}")]
     Pack {
         /// The pack.
@@ -94,20 +94,20 @@ pub enum Problem {
         /// Why.
         reason: String,
     },
-    /// A member of a pack is not the file that its name says; clients fetch that file alone.
-    #[error("{resource} holds another file under the name of {hash}")]
+    /// A member of a pack has another hash than its name; clients fetch that file individually.
+    #[error("{resource} contains another file under the name of {hash}")]
     PackMember {
         /// The pack.
         resource: Resource,
         /// The name.
         hash: FileHash,
     },
-    /// A pack lacks files that clients therefore fetch one by one.
+    /// A pack lacks files; clients fetch those individually.
     #[error("{resource} lacks {count} of the files that the bundle needs, {example} first")]
     IncompletePack {
         /// The pack.
         resource: Resource,
-        /// How many files.
+        /// Number of files.
         count: usize,
         /// The first path that needs one of them.
         example: EntryPath,
@@ -126,7 +126,7 @@ pub enum Problem {
         /// The archive.
         resource: Resource,
     },
-    /// A delta did not give the file it promises; clients fetch that file alone.
+    /// A delta did not produce the file it is named after; clients fetch that file individually.
     #[error("the delta from {} to {} in {resource} failed: {reason}", .delta.from, .delta.to)]
     Delta {
         /// The pack.
@@ -136,8 +136,8 @@ pub enum Problem {
         /// Why.
         reason: String,
     },
-    /// A fullfile is no archive of one member with the right name, or its content is not what its name says.
-    #[error("{resource} is no usable fullfile: {reason}")]
+    /// A fullfile is not an archive of one member with the right name, or its content has another hash.
+    #[error("{resource} is not a usable fullfile: {reason}")]
     Fullfile {
         /// The fullfile.
         resource: Resource,
@@ -188,8 +188,8 @@ pub enum Problem {
         /// The path.
         path: EntryPath,
     },
-    /// The bundle has no file that marks it as installed: the stock client forgets that it is.
-    #[error("bundle {bundle} does not list {path}: clients do not know it as installed")]
+    /// The bundle has no tracking file: the stock client does not know that it is installed.
+    #[error("bundle {bundle} does not list its tracking file {path}: clients do not see it as installed")]
     NoTrackingFile {
         /// The bundle.
         bundle: BundleName,
@@ -206,19 +206,19 @@ pub enum Problem {
         /// The flag character.
         modifier: char,
     },
-    /// A manifest has entries of which nobody can say what a client makes of them (manifest §3.2).
+    /// A manifest has entries that clients accept without a defined meaning (manifest §3.2).
     #[error(
         "{resource} has entries that are not a file, a directory, a link or a deletion: {entries}, the first is {first}"
     )]
     UnusableEntry {
         /// The manifest.
         resource: Resource,
-        /// How many.
+        /// Number of entries.
         entries: usize,
         /// The first of them.
         first: String,
     },
-    /// A file could not be put in its place.
+    /// A file could not be installed.
     #[error("{path} could not be installed: {reason}")]
     Install {
         /// The path.
@@ -226,34 +226,34 @@ pub enum Problem {
         /// Why.
         reason: String,
     },
-    /// An installed file is not what the manifests say; `swupd diagnose` reports it.
+    /// An installed file differs from the manifests; `swupd diagnose` reports it.
     #[error("{} {}: clients report it until they are repaired", .0.path, match .0.fault {
         FileFault::Missing => "is missing afterwards",
-        FileFault::Mismatch => "is another file afterwards than the manifests say",
-        FileFault::Extraneous => "is there afterwards and should not be",
+        FileFault::Mismatch => "differs from the manifests afterwards",
+        FileFault::Extraneous => "exists afterwards and should not",
     })]
     Faulty(FaultyFile),
     /// Endpoints follow the pointers of their format, and those do not lead to the release (manifest §5.12).
-    #[error("endpoints on {from} come to release {at} in format {format} and no further: none leads them to {to}")]
+    #[error("endpoints on {from} can update to release {at} in format {format} only; no update leads to {to}")]
     NotReached {
-        /// Where they began.
+        /// The release before.
         from: Version,
-        /// Where they end.
+        /// The last release they reach.
         at: Version,
-        /// The format that they then have.
+        /// Their format then.
         format: FormatNumber,
         /// The release that was to be reached.
         to: Version,
     },
-    /// The client ended with an error for which nothing else was found.
+    /// The client ended with an error that has no other problem.
     #[error("the client ends with exit code {}", .0.code())]
     Ended(ExitCode),
     /// The installed files name an older version than the one that was installed: the stock client stops there.
-    #[error("the release {expected} names itself {found} in /usr/lib/os-release: clients stop updating")]
+    #[error("release {expected} has version {found} in /usr/lib/os-release: clients stop updating")]
     VersionMismatch {
-        /// What was installed.
+        /// The installed version.
         expected: Version,
-        /// What the files say.
+        /// The version in os-release.
         found: Version,
     },
 }

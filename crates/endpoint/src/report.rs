@@ -1,4 +1,4 @@
-//! What an endpoint did and met: counts, bytes, and typed problems.
+//! The result of an operation: counts, bytes, and typed problems.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::ExitCode;
 use crate::problem::Problem;
 
-/// The account of one operation.
+/// The result of one operation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
@@ -22,22 +22,22 @@ pub struct Report {
     /// Installed after.
     #[serde(serialize_with = "number_option")]
     pub to: Option<Version>,
-    /// What went over the wire.
+    /// Requests and bytes.
     pub traffic: Traffic,
     /// Packs that were downloaded and read to their end.
     pub packs_used: u64,
-    /// Packs that could not be had or were damaged.
+    /// Packs that could not be fetched or were damaged.
     pub packs_failed: u64,
-    /// Deltas of files that gave the right file.
+    /// Deltas that produced the right file.
     pub deltas_applied: u64,
-    /// Deltas of files that did not.
+    /// Deltas that did not.
     pub deltas_failed: u64,
-    /// Deltas of manifests that gave the right manifest.
+    /// Delta manifests that produced the right manifest.
     pub delta_manifests_applied: u64,
-    /// What no pack held: the files that a client fetches one by one.
+    /// The files that no pack contained: clients fetch each as a fullfile.
     #[serde(rename = "fetched-individually")]
     pub fetched_one_by_one: Vec<SingleFile>,
-    /// Archives that name users or groups: clients that know those under other numbers refuse what is in them
+    /// Archives that name users or groups: clients that know those under other ids refuse the content
     /// (content layout §3). Harmless while the name is root.
     pub archives_naming_owners: u64,
     /// Files put in place.
@@ -48,11 +48,11 @@ pub struct Report {
     pub checked: u64,
     /// Installed files that are missing, changed or should not be there; of diagnose and repair.
     pub faulty: Vec<FaultyFile>,
-    /// Configuration and state, which updates do not touch (manifest §3.4). After an installation: all such paths that it
-    /// installed. After an update: those that differ between the releases and were therefore not updated.
+    /// Configuration and state, which updates do not touch (manifest §3.4). After an installation: all such paths that
+    /// it installed. After an update: those that differ between the releases and were therefore not updated.
     #[serde(serialize_with = "shown_list")]
     pub not_updated: Vec<EntryPath>,
-    /// Everything that is wrong, in the order it was met.
+    /// All problems, in order.
     pub problems: Vec<Problem>,
 }
 
@@ -79,13 +79,13 @@ impl Report {
         }
     }
 
-    /// True if a client would have been content and nothing suspicious was met on the way.
+    /// True if a client would have succeeded, without any problem.
     pub fn is_clean(&self) -> bool {
         self.exit_code.is_success() && self.problems.is_empty() && self.faulty.is_empty()
     }
 }
 
-/// A file that came as a fullfile of its own.
+/// A file that was fetched as a fullfile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct SingleFile {
     /// A path that needed it; the first in byte order.
@@ -102,13 +102,13 @@ pub struct SingleFile {
     pub bundle: BundleName,
 }
 
-/// An installed path that is not as the manifests say.
+/// An installed path that differs from the manifests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct FaultyFile {
-    /// Where.
+    /// The path.
     #[serde(serialize_with = "shown")]
     pub path: EntryPath,
-    /// What is wrong.
+    /// The fault.
     pub fault: FileFault,
 }
 
@@ -116,18 +116,18 @@ pub struct FaultyFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileFault {
-    /// It is not there.
+    /// The path does not exist.
     Missing,
-    /// It is another file.
+    /// Another object is at the path.
     Mismatch,
-    /// It should not be there.
+    /// The path should not exist.
     Extraneous,
 }
 
 /// Requests and bytes by kind of resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Requests for contents, by kind and status; status 0 where no answer came.
+    /// Requests for contents, by kind and status; status 0 without an answer.
     pub gets: BTreeMap<(ResourceKind, u16), u64>,
     /// Requests for lengths, by status.
     pub heads: BTreeMap<u16, u64>,

@@ -1,10 +1,10 @@
-//! What was downloaded: in memory while it is small, in an unnamed temporary file beyond.
+//! A download: in memory while it is small, then in an unnamed temporary file.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 
 use tempfile::{SpooledData, SpooledTempFile};
 
-/// Takes a download piece by piece.
+/// A download that is being received.
 pub(crate) struct SpoolWriter {
     file: SpooledTempFile,
     written: u64,

@@ -1,11 +1,11 @@
-//! Files ready to be put in place, each under its hash, and the deltas that make more of them.
+//! Staged files, each under its hash, and the deltas that produce more of them.
 //!
 //! ```text
 //! STATE/staged/<hash>      content of a regular file; links and directories have none
 //! STATE/delta/<n>          a delta of a pack, until it was applied
 //! ```
 //!
-//! Always true: what is staged under a hash was compared with it while it was written. The names on disk come from
+//! Always true: a staged object was compared with its hash while it was written. The names on disk come from
 //! parsed hashes and counters, never from an archive.
 
 use std::collections::BTreeMap;
@@ -19,14 +19,14 @@ use tempfile::NamedTempFile;
 
 use crate::EndpointError;
 
-/// A file, directory or link without its place.
+/// A file, directory or link without its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Object {
     pub kind: FileKind,
     pub owner: Owner,
     /// Of a link.
     pub target: Vec<u8>,
-    /// Content of a file of at most [`SMALL`] bytes, where contents are not kept otherwise.
+    /// Content of a file of at most [`SMALL`] bytes, if contents are not kept otherwise.
     pub small: Vec<u8>,
 }
 
@@ -40,10 +40,10 @@ impl Object {
     }
 }
 
-/// Where the content of staged files lies.
+/// The folder of the contents of staged files.
 #[derive(Clone, Debug)]
 pub(crate) struct StageFolder {
-    /// `None` if contents are not kept at all.
+    /// `None` if contents are not kept.
     root: Option<PathBuf>,
 }
 
@@ -62,9 +62,9 @@ impl StageFolder {
         Self { root: None }
     }
 
-    /// Reads a member, and keeps it if it is what `expected` says.
+    /// Reads a member, and keeps it if it has the hash `expected`.
     ///
-    /// `Ok(None)` if it is something else.
+    /// `Ok(None)` for another hash.
     pub(crate) fn accept(&self, mut member: Member<'_>, expected: FileHash) -> Result<Option<Object>, ArchiveError> {
         let mut object = Object::of(&member.header);
         let Some(root) = self.root.as_ref().filter(|_| object.kind == FileKind::File) else {
@@ -120,7 +120,7 @@ fn persist(scratch: NamedTempFile, path: &Path) -> io::Result<()> {
     scratch.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// What is staged.
+/// The staged objects.
 #[derive(Debug)]
 pub(crate) struct Staging {
     pub folder: StageFolder,
@@ -132,7 +132,7 @@ impl Staging {
         Self { folder, objects: BTreeMap::new() }
     }
 
-    /// Adds what was accepted.
+    /// Adds accepted objects.
     pub(crate) fn add(&mut self, hash: FileHash, object: Object) {
         self.objects.insert(hash, object);
     }
@@ -151,7 +151,7 @@ impl Staging {
     }
 }
 
-/// Largest content that a simulated endpoint keeps: it reads `os-release` and the like itself.
+/// Largest content that a simulated endpoint keeps: the endpoint itself reads `os-release` and similar files.
 const SMALL: u64 = 512;
 const STAGED: &str = "staged";
 const DELTAS: &str = "delta";

@@ -1,10 +1,10 @@
-//! What an endpoint remembers between operations.
+//! The state of an endpoint between operations.
 //!
 //! ```text
 //! state/endpoint.json     {"version": 30, "format": 30, "installed": […], "asked_for": […], "owners": [["/usr", 493, 0, 0], …]}
 //! ```
 //!
-//! Paths that are no UTF-8 stand there as `hex:` and their bytes.
+//! Paths that are not UTF-8 are written as `hex:` and their bytes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::EndpointError;
 use crate::disk::Ledger;
 
-/// What is installed.
+/// The installed version and bundles.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub version: Option<Version>,
@@ -32,7 +32,7 @@ impl State {
         Self { version: None, format, installed: BTreeSet::new(), asked_for: BTreeSet::new() }
     }
 
-    /// Reads the state, or begins a new one.
+    /// Reads the state, or creates a new one.
     pub(crate) fn load(folder: &Path, format: FormatNumber) -> Result<(Self, Ledger), EndpointError> {
         let path = folder.join(FILE);
         let text = match fs::read(&path) {
@@ -44,10 +44,10 @@ impl State {
         };
         let damaged = |reason: String| EndpointError::State { path: path.clone(), reason };
         let saved: Saved = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-        saved.into_state().ok_or_else(|| damaged("it holds a name, path or number that cannot be one".into()))
+        saved.into_state().ok_or_else(|| damaged("a name, path or number in it is not valid".into()))
     }
 
-    /// Writes the state, in one step.
+    /// Replaces the state atomically.
     pub(crate) fn save(&self, folder: &Path, ledger: &Ledger) -> Result<(), EndpointError> {
         let path = folder.join(FILE);
         let names = |names: &BTreeSet<BundleName>| names.iter().map(ToString::to_string).collect();

@@ -1,40 +1,35 @@
-//! Verifying releases: what happens to endpoints that install them or update to them.
+//! Verifying releases: simulated endpoints install them and update to them.
 //!
 //! | Check | What is done |
 //! |---|---|
-//! | pointers | the newest version is learned, with its signatures |
-//! | install | all bundles are installed in an empty root, and every file compared once more |
-//! | signature | the signature beside the MoM is as good as the one in its archive |
-//! | update | all bundles of an earlier release are installed, and updated |
-//! | alone | each bundle with its includes only: has every path its folder? |
-//! | fullfiles | every file that endpoints keep is fetched alone, as by an endpoint that no pack helped |
+//! | pointers | the newest version is read, with its signatures |
+//! | install | all bundles are installed into an empty root, then every file is compared again |
+//! | signature | `Manifest.MoM.sig` verifies as the signature in the archive does |
+//! | update | all bundles of an earlier release are installed and updated |
+//! | alone | each bundle with its includes only: every path has its parent directory |
+//! | fullfiles | every file that endpoints keep is fetched as a fullfile, as without packs |
 //!
-//! The first three are what an [`Endpoint`] does; nothing is checked in another way than an endpoint checks it.
+//! Everything is checked by an [`Endpoint`], the way endpoints check it.
+
+mod bundles;
+mod report;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
-use clearwell_store::fullfiles::OsCore;
-use clearwell_store::progress::{Meter, Phase, Progress};
-use serde::{Serialize, Serializer};
-use tokio::task::JoinSet;
+use clearwell_format::{BundleName, Version};
+use clearwell_store::progress::{Meter, Progress};
 
-use crate::endpoint::{Run, Stop};
-use crate::files::Listed;
-use crate::fullfiles::{self, Outcome, fullfile};
-use crate::manifests::Loaded;
-use crate::pointers::fetch_problem;
+use self::bundles::{fetch_all, installed_manifests, orphans};
+pub use self::report::{Check, CheckOutcome, VerifyReport};
+use crate::endpoint::Stop;
 use crate::problem::Problem;
-use crate::report::shown;
 use crate::source::{Counted, MOST_STRIKES, Source, Strike, Tally};
-use crate::staging::StageFolder;
-use crate::{Endpoint, EndpointError, EndpointOptions, ExitCode, Place, Report, SingleFile, Traffic};
+use crate::{Endpoint, EndpointError, EndpointOptions, ExitCode, Report, Root};
 
 /// What to verify.
 #[derive(Clone, Debug)]
@@ -45,15 +40,14 @@ pub struct VerifyOptions {
     pub from: Vec<Version>,
     /// The bundles; none means all.
     pub bundles: Vec<BundleName>,
-    /// Whether every fullfile is fetched and compared.
+    /// True to fetch and compare every fullfile.
     pub fullfiles: bool,
-    /// Where scratch roots are made; `None` is the system's folder for temporary files. A root takes as much room as
-    /// the installed system, twice during an installation.
+    /// The folder for scratch roots; `None` is the system's folder for temporary files. A root needs the disk space of
+    /// the installed system, twice that during an installation.
     pub scratch: Option<PathBuf>,
-    /// Longest time that everything together may take; `None` is without end.
+    /// Time limit for everything together; `None` for unlimited.
     pub time_limit: Option<Duration>,
-    /// How the endpoints behave. The format is that of the pointers; releases of another format are installed all the
-    /// same.
+    /// Options of the endpoints. The format is that of the pointers; releases of another format are installed as well.
     pub endpoint: EndpointOptions,
 }
 
@@ -72,145 +66,13 @@ impl VerifyOptions {
     }
 }
 
-/// One thing that was verified.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Check {
-    /// The pointers and their signatures.
-    Pointers,
-    /// An installation of all bundles.
-    Install {
-        /// The release.
-        version: Version,
-    },
-    /// The signature beside the MoM: clients ask for it where the one in the archive fails them (content layout §5).
-    Signature {
-        /// The release.
-        version: Version,
-    },
-    /// An update of all bundles.
-    Update {
-        /// The installed release.
-        from: Version,
-        /// The release.
-        to: Version,
-    },
-    /// Each bundle without the others.
-    Alone {
-        /// The release.
-        version: Version,
-    },
-    /// Every single file.
-    Fullfiles {
-        /// The release.
-        version: Version,
-    },
-}
-
-impl Check {
-    /// The phase, and what it is about.
-    fn phase(&self) -> (Phase, Option<String>) {
-        match self {
-            Self::Pointers => (Phase::Pointers, None),
-            Self::Install { version } => (Phase::Install, Some(version.to_string())),
-            Self::Signature { version } => (Phase::Signature, Some(version.to_string())),
-            Self::Update { from, to } => (Phase::Update, Some(format!("{from} to {to}"))),
-            Self::Alone { version } => (Phase::Bundles, Some(version.to_string())),
-            Self::Fullfiles { version } => (Phase::Fullfiles, Some(version.to_string())),
-        }
-    }
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pointers => f.write_str("pointers"),
-            Self::Install { version } => write!(f, "install {version}"),
-            Self::Signature { version } => write!(f, "signature of {version}"),
-            Self::Update { from, to } => write!(f, "update {from} to {to}"),
-            Self::Alone { version } => write!(f, "bundles of {version}, each alone"),
-            Self::Fullfiles { version } => write!(f, "fullfiles of {version}"),
-        }
-    }
-}
-
-impl Serialize for Check {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        shown(self, serializer)
-    }
-}
-
-/// How a check went.
-#[derive(Clone, Debug, Serialize)]
-pub struct CheckOutcome {
-    /// What was checked.
-    pub check: Check,
-    /// What the endpoint did and met. `checked` counts the fullfiles where those were checked.
-    pub report: Report,
-}
-
-/// How everything went.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct VerifyReport {
-    /// Each check, in the order they were made.
-    pub checks: Vec<CheckOutcome>,
-    /// All that went over the wire.
-    pub traffic: Traffic,
-}
-
-impl VerifyReport {
-    /// True if no check met anything wrong and every endpoint ended well. Files that came one by one are not wrong.
-    pub fn is_clean(&self) -> bool {
-        self.checks.iter().all(|outcome| outcome.report.is_clean())
-    }
-
-    /// True if nothing was ever served: no answer, or none with content.
-    pub fn is_unanswered(&self) -> bool {
-        let gets = self.checks.iter().flat_map(|outcome| &outcome.report.traffic.gets);
-        gets.into_iter().all(|((_, status), _)| !matches!(status, 200 | 206))
-    }
-
-    /// True if a request got no answer at all, also after its repetitions.
-    pub fn lost_the_server(&self) -> bool {
-        self.problems().iter().any(|(_, problem)| matches!(problem, Problem::Fetch { status: None, .. }))
-    }
-
-    /// Everything that is wrong, each thing once, with the first check that met it. Never empty unless the report is
-    /// clean.
-    pub fn problems(&self) -> Vec<(&Check, &Problem)> {
-        let mut problems: Vec<(&Check, &Problem)> = Vec::new();
-        for outcome in &self.checks {
-            for problem in &outcome.report.problems {
-                if problems.iter().all(|(_, known)| *known != problem) {
-                    problems.push((&outcome.check, problem));
-                }
-            }
-        }
-        problems
-    }
-
-    /// What endpoints would have to fetch file by file, by check.
-    pub fn fetched_one_by_one(&self) -> impl Iterator<Item = (&Check, &SingleFile)> {
-        self.checks
-            .iter()
-            .flat_map(|outcome| outcome.report.fetched_one_by_one.iter().map(|file| (&outcome.check, file)))
-    }
-
-    fn add(&mut self, check: Check, mut report: Report) {
-        report.problems.extend(report.faulty.iter().cloned().map(Problem::Faulty));
-        if !report.exit_code.is_success() && report.problems.is_empty() {
-            report.problems.push(Problem::Ended(report.exit_code));
-        }
-        self.traffic.add(&report.traffic);
-        self.checks.push(CheckOutcome { check, report });
-    }
-}
-
-/// Verifies releases; each check is a phase of its own.
+/// Verifies releases; each check is a phase of progress.
 ///
 /// # Errors
-/// [`EndpointError::UnknownRelease`], [`EndpointError::UnknownBundle`] and [`EndpointError::NotEarlier`] for options that
-/// name what is not there; [`EndpointError::Unresponsive`] and [`EndpointError::TimeLimit`] for a server that holds the
-/// endpoint; else for reasons of this machine. What is wrong with a release is in the report.
+/// [`EndpointError::UnknownRelease`], [`EndpointError::UnknownBundle`] and [`EndpointError::NotEarlier`] for options
+/// that name an unknown release or bundle; [`EndpointError::Unresponsive`] and [`EndpointError::TimeLimit`] for a
+/// server that stalls; [`EndpointError::Folder`] and the others for faults of this machine. Faults of a release are in
+/// the report.
 pub async fn verify(
     source: Arc<dyn Source>,
     options: &VerifyOptions,
@@ -268,10 +130,10 @@ async fn verify_all(
     Ok(verifier.report)
 }
 
-/// The check under way, as its progress is told.
+/// Progress of the current check.
 struct Stage<'p> {
     progress: &'p dyn Progress,
-    /// What was received since it was last looked at.
+    /// Answers and bytes since the last count.
     tally: Arc<Tally>,
     meter: RefCell<Option<Meter<'p>>>,
 }
@@ -283,7 +145,7 @@ impl<'p> Stage<'p> {
         *self.meter.borrow_mut() = Some(Meter::begin_about(self.progress, phase, object, 0, 0));
     }
 
-    /// Counts what was received: answers are the things of all checks.
+    /// Counts what was received: the unit of all checks is an answer.
     fn count(&self) {
         let (answers, bytes) = self.tally.take();
         if let Some(meter) = &*self.meter.borrow() {
@@ -291,7 +153,7 @@ impl<'p> Stage<'p> {
         }
     }
 
-    /// How many answers the check takes, or a few more.
+    /// The expected number of answers, or a few more.
     fn expect(&self, answers: usize) {
         if let Some(meter) = &*self.meter.borrow() {
             meter.expect(answers as u64, 0);
@@ -315,7 +177,7 @@ struct Verifier<'a, 'p> {
 
 impl Verifier<'_, '_> {
     fn simulated(&self) -> Result<Endpoint, EndpointError> {
-        Endpoint::open(self.source.clone(), Place::Simulated, self.options.endpoint.clone())
+        Endpoint::open(self.source.clone(), Root::Simulated, self.options.endpoint.clone())
     }
 
     async fn pointers(&mut self) -> Result<Option<Version>, EndpointError> {
@@ -335,8 +197,7 @@ impl Verifier<'_, '_> {
         Ok(newest)
     }
 
-    /// Refuses releases and bundles that were asked for by name and are not there. Whatever else is wrong with a MoM is
-    /// left to the checks.
+    /// Refuses releases and bundles that were named and do not exist. All other faults of a MoM are left to the checks.
     async fn refuse_unknown(&self, versions: &[Version]) -> Result<(), EndpointError> {
         let VerifyOptions { versions: named, from, bundles, .. } = self.options;
         let mut endpoint = self.simulated()?;
@@ -363,8 +224,8 @@ impl Verifier<'_, '_> {
         }
     }
 
-    /// A release that is not served is unknown only to a server that serves others. In a folder or a store it is lost.
-    /// 404 says that there is no such release, another status that it is not here yet.
+    /// A release that is not served counts as unknown only if the server serves others. In a folder or a store it is
+    /// lost. Status 404 means that it does not exist, other statuses that it is not here yet.
     async fn refuse_missing(&self, version: Version, status: Option<u16>) -> Result<(), EndpointError> {
         if self.source.is_local() || status.is_none() {
             return Ok(());
@@ -431,7 +292,7 @@ impl Verifier<'_, '_> {
                 report.exit_code = diagnosed.exit_code;
             }
             report.problems.extend(diagnosed.problems);
-            // An update installs no configuration, and diagnosis misses it: no fault of the release.
+            // An update does not install configuration, and diagnose reports it: not a fault of the release.
             report.faulty = diagnosed.faulty;
             report.faulty.retain(|faulty| !faulty.path.class().is_not_updated());
         }
@@ -439,7 +300,7 @@ impl Verifier<'_, '_> {
         Ok(())
     }
 
-    /// Installs the bundles in question, as far as the release has them.
+    /// Installs those of the chosen bundles that the release has.
     async fn install(&self, endpoint: &mut Endpoint, version: Version) -> Result<Report, EndpointError> {
         let mut run = endpoint.begin();
         let mom = match endpoint.mom(&mut run, version).await {
@@ -471,7 +332,7 @@ impl Verifier<'_, '_> {
         Ok(())
     }
 
-    /// Each bundle with its includes: every path must have its folder there (manifest §3.4).
+    /// Each bundle with its includes: every path must have its parent directory there (manifest §3.4).
     async fn alone(&mut self, endpoint: &mut Endpoint, version: Version) -> Result<(), EndpointError> {
         let check = Check::Alone { version };
         self.stage.begin(&check);
@@ -513,86 +374,9 @@ impl Verifier<'_, '_> {
 
     fn scratch(&self, folder: &tempfile::TempDir) -> Result<Endpoint, EndpointError> {
         let options = EndpointOptions { asks_for_latest: false, ..self.options.endpoint.clone() };
-        Endpoint::open(self.source.clone(), Place::folder(folder.path()), options)
+        Endpoint::open(self.source.clone(), Root::folder(folder.path()), options)
     }
 }
 
-type Manifests = BTreeMap<BundleName, Arc<Loaded>>;
-
-async fn installed_manifests(endpoint: &mut Endpoint, run: &mut Run, version: Version) -> Result<Manifests, Stop> {
-    let mom = endpoint.mom(run, version).await?;
-    endpoint.follow_installed(run, &mom, None).await
-}
-
-/// The paths of a bundle whose folder is neither in it nor in what it includes.
-fn orphans(bundle: &BundleName, manifests: &Manifests) -> Vec<Problem> {
-    let mut together = BTreeSet::from([bundle]);
-    let mut waiting = vec![bundle];
-    while let Some(loaded) = waiting.pop().and_then(|next| manifests.get(next)) {
-        let includes = loaded.manifest.header.includes.iter().filter(|include| manifests.contains_key(*include));
-        waiting.extend(includes.filter(|include| together.insert(include)).collect::<Vec<_>>());
-    }
-    let folders: BTreeSet<&EntryPath> = together
-        .iter()
-        .filter_map(|name| manifests.get(*name))
-        .flat_map(|loaded| loaded.manifest.present())
-        .filter(|entry| entry.is_directory())
-        .map(|entry| &entry.path)
-        .collect();
-    let Some(loaded) = manifests.get(bundle) else { return Vec::new() };
-    let orphaned = loaded.manifest.present().filter_map(|entry| {
-        let parent = entry.path.parent().filter(|parent| !folders.contains(parent))?;
-        Some(Problem::NoParent { path: entry.path.clone(), parent })
-    });
-    orphaned.collect()
-}
-
-/// Fetches and compares every file of some bundles, each once.
-async fn fetch_all(run: &mut Run, manifests: &Manifests, parallel: usize, stage: &Stage<'_>) -> Result<(), Stop> {
-    // By resource: one content may be wanted out of the folders of two versions.
-    let mut wanted: BTreeMap<Resource, FileHash> = BTreeMap::new();
-    let os_core = OsCore::new(manifests.get(&BundleName::os_core()).map(|loaded| &loaded.manifest));
-    for (bundle, loaded) in manifests {
-        for entry in loaded.manifest.present().filter(|entry| !os_core.carries(entry)) {
-            let listed = Listed { entry: entry.clone(), bundle: bundle.clone() };
-            wanted.insert(fullfile(&listed, entry.hash()), entry.hash());
-        }
-    }
-    stage.expect(wanted.len());
-    let limit = manifests.values().map(|loaded| loaded.content_limit()).max().unwrap_or_default();
-    let mut waiting = wanted.into_iter();
-    let mut running = JoinSet::new();
-    let mut code = ExitCode::Success;
-    loop {
-        while running.len() < parallel.max(1) {
-            let Some((resource, hash)) = waiting.next() else { break };
-            running.spawn(fullfiles::fetch(
-                run.fetcher.clone(),
-                StageFolder::without_contents(),
-                hash,
-                resource,
-                limit,
-            ));
-        }
-        let Some(done) = running.join_next().await else { break };
-        let (_, resource, outcome) = done.map_err(EndpointError::Worker)?;
-        run.report.checked += 1;
-        let problem = match outcome {
-            Outcome::Staged(_, oddities) => {
-                oddities.note(&resource, run);
-                continue;
-            }
-            Outcome::NoArchive(reason) => (Problem::Fullfile { resource, reason }, ExitCode::Stage),
-            Outcome::OtherFile => {
-                (Problem::Fullfile { resource, reason: "its content is another file".into() }, ExitCode::Negative)
-            }
-            Outcome::Missing(failed) => (fetch_problem(resource, failed), ExitCode::Download),
-        };
-        run.note(problem.0);
-        code = problem.1;
-    }
-    if code.is_success() { Ok(()) } else { Err(Stop::Exit(code)) }
-}
-
-/// How often it is counted what was received.
+/// Interval of progress.
 const TICK: Duration = Duration::from_millis(100);

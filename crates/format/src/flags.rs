@@ -11,9 +11,9 @@
 //! | 3, modifier | [`Modifier`] | [`Modifier`]; generators write `.` |
 //! | 4, misc | [`Misc`] | [`Misc`] |
 //!
-//! Clients give every byte a meaning, also those that current generators do not write: older ones put `C` (configuration),
-//! `s` (state) or `b` (boot) into byte 3. What is parsed here is that meaning. A manifest that is not changed keeps the
-//! bytes it was read from ([`Manifest::parse`](crate::Manifest::parse)).
+//! Clients give every byte a meaning, also those that current generators do not write: older ones put `C`
+//! (configuration), `s` (state) or `b` (boot) into byte 3. What is parsed here is that meaning. A manifest that is not
+//! changed keeps the bytes it was read from ([`Manifest::parse`](crate::Manifest::parse)).
 
 mod modifier;
 

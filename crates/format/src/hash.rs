@@ -6,7 +6,8 @@
 //! hash  = hex(HMAC-SHA256(inner, content))      content of a file, "DIRECTORY", or the target of a link
 //! ```
 //!
-//! Names, times, link counts and extended attributes are no part of it. A link's mode and a directory's size count as 0.
+//! Names, times, link counts and extended attributes are not part of it. A link's mode and a directory's size count as
+//! 0.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +15,7 @@ use std::str::FromStr;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// What a hashed object is.
+/// The type of a hashed object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FileKind {
     /// A regular file.
@@ -28,7 +29,7 @@ pub enum FileKind {
 /// Permission bits and owners of a hashed object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner {
-    /// Permission bits with set-uid, set-gid and sticky (07777). Not looked at for a link.
+    /// Permission bits with set-uid, set-gid and sticky (07777). Ignored for a link.
     pub permissions: u32,
     /// Numeric user.
     pub uid: u32,
@@ -59,7 +60,7 @@ impl FileHash {
         &self.0
     }
 
-    /// Hash of a regular file held in memory.
+    /// Hash of a regular file in memory.
     pub fn of_file(content: &[u8], owner: Owner) -> Self {
         let mut hasher = FileHasher::new(owner, content.len() as u64);
         hasher.update(content);
@@ -156,7 +157,7 @@ impl FileHasher {
         self.0.update(content);
     }
 
-    /// The hash, if as many bytes were added as [`FileHasher::new`] was told.
+    /// The hash, if the size given to [`FileHasher::new`] is the number of bytes added.
     pub fn finish(self) -> FileHash {
         self.0.into()
     }

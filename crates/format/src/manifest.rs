@@ -4,7 +4,7 @@
 //! MANIFEST<TAB>30                         format
 //! version:<TAB>20
 //! previous:<TAB>10                        0: none
-//! minversion:<TAB>10                      formats from 26, and only where there is one
+//! minversion:<TAB>10                      formats from 26, optional
 //! filecount:<TAB>2
 //! timestamp:<TAB>1700000000
 //! contentsize:<TAB>6
@@ -14,7 +14,16 @@
 //! D...<TAB><64 hex digits><TAB>10<TAB>/usr/bin
 //! ```
 //!
-//! What is parsed is written back byte for byte, in the order it came in, whoever wrote it.
+//! What is parsed is written back byte for byte, in the same order, also if another generator wrote it.
+//!
+//! | To add … | Change |
+//! |---|---|
+//! | a header line | a field of [`Header`]; its key in `HeaderFields::read` and `finish` (`parse.rs`); its line in `write_header` (`write.rs`), at its place in the order, only for formats that have it |
+//! | a format that has it | a question such as [`FormatNumber::has_min_version`] |
+//! | its value in new releases | `clearwell-generate`: the struct literals of [`Header`] in `plan`, which the compiler finds |
+//! | a flag | [`Entry`] in `entry.rs`, or [`crate::flags`] |
+//!
+//! Old manifests come back unchanged: without the line the field is empty, and an empty field is not written.
 
 mod entry;
 mod number;
@@ -35,9 +44,9 @@ pub struct Header {
     pub format: FormatNumber,
     /// `version:`, the version of this manifest.
     pub version: Version,
-    /// `previous:`, the version of the manifest before; written as 0 where there is none. Clients do not read it.
+    /// `previous:`, the version of the previous manifest; `None` is written as 0. Clients do not read it.
     pub previous: Option<Version>,
-    /// `minversion:`. Only written where the format has it.
+    /// `minversion:`. Only written in formats that have it.
     pub min_version: Option<Version>,
     /// `filecount:`. The reference counts lines that it later leaves out, so it may exceed the entries (manifest §5.8).
     /// Like `timestamp:` and `contentsize:` it may be missing in what is read, and is 0 then.
@@ -48,7 +57,7 @@ pub struct Header {
     pub content_size: u64,
     /// `includes:`, in order; every normal bundle begins with os-core.
     pub includes: Vec<BundleName>,
-    /// `also-add:`, in order. Only written where the format has it.
+    /// `also-add:`, in order. Only written in formats that have it.
     pub also_add: Vec<BundleName>,
 }
 
@@ -78,10 +87,10 @@ impl Manifest {
         Self { header, entries, verbatim: None }
     }
 
-    /// Reads what the stock client reads, and keeps what it needs to write it back byte for byte.
+    /// Parses what the stock client accepts, and keeps the text where this writer would write other bytes.
     ///
     /// # Errors
-    /// The first thing wrong, with its line. Nothing is allocated from a number in the text.
+    /// The first error, with its line. No memory is allocated by a number in the text.
     pub fn parse(text: &[u8]) -> Result<Self, ParseError> {
         parse::manifest(text)
     }
@@ -91,13 +100,12 @@ impl Manifest {
         Self { header, entries, verbatim }
     }
 
-    /// The manifest's bytes: those that were read, or what the reference writes if there are none or the manifest was
-    /// changed since.
+    /// The bytes of the manifest: those that were parsed, or what the reference writes if it is new or was changed.
     pub fn to_bytes(&self) -> Vec<u8> {
         write::text(&self.header, &self.entries, self.verbatim.as_deref())
     }
 
-    /// What was read without becoming header or entry.
+    /// The lines that became neither header nor entry.
     pub fn ignored(&self) -> &Ignored {
         self.verbatim.as_ref().map_or(Ignored::NONE, |verbatim| &verbatim.ignored)
     }

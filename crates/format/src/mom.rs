@@ -38,7 +38,8 @@ impl MomEntry {
         Self { flags, hash, version, bundle }
     }
 
-    /// True for what a client takes as a bundle: of type `M`, neither deleted nor ghosted (manifest §2.1, §3.2).
+    /// True for an entry that clients treat as a bundle: of type `M`, neither deleted nor ghosted (manifest §2.1,
+    /// §3.2).
     pub fn is_bundle(&self) -> bool {
         self.flags.kind == MomKind::Manifest && matches!(self.flags.status, MomStatus::Listed | MomStatus::Experimental)
     }
@@ -118,10 +119,10 @@ impl Mom {
         Self { header, entries, verbatim: None }
     }
 
-    /// Reads what the stock client reads, and keeps what it needs to write it back byte for byte.
+    /// Parses what the stock client accepts, and keeps the text where this writer would write other bytes.
     ///
     /// # Errors
-    /// The first thing wrong, with its line.
+    /// The first error, with its line.
     pub fn parse(text: &[u8]) -> Result<Self, ParseError> {
         parse_mom(text)
     }
@@ -131,13 +132,12 @@ impl Mom {
         Self { header, entries, verbatim }
     }
 
-    /// The MoM's bytes: those that were read, or what the reference writes if there are none or the MoM was changed
-    /// since.
+    /// The bytes of the MoM: those that were parsed, or what the reference writes if it is new or was changed.
     pub fn to_bytes(&self) -> Vec<u8> {
         write::text(&self.header, &self.entries, self.verbatim.as_deref())
     }
 
-    /// What was read without becoming header or entry.
+    /// The lines that became neither header nor entry.
     pub fn ignored(&self) -> &Ignored {
         self.verbatim.as_ref().map_or(Ignored::NONE, |verbatim| &verbatim.ignored)
     }

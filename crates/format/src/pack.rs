@@ -11,19 +11,19 @@ use std::fmt;
 
 use crate::FileHash;
 
-/// What a member of a pack is.
+/// The kind of a pack member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PackMember {
     /// One of the two folders.
     Folder,
-    /// A file, directory or link as a whole.
+    /// A whole file, directory or link.
     Staged(FileHash),
     /// A binary delta between two files.
     Delta(DeltaName),
 }
 
 impl PackMember {
-    /// Reads a member name; `None` for what does not belong in a pack.
+    /// Parses a member name; `None` for names that do not belong in a pack.
     pub fn parse(name: &[u8]) -> Option<Self> {
         match name {
             b"delta" | b"delta/" | b"staged" | b"staged/" => Some(Self::Folder),

@@ -27,7 +27,7 @@ impl EntryPath {
             return invalid("it does not start with a slash");
         };
         if path.iter().any(|byte| matches!(byte, 0 | b'\t' | b'\n')) {
-            return invalid("it contains a TAB, a line feed or a NUL, which no manifest line can hold");
+            return invalid("it contains a TAB, a line feed or a NUL, which a manifest line cannot contain");
         }
         if path.len() > Self::MAX_LENGTH {
             return invalid("it is longer than 4095 bytes");

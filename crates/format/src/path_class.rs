@@ -5,7 +5,7 @@ use crate::EntryPath;
 /// The class of a path. It follows from the path alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PathClass {
-    /// Installed, replaced and removed as the manifests say.
+    /// Installed, replaced and removed by the manifests.
     Managed,
     /// Kernels and boot files: installed and replaced by updates, but removed by another program.
     Boot,

@@ -5,7 +5,7 @@
 
 use crate::Version;
 
-/// The longest text that every reader of a pointer takes.
+/// The longest text that all readers of a pointer accept.
 pub const MAX_LENGTH: usize = 11;
 
 /// The bytes of a pointer to `version`.
@@ -14,7 +14,7 @@ pub fn to_bytes(version: Version) -> Vec<u8> {
 }
 
 /// Reads a pointer as the client does without `--incremental`: the first line, with white space around it and leading
-/// zeros allowed. `None` where the client cannot determine a version, and for 0.
+/// zeros allowed. `None` if the client cannot determine a version, and for 0.
 pub fn parse(text: &[u8]) -> Option<Version> {
     let line = text.split(|&byte| byte == b'\n').next()?.trim_ascii();
     let significant = line.iter().position(|&byte| byte != b'0').map_or(&line[line.len()..], |start| &line[start..]);

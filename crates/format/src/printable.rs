@@ -1,7 +1,7 @@
-//! Foreign text on its way to a person, a terminal or a log.
+//! Foreign text, made safe for terminals and logs.
 //!
-//! Names of files, archive members, certificates, URLs and answers of servers are chosen by others. Printed as they are,
-//! they could move the cursor, begin a line that looks like ours, or show letters in another order than they stand.
+//! Names of files, archive members, certificates, URLs and answers of servers are not ours. Printed unchanged, they
+//! could move the cursor, fake a line of output, or reorder letters.
 //!
 //! | In the text | Printed |
 //! |---|---|
@@ -10,14 +10,14 @@
 //! | C1 controls, line separators, bidirectional controls, invisible characters | `\u{202e}` |
 //! | a backslash that would read as one of these | `\\` |
 //!
-//! The text can be told from what is printed. Letters of all scripts stay, and so do the joiners U+200C and U+200D,
+//! The text can be recovered from the output. Letters of all scripts stay, and so do the joiners U+200C and U+200D,
 //! without which some of them cannot be written.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Write as _;
 
-/// The text in one line, without anything that a terminal would act on.
+/// The text in one line, without characters that a terminal acts on.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().all(|character| character != '\\' && !acts(character)) {
         return Cow::Borrowed(text);
@@ -40,7 +40,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A JSON document of which no terminal acts on anything: what stands raw in its strings becomes `\u202e`.
+/// A JSON document without characters that terminals act on: those in its strings become escapes such as `\u202e`.
 pub fn printable_json(document: &str) -> Cow<'_, str> {
     // Line feeds and blanks between values stay; inside strings, JSON has no raw ones.
     let acts = |character: char| !matches!(character, '\n' | '\r' | '\t') && acts(character);
@@ -60,7 +60,7 @@ pub fn printable_json(document: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// An error and its causes: `failed to read x: permission denied`. What is foreign in it is as it was.
+/// An error and its causes: `failed to read x: permission denied`. Foreign text in it is unchanged.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -71,7 +71,7 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// True for what is not shown as a letter of its own.
+/// True for characters that are not shown as separate letters.
 fn acts(character: char) -> bool {
     character.is_control()
         || matches!(character,

@@ -54,8 +54,6 @@ impl Published {
 
 #[cfg(test)]
 mod tests {
-    use clearwell_format::FormatNumber;
-
     use std::sync::Arc;
 
     use clearwell_format::FormatNumber;

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use clearwell_format::archive::{ArchiveError, LARGEST_MANIFEST, Misfit, Shape, Slot, read_shaped};
+use clearwell_format::archive::{ArchiveError, LARGEST_MANIFEST, MemberError, Shape, Slot, read_shaped};
 use clearwell_format::{FileHash, ManifestName, Owner};
 
 /// What the archive of a manifest contains.
@@ -25,7 +25,7 @@ pub(crate) fn read(archive: &[u8], name: &ManifestName) -> Result<ArchivedManife
         }
         Ok(())
     })?;
-    let (bytes, owner) = manifest.ok_or_else(|| Misfit::Missing(format!("Manifest.{name}")))?;
+    let (bytes, owner) = manifest.ok_or_else(|| MemberError::Missing(format!("Manifest.{name}")))?;
     Ok(ArchivedManifest { bytes, owner, signature })
 }
 
@@ -38,5 +38,5 @@ pub(crate) fn hash(archive: impl BufRead + Send, name: &ManifestName) -> Result<
         }
         Ok(())
     })?;
-    Ok(hash.ok_or_else(|| Misfit::Missing(format!("Manifest.{name}")))?)
+    Ok(hash.ok_or_else(|| MemberError::Missing(format!("Manifest.{name}")))?)
 }

@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// What the tests below run in a process of its own, with an environment of its own.
+    /// What the tests below run in a separate process with another environment.
     #[test]
     #[ignore = "run by other tests"]
     fn of_this() {

@@ -1,11 +1,14 @@
-//! The x86 BCJ filter of xz: relative targets of calls and jumps become absolute, so that calls of one function look alike.
+//! The x86 BCJ filter of xz: relative targets of calls and jumps become absolute, so that calls of one function look
+//! alike.
 //!
-//! The decoder has to undo each conversion, so the rules are those of `simple/x86.c` exactly: an `E8` or `E9` is converted if the
-//! highest byte of its operand is 00 or FF, and if `prev_mask`, the opcodes among the bytes before, allows it.
+//! The decoder has to undo each conversion, so the rules are those of `simple/x86.c` exactly: an `E8` or `E9` is
+//! converted if the highest byte of its operand is 00 or FF, and if `prev_mask`, the opcodes among the bytes before,
+//! allows it.
 
 /// Filters a whole block in place.
 pub(crate) fn encode_x86(data: &mut [u8]) {
-    // Bits 0 to 3: which of the bytes before were opcodes, the latest lowest. Bit 4: the latest had an operand ending in 00 or FF.
+    // Bits 0 to 3: which of the bytes before were opcodes, the latest lowest. Bit 4: the latest had an operand ending
+    // in 00 or FF.
     let mut prev_mask = 0u32;
     let mut prev_pos: Option<usize> = None;
     let mut at = 0;

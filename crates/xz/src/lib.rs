@@ -25,8 +25,8 @@
 //! | `lzma2`, `stream` | chunks; blocks, index and footer | `lzma2_encoder.c`, `stream_encoder.c` |
 //! | `bcj_x86` | the x86 filter | `simple/x86.c` |
 //!
-//! All xz decoders read its streams. It takes half the time of liblzma or less, for nearly as few bytes: the memory of hash tables
-//! can be prefetched, while liblzma's binary tree waits for one node after the other.
+//! All xz decoders read its streams. It takes half the time of liblzma or less, for nearly as few bytes: the memory of
+//! hash tables can be prefetched, while liblzma's binary tree waits for one node after the other.
 //!
 //! Always true: the same input and options give the same bytes, on every machine.
 

@@ -1,6 +1,7 @@
 //! The match finder: for each position the nearest earlier positions that share 2, 3, 4, … bytes with it.
 //!
-//! There are eight length classes, each with a hash table: from the hash of that number of bytes to the last position with it.
+//! There are eight length classes, each with a hash table: from the hash of that number of bytes to the last position
+//! with it.
 //!
 //! ```text
 //! class         0    1    2    3    4    5    6    7
@@ -11,11 +12,12 @@
 //! page          half for the shorter class of a pair, half for the longer one; chosen by the hash of the shorter one
 //! ```
 //!
-//! One lookup per class gives all matches worth knowing: the nearest of two bytes, the nearest of three, … A hash chain (hc4) or
-//! a binary tree (bt4) would find more, but each of its steps waits for the memory of the one before. Here the positions to look up
-//! are known in advance, so their memory is prefetched.
+//! One lookup per class gives all matches worth knowing: the nearest of two bytes, the nearest of three, … A hash chain
+//! (hc4) or a binary tree (bt4) would find more, but each of its steps waits for the memory of the one before. Here the
+//! positions to look up are known in advance, so their memory is prefetched.
 //!
-//! The longer classes share a table in pairs, page by page. Both lookups then need one address translation instead of two.
+//! The longer classes share a table in pairs, page by page. Both lookups then need one address translation instead of
+//! two.
 
 use memmap2::MmapMut;
 
@@ -54,8 +56,8 @@ pub(crate) struct MatchFinder<'d> {
     /// The largest distance of a match, in bytes.
     dict_size: usize,
     bits: [u32; CLASSES],
-    /// For all classes, one after the other: the last position with each hash, and above it seven more bits of the hash. Those
-    /// sort out most collisions without a look at the data.
+    /// For all classes, one after the other: the last position with each hash, and above it seven more bits of the
+    /// hash. Those sort out most collisions without a look at the data.
     tables: &'d mut [u32],
     offsets: [usize; CLASSES],
     /// True if data and tables are larger than the cache.
@@ -103,8 +105,8 @@ impl<'d> MatchFinder<'d> {
         let (mut candidates, mut nearest, mut classes) = ([0; CLASSES], position as u32, 0u32);
         for (class, hash) in hashes.into_iter().enumerate() {
             let entry = std::mem::replace(&mut self.tables[hash.index as usize], hash.check | position as u32);
-            // Only a candidate that is farther than those of the shorter classes adds a match: a nearer one was found with them.
-            // An empty entry names position 0.
+            // Only a candidate that is farther than those of the shorter classes adds a match: a nearer one was found
+            // with them. An empty entry names position 0.
             let candidate = entry ^ hash.check;
             classes |= u32::from(candidate < nearest) << class;
             nearest = nearest.min(candidate);
@@ -146,7 +148,8 @@ impl<'d> MatchFinder<'d> {
         }
     }
 
-    /// Skips positions inside a run of one byte: they have the same hashes as the next position, which writes the entries.
+    /// Skips positions inside a run of one byte: they have the same hashes as the next position, which writes the
+    /// entries.
     #[inline(always)]
     fn skip_run(&mut self, end: usize) {
         let position = self.position;

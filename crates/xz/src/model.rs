@@ -38,7 +38,8 @@ impl Props {
     /// lc = 4, lp = 0, pb = 0: for text and other data without alignment.
     pub const TEXT: Self = Self { lc: 4, lp: 0, pb: 0 };
 
-    /// Properties for `data`. In machine code and tables of numbers, zeros are more frequent at some offsets modulo four.
+    /// Properties for `data`. In machine code and tables of numbers, zeros are more frequent at some offsets modulo
+    /// four.
     pub fn guess(data: &[u8]) -> Self {
         let mut zeros = [0usize; 4];
         for (place, &byte) in data.iter().enumerate().take(SAMPLE_BYTES) {

@@ -1,4 +1,5 @@
-//! A node of the optimum parser: how a position is reached. The last step and the price of the whole path, packed into one number.
+//! A node of the optimum parser: how a position is reached. The last step and the price of the whole path, packed into
+//! one number.
 //!
 //! ```text
 //! price    22 bits   of the whole path, so that of two nodes the smaller number is the cheaper one
@@ -7,8 +8,8 @@
 //! length    9 bits   0 for no operation before the tail's literal
 //! ```
 //!
-//! A length of one is a literal, or a short rep if `back` is 0. With a tail, a step is one of the combinations that the LZMA SDK
-//! tries as well: literal + rep0, rep + literal + rep0, match + literal + rep0.
+//! A length of one is a literal, or a short rep if `back` is 0. With a tail, a step is one of the combinations that the
+//! LZMA SDK tries as well: literal + rep0, rep + literal + rep0, match + literal + rep0.
 
 use crate::model::{MATCH_LEN_MAX, Operation, Reps, State};
 use crate::price::Price;

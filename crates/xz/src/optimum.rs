@@ -7,8 +7,8 @@
 //!                     └── match + literal + rep0 ──▶ …
 //! ```
 //!
-//! A segment is planned forwards, position by position, and read backwards from its end. It ends where all paths meet, where a
-//! match has at least `nice_length` bytes, or after [`SEGMENT`] positions.
+//! A segment is planned forwards, position by position, and read backwards from its end. It ends where all paths meet,
+//! where a match has at least `nice_length` bytes, or after [`SEGMENT`] positions.
 
 use crate::match_finder::{Match, MatchFinder, match_length};
 use crate::model::{DIST_STATES, MATCH_LEN_MAX, MATCH_LEN_MIN, Model, Operation, Props, Reps, State};
@@ -42,7 +42,8 @@ impl Parser {
         }
     }
 
-    /// The operations of the next segment, from `start` on. `data` has `length` bytes and the padding of the match finder.
+    /// The operations of the next segment, from `start` on. `data` has `length` bytes and the padding of the match
+    /// finder.
     pub(crate) fn plan(
         &mut self,
         data: &[u8],
@@ -70,8 +71,8 @@ impl Parser {
             let matches = match_finder.find();
             let limit = (length - position).min(MATCH_LEN_MAX as usize);
             let mut rep_lengths = [0; 4];
-            for (repeat, &distance) in rep_lengths.iter_mut().zip(&reps) {
-                *repeat = segment.rep_length(position, distance, limit) as u32;
+            for (rep_length, &distance) in rep_lengths.iter_mut().zip(&reps) {
+                *rep_length = segment.rep_length(position, distance, limit) as u32;
             }
             let long = segment.long(limit, &rep_lengths, matches);
             if long.is_some() {
@@ -183,7 +184,7 @@ impl Segment<'_> {
         let is_match = model.is_match[state.index()][pos_state];
         let (literal, matched) = (price + price::of_bit(is_match, 0), price + price::of_bit(is_match, 1));
         let is_rep = model.is_rep[state.index()];
-        let (normal_match, repeat) = (matched + price::of_bit(is_rep, 0), matched + price::of_bit(is_rep, 1));
+        let (normal_match, rep) = (matched + price::of_bit(is_rep, 0), matched + price::of_bit(is_rep, 1));
 
         self.end = self.end.max(at + 1);
         let is_same = position > reps[0] as usize && data[position - 1 - reps[0] as usize] == data[position];
@@ -196,7 +197,7 @@ impl Segment<'_> {
             }
         }
         if is_same {
-            let short = repeat
+            let short = rep
                 + price::of_bit(model.is_rep_g[0][state.index()], 0)
                 + price::of_bit(model.is_rep0_long[state.index()][pos_state], 0);
             self.reach(at + 1, Node::short_rep(short));
@@ -213,7 +214,7 @@ impl Segment<'_> {
             }
             let length = length as usize;
             self.end = self.end.max(at + length);
-            let base = Node::rep(repeat + prices.rep(model, state, pos_state, index), index, 0);
+            let base = Node::rep(rep + prices.rep(model, state, pos_state, index), index, 0);
             let lengths = MATCH_LEN_MIN as usize..=length;
             for (shorter, &cost) in lengths.clone().zip(&costs[lengths]) {
                 self.reach(at + shorter, base.plus(cost));
@@ -316,7 +317,8 @@ impl Segment<'_> {
 const SEGMENT: usize = 2048;
 /// Bits of a literal: `is_match` and its eight.
 const LITERAL_BITS: Price = 1 + 8;
-/// Most bits of a match: which kind, its length, its distance slot, and the bits of its distance that have probabilities.
+/// Most bits of a match: which kind, its length, its distance slot, and the bits of its distance that have
+/// probabilities.
 const MATCH_BITS: Price = (1 + 4) + (2 + 8) + 6 + 5;
 // Literals alone reach every position; the last step is at worst a match, a literal and a rep0.
 const _: () = assert!(
@@ -351,7 +353,8 @@ mod tests {
             .expect("a segment has nodes")
     }
 
-    /// Noise in which short matches overlap, so that the segment goes on, and a model that expects the opposite of each bit.
+    /// Noise in which short matches overlap, so that the segment goes on, and a model that expects the opposite of each
+    /// bit.
     #[test]
     fn prices_of_the_worst_inputs_and_models_fit() {
         let mut seed = 1u32;

@@ -16,8 +16,8 @@ pub struct Options {
     pub x86: bool,
 }
 
-/// The dictionary size: a power of two from 4 KiB to [`BLOCK_BYTES`]. Decoders need that amount of memory, or the size of the
-/// input if that is smaller.
+/// The dictionary size: a power of two from 4 KiB to [`BLOCK_BYTES`]. Decoders need that amount of memory, or the size
+/// of the input if that is smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DictSize {
     log: u8,
@@ -45,7 +45,8 @@ impl DictSize {
     pub const MIB_8: Self = Self { log: 23 };
 }
 
-/// The nice length, 8 to 273 bytes: the parser takes a match of that length without looking further. More is slower and smaller.
+/// The nice length, 8 to 273 bytes: the parser takes a match of that length without looking further. More is slower and
+/// smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NiceLength(u16);
 

@@ -57,7 +57,8 @@ pub(crate) fn of_bittree_reverse(probabilities: &[Probability], value: u32, coun
     price
 }
 
-/// The price of a bit by its probability, which is the index times 16 in 2048: the negative logarithm, by repeated squaring.
+/// The price of a bit by its probability, which is the index times 16 in 2048: the negative logarithm, by repeated
+/// squaring.
 static TABLE: [u8; 128] = {
     let mut table = [0; 128];
     let mut step = 0;

@@ -1,7 +1,7 @@
 //! The price table: prices of all lengths and distances under the model of some bytes ago.
 //!
-//! The optimum parser asks for millions of prices, and the model changes slowly, so they are computed at intervals and not for each
-//! question (in the LZMA SDK: `FillDistancesPrices`, `LenPriceEnc_UpdateTables`).
+//! The optimum parser asks for millions of prices, and the model changes slowly, so they are computed at intervals and
+//! not for each question (in the LZMA SDK: `FillDistancesPrices`, `LenPriceEnc_UpdateTables`).
 
 use crate::model::{
     ALIGN_BITS, DIST_STATES, FULL_DISTANCES, LengthCoder, MATCH_LEN_MAX, MATCH_LEN_MIN, Model, Props, State, dist_slot,

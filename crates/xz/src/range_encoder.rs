@@ -72,7 +72,8 @@ impl RangeEncoder {
         }
     }
 
-    /// A bit tree: the lowest `count` bits of `value`, highest first, each with a probability selected by the bits before it.
+    /// A bit tree: the lowest `count` bits of `value`, highest first, each with a probability selected by the bits
+    /// before it.
     #[inline(always)]
     pub(crate) fn bittree(&mut self, probabilities: &mut [Probability], value: u32, count: u32) {
         let mut node = 1;

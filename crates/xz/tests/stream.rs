@@ -85,7 +85,8 @@ fn long_runs_and_long_matches_come_back() {
     comes_back(&[noise(100_000, 3), vec![7; 100_000], noise(100_000, 3)].concat());
 }
 
-/// Uncompressed chunks between LZMA chunks, in every order: the model is reset, and operations planned before stay right.
+/// Uncompressed chunks between LZMA chunks, in every order: the model is reset, and operations planned before stay
+/// right.
 #[test]
 fn noise_between_text_comes_back() {
     let text = b"The quick brown fox jumps over the lazy dog, and the dog does not mind. ".repeat(500);
@@ -122,8 +123,8 @@ fn several_blocks_come_back() {
     assert!(decoded(&stream) == data);
 }
 
-/// The bytes are part of the contract: a rebuild of a release has to give the same ones. A change of the encoder that is meant to
-/// change them changes these sums.
+/// The bytes are part of the contract: a rebuild of a release has to give the same ones. A change of the encoder that
+/// is meant to change them changes these sums.
 #[test]
 fn encodings_keep_their_bytes() {
     let inputs = [

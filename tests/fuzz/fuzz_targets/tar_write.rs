@@ -1,4 +1,4 @@
-//! What our writer of archives makes, our reader and nobody's padding gives back: names, owners, targets, content.
+//! Archives that the tar writer makes are read back: names, owners, targets, content, without padding.
 #![no_main]
 
 use clearwell_format::archive::{ArchiveError, TarWriter, read_members};
@@ -11,7 +11,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     while let (Some(first), Some(name), Some(content)) = (pieces.next(), pieces.next(), pieces.next()) {
         let number = |at: usize| u32::from(first.get(at).copied().unwrap_or_default());
         let kind = [FileKind::File, FileKind::Directory, FileKind::Link][number(0) as usize % 3];
-        // Links have no permissions of their own.
+        // Links have no permissions.
         let permissions = if kind == FileKind::Link { 0o777 } else { number(1) << 4 };
         let owner = Owner { permissions, uid: number(2) << 20, gid: number(3) << 24 };
         // A name that ends with a slash is a directory's.

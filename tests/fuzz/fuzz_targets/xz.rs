@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use clearwell_xz::{NiceLength, Options, DictSize, encode};
+use clearwell_xz::{DictSize, NiceLength, Options, encode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -74,14 +74,14 @@ fn packs() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             }),
             "mode",
         ),
-        ("unnamed", tar(|tar| file(tar, &staged, b"evil")), "is no file of the bundle"),
-        ("unknown delta", tar(|tar| file(tar, &unknown_delta, b"evil")), "is no file of the bundle"),
+        ("unnamed", tar(|tar| file(tar, &staged, b"evil")), "is not a file of the bundle"),
+        ("unknown delta", tar(|tar| file(tar, &unknown_delta, b"evil")), "is not a file of the bundle"),
         ("zeros", zeros(Codec::Zstd { level: 1 }), "staged/"),
         ("hard link", device(b'1'), "neither a file nor a directory"),
         ("device", device(b'3'), "neither a file nor a directory"),
         ("FIFO", device(b'6'), "neither a file nor a directory"),
         ("sparse", device(b'S'), "neither a file nor a directory"),
-        ("hidden", [tar(|_| ()), tar(|tar| file(tar, "../../x", b"evil"))].concat(), "behind the end"),
+        ("hidden", [tar(|_| ()), tar(|tar| file(tar, "../../x", b"evil"))].concat(), "follows the end"),
     ]
 }
 

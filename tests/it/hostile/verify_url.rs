@@ -55,7 +55,7 @@ fn a_server_that_stalls_or_drips_is_abandoned() {
     }
     let (ended, url) = verify(|path| if path.contains("Manifest.MoM.tar") { Answer::Drip } else { Answer::File });
     let error = ended.expect(10).error();
-    assert!(error.contains("gave up the server") && error.contains(&url), "{error}");
+    assert!(error.contains("gave up on the server") && error.contains(&url), "{error}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use clearwell_endpoint::source::{HttpOptions, HttpSource};
-use clearwell_endpoint::{Endpoint, Place, Report};
+use clearwell_endpoint::{Endpoint, Report, Root};
 use clearwell_format::BundleName;
 use clearwell_format::resource::ResourceKind;
 use clearwell_serve::config::{AccessLog, Listen};
@@ -77,7 +77,7 @@ async fn live(url: String, folder: &Path, until: Instant, requests: &AtomicU64) 
         let root = tempfile::tempdir_in(folder).unwrap();
         // Each run of a client opens new connections, on which it may see newer pointers.
         let source = || Arc::new(HttpSource::new(&HttpOptions::new(url.clone())).unwrap());
-        let mut endpoint = Endpoint::open(source(), Place::folder(root.path()), endpoint_options()).unwrap();
+        let mut endpoint = Endpoint::open(source(), Root::folder(root.path()), endpoint_options()).unwrap();
         let report = endpoint.install(None, &bundles).await.unwrap();
         assert_succeeded(&report, "install");
         requests.fetch_add(report.traffic.requests(), Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clearwell_endpoint::source::{HttpOptions, HttpSource};
-use clearwell_endpoint::{Endpoint, EndpointError, EndpointOptions, Place, Report};
+use clearwell_endpoint::{Endpoint, EndpointError, EndpointOptions, Report, Root};
 use clearwell_format::{BundleName, FormatNumber, Version};
 use clearwell_serve::config::Listen;
 use clearwell_serve::{Running, ServeConfig, Server};
@@ -132,7 +132,7 @@ async fn tour(url: &str, certificate: &Path, dir: &Path) -> Result<(Report, Repo
     let source = Arc::new(HttpSource::new(&HttpOptions::new(url))?);
     let format = FormatNumber::new(30).expect("not zero");
     let options = EndpointOptions { trust: Some(trust.into()), ..EndpointOptions::new(format) };
-    let mut endpoint = Endpoint::open(source, Place::folder(dir.join("endpoint")), options)?;
+    let mut endpoint = Endpoint::open(source, Root::folder(dir.join("endpoint")), options)?;
     let bundle: BundleName = "editor".parse().expect("a bundle name");
     let first: Version = sample::versions()[0];
     let install = endpoint.install(Some(first), &[bundle]).await?;

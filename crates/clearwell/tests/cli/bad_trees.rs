@@ -26,7 +26,7 @@ fn names_that_manifests_cannot_contain_stop_the_build() {
             mix.refuses(
                 &["build"],
                 3,
-                &["trees/editor/usr/a", shown, "rename or remove it", "no manifest line can hold"],
+                &["trees/editor/usr/a", shown, "rename or remove it", "a manifest line cannot contain"],
             );
             fs::remove_dir_all(mix.path("trees/editor/usr")).unwrap();
         }

@@ -208,7 +208,7 @@ fn halves_may_be_staged() {
     verify("30", "20").expect(0);
     // Pointers do not lead from 10 to 30 yet.
     let told = verify("30", "10").expect(1).stdout;
-    assert!(told.contains("endpoints on 10 come to release 10 in format 30 and no further"), "{told}");
+    assert!(told.contains("endpoints on 10 can update to release 10 in format 30 only"), "{told}");
     mix.run(&["publish", "20"]).expect(0);
     verify("30", "10").expect(0);
     mix.run(&["publish", "30"]).expect(0);

@@ -88,7 +88,7 @@ fn an_unresponsive_server_is_a_network_error() {
         assert_eq!(json["exit"], 10);
     }
     let ended = verify(&mix, &answering("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"), &[]);
-    ended.expect(10).says(&["status 302", "follow no redirect"]);
+    ended.expect(10).says(&["status 302", "do not follow redirects"]);
     // The pointers on another server, which does not exist.
     let more = ["--version-url", &format!("http://{unused}")];
     verify(&mix, &plain, &more).expect(10).says(&[&unused.to_string()]);

@@ -1,4 +1,4 @@
-//! One bzip2 stream; what follows it is never looked at.
+//! One bzip2 stream; data after it is ignored.
 
 use std::io;
 

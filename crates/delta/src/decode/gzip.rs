@@ -1,9 +1,9 @@
-//! Gzip as zlib's file reader takes it, because that reader is what endpoints have.
+//! Gzip with the rules of zlib's file reader (`gzread`), which endpoints use.
 //!
 //! Bytes that do not start with the gzip magic are passed on as they are. Members follow each other; what follows the
 //! last one is ignored. An end of the input is only noticed when bytes are missing, so a member without its trailer is
-//! fine if it has enough bytes. Whether a wrong checksum is noticed depends on how far ahead the reader decodes: small reads
-//! go through a buffer of [`AHEAD`] bytes, reads of that size or more do not.
+//! fine if it has enough bytes. Whether a wrong checksum is noticed depends on how far ahead the reader decodes: small
+//! reads go through a buffer of [`AHEAD`] bytes, reads of that size or more do not.
 
 use std::io;
 

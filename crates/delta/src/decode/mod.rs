@@ -15,7 +15,8 @@ use std::io;
 use crate::encoding::{Block, Encoding};
 use crate::error::PatchError;
 
-/// What an xz stream may make a client allocate; in effect the limit on its dictionary, 64 MiB being the largest usual one.
+/// What an xz stream may make a client allocate; in effect the limit on its dictionary, 64 MiB being the largest usual
+/// one.
 pub const XZ_MEMORY_LIMIT: u64 = 80 << 20;
 
 /// The decoded bytes of one block.

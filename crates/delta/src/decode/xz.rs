@@ -1,4 +1,4 @@
-//! One .xz stream with an integrity check this build knows; what follows it is never looked at.
+//! One .xz stream with an integrity check this build knows; data after it is ignored.
 
 use std::io;
 

@@ -1,4 +1,5 @@
-//! From matches to regions: how far each match is extended to both sides across bytes that differ (`lenf` and `lenb` of bsdiff).
+//! From matches to regions: how far each match is extended to both sides across bytes that differ (`lenf` and `lenb` of
+//! bsdiff).
 //!
 //! ```text
 //! new file    ..====A====------        -----====B====---..        = equal   - similar   (blank) new bytes
@@ -36,8 +37,8 @@ pub(super) fn regions(old: &[u8], new: &[u8], changes: &[Match]) -> Vec<Region> 
     regions
 }
 
-/// How many bytes of the gap `ahead` extend the match to its left, whose base goes on as `after`, and the match to its right,
-/// whose base ends as `before`. The bytes between are inserted.
+/// How many bytes of the gap `ahead` extend the match to its left, whose base goes on as `after`, and the match to its
+/// right, whose base ends as `before`. The bytes between are inserted.
 fn split_gap(ahead: &[u8], after: &[u8], before: &[u8]) -> (usize, usize) {
     let forward = similar_length(ahead.iter().zip(after));
     let backward = similar_length(ahead.iter().rev().zip(before.iter().rev()));
@@ -45,7 +46,8 @@ fn split_gap(ahead: &[u8], after: &[u8], before: &[u8]) -> (usize, usize) {
     if taken_twice.is_empty() {
         return (forward, backward);
     }
-    // Where the two overlap, they are cut at the position where the left match has most equal bytes more than the right one.
+    // Where the two overlap, they are cut at the position where the left match has most equal bytes more than the right
+    // one.
     let from_right = &before[before.len() - backward..];
     let overlap = taken_twice.clone().zip(from_right).map(|(at, right)| (ahead[at], after[at], *right));
     let (mut lead, mut best_lead, mut cut) = (0i64, 0, taken_twice.start);

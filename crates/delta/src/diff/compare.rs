@@ -34,8 +34,8 @@ pub(crate) fn equal_suffix(a: &[u8], b: &[u8]) -> usize {
 /// Number of bytes of `new[at..at + len]` that are dissimilar to the base at `alignment`; all of them if the start lies
 /// outside the base.
 ///
-/// A byte is similar if it is equal, or if its difference is that of the byte 8, 16 or 24 before it: in tables of addresses
-/// every entry differs by the same number, and such differences compress to almost nothing.
+/// A byte is similar if it is equal, or if its difference is that of the byte 8, 16 or 24 before it: in tables of
+/// addresses every entry differs by the same number, and such differences compress to almost nothing.
 pub(crate) fn dissimilar(new: &[u8], old: &[u8], at: usize, len: usize, alignment: isize) -> usize {
     count_by(new, old, at, len, alignment, |differences, count| {
         let before = |distance: usize| differences[HISTORY - distance..][..count].iter();
@@ -47,8 +47,8 @@ pub(crate) fn dissimilar(new: &[u8], old: &[u8], at: usize, len: usize, alignmen
     })
 }
 
-/// Number of bytes of `new[at..at + len]` that differ from the base at `alignment`; all of them if the start lies outside
-/// the base.
+/// Number of bytes of `new[at..at + len]` that differ from the base at `alignment`; all of them if the start lies
+/// outside the base.
 pub(crate) fn different(new: &[u8], old: &[u8], at: usize, len: usize, alignment: isize) -> usize {
     count_by(new, old, at, len, alignment, |differences, count| {
         differences[HISTORY..][..count].iter().map(|difference| u8::from(*difference != 0)).sum()

@@ -4,8 +4,8 @@
 //! index of the base -> switches of alignment (scan) -> regions (align) -> control, diff, extra (raw) -> encoded blocks -> delta
 //! ```
 //!
-//! Always true: the result depends on the two files, the attributes, the encodings allowed and the memory budget, not on
-//! the number of threads.
+//! Always true: the result depends on the two files, the attributes, the encodings allowed and the memory budget, not
+//! on the number of threads.
 
 mod align;
 mod compare;
@@ -97,8 +97,9 @@ pub fn diff(old: &[u8], new: &[u8], meta: NewFile, options: &DiffOptions) -> Res
     assemble(blocks, (old.len() as u64, new.len() as u64), meta, options, &memory)
 }
 
-/// Encodes the blocks of a delta that was made with [`AllowedEncodings::NONE`]. The result is that of [`diff`] for the two
-/// files with the same options, without a second search for matches. A delta with encoded blocks is returned as it is.
+/// Encodes the blocks of a delta that was made with [`AllowedEncodings::NONE`]. The result is that of [`diff`] for the
+/// two files with the same options, without a second search for matches. A delta with encoded blocks is returned as it
+/// is.
 ///
 /// # Errors
 /// [`DiffError::NotADelta`] if `bare` is not a delta, and those of [`diff`].
@@ -198,7 +199,8 @@ fn regions(old: &[u8], new: &[u8], options: &DiffOptions, memory: &Memory) -> Re
     Ok(if estimate(&classic)? < estimate(&usual)? { classic } else { usual })
 }
 
-/// The share of the new file that would go to the extra block, in thousandths, by a block index and a quarter of the file.
+/// The share of the new file that would go to the extra block, in thousandths, by a block index and a quarter of the
+/// file.
 fn extra_share(index: &BlockIndex, old: &[u8], new: &[u8], threads: NonZeroUsize) -> usize {
     let (mut looked_at, mut extra_bytes) = (0, 0);
     for piece in new.chunks(PIECE).step_by(4) {

@@ -1,16 +1,17 @@
-//! The scan of bsdiff: the positions of the new file at which another alignment with the base is better than the current one.
+//! The scan of bsdiff: the positions of the new file at which another alignment with the base is better than the
+//! current one.
 //!
 //! ```text
 //! alignment = old position - new position
 //! new file    |--- alignment a ---|--- alignment b ---|--- …       a switch needs a gain of at least min_gain bytes
 //! ```
 //!
-//! The new file is scanned in sections of a fixed size, independently, so that threads share the work and their number does not
-//! change the result. An alignment is kept across bytes that differ until another one is clearly better: relocated code differs
-//! every few bytes and is still the same code.
+//! The new file is scanned in sections of a fixed size, independently, so that threads share the work and their number
+//! does not change the result. An alignment is kept across bytes that differ until another one is clearly better:
+//! relocated code differs every few bytes and is still the same code.
 //!
-//! The cost of a step is bounded by the number of bytes it advances, for any input: long equal runs are skipped as a whole, and a
-//! match that does not cause a switch is skipped in part.
+//! The cost of a step is bounded by the number of bytes it advances, for any input: long equal runs are skipped as a
+//! whole, and a match that does not cause a switch is skipped in part.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -26,13 +27,14 @@ use super::index::{Index, Match};
 pub(super) enum SwitchRule {
     /// At least `min_gain` fewer bytes are dissimilar, over the match or over one of [`COMPARED_LENGTHS`].
     Similar { min_gain: usize },
-    /// At least `min_gain` fewer bytes differ, over the match alone: the rule of the original bsdiff, better for some tables.
+    /// At least `min_gain` fewer bytes differ, over the match alone: the rule of the original bsdiff, better for some
+    /// tables.
     Equal { min_gain: usize },
 }
 
 impl SwitchRule {
-    /// Number of bytes between two lookups: a match that is found later is extended to its start. More lookups find more
-    /// switches, which cost more than they save. Odd, so that a block index is asked at every phase.
+    /// Number of bytes between two lookups: a match that is found later is extended to its start. More lookups find
+    /// more switches, which cost more than they save. Odd, so that a block index is asked at every phase.
     fn stride(self) -> usize {
         match self {
             Self::Similar { min_gain } | Self::Equal { min_gain } => (min_gain / 8).min(MAX_STRIDE) | 1,
@@ -133,8 +135,8 @@ const SECTION: usize = 2 << 20;
 const MIN_EQUAL: usize = 16;
 /// Small enough that a block index is asked at every phase before the largest `min_gain` has gone by.
 const MAX_STRIDE: usize = 31;
-/// A match that does not cause a switch is skipped by its length divided by this: a better match that starts inside it is
-/// found later and extended to its start.
+/// A match that does not cause a switch is skipped by its length divided by this: a better match that starts inside it
+/// is found later and extended to its start.
 const SKIP_DIVISOR: usize = 2;
 /// Lengths over which two alignments are compared, in bytes.
 const COMPARED_LENGTHS: [usize; 3] = [64, 256, 1024];

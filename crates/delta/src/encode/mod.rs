@@ -20,7 +20,7 @@ pub struct AllowedEncodings {
     pub gzip: bool,
     /// .xz streams.
     pub xz: bool,
-    /// Counts of zeros, for blocks of nothing else.
+    /// Counts of zeros, for blocks of zeros only.
     pub zeros: bool,
 }
 
@@ -88,13 +88,14 @@ pub(crate) fn encode(
     Ok(if best.encoding == Encoding::None { Encoded { bytes: raw, ..best } } else { best })
 }
 
-/// An estimate of the encoded size, in a hundredth of the time of [`encode`]: good for comparing blocks of the same files.
+/// An estimate of the encoded size, in a hundredth of the time of [`encode`]: good for comparing blocks of the same
+/// files.
 pub(crate) fn estimate(block: Block, raw: &[u8]) -> Result<usize, DiffError> {
     let compressed = zstd::bulk::compress(raw, ESTIMATE_LEVEL).map_err(|source| DiffError::Encode { block, source })?;
     Ok(compressed.len())
 }
 
-/// Of zstd. Higher ones look longer and choose no better.
+/// The zstd level. Higher ones are slower and choose no better.
 const ESTIMATE_LEVEL: i32 = 3;
 /// A zeros block is one integer.
 const ZEROS_SIZE: usize = 8;
@@ -102,9 +103,9 @@ const ZEROS_SIZE: usize = 8;
 const SMALLEST_STREAM: usize = 18;
 /// Differences that bzip2 shrinks to fewer thousandths come out no smaller from xz, in ten times the time.
 const SPARSE: usize = 20;
-/// Raw bytes up to which xz is tried on these too.
+/// Raw bytes up to which xz is tried on those as well.
 const SETTLED_LIMIT: usize = 2 << 20;
-/// Raw bytes up to which bzip2 is worth a try in any case.
+/// Raw bytes up to which bzip2 is always tried.
 const BZIP2_LIMIT: usize = 128 << 10;
 /// Encoded bytes above which gzip has always been larger: all it saves is some forty bytes of frame.
 const GZIP_LIMIT: usize = 2 << 10;

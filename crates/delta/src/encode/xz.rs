@@ -2,8 +2,9 @@
 //!
 //! Small blocks are tried with several parameters; for larger ones a quick try or a sample decides, and effort falls
 //! with size.
-//! A stream over [`LARGE`] bytes is made of sections that threads compress side by side; the sections are the same for
-//! any number of threads. Clients decode what any liblzma decodes: other parameters and the x86 filter cost them nothing (delta §4).
+//! A stream over [`LARGE`] bytes is made of sections that threads compress concurrently; the sections are the same for
+//! any number of threads. Clients decode what any liblzma decodes: other parameters and the x86 filter cost them
+//! nothing (delta §4).
 
 use std::io;
 
@@ -134,7 +135,7 @@ fn compress(raw: &[u8], profile: LzmaProfile, effort: Effort, resources: Resourc
     }
 }
 
-/// An encoder of sections, by as many threads as there is memory for.
+/// An encoder of sections, with the number of threads that memory allows.
 fn sectioned(filters: Filters, resources: Resources) -> io::Result<Stream> {
     // Memory of a thread: its encoder and a section, raw and encoded.
     let needed = u64::from(dictionary(LARGE + 1, resources.memory)) * MEMORY_PER_DICTIONARY_BYTE + 2 * SECTION;
@@ -173,7 +174,8 @@ const SMALL: usize = 1 << 20;
 const MIDDLE: usize = 2 << 20;
 /// Raw bytes above which time counts more than the last percents.
 const LARGE: usize = 8 << 20;
-/// Bytes of a section, and its dictionary. Larger ones save tenths of a percent and keep threads from sharing the memory.
+/// Bytes of a section, and its dictionary. Larger ones save tenths of a percent and keep threads from sharing the
+/// memory.
 const SECTION: u64 = 12 << 20;
 const SECTION_DICTIONARY: u64 = 4 << 20;
 /// Memory of the encoder, measured: dictionary, tree and hashes of the match finder.

@@ -1,4 +1,4 @@
-//! The installed system: a scratch root in a folder, or only the knowledge of what would be installed.
+//! The installed system: a scratch root in a folder, or a simulation that keeps paths and hashes only.
 
 mod scratch;
 mod simulated;
@@ -12,14 +12,14 @@ pub use scratch::Ownership;
 pub(crate) use scratch::{Ledger, Scratch};
 pub(crate) use simulated::{Files, Simulated};
 
-/// What lies at a path.
+/// The object at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// Nothing, or something that is no directory stands in its way.
+    /// Nothing, or one of its parents is not a directory.
     Missing,
-    /// This.
+    /// An object.
     Object { kind: FileKind, hash: FileHash },
-    /// A device or another thing that content never has.
+    /// A device or another kind that content never has.
     Stranger,
 }
 
@@ -29,16 +29,16 @@ impl Found {
     }
 }
 
-/// How an object came to its place.
+/// The outcome of an installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Placed {
-    /// Simply.
+    /// The object was installed.
     Plainly,
-    /// A directory that was not empty stood there and was moved aside.
+    /// A directory that was not empty was moved aside for it.
     OverDirectory,
 }
 
-/// What becomes of a directory that is to be removed and has something in it.
+/// The handling of a directory that is to be removed and is not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WhenFull {
     /// It stays.
@@ -47,14 +47,14 @@ pub(crate) enum WhenFull {
     MoveAside,
 }
 
-/// What came of a removal.
+/// The outcome of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removed {
-    /// Nothing was there, or it stays.
+    /// Nothing existed, or it stays.
     Nothing,
-    /// It is gone.
+    /// It was removed.
     Gone,
-    /// A directory, with everything in it, has another name now.
+    /// A directory was renamed, with everything in it.
     MovedAside,
 }
 
@@ -65,7 +65,7 @@ pub(crate) enum Disk {
 }
 
 impl Disk {
-    /// What lies at a path; reads and hashes files.
+    /// The object at a path; reads and hashes files.
     pub(crate) fn look(&self, path: &EntryPath) -> Result<Found, EndpointError> {
         match self {
             Self::Scratch(scratch) => scratch.look(path),
@@ -81,7 +81,7 @@ impl Disk {
         }
     }
 
-    /// Puts a staged object in its place, over whatever is there.
+    /// Installs a staged object, over any existing one.
     pub(crate) fn install(
         &mut self,
         path: &EntryPath,
@@ -95,7 +95,7 @@ impl Disk {
         }
     }
 
-    /// Removes what lies at a path.
+    /// Removes the object at a path.
     pub(crate) fn remove(&mut self, path: &EntryPath, when_full: WhenFull) -> Result<Removed, EndpointError> {
         match self {
             Self::Scratch(scratch) => scratch.remove(path, when_full),
@@ -103,7 +103,7 @@ impl Disk {
         }
     }
 
-    /// The content of a regular file of at most `limit` bytes, where contents are kept.
+    /// The content of a regular file of at most `limit` bytes, if contents are kept.
     pub(crate) fn content(&self, path: &EntryPath, limit: u64) -> Option<Vec<u8>> {
         match self {
             Self::Scratch(scratch) => scratch.content(path, limit),

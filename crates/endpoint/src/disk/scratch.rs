@@ -1,10 +1,10 @@
 //! A root folder that files are really installed in.
 //!
-//! Every path is walked folder by folder without following links, so nothing is ever read or written outside the root,
-//! whatever a manifest, an archive or an earlier release put there.
+//! Every path is opened folder by folder without following links, so nothing is read or written outside the root, for
+//! any content of manifests, archives and earlier releases.
 //!
-//! Without the right to give files away, owners (and with them modes) are kept in a ledger, and files get modes that
-//! their keeper can work with. A file that was changed behind the endpoint's back hashes to something else either way.
+//! Without the privilege to change owners, owners and modes are kept in a ledger, and files get modes that the user of
+//! the process can work with. A file that was changed behind the endpoint's back hashes to something else either way.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -31,7 +31,7 @@ pub enum Ownership {
     /// In the endpoint's records; needs no privilege.
     #[default]
     Recorded,
-    /// On the files themselves; needs the right to give files away.
+    /// On the files themselves; needs the privilege to change owners.
     Applied,
 }
 
@@ -160,7 +160,7 @@ impl Scratch {
         Ok(Placed::Plainly)
     }
 
-    /// Makes an object under a name beside, and renames it over whatever is there.
+    /// Creates an object under a scratch name in the same folder and renames it over the existing one.
     fn replace(&self, folder: &OwnedFd, name: &OsStr, make: impl FnOnce(&str) -> io::Result<()>) -> io::Result<Placed> {
         // Left by an endpoint that was killed.
         match rustix::fs::unlinkat(folder, SCRATCH_NAME, AtFlags::empty()) {
@@ -245,13 +245,13 @@ fn move_aside(folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
     Ok(rustix::fs::renameat(folder, name, folder, OsStr::from_bytes(&aside))?)
 }
 
-/// True if there is nothing at a path, or a link or file stands in its way.
+/// True if nothing is at a path, or one of its parents is a link or a file.
 fn is_absence(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
 fn open_file(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
-    // NONBLOCK: a FIFO somebody put there must not stop the endpoint.
+    // NONBLOCK: opening a FIFO must not block the endpoint.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     Ok(File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?))
 }

@@ -1,4 +1,4 @@
-//! An installed system that exists as knowledge only: path, kind and hash of everything that would be there.
+//! A simulated installed system: path, kind and hash of everything that would be installed.
 //!
 //! Thousands of such endpoints fit into one process: entries share their paths with the manifests, and endpoints with
 //! the same files share the whole list.
@@ -12,7 +12,7 @@ use clearwell_format::{EntryPath, FileHash, FileKind};
 use super::{Found, Placed, Removed, WhenFull};
 use crate::staging::Object;
 
-/// Everything that is there.
+/// All installed objects.
 pub(crate) type Files = BTreeMap<EntryPath, (FileKind, FileHash)>;
 
 #[derive(Default)]

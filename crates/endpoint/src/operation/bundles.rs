@@ -13,10 +13,10 @@ use crate::problem::Problem;
 use crate::{EndpointError, ExitCode, Report};
 
 impl Endpoint {
-    /// Installs bundles and what they bring along. Unknown ones are reported, the others installed all the same.
+    /// Installs bundles and their includes. Unknown bundles are reported; the others are installed.
     ///
     /// # Errors
-    /// [`EndpointError`] for reasons of this machine; all else is in the report.
+    /// [`EndpointError`] for faults of this machine: folders, options, certificates. Everything else is in the report.
     pub async fn bundle_add(&mut self, bundles: &[BundleName]) -> Result<Report, EndpointError> {
         let mut run = self.begin();
         let outcome = self.add_run(&mut run, bundles).await;
@@ -85,7 +85,7 @@ impl Endpoint {
     /// Removes bundles with the files that no other bundle has. What they brought along stays.
     ///
     /// # Errors
-    /// [`EndpointError`] for reasons of this machine; all else is in the report.
+    /// [`EndpointError`] for faults of this machine: folders, options, certificates. Everything else is in the report.
     pub async fn bundle_remove(&mut self, bundles: &[BundleName]) -> Result<Report, EndpointError> {
         let mut run = self.begin();
         let outcome = self.remove_run(&mut run, bundles).await;
@@ -165,5 +165,5 @@ impl Endpoint {
     }
 }
 
-/// Packs are only worth it for more files than this per bundle (packs §5).
+/// Clients fetch packs only for more files than this per bundle (packs §5).
 const FILES_PER_PACK: usize = 10;

@@ -10,7 +10,7 @@ impl Endpoint {
     /// Compares every installed file. Ends with [`ExitCode::Negative`] if one is not as it should be.
     ///
     /// # Errors
-    /// [`EndpointError`] for reasons of this machine; all else is in the report.
+    /// [`EndpointError`] for faults of this machine: folders, options, certificates. Everything else is in the report.
     pub async fn diagnose(&mut self) -> Result<Report, EndpointError> {
         let mut run = self.begin();
         let outcome = match self.inspect(&mut run).await {
@@ -24,7 +24,7 @@ impl Endpoint {
     /// Compares every installed file and mends what is wrong, with fullfiles. The report lists what was wrong.
     ///
     /// # Errors
-    /// [`EndpointError`] for reasons of this machine; all else is in the report.
+    /// [`EndpointError`] for faults of this machine: folders, options, certificates. Everything else is in the report.
     pub async fn repair(&mut self) -> Result<Report, EndpointError> {
         let mut run = self.begin();
         let outcome = self.repair_run(&mut run).await;

@@ -17,7 +17,7 @@ impl Endpoint {
     /// What is installed already and right is left as it is.
     ///
     /// # Errors
-    /// [`EndpointError`] for reasons of this machine; all else is in the report.
+    /// [`EndpointError`] for faults of this machine: folders, options, certificates. Everything else is in the report.
     pub async fn install(&mut self, version: Option<Version>, bundles: &[BundleName]) -> Result<Report, EndpointError> {
         let mut run = self.begin();
         let outcome = self.install_run(&mut run, version, bundles).await;
@@ -50,7 +50,7 @@ impl Endpoint {
             run.note(Problem::NoSuchBundle { bundle: bundle.clone(), version });
         }
         if known.is_empty() && !bundles.is_empty() {
-            // "Nothing to be done", says the client, and is content.
+            // The client reports that nothing is to be done, and succeeds.
             return Ok(());
         }
         let core = BundleName::os_core();

@@ -1,4 +1,4 @@
-//! What an endpoint can do, one file per operation.
+//! The operations of an endpoint, one file each.
 
 mod bundles;
 mod diagnose;
@@ -30,7 +30,7 @@ impl Endpoint {
         if found.to_string().starts_with(&expected.to_string()) {
             return Ok(());
         }
-        // The client looks for a version of its own format before it gives up.
+        // The client looks for the newest version of its format before it gives up.
         let _ = self.latest(run).await;
         let version = mom.header.version;
         run.stop(Problem::Format { version, found: found.number(), expected: expected.number() }, ExitCode::Manifest)
@@ -41,7 +41,7 @@ impl Endpoint {
         self.state.installed.iter().rev().cloned().collect()
     }
 
-    /// Notes bundles that clients would not recognise as installed.
+    /// Notes bundles that clients would not see as installed.
     fn check_tracking<'a>(&self, run: &mut Run, bundles: impl IntoIterator<Item = (&'a BundleName, &'a Loaded)>) {
         for (bundle, loaded) in bundles {
             let path = format!("/usr/share/clear/bundles/{bundle}");
@@ -55,7 +55,7 @@ impl Endpoint {
     }
 }
 
-/// The zero pack of a bundle, with everything the bundle holds as needed.
+/// The zero pack of a bundle, with all files of the bundle as needed.
 fn zero_pack(bundle: &BundleName, loaded: &Loaded) -> Wanted {
     let (to, rule) = (loaded.manifest.header.version, loaded.pack_rule());
     Wanted { bundle: bundle.clone(), from: None, to, needed: needed(loaded), rule }

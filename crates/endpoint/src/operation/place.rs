@@ -1,4 +1,4 @@
-//! Putting staged files in their places, and taking others away (manifest §3.4).
+//! Installing staged files and removing others (manifest §3.4).
 
 use std::collections::BTreeSet;
 
@@ -12,18 +12,18 @@ use crate::fullfiles::{self, Outcome, fullfile};
 use crate::pointers::fetch_problem;
 use crate::problem::{Problem, reason};
 
-/// How placing files went.
+/// The outcome of installing files.
 #[derive(Debug, Default)]
 pub(super) struct Placement {
-    /// Files that could not be put in place.
+    /// Files that could not be installed.
     pub failed: u64,
-    /// True if a regular file took the place of a directory with something in it.
+    /// True if a regular file replaced a directory that was not empty.
     pub left_remains: bool,
 }
 
 impl Endpoint {
-    /// Makes sure that nothing will fail half-way: every file is staged and has a parent. The first that is not ends the
-    /// operation, with nothing changed.
+    /// Checks before any change that every file is staged and has a parent. The first failure ends the operation, with
+    /// nothing changed.
     pub(super) fn check_staged(&self, run: &mut Run, files: &[Listed], list: &FileList) -> Result<(), Stop> {
         for file in files {
             if let Some(parent) = self.missing_parent(&file.entry.path, list) {
@@ -37,7 +37,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Puts files in place, in the order of their paths.
+    /// Installs files, in the order of their paths.
     pub(super) async fn place(&mut self, run: &mut Run, files: &[Listed], list: &FileList) -> Result<Placement, Stop> {
         let mut placement = Placement::default();
         for file in files {
@@ -86,7 +86,7 @@ impl Endpoint {
         Ok(self.put(file))
     }
 
-    /// A folder that another program removed comes as a fullfile, in the middle of the work.
+    /// A folder that another program removed is fetched as a fullfile.
     async fn fetch_folder(&mut self, run: &mut Run, folder: &Listed) -> Result<Result<(), Problem>, Stop> {
         let hash = folder.entry.hash();
         if self.staging.contains(&hash) {
@@ -96,14 +96,16 @@ impl Endpoint {
         let (stage, limit) = (self.staging.folder.clone(), self.library.content_limit());
         let (_, resource, outcome) = fullfiles::fetch(run.fetcher.clone(), stage, hash, resource, limit).await;
         match outcome {
-            Outcome::Staged(object, oddities) => {
+            Outcome::Staged(object, warnings) => {
                 self.staging.add(hash, object);
-                oddities.note(&resource, run);
+                warnings.note(&resource, run);
                 Ok(Ok(()))
             }
             Outcome::NoArchive(reason) => Ok(Err(Problem::Fullfile { resource, reason })),
-            Outcome::OtherFile => run
-                .stop(Problem::Fullfile { resource, reason: "its content is another file".into() }, ExitCode::Negative),
+            Outcome::OtherFile => run.stop(
+                Problem::Fullfile { resource, reason: "its content has another hash than its name".into() },
+                ExitCode::Negative,
+            ),
             Outcome::Missing(failed) => Ok(Err(fetch_problem(resource, failed))),
         }
     }
@@ -125,7 +127,7 @@ impl Endpoint {
         }
         let listed =
             |folder: &EntryPath| list.find(folder).is_some_and(|file| file.entry.kind() == Some(FileKind::Directory));
-        // A folder is there if something can be put into it.
+        // A folder exists if an object can be created in it.
         let on_disk = |folder: &EntryPath| {
             let inside = [folder.as_bytes(), b"/x"].concat();
             EntryPath::parse(&inside).is_ok_and(|inside| self.disk.has_parent(&inside))

@@ -1,4 +1,4 @@
-//! Bringing the installed system to a newer version: `update`.
+//! Updating the installed system: `update`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,10 @@ use crate::packs::Wanted;
 use crate::{EndpointError, ExitCode, Report};
 
 impl Endpoint {
-    /// Updates to a version, the newest if none is given, and on into a newer format where the content leads there.
+    /// Updates to a version, by default the newest, and on into a newer format if the content names it.
     ///
     /// # Errors
-    /// [`EndpointError`] for reasons of this machine; all else is in the report.
+    /// [`EndpointError`] for faults of this machine: folders, options, certificates. Everything else is in the report.
     pub async fn update(&mut self, to: Option<Version>) -> Result<Report, EndpointError> {
         let mut run = self.begin();
         let outcome = self.update_run(&mut run, to).await;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Tally, TransportError};
 
-/// The content of an answer. Read with [`Body::chunk`] until it says that nothing is left.
+/// The content of an answer. Read with [`Body::chunk`] until `None`.
 pub struct Body {
     kind: Kind,
     tally: Option<Arc<Tally>>,
@@ -23,7 +23,7 @@ pub struct Body {
 enum Kind {
     Memory {
         bytes: Bytes,
-        /// Ends with [`TransportError::Truncated`] instead of properly.
+        /// Ends with [`TransportError::Truncated`].
         cut: bool,
     },
     File {
@@ -66,7 +66,7 @@ impl Body {
     /// The next piece; `None` at the end.
     ///
     /// # Errors
-    /// [`TransportError`] if the content breaks off.
+    /// [`TransportError::Truncated`] if the content ends early; other variants if it stalls or the connection fails.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
         let piece = self.kind.chunk().await?;
         if let (Some(piece), Some(tally)) = (&piece, &self.tally) {
@@ -103,7 +103,7 @@ impl Kind {
     }
 }
 
-/// How fast a body comes.
+/// The transfer rate of a body.
 struct Pace {
     patience: Duration,
     /// Bytes per second.
@@ -136,7 +136,7 @@ impl Pace {
 
 async fn http_chunk(body: &mut Incoming, pace: &mut Pace) -> Result<Option<Bytes>, TransportError> {
     loop {
-        // A server that always has the next byte ready never lets a timer win: the clock is looked at, too.
+        // If the next byte is always ready, the timer is never polled: the clock is checked as well.
         if Instant::now() >= pace.deadline() {
             pace.judge()?;
         }
@@ -146,7 +146,7 @@ async fn http_chunk(body: &mut Incoming, pace: &mut Pace) -> Result<Option<Bytes
         match frame {
             None => return Ok(None),
             Some(Ok(frame)) => {
-                // Trailers say nothing to a client.
+                // Clients ignore trailers.
                 if let Ok(data) = frame.into_data() {
                     pace.received = pace.received.saturating_add(data.len() as u64);
                     return Ok(Some(data));

@@ -1,11 +1,12 @@
-//! A source whose answers are counted while they come: for bars, and to give up a server, not for reports.
+//! A source whose answers are counted as they arrive: for progress, and to give up on a server; reports count
+//! separately.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Answer, Method, Request, Source, Strikes, Target};
 
-/// What was received so far.
+/// Answers and bytes received so far.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     answers: AtomicU64,

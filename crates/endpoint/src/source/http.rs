@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::{Answer, Body, Method, Request, Response, Source, Target, TransportError};
 use crate::EndpointError;
 
-/// Where a server is and how to speak to it.
+/// The address of a server and the options of its client.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
     /// Base of everything but `version/` and `<version>/format`.
@@ -29,13 +29,13 @@ pub struct HttpOptions {
     pub ca_pem: Option<Vec<u8>>,
     /// PEM text with a client certificate and its key.
     pub client_pem: Option<Vec<u8>>,
-    /// How the endpoint introduces itself.
+    /// The headers that identify the endpoint.
     pub user_agent: UserAgent,
-    /// Longest wait for a connection.
+    /// Timeout of a connection.
     pub connect_timeout: Duration,
-    /// Longest wait for the next piece of an answer.
+    /// Timeout of the next piece of an answer.
     pub idle_timeout: Duration,
-    /// Fewest bytes per second of a body, over the time of `idle_timeout`; 0 takes any.
+    /// Fewest bytes per second of a body, over the time of `idle_timeout`; 0 for any.
     pub lowest_rate: u64,
 }
 
@@ -56,14 +56,14 @@ impl HttpOptions {
     }
 }
 
-/// How an endpoint introduces itself.
+/// The headers that identify an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UserAgent {
     /// As this program.
     #[default]
     Honest,
-    /// With the headers of the stock client, its upgrade offer on cleartext included: what a server does for the stock
-    /// client only, it then does here too. A server that takes the offer is not understood.
+    /// With the headers of the stock client, its upgrade offer on cleartext included: a server then treats
+    /// the endpoint as a stock client. An accepted upgrade is not supported.
     Stock,
 }
 

@@ -1,14 +1,13 @@
-//! Where an endpoint gets its content: the requests it makes, and what answers them.
+//! Sources of content: the requests of an endpoint and the implementations that answer them.
 //!
 //! | Source | Answers from |
 //! |---|---|
 //! | [`HttpSource`] | a server, over http or https |
-//! | [`TreeSource`] | a folder that holds a public tree, of this program or of another |
+//! | [`TreeSource`] | a folder with a public tree, made by this program or by another |
 //! | [`StoreSource`] | a store, or a store with a release that is not visible yet |
-//! | [`Probe`] | another source, while it records the requests and spoils some answers; for tests |
+//! | [`Probe`] | another source; records the requests and replaces chosen answers; for tests |
 //!
-//! A source answers with a status and a body, as a server does; what a status means is decided in one place, by
-//! whoever fetches.
+//! A source answers with a status and a body, as a server does; the caller interprets the status, in one place.
 
 mod body;
 mod counted;
@@ -33,25 +32,25 @@ pub use strikes::Strikes;
 pub(crate) use strikes::{MOST_STRIKES, Strike};
 pub use tree::TreeSource;
 
-/// What answers the requests of an endpoint.
+/// Answers the requests of an endpoint.
 pub trait Source: Send + Sync {
     /// Answers one request.
     ///
     /// # Errors
-    /// [`TransportError`] where there is no answer at all; every status is an answer.
+    /// [`TransportError`] without any answer; every status is an answer.
     fn send(&self, request: Request) -> Answer<'_>;
 
-    /// Where a target is found, for messages.
+    /// The location of a target, for messages.
     fn locate(&self, target: &Target) -> String {
         target.to_string()
     }
 
-    /// What counts the answers that stall, where somebody wants to give up the server.
+    /// Counts the answers that stall, if the caller gives up on such servers.
     fn strikes(&self) -> Option<&Strikes> {
         None
     }
 
-    /// True where a failed request is never tried again, as for `file://` (client behaviour §4).
+    /// True if failed requests are never retried, as for `file://` (client behaviour §4).
     fn is_local(&self) -> bool {
         false
     }
@@ -65,7 +64,7 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportErro
 pub struct Request {
     /// HEAD or GET.
     pub method: Method,
-    /// What is asked for.
+    /// The target.
     pub target: Target,
     /// First byte wanted, when an interrupted download goes on.
     pub from_byte: Option<u64>,
@@ -96,7 +95,7 @@ impl fmt::Display for Request {
     }
 }
 
-/// HEAD or GET; an endpoint knows no other.
+/// HEAD or GET, the methods of endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Only status and length.
@@ -105,7 +104,7 @@ pub enum Method {
     Get,
 }
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The content URL itself, which clients probe before parallel downloads.
@@ -132,7 +131,7 @@ impl fmt::Display for Target {
 /// An answer.
 #[derive(Debug)]
 pub struct Response {
-    /// The HTTP status; 200 and 404 for sources that are no servers.
+    /// The HTTP status; 200 and 404 for sources other than servers.
     pub status: u16,
     /// `Content-Length`, if stated.
     pub length: Option<u64>,
@@ -147,36 +146,36 @@ impl Response {
     }
 }
 
-/// There is no answer, or it broke off.
+/// No answer, or a truncated one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
     /// The server cannot be reached: name, connection or TLS.
     #[error("cannot connect to {url}; check the address, that the server runs, and its certificate")]
     Connect {
-        /// What was asked for.
+        /// The URL.
         url: String,
         /// From the client library.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The connection failed under way.
+    /// The connection failed after it was established.
     #[error("the connection failed")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The body is shorter than announced.
+    /// The body is shorter than its declared length.
     #[error("the answer ends early")]
     Truncated,
-    /// Nothing came for too long.
+    /// No data within the timeout.
     #[error("no data for {seconds} s")]
     Timeout {
-        /// How long was waited.
+        /// The timeout.
         seconds: u64,
     },
-    /// The body comes so slowly that it might never end.
+    /// The body is slower than the limit.
     #[error("less than {rate} bytes per second for {seconds} s")]
     TooSlow {
-        /// The least that is waited for.
+        /// The lowest accepted rate.
         rate: u64,
-        /// How long was waited.
+        /// The timeout.
         seconds: u64,
     },
     /// A file of a local source cannot be read.
@@ -190,19 +189,19 @@ pub enum TransportError {
     /// The store cannot answer.
     #[error("the store cannot be read")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// More bytes than the endpoint takes for such an object.
+    /// More bytes than the limit for such an object.
     #[error("the answer is longer than {limit} bytes")]
     TooLong {
-        /// The most that is taken.
+        /// The limit.
         limit: u64,
     },
-    /// What was received cannot be kept.
-    #[error("failed to keep what was received; make room in the folder for temporary files")]
+    /// Received data cannot be stored.
+    #[error("failed to store a download; free space in the folder for temporary files")]
     Keep(#[source] std::io::Error),
 }
 
 impl TransportError {
-    /// True for what clients try again: everything but an unreachable server and a local failure (client behaviour §4).
+    /// True for failures that clients retry: all but an unreachable server and a local failure (client behaviour §4).
     pub fn is_retried(&self) -> bool {
         match self {
             Self::Broken(_) | Self::Truncated | Self::Timeout { .. } | Self::TooSlow { .. } => true,
@@ -210,7 +209,7 @@ impl TransportError {
         }
     }
 
-    /// True for answers that would hold an endpoint for as long as the server likes.
+    /// True for answers that would block an endpoint without a limit.
     pub(crate) const fn is_strike(&self) -> bool {
         matches!(self, Self::Timeout { .. } | Self::TooSlow { .. } | Self::TooLong { .. })
     }

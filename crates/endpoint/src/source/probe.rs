@@ -1,4 +1,4 @@
-//! A source for tests: records what is asked and spoils chosen answers of another source.
+//! A source for tests: records the requests and replaces chosen answers of another source.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,14 +20,14 @@ struct Shared {
     faults: BTreeMap<String, Vec<Fault>>,
 }
 
-/// What becomes of an answer.
+/// The replacement of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// This status and no content, to HEAD and GET.
     Status(u16),
     /// Status 200 and other content.
     Content(Vec<u8>),
-    /// The true content, cut after this many bytes.
+    /// The true content, truncated to this number of bytes.
     CutAfter(usize),
     /// No answer.
     Unreachable,
@@ -41,12 +41,12 @@ impl Probe {
         Self { inner, shared: Arc::default() }
     }
 
-    /// Spoils every answer about `path`, which is relative to the public tree (`30/Manifest.MoM.tar`).
+    /// Replaces every answer about `path`, which is relative to the public tree (`30/Manifest.MoM.tar`).
     pub fn fault(&self, path: impl Into<String>, fault: Fault) -> &Self {
         self.faults(path, [fault])
     }
 
-    /// Spoils the GETs of `path` in turn; the last fault stays for good.
+    /// Replaces the answers to GETs of `path` in turn; the last fault stays.
     pub fn faults(&self, path: impl Into<String>, faults: impl IntoIterator<Item = Fault>) -> &Self {
         let faults = faults.into_iter().collect();
         self.with(|shared| shared.faults.insert(path.into(), faults));
@@ -67,7 +67,7 @@ impl Probe {
         act(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes the request down and says what is to become of its answer.
+    /// Records the request and returns the fault of its answer.
     fn note(&self, request: &Request) -> Fault {
         let line = match request.from_byte {
             Some(start) => format!("{request} from {start}"),
@@ -106,9 +106,10 @@ impl Probe {
                 kept.truncate(count);
                 Ok(Response { body: Body::cut_off(kept.into()), ..answer })
             }
-            Fault::Unreachable => {
-                Err(TransportError::Connect { url: request.target.to_string(), source: "the probe was told so".into() })
-            }
+            Fault::Unreachable => Err(TransportError::Connect {
+                url: request.target.to_string(),
+                source: "the probe simulates it".into(),
+            }),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct StoreSource {
 }
 
 impl StoreSource {
-    /// Answers from a store. Only what a release names is there.
+    /// Answers from a store: only artifacts of releases exist.
     pub fn new(store: Store) -> Self {
         Self { store, generation: Mutex::default() }
     }
@@ -29,7 +29,7 @@ impl StoreSource {
         match &request.target {
             Target::Root => Ok(Response::empty(200)),
             Target::Resource(Resource::Pointer(pointer)) => self.pointer(*pointer, request),
-            // A signature can be damaged where its verification does not look: it is compared with the index.
+            // Damage of a signature is not always seen by its verification: it is compared with the index.
             Target::Resource(resource @ Resource::Artifact { artifact: Artifact::MomSignature, .. }) => {
                 match self.store.read(resource) {
                     Ok(bytes) => Ok(whole(bytes.into(), request.method)),

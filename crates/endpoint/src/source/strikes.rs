@@ -1,12 +1,12 @@
-//! When to give up a server: one that stalls, drips or never ends would otherwise hold an endpoint for as long as there are
-//! files to ask for.
+//! When to give up on a server: one that stalls or never ends its answers would otherwise block an endpoint once for
+//! each file.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Answers in a row that stalled or were too long. Any that came whole begins the count again.
+/// Answers in a row that stalled or were too long. A complete answer resets the count.
 #[derive(Debug, Default)]
 pub struct Strikes {
     count: AtomicU32,
@@ -14,7 +14,7 @@ pub struct Strikes {
     out: Notify,
 }
 
-/// The answer that was one too many.
+/// The last answer of the count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Strike {
     pub(crate) url: String,
@@ -22,12 +22,12 @@ pub(crate) struct Strike {
 }
 
 impl Strikes {
-    /// An answer came whole.
+    /// A complete answer.
     pub(crate) fn clear(&self) {
         self.count.store(0, Ordering::Relaxed);
     }
 
-    /// An answer stalled or was too long.
+    /// A stalled or too long answer.
     pub(crate) fn add(&self, url: String, reason: String) {
         let before = self.count.fetch_add(1, Ordering::Relaxed);
         if before.saturating_add(1) >= MOST_STRIKES {
@@ -36,12 +36,12 @@ impl Strikes {
         }
     }
 
-    /// The answer that was one too many, if there was one.
+    /// The last answer, if the limit was reached.
     pub(crate) fn last(&self) -> Option<Strike> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends when the server is to be given up.
+    /// Completes when the limit is reached.
     pub(crate) async fn out(&self) {
         while self.last().is_none() {
             self.out.notified().await;
@@ -49,5 +49,5 @@ impl Strikes {
     }
 }
 
-/// As many as a request has tries.
+/// The number of attempts of a request.
 pub(crate) const MOST_STRIKES: u32 = 4;

@@ -1,4 +1,4 @@
-//! A folder that holds a public tree: what `file://` is to a client.
+//! A folder with a public tree: what `file://` is to a client.
 
 use std::fs::File;
 use std::io::{ErrorKind, Seek, SeekFrom};
@@ -10,14 +10,14 @@ use super::{Answer, Body, Method, Request, Response, Source, Target, TransportEr
 
 /// A public tree in a folder, made by this program or by another.
 ///
-/// Only paths of the protocol are ever opened, so the folder may hold anything beside.
+/// Only paths of the protocol are opened, so the folder may contain other files.
 #[derive(Clone, Debug)]
 pub struct TreeSource {
     root: PathBuf,
 }
 
 impl TreeSource {
-    /// The tree in `root`. Nothing is opened yet; a missing folder answers 404 to everything.
+    /// The tree in `root`. Nothing is opened yet; a missing folder answers 404 to all requests.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }

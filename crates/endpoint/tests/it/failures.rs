@@ -1,7 +1,7 @@
 //! What each failure does to an operation: the table of client behaviour §5, object by object, with its exit codes.
 
 use clearwell_endpoint::source::Fault;
-use clearwell_endpoint::{EndpointOptions, Place, Retry};
+use clearwell_endpoint::{EndpointOptions, Retry, Root};
 use clearwell_format::resource::ResourceKind;
 
 use crate::support::{Archive, Content, World, four_bundles, names, options, problem_names};
@@ -53,7 +53,7 @@ async fn unsigned_pointers() {
         [("junk", 16, "10"), ("", 16, "10"), ("0", 0, "10"), ("30\n20\n", 0, "30"), (" 030\r\n", 0, "30")]
     {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::folder(folder.path());
+        let place = Root::folder(folder.path());
         let mut world = World::with(four_bundles(), place, folder, |options| options.trust = None);
         world.install(10, &[]).await;
         world.probe.fault("version/format30/latest", Fault::Content(text.into()));
@@ -80,7 +80,7 @@ async fn mom() {
         world.probe.heal();
     }
 
-    // The signature may lie beside the archive.
+    // The signature may be a separate file.
     world.probe.fault(mom, Fault::Content(unsigned.clone()));
     world.probe.take_log();
     assert_eq!(world.update().await.exit_code.code(), 0);
@@ -185,7 +185,7 @@ async fn packs_are_ignored_by_update() {
     }
 }
 
-/// What a damaged pack holds before the damage is used.
+/// The members of a damaged pack before the damage are used.
 #[tokio::test]
 async fn half_a_pack_saves_half_of_the_files() {
     let mut world = endpoint().await;
@@ -281,7 +281,7 @@ async fn a_broken_fullfile_costs_three_repetitions() {
 async fn patience_is_an_option() {
     for (retry, gets) in [(Retry::AT_ONCE, 4), (Retry::NEVER, 1)] {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::folder(folder.path());
+        let place = Root::folder(folder.path());
         let mut world = World::with(four_bundles(), place, folder, |options| options.retry = retry);
         world.probe.fault("version/format30/latest", status(500));
         let report = world.endpoint.install(None, &[]).await.unwrap();
@@ -297,7 +297,7 @@ async fn bundles_that_are_not_there() {
     for (bundles, code) in [(vec!["nope"], 3), (vec!["nope", "ex"], 3), (vec!["small"], 0)] {
         assert_eq!(world.add(&bundles).await.exit_code.code(), code, "{bundles:?}");
     }
-    assert!(world.endpoint.bundles().any(|bundle| bundle.as_str() == "ex"), "the others are installed all the same");
+    assert!(world.endpoint.bundles().any(|bundle| bundle.as_str() == "ex"), "the others are installed");
     for (bundle, code) in [("os-core", 2), ("nope", 3), ("big", 13), ("small", 0), ("small", 13)] {
         assert_eq!(world.remove(&[bundle]).await.exit_code.code(), code, "{bundle}");
     }
@@ -316,7 +316,7 @@ async fn bundles_that_are_not_there() {
 async fn formats_and_certificates() {
     let set = |set: fn(&mut EndpointOptions)| {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::folder(folder.path());
+        let place = Root::folder(folder.path());
         World::with(four_bundles(), place, folder, set)
     };
     let mut world = set(|options| options.format = "31".parse().unwrap());

@@ -103,7 +103,7 @@ async fn other_files_under_a_good_name_are_fetched_alone() {
 #[tokio::test]
 async fn deltas_are_compared_and_their_bases_too() {
     let (old, new) = (files("big", 12, "first"), files("big", 12, "second"));
-    let stranger = TestObject::file("/nowhere", "nobody has this");
+    let stranger = TestObject::file("/nowhere", "not in any manifest");
     let mut wrong = new[3].clone();
     wrong.content = b"something else".to_vec();
     let misnamed = format!("delta/{}", clearwell_format::pack::DeltaName { from: old[2].hash(), to: new[2].hash() });

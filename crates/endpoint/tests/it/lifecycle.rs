@@ -1,6 +1,6 @@
 //! A whole life: install, update, add, remove, break, repair; across formats; in a folder and simulated.
 
-use clearwell_endpoint::{Level, Ownership, Place, Pool};
+use clearwell_endpoint::{Level, Ownership, Pool, Root};
 use clearwell_format::FormatNumber;
 use clearwell_testkit::{ReleaseBuilder, TestObject};
 
@@ -35,7 +35,7 @@ async fn a_fleet_shares_what_it_keeps_and_each_still_fetches_for_itself() {
     let mut logs = Vec::new();
     let mut fleet = Vec::new();
     for number in 0..20 {
-        let place = Place::Simulated;
+        let place = Root::Simulated;
         let mut world = World::with(content.clone(), place, tempfile::tempdir().unwrap(), |options| {
             options.pool = Some(pool.clone());
         });
@@ -55,7 +55,7 @@ async fn an_endpoint_is_opened_again() {
     let world = World::new(four_bundles()).installed(10, &["big"]).await;
     let World { content, endpoint, folder, .. } = world;
     drop(endpoint);
-    let place = Place::folder(folder.path());
+    let place = Root::folder(folder.path());
     let mut world = World::with(content, place, folder, |_| {});
     assert_eq!(world.endpoint.version().unwrap().number(), 10);
     assert_eq!(world.endpoint.bundles().map(ToString::to_string).collect::<Vec<_>>(), ["big", "os-core"]);
@@ -77,7 +77,7 @@ async fn an_update_goes_on_in_the_next_format() {
     };
     let next = FormatNumber::new(31).unwrap();
     let first = ReleaseBuilder::new(10, None).bundle("os-core", &[], os(10, "30")).build();
-    // The last release of the old format holds the content of the first of the new one.
+    // The last release of the old format has the content of the first one of the new format.
     let last = ReleaseBuilder::new(20, Some(&first)).bundle("os-core", &[], os(30, "31\n")).build();
     let bumped = ReleaseBuilder::new(30, Some(&last)).format(next).bundle("os-core", &[], os(30, "31\n")).build();
     let newest = ReleaseBuilder::new(40, Some(&bumped)).format(next).bundle("os-core", &[], os(40, "31\n")).build();
@@ -135,7 +135,7 @@ async fn modes_and_owners_count_with_and_without_privilege() {
     }
     for ownership in ways {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::Folder { folder: folder.path().to_owned(), ownership };
+        let place = Root::Folder { folder: folder.path().to_owned(), ownership };
         let mut world = World::with(content.clone(), place, folder, |_| {});
         assert!(world.install(10, &[]).await.is_clean());
         assert!(world.endpoint.diagnose().await.unwrap().is_clean());
@@ -178,7 +178,7 @@ async fn a_path_of_any_bytes_and_a_long_name() {
     content.publish(&release);
     content.point(30, 10);
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::folder(folder.path());
+    let place = Root::folder(folder.path());
     let mut world = World::with(content, place, folder, |options| options.level = Level::Avx512);
     assert!(world.endpoint.install(None, &names(&[])).await.unwrap().is_clean());
     assert_eq!(world.read(&long).unwrap(), b"y");

@@ -42,7 +42,7 @@ async fn update_with_cold_caches_loads_the_installed_manifests_first() {
     let mut world = World::new(four_bundles()).installed(10, &["big", "ex", "small"]).await;
     std::fs::remove_dir_all(world.folder.path().join("state/manifest")).unwrap();
     let folder = std::mem::replace(&mut world.folder, tempfile::tempdir().unwrap());
-    let place = clearwell_endpoint::Place::folder(folder.path());
+    let place = clearwell_endpoint::Root::folder(folder.path());
     let mut world = World::with(world.content, place, folder, |_| {});
     assert!(world.update().await.is_clean());
     let log = world.probe.take_log();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use clearwell_endpoint::source::{HttpOptions, HttpSource, Method, Request, Source, Target, UserAgent};
-use clearwell_endpoint::{Endpoint, EndpointError, Place};
+use clearwell_endpoint::{Endpoint, EndpointError, Root};
 use clearwell_format::Resource;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{Content, four_bundles, names, options};
 
-/// A server of few words: keeps connections, answers GET and HEAD, and writes down what it is told.
+/// A minimal server: keeps connections, answers GET and HEAD, and records the requests.
 #[derive(Clone, Default)]
 struct Server {
     content: Content,
@@ -83,7 +83,7 @@ async fn a_whole_life_over_one_connection() {
     let (server, url) = Server::start(four_bundles()).await;
     let source = Arc::new(HttpSource::new(&HttpOptions::new(url)).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let mut endpoint = Endpoint::open(source, Place::folder(folder.path()), options()).unwrap();
+    let mut endpoint = Endpoint::open(source, Root::folder(folder.path()), options()).unwrap();
     assert!(endpoint.install(clearwell_format::Version::new(10), &names(&["big"])).await.unwrap().is_clean());
     assert!(endpoint.update(None).await.unwrap().is_clean());
     assert!(endpoint.diagnose().await.unwrap().is_clean());
@@ -98,7 +98,7 @@ async fn a_body_that_breaks_off_is_fetched_again() {
     let (server, url) = Server::start(four_bundles()).await;
     *server.breaks.lock().unwrap() = Some("10/pack-big-from-0.tar".to_owned());
     let source = Arc::new(HttpSource::new(&HttpOptions::new(url)).unwrap());
-    let mut endpoint = Endpoint::open(source, Place::Simulated, options()).unwrap();
+    let mut endpoint = Endpoint::open(source, Root::Simulated, options()).unwrap();
     let report = endpoint.install(clearwell_format::Version::new(10), &names(&["big"])).await.unwrap();
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(report.traffic.retries, 1);
@@ -134,10 +134,10 @@ async fn an_absent_server_and_bad_addresses() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let source = Arc::new(HttpSource::new(&HttpOptions::new(url)).unwrap());
-    let mut endpoint = Endpoint::open(source, Place::Simulated, options()).unwrap();
+    let mut endpoint = Endpoint::open(source, Root::Simulated, options()).unwrap();
     let report = endpoint.install(None, &[]).await.unwrap();
     assert_eq!(report.exit_code.code(), 16);
-    assert_eq!(report.traffic.retries, 0, "nobody waits for a server that is not there");
+    assert_eq!(report.traffic.retries, 0, "a missing server is not retried");
     let report = endpoint.install(clearwell_format::Version::new(10), &[]).await.unwrap();
     assert_eq!(report.exit_code.code(), 4);
     for url in ["ftp://host", "host", "http://", "http://host/?query", "/path", ""] {
@@ -205,7 +205,7 @@ async fn over_tls_with_and_without_a_client_certificate() {
         let (server, url) = Server::start_with(four_bundles(), Some(acceptor(&certificates, asked))).await;
         let options_ = HttpOptions { ca_pem, client_pem, ..HttpOptions::new(url) };
         let source = Arc::new(HttpSource::new(&options_).unwrap());
-        let mut endpoint = Endpoint::open(source, Place::Simulated, options()).unwrap();
+        let mut endpoint = Endpoint::open(source, Root::Simulated, options()).unwrap();
         let report = endpoint.install(None, &names(&["big"])).await.unwrap();
         assert_eq!(report.exit_code.code(), code, "{asked} {:?}", report.problems);
         if code == 0 {

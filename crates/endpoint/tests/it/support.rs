@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use clearwell_endpoint::source::{Answer, Body, Method, Probe, Request, Response, Source};
-use clearwell_endpoint::{Endpoint, EndpointOptions, Place, Problem, Report, Retry};
+use clearwell_endpoint::{Endpoint, EndpointOptions, Problem, Report, Retry, Root};
 use clearwell_format::archive::{Codec, TarWriter};
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
@@ -81,17 +81,17 @@ impl World {
     /// An empty endpoint in a folder, which trusts the test key and tries again at once.
     pub(crate) fn new(content: Content) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let place = Place::folder(folder.path());
+        let place = Root::folder(folder.path());
         Self::with(content, place, folder, |_| {})
     }
 
     pub(crate) fn simulated(content: Content) -> Self {
-        Self::with(content, Place::Simulated, tempfile::tempdir().unwrap(), |_| {})
+        Self::with(content, Root::Simulated, tempfile::tempdir().unwrap(), |_| {})
     }
 
     pub(crate) fn with(
         content: Content,
-        place: Place,
+        place: Root,
         folder: tempfile::TempDir,
         set: impl FnOnce(&mut EndpointOptions),
     ) -> Self {

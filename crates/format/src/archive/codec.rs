@@ -1,4 +1,4 @@
-//! The filters around a tar.
+//! Compression of archives.
 
 use std::io::{self, BufRead, Read, Write};
 
@@ -7,7 +7,7 @@ use clearwell_xz::{DictSize, NiceLength};
 /// How an archive is compressed. The same codec and bytes give the same result on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Codec {
-    /// Not at all.
+    /// None.
     None,
     /// gzip without name and time.
     Gzip {
@@ -23,17 +23,16 @@ pub enum Codec {
     Xz {
         /// The preset, 0 to 9.
         preset: u32,
-        /// With the x86 branch filter, which pays for executables; every client's liblzma reads it.
+        /// With the x86 BCJ filter, which pays for executables; all clients decode it.
         x86: bool,
     },
-    /// The same format by our own encoder: in half the time of preset 6 or less, for one or two hundredths more
-    /// bytes.
+    /// The same format by `clearwell-xz`: in half the time of preset 6 or less, for one or two hundredths more bytes.
     OwnXz {
-        /// The largest distance of a match.
+        /// The dictionary size.
         dict_size: DictSize,
         /// Matches of this length are taken without looking further.
         nice_length: NiceLength,
-        /// With the x86 branch filter.
+        /// With the x86 BCJ filter.
         x86: bool,
     },
     /// One zstd frame with a checksum.
@@ -52,7 +51,7 @@ impl Codec {
     /// The bytes compressed.
     ///
     /// # Errors
-    /// Only if memory runs out in the compressor.
+    /// [`CodecError`] if memory runs out in the compressor.
     pub fn compress(self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut encoder = self.encoder(Vec::new(), Some(bytes.len() as u64))?;
         encoder.write_all(bytes)?;
@@ -65,7 +64,7 @@ impl Codec {
     /// The result depends on `size` and on the bytes, not on the pieces they are written in.
     ///
     /// # Errors
-    /// [`io::ErrorKind::OutOfMemory`], and no other.
+    /// Only [`io::ErrorKind::OutOfMemory`].
     pub fn encoder<W: Write>(self, out: W, size: Option<u64>) -> io::Result<Encoder<W>> {
         // Compressors have their own errors for it.
         self.begin(out, size).map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))
@@ -102,7 +101,7 @@ impl Codec {
         }))
     }
 
-    /// About how much memory an [`Encoder`] takes for an input of `size` bytes, rounded up.
+    /// Approximate memory of an [`Encoder`] for an input of `size` bytes, rounded up.
     pub fn encoder_memory(self, size: u64) -> u64 {
         let fixed = 2 << 20;
         match self {
@@ -118,7 +117,7 @@ impl Codec {
     }
 }
 
-/// Compresses what is written to it. Without [`Encoder::finish`] the result is cut off.
+/// Compresses what is written to it. Without [`Encoder::finish`] the result is truncated.
 pub struct Encoder<W: Write>(Inner<W>);
 
 enum Inner<W: Write> {
@@ -205,7 +204,7 @@ const fn dictionary_bytes(preset: u32) -> u64 {
 /// Undoes the compression that the first bytes show: gzip, bzip2, xz, lzma, zstd, or none; concatenated streams are
 /// one, and up to three filters may be nested.
 ///
-/// The decoder's memory is bounded: 128 MiB for a zstd window and 256 MiB for xz. What comes out is not: callers stop
+/// The decoder's memory is bounded: 128 MiB for a zstd window and 256 MiB for xz. The output is not: callers stop
 /// reading at the size they expect.
 ///
 /// # Errors

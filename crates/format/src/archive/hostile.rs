@@ -1,4 +1,4 @@
-//! Archives that want more of a reader than they may have.
+//! Hostile archives: excessive sizes, misleading headers, members that do not belong there.
 
 use ::tar as tar_crate;
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use crate::{FileHash, FileKind, Manifest, ManifestName, Owner};
 
 const ROOT: Owner = Owner { permissions: 0o644, uid: 0, gid: 0 };
 
-/// A header as it is, with whatever it says of what follows.
+/// A header with any values.
 fn header(kind: u8, name: &[u8], size: &[u8]) -> Vec<u8> {
     let mut header = tar_crate::Header::new_ustar();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
@@ -122,10 +122,10 @@ fn what_clients_read_in_more_than_one_way_is_refused() {
     refused(&[sized(b'2', b"l", 512)], "with content");
     refused(&[pax(&[("path", "a\0b")]), sized(b'0', b"f", 0)], "NUL");
     let one = || sized(b'0', b"f", 0);
-    refused(&[one(), end(), one()], "behind the end");
-    refused(&[one(), vec![0; 512], one()], "behind the end");
-    refused(&[one(), end(), vec![0; 2 << 20]], "behind the end");
-    refused(&[one(), end(), b"x".to_vec()], "behind the end");
+    refused(&[one(), end(), one()], "follows the end");
+    refused(&[one(), vec![0; 512], one()], "follows the end");
+    refused(&[one(), end(), vec![0; 2 << 20]], "follows the end");
+    refused(&[one(), end(), b"x".to_vec()], "follows the end");
     assert_eq!(read(&[one(), end(), vec![0; 10_240]]).unwrap().len(), 1, "a whole record of GNU tar");
     let whole = [one(), end()].concat();
     for codec in [
@@ -205,33 +205,33 @@ fn packs_hold_what_their_bundle_names() {
     assert!(matches!(admit(true, &[staged(here), staged(there)]), Ok(Slot::Object(hash)) if hash == there));
     assert!(matches!(admit(false, &[delta(nowhere, here)]), Ok(Slot::Delta(_))), "any base may be the client's");
 
-    assert!(matches!(admit(true, &[staged(nowhere)]), Err(Misfit::Unnamed(_))));
-    assert!(matches!(admit(false, &[delta(here, nowhere)]), Err(Misfit::Unnamed(_))));
-    assert!(matches!(admit(true, &[delta(nowhere, here)]), Err(Misfit::Unknown(_))), "a zero pack has no deltas");
-    assert!(matches!(admit(true, &[staged(here), staged(here)]), Err(Misfit::Twice(_))));
+    assert!(matches!(admit(true, &[staged(nowhere)]), Err(MemberError::Unnamed(_))));
+    assert!(matches!(admit(false, &[delta(here, nowhere)]), Err(MemberError::Unnamed(_))));
+    assert!(matches!(admit(true, &[delta(nowhere, here)]), Err(MemberError::Unknown(_))), "a zero pack has no deltas");
+    assert!(matches!(admit(true, &[staged(here), staged(here)]), Err(MemberError::Twice(_))));
     assert!(matches!(
         admit(true, &[staged(here), member(&format!("staged/{here}/"), Directory, 0o755, 0)]),
-        Err(Misfit::Twice(_))
+        Err(MemberError::Twice(_))
     ));
     for permissions in [0o755, 0o4700, 0o1700, 0o2700, 0] {
-        assert!(matches!(admit(true, &[member("staged/", Directory, permissions, 0)]), Err(Misfit::Folder(_))));
+        assert!(matches!(admit(true, &[member("staged/", Directory, permissions, 0)]), Err(MemberError::Folder(_))));
     }
     for kind in [Link, File] {
-        assert!(matches!(admit(true, &[member("staged", kind, 0o700, 0)]), Err(Misfit::NotAFolder(_))));
+        assert!(matches!(admit(true, &[member("staged", kind, 0o700, 0)]), Err(MemberError::NotAFolder(_))));
     }
     for name in
         ["../../x", "/tmp/x", "./", ".", "", "/", "x", "staged/x", "staged//", "staged/../x", "delta/x", "staged/./"]
     {
-        assert!(matches!(admit(false, &[member(name, File, 0o644, 0)]), Err(Misfit::Unknown(_))), "{name}");
+        assert!(matches!(admit(false, &[member(name, File, 0o644, 0)]), Err(MemberError::Unknown(_))), "{name}");
     }
     for name in
         [format!("./staged/{here}"), format!("/staged/{here}"), format!("staged/{here}/x"), format!("staged/{here}//")]
     {
-        assert!(matches!(admit(false, &[member(&name, File, 0o644, 0)]), Err(Misfit::Unknown(_))), "{name}");
+        assert!(matches!(admit(false, &[member(&name, File, 0o644, 0)]), Err(MemberError::Unknown(_))), "{name}");
     }
     let plain = format!("delta/{}", DeltaName { from: nowhere, to: here });
     for (kind, permissions) in [(File, 0o4755), (File, 0o2644), (Link, 0o777), (Directory, 0o755)] {
-        assert!(matches!(admit(false, &[member(&plain, kind, permissions, 0)]), Err(Misfit::NotPlain(_))));
+        assert!(matches!(admit(false, &[member(&plain, kind, permissions, 0)]), Err(MemberError::NotPlain(_))));
     }
 }
 
@@ -244,11 +244,11 @@ fn large_packs_may_have_some_dead_weight() {
     assert!(shape.admit(&staged(here, 100)).is_ok());
     assert!(shape.admit(&staged(old, 500 << 10)).is_ok(), "of an earlier pack");
     assert!(shape.admit(&staged(here, 100 << 10)).is_ok(), "in two segments");
-    assert!(matches!(shape.admit(&staged(old, 500 << 10)), Err(Misfit::Twice(_))), "a sixteenth is the most");
+    assert!(matches!(shape.admit(&staged(old, 500 << 10)), Err(MemberError::Twice(_))), "a sixteenth is the most");
     let link = member(&format!("staged/{old}"), FileKind::Link, 0o777, 0);
-    assert!(matches!(Shape::zero_pack(Some(&rule)).admit(&link), Err(Misfit::Unnamed(_))), "segments hold files");
+    assert!(matches!(Shape::zero_pack(Some(&rule)).admit(&link), Err(MemberError::Unnamed(_))), "segments hold files");
     let delta = member(&format!("delta/{}", DeltaName { from: here, to: old }), FileKind::File, 0o644, 1);
-    assert!(matches!(Shape::delta_pack(Some(&rule)).admit(&delta), Err(Misfit::Unnamed(_))));
+    assert!(matches!(Shape::delta_pack(Some(&rule)).admit(&delta), Err(MemberError::Unnamed(_))));
 }
 
 #[test]
@@ -257,15 +257,15 @@ fn content_is_bounded_by_the_manifest() {
     let rule = PackRule::of(&manifest(1 << 20, &[here, there]));
     let large = |hash, size| member(&format!("staged/{hash}"), FileKind::File, 0o644, size);
     let mut shape = Shape::zero_pack(Some(&rule));
-    assert!(matches!(shape.admit(&large(here, 6 << 30)), Err(Misfit::TooLarge { .. })));
+    assert!(matches!(shape.admit(&large(here, 6 << 30)), Err(MemberError::TooLarge { .. })));
     let mut shape = Shape::zero_pack(Some(&rule));
     assert!(shape.admit(&large(here, 1 << 20)).is_ok());
-    assert!(matches!(shape.admit(&large(there, u64::MAX)), Err(Misfit::TooLarge { .. })), "the sum counts");
+    assert!(matches!(shape.admit(&large(there, u64::MAX)), Err(MemberError::TooLarge { .. })), "the sum counts");
     assert_eq!(PackRule::of(&manifest(1_999_999_999, &[])).content_bytes(), crate::manifest::Header::MAX_CONTENT_SIZE);
     let mut shape = Shape::manifest(&ManifestName::Mom);
     assert!(matches!(
         shape.admit(&member("Manifest.MoM", FileKind::File, 0o644, 1 << 30)),
-        Err(Misfit::TooLarge { .. })
+        Err(MemberError::TooLarge { .. })
     ));
 }
 
@@ -278,21 +278,21 @@ fn manifests_and_fullfiles_are_alone() {
     assert_eq!(shape.admit(&manifest("Manifest.MoM.sig")).unwrap(), Slot::Signature);
     assert_eq!(shape.admit(&manifest("Manifest.MoM")).unwrap(), Slot::Manifest);
     assert!(shape.finish().is_ok());
-    assert!(matches!(shape.admit(&manifest("Manifest.MoM")), Err(Misfit::Twice(_))));
+    assert!(matches!(shape.admit(&manifest("Manifest.MoM")), Err(MemberError::Twice(_))));
     for name in ["Manifest.editor.sig", "Manifest.MoM", "./Manifest.editor", "Manifest.editor/", "x"] {
-        assert!(matches!(Shape::manifest(&bundle).admit(&manifest(name)), Err(Misfit::Unknown(_))), "{name}");
+        assert!(matches!(Shape::manifest(&bundle).admit(&manifest(name)), Err(MemberError::Unknown(_))), "{name}");
     }
     assert!(matches!(
         Shape::manifest(&bundle).admit(&member("Manifest.editor", FileKind::Link, 0o777, 0)),
-        Err(Misfit::NotPlain(_))
+        Err(MemberError::NotPlain(_))
     ));
     let hash = FileHash::from_bytes([7; 32]);
     let one = || member(&hash.to_string(), FileKind::File, 0o755, 100);
     let mut shape = Shape::fullfile(hash, 100);
-    assert!(matches!(shape.finish(), Err(Misfit::Missing(_))));
+    assert!(matches!(shape.finish(), Err(MemberError::Missing(_))));
     assert_eq!(shape.admit(&one()).unwrap(), Slot::Object(hash));
-    assert!(matches!(shape.admit(&one()), Err(Misfit::Twice(_))));
-    assert!(matches!(Shape::fullfile(hash, 99).admit(&one()), Err(Misfit::TooLarge { .. })));
+    assert!(matches!(shape.admit(&one()), Err(MemberError::Twice(_))));
+    assert!(matches!(Shape::fullfile(hash, 99).admit(&one()), Err(MemberError::TooLarge { .. })));
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn an_object_is_what_a_member_of_the_name_hashes_to() {
 }
 
 proptest! {
-    /// Whatever a header declares, memory is only taken for what is there.
+    /// Memory grows with the data that is there, for any declared size.
     #[test]
     fn no_header_panics(kind: u8, field in any::<[u8; 12]>(), mode in any::<[u8; 8]>(), rest in prop::collection::vec(any::<u8>(), 0..1500)) {
         let mut block = header(kind, b"name", &field);

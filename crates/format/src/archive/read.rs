@@ -1,13 +1,13 @@
-//! Archives to members.
+//! Reading archives: bytes to members.
 
 use std::io::{self, BufRead, Read};
 
 use super::codec::decoder;
-use super::shape::Misfit;
+use super::shape::MemberError;
 use super::tar::TarReader;
 use crate::{FileHash, FileHasher, FileKind, Owner};
 
-/// What a member's header says.
+/// The header of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberHeader {
     /// The name as written, with a trailing slash where there is one.
@@ -30,9 +30,9 @@ pub struct MemberHeader {
 
 /// One member of an archive; its content is read from it.
 pub struct Member<'a> {
-    /// What the header says.
+    /// The header.
     pub header: MemberHeader,
-    /// The content of a file, exactly [`MemberHeader::size`] bytes unless the archive is cut off.
+    /// The content of a file, exactly [`MemberHeader::size`] bytes unless the archive is truncated.
     pub body: MemberBody<'a>,
 }
 
@@ -40,12 +40,12 @@ pub struct Member<'a> {
 pub type MemberBody<'a> = &'a mut dyn Read;
 
 impl Member<'_> {
-    /// Reads the content into memory, if the header declares at most `limit` bytes. Memory grows with what is there, not with
-    /// what is declared.
+    /// Reads the content into memory, if the header declares at most `limit` bytes. Memory grows with the bytes that
+    /// are there, not with the declared size.
     ///
     /// # Errors
-    /// [`ArchiveError::TooLarge`] above the limit, [`ArchiveError::Truncated`] if the archive ends before the declared size,
-    /// [`ArchiveError::Read`] if it cannot be read.
+    /// [`ArchiveError::TooLarge`] above the limit, [`ArchiveError::Truncated`] if the archive ends before the declared
+    /// size, [`ArchiveError::Read`] if it cannot be read.
     pub fn content(&mut self, limit: u64) -> Result<Vec<u8>, ArchiveError> {
         let size = self.header.size;
         if size > limit {
@@ -59,7 +59,8 @@ impl Member<'_> {
     /// Reads the content and returns the swupd hash of the object the member makes, feeding the content to `sink`.
     ///
     /// # Errors
-    /// If the content is cut off or `sink` fails.
+    /// [`ArchiveError::Truncated`] if the content ends early, [`ArchiveError::Read`] if it cannot be read,
+    /// [`ArchiveError::Write`] if `sink` fails.
     pub fn hash(&mut self, sink: &mut dyn io::Write) -> Result<FileHash, ArchiveError> {
         match self.header.kind {
             FileKind::Directory => Ok(FileHash::of_directory(self.header.owner)),
@@ -94,45 +95,45 @@ pub enum ArchiveError {
     /// The archive ends inside a member.
     #[error("the archive is cut off")]
     Truncated,
-    /// What was read could not be passed on.
+    /// The sink failed.
     #[error("failed to write what was read")]
     Write(#[source] io::Error),
     /// A member that content never has: a device, a hard link, a FIFO.
     #[error("the member {0} is neither a file nor a directory nor a link")]
     Type(String),
-    /// A member is larger than the caller takes.
+    /// A member is larger than the caller's limit.
     #[error("the member has {0} bytes, more than expected")]
     TooLarge(u64),
-    /// A header that says something no member can have.
+    /// A header with impossible values.
     #[error("a header cannot be used: {0}")]
     Header(&'static str),
     /// A name, a link target or PAX records that no file can have.
     #[error("a header takes {size} bytes where {limit} are enough for the longest path")]
     ExtensionTooLarge {
-        /// As declared.
+        /// The declared size.
         size: u64,
-        /// The most that is read.
+        /// The limit.
         limit: u64,
     },
-    /// A PAX record that makes more of a member than content has: attributes, flags, a sparse file.
+    /// A PAX record for something that content does not have: attributes, flags, sparse files.
     #[error("the PAX record {0} does not belong in content")]
     PaxRecord(String),
-    /// Something behind the end, which some clients read and others do not.
-    #[error("there is something behind the end of the archive")]
+    /// Data after the end, which some clients read and others do not.
+    #[error("data follows the end of the archive")]
     Trailing,
     /// A member that does not belong in an archive of its kind, or one that is missing.
     #[error(transparent)]
-    Misfit(#[from] Misfit),
+    Member(#[from] MemberError),
     /// Not exactly one member, where one is the rule.
     #[error("the archive has {0} members in place of one")]
     MemberCount(usize),
 }
 
-/// Calls `visit` for each member, in order, and reads the archive to its last byte. Memory does not grow with the archive,
-/// whatever its headers declare; the time does, so `visit` refuses what is larger than it has to be.
+/// Calls `visit` for each member, in order, and reads the archive to its last byte. Memory does not grow with the
+/// archive, for any declared size; the time does, so `visit` should refuse members that are larger than necessary.
 ///
 /// # Errors
-/// The archive's own, or the first of `visit`.
+/// An [`ArchiveError`] if the archive is damaged, or the first error of `visit`.
 pub fn read_members<'r, E: From<ArchiveError>>(
     reader: impl BufRead + Send + 'r,
     mut visit: impl FnMut(Member<'_>) -> Result<(), E>,
@@ -144,10 +145,11 @@ pub fn read_members<'r, E: From<ArchiveError>>(
     Ok(())
 }
 
-/// Reads an archive of one member, as fullfiles and manifest archives are, with a content of at most `limit` bytes.
+/// Reads an archive of one member, as fullfiles and manifest archives are, with at most `limit` bytes of content.
 ///
 /// # Errors
-/// Also for no member or several, as the client (content layout §4).
+/// [`ArchiveError::MemberCount`] for no member or several, as the client (content layout §4), and those of
+/// [`Member::content`].
 pub fn single_member(bytes: &[u8], limit: u64) -> Result<(MemberHeader, Vec<u8>), ArchiveError> {
     let mut found = None;
     let mut count = 0;

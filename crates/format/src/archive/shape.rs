@@ -1,19 +1,19 @@
-//! Which members the archives of the protocol have: one rule for whoever reads them (content layout §4 and §5, packs §2
-//! and §3).
+//! Which members the archives of the protocol have: one set of rules for all readers (content layout §4 and §5, packs
+//! §2 and §3).
 //!
 //! | Archive | Members | Together at most |
 //! |---|---|---|
-//! | fullfile | one object, named by its hash | what the caller says |
+//! | fullfile | one object, named by its hash | the limit of the caller |
 //! | manifest | `Manifest.<name>`, for the MoM also `Manifest.MoM.sig` | [`LARGEST_MANIFEST`], [`LARGEST_MOM`] |
-//! | zero pack | the two folders, `staged/<hash>` | what the manifest of its bundle says |
+//! | zero pack | the two folders, `staged/<hash>` | the size in the manifest of its bundle |
 //! | delta pack | the same, and `delta/<from>-<to>` | the same |
 //!
-//! Always true: no member is there twice, none has a name beside these, and what is staged or made by a delta is named by
+//! Always true: no member occurs twice, no other names occur, and what is staged or made by a delta is named by
 //! an entry of the manifest, where the caller has it. Large packs are made of segments of earlier packs: of them a
-//! sixteenth may be files that the bundle had before, or has twice ([`DEAD_SHARE`]). That a member has the hash it is named
-//! after is for the caller to compare, who reads its content: the hash covers type, mode and owner.
+//! sixteenth may be files that the bundle had before, or has twice ([`DEAD_SHARE`]). The caller, who reads the content,
+//! compares the hash of a member with its name: the hash covers type, mode and owner.
 //!
-//! Clients extract what does not belong there all the same, and as root.
+//! Stock clients also extract members that do not belong there, as root.
 
 #![warn(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
@@ -26,7 +26,7 @@ use crate::manifest::Header;
 use crate::pack::{DeltaName, PackMember};
 use crate::{FileHash, FileKind, Manifest, ManifestName, Owner};
 
-/// What a member is for.
+/// The role of a member in its archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
     /// A folder of a pack.
@@ -41,41 +41,41 @@ pub enum Slot {
     Signature,
 }
 
-/// A member that does not belong in its archive, or one that is missing.
+/// A member that does not belong in its archive, or a missing one.
 #[derive(Debug, thiserror::Error)]
-pub enum Misfit {
+pub enum MemberError {
     /// Another name than archives of this kind have.
     #[error("the member {0} does not belong there")]
     Unknown(String),
     /// A second member of the same name.
-    #[error("the member {0} is there twice")]
+    #[error("the member {0} occurs twice")]
     Twice(String),
     /// No entry of the manifest is that file.
-    #[error("the member {0} is no file of the bundle")]
+    #[error("the member {0} is not a file of the bundle")]
     Unnamed(String),
     /// Another kind of file, or special bits, where a plain file has to be.
     #[error("the member {0} is not a plain file")]
     NotPlain(String),
-    /// A folder that would change the folder of the client.
+    /// A folder that would change mode or owner of the folder of the client.
     #[error("the member {0} is not a directory of root with mode 0700")]
     Folder(String),
-    /// Something else under the name of a folder: what follows would be written through it.
+    /// Another object under the name of a folder: later members would be written through it.
     #[error("the member {0} is not a directory")]
     NotAFolder(String),
     /// More content than the manifest allows.
-    #[error("with the member {member} it has more than {limit} bytes")]
+    #[error("the archive has more than {limit} bytes up to the member {member}")]
     TooLarge {
         /// The first one above the limit.
         member: String,
         /// The limit.
         limit: u64,
     },
-    /// The member it is for.
-    #[error("it has no member {0}")]
+    /// The member that the archive is made for.
+    #[error("the archive has no member {0}")]
     Missing(String),
 }
 
-/// What the manifest of its bundle lets a pack hold.
+/// What the manifest of its bundle allows in a pack.
 #[derive(Clone, Debug)]
 pub struct PackRule {
     named: HashSet<FileHash>,
@@ -98,20 +98,21 @@ impl PackRule {
         self.content
     }
 
-    /// Most bytes that a pack has, however it is compressed.
+    /// Most bytes of a pack, with any compression.
     pub fn archive_bytes(&self) -> u64 {
         archive_limit(self.content, (self.named.len() as u64).saturating_add(2))
     }
 }
 
-/// Most bytes of an archive with so much content, however it is compressed: what cannot be compressed grows a little.
+/// Most bytes of an archive with `content` bytes in `members` members, with any compression: incompressible data grows
+/// a little.
 pub const fn archive_limit(content: u64, members: u64) -> u64 {
     let plain = content.saturating_add(members.saturating_mul(MEMBER_BYTES));
     plain.saturating_add(plain / 16).saturating_add(ROOM)
 }
 
 /// Most bytes that the files of a manifest have together: what it declares, with room for those that count differently.
-/// Format 25 declares two billion for whatever has more (manifest §1).
+/// Format 25 declares two billion for all larger sizes (manifest §1).
 pub fn content_limit(header: &Header) -> u64 {
     if header.content_size >= CLAMPED {
         return Header::MAX_CONTENT_SIZE;
@@ -150,12 +151,12 @@ impl<'a> Shape<'a> {
         Self::new(Kind::Manifest(name), limit)
     }
 
-    /// A zero pack; without a rule where the manifest of the bundle cannot be had.
+    /// A zero pack; without a rule if the manifest of the bundle is not available.
     pub fn zero_pack(rule: Option<&'a PackRule>) -> Self {
         Self::pack(false, rule)
     }
 
-    /// A pack from a release; without a rule where the manifest of the bundle cannot be had.
+    /// A delta pack; without a rule if the manifest of the bundle is not available.
     pub fn delta_pack(rule: Option<&'a PackRule>) -> Self {
         Self::pack(true, rule)
     }
@@ -175,11 +176,11 @@ impl<'a> Shape<'a> {
         self.limit
     }
 
-    /// What the next member is for.
+    /// Admits the next member and returns its role.
     ///
     /// # Errors
-    /// If it does not belong there. Its content need not be read then.
-    pub fn admit(&mut self, header: &MemberHeader) -> Result<Slot, Misfit> {
+    /// [`MemberError`] if it does not belong there. Its content need not be read then.
+    pub fn admit(&mut self, header: &MemberHeader) -> Result<Slot, MemberError> {
         let name = || shown(&header.name);
         let slot = self.slot(header)?;
         let is_new = match slot {
@@ -190,14 +191,14 @@ impl<'a> Shape<'a> {
             _ => self.seen.insert(slot),
         };
         if !is_new && !self.takes_dead_weight(slot, header) {
-            return Err(Misfit::Twice(name()));
+            return Err(MemberError::Twice(name()));
         }
         if is_new && self.is_unnamed(slot) && !self.takes_dead_weight(slot, header) {
-            return Err(Misfit::Unnamed(name()));
+            return Err(MemberError::Unnamed(name()));
         }
         self.content = self.content.saturating_add(header.size);
         if self.content > self.limit || self.seen.len() > MOST_MEMBERS {
-            return Err(Misfit::TooLarge { member: name(), limit: self.limit });
+            return Err(MemberError::TooLarge { member: name(), limit: self.limit });
         }
         Ok(slot)
     }
@@ -219,69 +220,70 @@ impl<'a> Shape<'a> {
         left.is_some()
     }
 
-    /// That the archive has what it is for.
+    /// Checks at the end that the required member was there.
     ///
     /// # Errors
-    /// [`Misfit::Missing`].
-    pub fn finish(&self) -> Result<(), Misfit> {
+    /// [`MemberError::Missing`].
+    pub fn finish(&self) -> Result<(), MemberError> {
         match &self.kind {
-            Kind::Fullfile(hash) if self.seen.is_empty() => Err(Misfit::Missing(hash.to_string())),
+            Kind::Fullfile(hash) if self.seen.is_empty() => Err(MemberError::Missing(hash.to_string())),
             Kind::Manifest(name) if !self.seen.contains(&Slot::Manifest) => {
-                Err(Misfit::Missing(format!("Manifest.{name}")))
+                Err(MemberError::Missing(format!("Manifest.{name}")))
             }
             _ => Ok(()),
         }
     }
 
-    fn slot(&self, header: &MemberHeader) -> Result<Slot, Misfit> {
+    fn slot(&self, header: &MemberHeader) -> Result<Slot, MemberError> {
         let name = || shown(&header.name);
         match &self.kind {
             Kind::Fullfile(hash) => {
-                // A slash may stand behind a directory; behind another name it is refused by the reader.
+                // A slash may follow the name of a directory; the reader refuses it after other names.
                 let bare = header.name.strip_suffix(b"/").unwrap_or(&header.name);
-                if bare == hash.to_hex() { Ok(Slot::Object(*hash)) } else { Err(Misfit::Unknown(name())) }
+                if bare == hash.to_hex() { Ok(Slot::Object(*hash)) } else { Err(MemberError::Unknown(name())) }
             }
             Kind::Manifest(manifest) => {
                 let slot = match header.name.strip_prefix(b"Manifest.") {
                     Some(b"MoM.sig") if **manifest == ManifestName::Mom => Slot::Signature,
                     Some(rest) if rest == manifest.to_string().as_bytes() => Slot::Manifest,
-                    _ => return Err(Misfit::Unknown(name())),
+                    _ => return Err(MemberError::Unknown(name())),
                 };
                 plain(header, slot)
             }
             Kind::Pack { has_deltas, .. } => match PackMember::parse(&header.name) {
                 Some(PackMember::Folder) if is_pack_folder(header) => Ok(Slot::Folder),
-                Some(PackMember::Folder) if header.kind == FileKind::Directory => Err(Misfit::Folder(name())),
-                Some(PackMember::Folder) => Err(Misfit::NotAFolder(name())),
+                Some(PackMember::Folder) if header.kind == FileKind::Directory => Err(MemberError::Folder(name())),
+                Some(PackMember::Folder) => Err(MemberError::NotAFolder(name())),
                 Some(PackMember::Staged(hash)) => Ok(Slot::Object(hash)),
                 Some(PackMember::Delta(delta)) if *has_deltas => plain(header, Slot::Delta(delta)),
-                Some(PackMember::Delta(_)) | None => Err(Misfit::Unknown(name())),
+                Some(PackMember::Delta(_)) | None => Err(MemberError::Unknown(name())),
             },
         }
     }
 }
 
-/// Reads an archive whose members all belong there.
+/// Reads an archive and checks that all its members belong there.
 ///
 /// # Errors
-/// The archive's own, [`ArchiveError::Misfit`] at the first member that does not belong there, or the first of `visit`.
+/// [`ArchiveError::Member`] at the first member that does not belong there, other variants if the archive is damaged,
+/// or the first error of `visit`.
 pub fn read_shaped<'r, E: From<ArchiveError>>(
     reader: impl BufRead + Send + 'r,
     mut shape: Shape<'_>,
     mut visit: impl FnMut(Slot, Member<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     read_members(reader, |member| {
-        let slot = shape.admit(&member.header).map_err(ArchiveError::Misfit)?;
+        let slot = shape.admit(&member.header).map_err(ArchiveError::Member)?;
         visit(slot, member)
     })?;
-    Ok(shape.finish().map_err(ArchiveError::Misfit)?)
+    Ok(shape.finish().map_err(ArchiveError::Member)?)
 }
 
-fn plain(header: &MemberHeader, slot: Slot) -> Result<Slot, Misfit> {
+fn plain(header: &MemberHeader, slot: Slot) -> Result<Slot, MemberError> {
     if header.kind == FileKind::File && header.owner.permissions & 0o7000 == 0 {
         Ok(slot)
     } else {
-        Err(Misfit::NotPlain(shown(&header.name)))
+        Err(MemberError::NotPlain(shown(&header.name)))
     }
 }
 
@@ -291,22 +293,24 @@ fn is_pack_folder(header: &MemberHeader) -> bool {
 
 /// Four million entries, the most a client takes, with paths of 160 bytes.
 pub const LARGEST_MANIFEST: u64 = 1 << 30;
-/// A MoM has a line for each bundle: these are more than two hundred thousand. It is read before its signature is checked.
+/// A MoM has a line for each bundle: these are more than two hundred thousand. It is read before its signature is
+/// checked.
 pub const LARGEST_MOM: u64 = 32 << 20;
-/// One part of so many of a pack may be dead weight: files of earlier packs that lie in segments with files that live.
+/// The largest part of a pack that may be dead weight, as a divisor: files of earlier packs in segments with current
+/// files.
 pub const DEAD_SHARE: u64 = 16;
-/// Up to here, in bytes of its tar, a pack is made anew and has none.
+/// Up to this size of its tar, in bytes, a pack is made anew and has no dead weight.
 pub const WHOLE_PACK_BYTES: u64 = 1 << 20;
 const BLOCK: u64 = 512;
 /// A header with a long name or target, and the padding of the content.
 const HEADER_BYTES: u64 = 2048;
-/// Most members besides folders: entries that a client takes.
+/// Most members without folders: the most entries that a client accepts.
 const MOST_MEMBERS: usize = 4_000_000;
-/// Most content of a pack of which no manifest says more.
+/// Most content of a pack without a manifest.
 const UNKNOWN_CONTENT: u64 = 64 << 30;
-/// Where format 25 ends to count.
+/// The largest size that format 25 declares.
 const CLAMPED: u64 = 1_999_999_999;
-/// For what is rounded, padded or counted in another way.
+/// Slack for rounding, padding and other ways to count.
 const ROOM: u64 = 16 << 20;
 /// Header, padding and the extensions for a long name and target.
 const MEMBER_BYTES: u64 = 16 << 10;

@@ -1,4 +1,4 @@
-//! Blocks to members, with every length bounded before memory is taken for it.
+//! Reading tar: blocks to members. Every length is bounded before memory is allocated for it.
 //!
 //! ```text
 //! member    = *extension header content padding        blocks of 512 bytes
@@ -6,10 +6,10 @@
 //! end       = two blocks of zeros, then zeros up to a whole record, or the end of the file
 //! ```
 //!
-//! Always true: a header and its extensions take less than [`EXTENSION_BYTES`] each, whatever they declare; what a client
-//! could read in another way than this module is refused. Sparse files, PAX records that restore attributes, global PAX
-//! records, a trailing slash after the name of a file and bytes behind the end are of that kind: no generator of the
-//! protocol writes them (content layout §3).
+//! Always true: a header and its extensions take less than [`EXTENSION_BYTES`] each, for any declared size; what a
+//! client could read in another way than this module is refused. Sparse files, PAX records that restore attributes,
+//! global PAX records, a trailing slash after the name of a file and data after the end are of that kind: generators of
+//! the protocol do not write them (content layout §3).
 
 #![warn(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 
@@ -32,7 +32,7 @@ impl<R: Read> TarReader<R> {
         Self { inner, content: 0, padding: 0 }
     }
 
-    /// The header of the next member, and `None` at the end of the archive. What is left of the one before is passed over.
+    /// The header of the next member, and `None` at the end of the archive. The rest of the previous member is skipped.
     pub(super) fn next(&mut self) -> Result<Option<MemberHeader>, ArchiveError> {
         let mut extensions = Extensions::default();
         loop {
@@ -67,7 +67,7 @@ impl<R: Read> TarReader<R> {
         self.padding = size.wrapping_neg() % 512;
     }
 
-    /// A block that begins a header; `None` where the file ends instead.
+    /// A block that begins a header; `None` at the end of the file.
     fn block(&mut self) -> Result<Option<[u8; BLOCK]>, ArchiveError> {
         let mut block = [0; BLOCK];
         match fill(&mut self.inner, &mut block)? {
@@ -94,7 +94,7 @@ impl<R: Read> TarReader<R> {
         if passed == rest { Ok(()) } else { Err(ArchiveError::Truncated) }
     }
 
-    /// Writers fill the last record with zeros; what a client would never see is refused.
+    /// Writers fill the last record with zeros; other data, which a client would not see, is refused.
     fn only_zeros_follow(&mut self) -> Result<(), ArchiveError> {
         for _ in 0..LONGEST_END {
             let mut block = [0; BLOCK];
@@ -120,7 +120,7 @@ impl<R: Read> Read for TarReader<R> {
     }
 }
 
-/// How much of `buffer` could be filled.
+/// The number of bytes of `buffer` that could be filled.
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -145,7 +145,7 @@ fn check_sum(header: &tar::Header) -> Result<(), ArchiveError> {
     }
 }
 
-/// A number of a header: octal digits between spaces or NULs, or binary behind a set first bit. `None` also for negative
+/// A number of a header: octal digits between spaces or NULs, or binary after a set first bit. `None` also for negative
 /// ones.
 fn number(field: &[u8]) -> Option<u64> {
     let (&first, rest) = field.split_first()?;
@@ -162,7 +162,7 @@ fn number(field: &[u8]) -> Option<u64> {
     })
 }
 
-/// What the records in front of a header say.
+/// The extensions of the next header.
 #[derive(Default)]
 struct Extensions {
     name: Option<Vec<u8>>,
@@ -236,8 +236,8 @@ impl Extensions {
             FileKind::Link => self.target.unwrap_or_else(|| header.link_name_bytes().unwrap_or_default().into_owned()),
             FileKind::File | FileKind::Directory => Vec::new(),
         };
-        // Clients cut strings at a NUL, take a file with a slash behind its name for a directory, and disagree about the
-        // content of what has none.
+        // Clients cut strings at a NUL, take a file with a slash behind its name for a directory, and disagree about
+        // the content of what has none.
         if name.contains(&0) || target.contains(&0) {
             return Err(ArchiveError::Header("a name with a NUL"));
         }
@@ -296,10 +296,10 @@ pub(super) fn shown(name: &[u8]) -> String {
 }
 
 const BLOCK: usize = 512;
-/// `PATH_MAX` of Linux, which counts the NUL at the end: no longer name or target can be made.
+/// `PATH_MAX` of Linux, which counts the NUL at the end: the kernel refuses longer names and targets.
 const LONGEST_PATH: u64 = 4096;
 /// Most bytes of the PAX records of one member: a name and a target, and numbers.
 pub(super) const EXTENSION_BYTES: u64 = 4 * LONGEST_PATH;
-/// Blocks of zeros behind the first one: no writer has larger records.
+/// Most blocks of zeros after the first one: writers have no larger records.
 const LONGEST_END: usize = 2048;
 const LONGEST_SHOWN: usize = 200;

@@ -1,4 +1,4 @@
-//! Members to tar bytes.
+//! Writing tar: members to bytes.
 
 use std::io::{self, Read, Write};
 
@@ -18,24 +18,24 @@ impl<W: Write> TarWriter<W> {
     /// Adds a file of exactly `size` bytes.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] if `content` is shorter or longer, or the writer's own.
+    /// [`io::ErrorKind::InvalidData`] if `content` is shorter or longer; any error if the writer fails.
     pub fn file(&mut self, name: &[u8], owner: Owner, mtime: u64, size: u64, content: &mut dyn Read) -> io::Result<()> {
         self.file_header(name, owner, mtime, size)?;
         self.content(size, content)
     }
 
-    /// The part of [`TarWriter::file`] in front of the content, for content that is compressed by itself.
+    /// The header of [`TarWriter::file`] without the content, for content that is compressed separately.
     ///
     /// # Errors
-    /// The writer's own.
+    /// If the writer fails.
     pub fn file_header(&mut self, name: &[u8], owner: Owner, mtime: u64, size: u64) -> io::Result<()> {
         self.header(name, FileKind::File, owner, mtime, size, b"")
     }
 
-    /// The part of [`TarWriter::file`] behind the header: exactly `size` bytes, filled up to a whole block.
+    /// The content of [`TarWriter::file`]: exactly `size` bytes, padded to a whole block.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] if `content` is shorter or longer, or the writer's own.
+    /// [`io::ErrorKind::InvalidData`] if `content` is shorter or longer; any error if the writer fails.
     pub fn content(&mut self, size: u64, content: &mut dyn Read) -> io::Result<()> {
         let copied = io::copy(&mut content.take(size), &mut self.out)?;
         let mut more = [0];
@@ -49,7 +49,7 @@ impl<W: Write> TarWriter<W> {
     /// Adds a directory. The name is written as it is: fullfiles have no slash at the end, packs do.
     ///
     /// # Errors
-    /// The writer's own.
+    /// If the writer fails.
     pub fn directory(&mut self, name: &[u8], owner: Owner, mtime: u64) -> io::Result<()> {
         self.header(name, FileKind::Directory, owner, mtime, 0, b"")
     }
@@ -57,7 +57,7 @@ impl<W: Write> TarWriter<W> {
     /// Adds a symbolic link.
     ///
     /// # Errors
-    /// The writer's own.
+    /// If the writer fails.
     pub fn link(&mut self, name: &[u8], owner: Owner, mtime: u64, target: &[u8]) -> io::Result<()> {
         self.header(name, FileKind::Link, Owner { permissions: 0o777, ..owner }, mtime, 0, target)
     }
@@ -65,7 +65,7 @@ impl<W: Write> TarWriter<W> {
     /// Ends the tar with its two zero blocks and returns the writer.
     ///
     /// # Errors
-    /// The writer's own.
+    /// If the writer fails.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.write_all(&ZEROS)?;
         Ok(self.out)
@@ -129,7 +129,7 @@ impl<W: Write> TarWriter<W> {
     }
 }
 
-/// A ustar name field holds 100 bytes; member names of the protocol never need its prefix field.
+/// A ustar name field has 100 bytes; member names of the protocol never need its prefix field.
 const fn fits(name: &[u8]) -> bool {
     name.len() <= NAME_FIELD
 }

@@ -6,8 +6,8 @@
 //! /usr/bin/x          F.a.      /usr/bin/x           this entry: the baseline;   the path has AVX2
 //! ```
 //!
-//! The byte is an index into a table of 64 characters, of which the first twenty have a meaning: the build of the entry and
-//! the set of optimised builds of its path. All entries of one path have the same set.
+//! The byte is an index into a table of 64 characters, of which the first twenty have a meaning: the build of the entry
+//! and the set of optimised builds of its path. All entries of one path have the same set.
 
 /// Byte 3: which optimised build of a path this entry is, and which builds the path has (manifest §2.3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,14 +17,14 @@ impl Modifier {
     /// The baseline build of a path that has no other.
     pub const NONE: Self = Self(0);
 
-    /// The modifier of build `variant` on a path that has the builds of `available` besides the baseline.
+    /// The modifier of build `variant` on a path that has the builds of `available` and the baseline.
     /// `None` if `variant` itself is not among them.
     pub fn new(variant: Variant, available: VariantSet) -> Option<Self> {
         let index = MEANINGS.iter().position(|meaning| *meaning == (variant, available))?;
         Some(Self(u8::try_from(index).expect("twenty meanings")))
     }
 
-    /// Reads the byte. One that is not in the table of 64 is the baseline's, as `C`, `s` and `b` of older generators.
+    /// Parses the byte. Bytes outside the table of 64 are the baseline, as `C`, `s` and `b` of older generators.
     pub const fn parse(byte: u8) -> Self {
         Self(INDICES[byte as usize])
     }
@@ -63,7 +63,7 @@ impl Variant {
     /// The optimised builds, in the order of their bits in a [`VariantSet`].
     pub const OPTIMISED: [Self; 3] = [Self::Avx2, Self::Avx512, Self::Apx];
 
-    /// Where the build lies in a tree; empty for the baseline.
+    /// The folder of the build in a tree; empty for the baseline.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Sse => "",

@@ -6,9 +6,9 @@
 //! .g..<TAB><64 zeros><TAB>20<TAB>/boot/old                Ghosted
 //! ```
 //!
-//! A generator writes no type and no hash for what is deleted or ghosted, and this type offers no way to write them. Lines of
-//! older generators that have them keep them, as a [`Legacy`], because the reference carries deletions unchanged
-//! (manifest §5.4).
+//! A generator writes no type and no hash for what is deleted or ghosted, and this type offers no way to write them.
+//! Lines of older generators that have them keep them, as a [`Legacy`], because the reference carries deletions
+//! unchanged (manifest §5.4).
 
 use crate::flags::{Misc, Modifier};
 use crate::hash::FileKind;
@@ -47,7 +47,7 @@ pub enum State {
 
 /// The type and the hash that a deleted or ghosted entry of an older generator still has.
 ///
-/// The default is none of both: type `.` and 64 zeros. Other values come from parsing only.
+/// The default is type `.` and 64 zeros. Other values come from parsing only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Legacy {
     kind: Option<FileKind>,
@@ -119,7 +119,8 @@ impl Entry {
         }
     }
 
-    /// The hash in the line: that of the object if it is present, else [`FileHash::ZERO`] but in lines of older generators.
+    /// The hash in the line: that of the object if it is present, else [`FileHash::ZERO`] but in lines of older
+    /// generators.
     pub const fn hash(&self) -> FileHash {
         match self.state {
             State::Present { hash, .. } | State::Deleted(Legacy { hash, .. }) | State::Ghosted(Legacy { hash, .. }) => {

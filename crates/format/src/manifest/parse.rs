@@ -1,27 +1,27 @@
-//! Bytes to manifests.
+//! Parsing manifests.
 //!
-//! Whatever the stock client takes is read, as the client understands it (manifest §3.2). Where client and reference
-//! generator differ:
+//! Everything that the stock client accepts is parsed, with the meaning it has to the client (manifest §3.2). Where
+//! client and reference generator differ:
 //!
 //! | In the text | Client | Generator | Here |
 //! |---|---|---|---|
 //! | bytes 2 to 4 of the flags other than those of the table | as `.` | refused, but for `C`, `s`, `b` and `r` | as the client |
 //! | flags of fewer or more than four bytes | the first four bytes of the line | refused | as the client |
-//! | no or other type, and present; `M` or `I` among files | no file | refused; `M` as a file, `I` skipped | ignored |
+//! | no or other type, and present; `M` or `I` among files | not a file | refused; `M` as a file, `I` skipped | ignored |
 //! | unknown header keys | skipped | skipped | ignored |
 //! | a header key twice | the last counts | refused | the last counts, the others are ignored |
 //! | no `previous:`, `timestamp:`, `filecount:`, `contentsize:` | 0 | refused | 0 |
-//! | `previous:`, `minversion:`, `timestamp:` that are no numbers | skipped | refused | ignored |
-//! | `filecount:` and `contentsize:` that are no numbers | 0 | refused | 0 |
-//! | signs, leading zeros, white space around numbers | taken | some refused | taken |
+//! | `previous:`, `minversion:`, `timestamp:` that are not numbers | skipped | refused | ignored |
+//! | `filecount:` and `contentsize:` that are not numbers | 0 | refused | 0 |
+//! | signs, leading zeros, white space around numbers | accepted | some refused | accepted |
 //! | `minversion:` and `also-add:` in formats that have none | the second is followed | both are | as the generator |
-//! | a format above 65535 | taken in bundle manifests | refused | 65535; refused in a MoM, whose format is in URLs |
-//! | a hash of other than 64 lower-case digits | no file has it | no file has it | ignored; [`FileHash::ZERO`] of a deleted entry |
-//! | names that are not a path, or not a bundle's | taken | taken | ignored |
-//! | no entries, or no blank line | taken | refused | taken |
+//! | a format above 65535 | accepted in bundle manifests | refused | 65535; refused in a MoM, whose format is in URLs |
+//! | a hash of other than 64 lower-case digits | matches no file | matches no file | ignored; [`FileHash::ZERO`] for a deleted entry |
+//! | names that are not a path, or not a bundle's | accepted | accepted | ignored |
+//! | no entries, or no blank line | accepted | refused | accepted |
 //!
 //! *Ignored* lines are neither header nor entry, are listed by [`Manifest::ignored`], and come back with the text. What
-//! the client rejects (manifest §3.1) is an error, also where the generator takes it: NULs, CRLF line ends, a last line
+//! the client rejects (manifest §3.1) is an error, also if the generator accepts it: NULs, CRLF line ends, a last line
 //! without a line feed, header lines without a TAB, lines of 8192 bytes and more.
 
 use super::{Entry, Header, Ignored, Legacy, Manifest, State, number};
@@ -40,12 +40,12 @@ use crate::{BundleName, EntryPath, FileHash, FormatNumber, Version};
 pub struct ParseError {
     /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The error.
     #[source]
     pub kind: ParseErrorKind,
 }
 
-/// What is wrong with a line.
+/// The error of a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseErrorKind {
     #[error("the manifest does not start with MANIFEST and its format")]
@@ -60,7 +60,7 @@ pub enum ParseErrorKind {
     HeaderLine,
     #[error("unknown header key \"{0}\"")]
     UnknownKey(String),
-    #[error("the header key {0} stands twice")]
+    #[error("the header key {0} occurs twice")]
     RepeatedKey(&'static str),
     #[error("the header key {0} is missing")]
     MissingKey(&'static str),
@@ -68,9 +68,9 @@ pub enum ParseErrorKind {
     Number(&'static str),
     #[error("a blank line among the entries")]
     BlankLine,
-    #[error("the entry is not flags, hash, version and path with a TAB between")]
+    #[error("the entry is not flags, hash, version and path, separated by TABs")]
     EntryLine,
-    #[error("the flags \"{0}\" are not a file's")]
+    #[error("the flags \"{0}\" are not those of a file")]
     Flags(String),
     #[error(transparent)]
     Format(#[from] InvalidFormat),
@@ -172,7 +172,7 @@ impl<'a> Columns<'a> {
         Ok(Self { line, flags: *flags, hash, version: version(digits)?, name })
     }
 
-    /// Clients copy 64 bytes. What is gone has no content, whatever they are.
+    /// Clients copy 64 bytes. For a deleted or ghosted entry they may be anything.
     fn hash(&self) -> Result<FileHash, InvalidHash> {
         match FileHash::parse(self.hash.get(..64).unwrap_or(self.hash)) {
             Err(_) if matches!(self.flags[1], b'd' | b'g') => Ok(FileHash::ZERO),
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What became of a header line that a client takes.
+/// The outcome of a header line that clients accept.
 enum Taken {
     Whole,
     /// A line is ignored: this one, or an earlier one with the same key.
@@ -296,7 +296,7 @@ fn set<T>(field: &mut Option<T>, key: &'static str, value: T) -> Taken {
     }
 }
 
-/// A value that clients do not look at.
+/// A value that clients ignore.
 fn optional<T>(field: &mut Option<T>, key: &'static str, value: Option<T>) -> Taken {
     match value {
         Some(value) => set(field, key, value),

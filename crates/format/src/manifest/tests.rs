@@ -34,7 +34,7 @@ fn headers_follow_the_format() {
     }
 }
 
-/// What the stock client rejects (manifest §3.1), one by one.
+/// Each case that the stock client rejects (manifest §3.1).
 #[test]
 fn what_a_client_rejects_is_rejected() {
     let entry = "F...\t06300d704cf7b304582acb7cd4456e4a812bb02b01efeeb5edd5c198c25bd7e6\t20\t/a\n";
@@ -132,8 +132,8 @@ fn old_flags_have_the_meaning_that_clients_give_them() {
     assert_eq!(manifest.entries[0].misc, Misc::Renamed);
 }
 
-/// A deletion of an older generator may keep its type and its hash. Both come back, also from a manifest that is written
-/// anew.
+/// A deletion of an older generator may keep its type and its hash. Both come back, also from a manifest that is
+/// written anew.
 #[test]
 fn deletions_keep_the_type_and_hash_they_were_read_with() {
     let hash = "06300d704cf7b304582acb7cd4456e4a812bb02b01efeeb5edd5c198c25bd7e6";

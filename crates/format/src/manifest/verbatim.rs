@@ -6,21 +6,22 @@ use sha2::{Digest, Sha256};
 
 use super::ParseError;
 
-/// What brings a manifest back byte for byte: other flag bytes, keys, numbers and orders than those of this writer.
+/// The text of a manifest whose flag bytes, keys, numbers or orders differ from those of this writer.
 ///
-/// It holds for what was read only. A manifest that was changed since is written anew, as the reference would.
+/// It is used while the manifest is unchanged. A changed manifest is written anew, as the reference would write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verbatim {
     text: Box<[u8]>,
-    /// Digest of what is written of header and entries, as they were read.
+    /// Digest of header and entries as they would have been written when they were read.
     written: [u8; 32],
     pub(crate) ignored: Ignored,
 }
 
-/// Lines that clients take and that say nothing to a generator or an endpoint. They are in no later release.
+/// Lines that clients accept and that have no meaning for a generator or an endpoint. Later releases do not contain
+/// them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ignored {
-    /// Unknown keys, values that are none of their key, and all but the last of a key that stands more than once.
+    /// Unknown keys, values that are not valid for their key, and all but the last occurrence of a key.
     pub header: Vec<ParseError>,
     /// Entries that are not a file, a deletion or a bundle.
     pub entries: Vec<ParseError>,
@@ -31,7 +32,7 @@ impl Ignored {
 }
 
 impl Verbatim {
-    /// Keeps `text` if `write` does not write just that.
+    /// Keeps `text` if `write` writes anything else.
     pub(crate) fn of(
         text: &[u8],
         ignored: Ignored,
@@ -44,7 +45,7 @@ impl Verbatim {
         Some(Box::new(Self { text: text.into(), written: digest(write), ignored }))
     }
 
-    /// The text, if what `write` writes is what it wrote when the text was read.
+    /// The text, if header and entries are unchanged since it was read.
     pub(crate) fn text(&self, write: impl Fn(&mut dyn Write) -> io::Result<()>) -> Option<&[u8]> {
         (digest(write) == self.written).then_some(&self.text)
     }
@@ -56,7 +57,7 @@ fn digest(write: impl Fn(&mut dyn Write) -> io::Result<()>) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// Takes only what it expects: the first other byte is an error.
+/// Accepts only the expected bytes: the first other byte is an error.
 struct Expected<'a>(&'a [u8]);
 
 impl Write for Expected<'_> {

@@ -6,7 +6,7 @@ use super::{Entry, Header, Verbatim};
 use crate::mom::MomEntry;
 use crate::{FileHash, Version};
 
-/// The text that was read, if header and entries still say the same; else what the reference writes of them.
+/// The text that was read, if header and entries are unchanged; else what the reference writes for them.
 pub(crate) fn text<E: WriteLine>(header: &Header, entries: &[E], verbatim: Option<&Verbatim>) -> Vec<u8> {
     let write = |out: &mut dyn Write| anew(header, entries, out);
     if let Some(text) = verbatim.and_then(|verbatim| verbatim.text(write)) {

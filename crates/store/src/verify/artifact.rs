@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use clearwell_delta::PatchError;
-use clearwell_format::archive::{ArchiveError, Misfit, Shape, Slot, read_shaped};
+use clearwell_format::archive::{ArchiveError, MemberError, Shape, Slot, read_shaped};
 use clearwell_format::pack::DeltaName;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, FileHash, FormatNumber, ManifestName, Owner, Version};
@@ -41,7 +41,7 @@ pub enum ContentDefect {
     Archive(#[source] ArchiveError),
     /// An archive with a member that does not belong there, or without the one it is for.
     #[error(transparent)]
-    Misfit(Misfit),
+    Member(MemberError),
     /// The object in a fullfile or pack has another hash.
     #[error("its member {expected} has the hash {found}: its content or metadata is wrong")]
     ObjectHash {
@@ -315,7 +315,7 @@ impl From<ArchiveError> for Refusal {
 impl From<ArchiveError> for ContentDefect {
     fn from(error: ArchiveError) -> Self {
         match error {
-            ArchiveError::Misfit(misfit) => Self::Misfit(misfit),
+            ArchiveError::Member(error) => Self::Member(error),
             other => Self::Archive(other),
         }
     }

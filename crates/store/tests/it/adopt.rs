@@ -170,8 +170,8 @@ fn wrong_objects_in_sound_archives_are_found() {
     let mut kinds = report.findings.iter().map(|problem| (problem.defect.path.to_str().unwrap(), &problem.defect.kind));
     let mut find = |path: &str| kinds.find(|(at, _)| *at == path).unwrap_or_else(|| panic!("{path}")).1;
     assert!(matches!(find("20/Manifest.os-core"), Kind::ManifestHash { .. }));
-    assert!(matches!(find("20/Manifest.os-core.tar"), Kind::Content(Content::Misfit(_))));
-    assert!(matches!(find(&format!("20/{}", fullfiles[0].0)), Kind::Content(Content::Misfit(_))));
+    assert!(matches!(find("20/Manifest.os-core.tar"), Kind::Content(Content::Member(_))));
+    assert!(matches!(find(&format!("20/{}", fullfiles[0].0)), Kind::Content(Content::Member(_))));
     assert!(matches!(find("20/pack-editor-from-0.tar"), Kind::PackIncomplete { missing } if *missing > 5));
     assert!(adoption.has("20/pack-editor-from-0.tar"), "clients can still use it");
     assert!(!adoption.has("20/Manifest.os-core.tar"));

@@ -1,6 +1,7 @@
 //! Where bytes of the new file occur in the base: two indexes.
 //!
-//! - [`BlockIndex`]: one entry per block of the base. Small, fast, finds all matches of two blocks and more, and some shorter ones.
+//! - [`BlockIndex`]: one entry per block of the base. Small, fast, finds all matches of two blocks and more, and some
+//!   shorter ones.
 //! - [`SuffixIndex`]: every position of the base, sorted. Four times the memory of the base; finds the longest match.
 
 mod blocks;
@@ -29,7 +30,7 @@ impl Match {
 
 /// Finds where bytes of the new file occur in the base.
 pub(super) trait Index: Sync {
-    /// The longest match of the front of `new[at..]` that this index knows; of several, the one closest to `expected` in the
-    /// base, because neighbours in the base are mostly neighbours in the new file.
+    /// The longest match of the front of `new[at..]` that this index knows; of several, the one closest to `expected`
+    /// in the base, because neighbours in the base are mostly neighbours in the new file.
     fn find(&self, new: &[u8], at: usize, expected: isize) -> Option<Match>;
 }

@@ -1,0 +1,61 @@
+//! The kinds of resources, as metrics and reports count them.
+
+/// A kind of resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceKind {
+    /// Files below `version/`.
+    Pointer,
+    /// Manifests, plain, as tar, and the signature of the MoM.
+    Manifest,
+    /// Delta manifests.
+    DeltaManifest,
+    /// Fullfiles.
+    Fullfile,
+    /// Zero packs.
+    ZeroPack,
+    /// Delta packs.
+    DeltaPack,
+    /// Deltas outside of packs.
+    Delta,
+    /// Small text files about the version: `format`, `upstreamver` and others.
+    Note,
+}
+
+impl ResourceKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Pointer,
+        Self::Manifest,
+        Self::DeltaManifest,
+        Self::Fullfile,
+        Self::ZeroPack,
+        Self::DeltaPack,
+        Self::Delta,
+        Self::Note,
+    ];
+
+    /// The kind as a label of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pointer => "pointer",
+            Self::Manifest => "manifest",
+            Self::DeltaManifest => "delta_manifest",
+            Self::Fullfile => "fullfile",
+            Self::ZeroPack => "zero_pack",
+            Self::DeltaPack => "delta_pack",
+            Self::Delta => "delta",
+            Self::Note => "version_info",
+        }
+    }
+
+    /// The kind in kebab-case, for JSON results and people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeltaManifest => "delta-manifest",
+            Self::ZeroPack => "zero-pack",
+            Self::DeltaPack => "delta-pack",
+            Self::Note => "version-info",
+            other => other.as_str(),
+        }
+    }
+}
