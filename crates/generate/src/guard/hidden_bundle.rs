@@ -16,8 +16,8 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 Rule::HiddenBundle,
                 Object::Bundle(entry.bundle.clone()),
                 format!(
-                    "the MoM gives it modifier {:?}; endpoints with other processors do not see it",
-                    entry.flags.modifier
+                    "the MoM gives it the flags {}, for some processors only; other endpoints do not see it",
+                    String::from_utf8_lossy(&entry.flags.to_bytes())
                 ),
                 "use a dot as modifier; the flag for experimental bundles is the byte before",
             )
