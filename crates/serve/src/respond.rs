@@ -9,7 +9,7 @@
 //! | 405 | `Allow` |
 //! | 429, 503 | `Retry-After` |
 //!
-//! There are no content codings and no redirects: the stock client understands neither. A response to HEAD has all headers
+//! Never a content coding, never a redirect: the stock client understands neither. A response to HEAD has all headers
 //! of the response to GET; the caller drops its body.
 
 use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! Bytes received but not parsed yet. An idle connection holds no buffer for them.
+//! Bytes received but not parsed yet. An idle connection has no buffer.
 
 use std::cell::RefCell;
 use std::io;

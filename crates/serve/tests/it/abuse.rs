@@ -1,4 +1,4 @@
-//! Clients that want too much: each limit holds, and honest clients are still served.
+//! Clients that exceed limits: each limit is enforced, and other clients are still served.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -75,14 +75,14 @@ async fn one_address_asks_so_often() {
 }
 
 #[tokio::test]
-async fn so_many_large_objects_at_the_same_time() {
+async fn concurrent_downloads_are_limited() {
     let fixture = fixture_with_a_pack();
     for limits in
         [ServeConfig { max_downloads: 1, ..config() }, ServeConfig { max_downloads_per_address: 1, ..config() }]
     {
         let running = fixture.serve_with(limits).await;
         let mut first = connect(&running).await;
-        // From here on it is at hand, and a request that is in flight has its place.
+        // The object is cached now, and a request in flight keeps its slot.
         assert_eq!(first.get(PACK).await.body.len(), 16 << 20);
         wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
         first.request("GET", PACK).await;

@@ -93,7 +93,7 @@ fn table(fixture: &Fixture) -> Vec<(&'static str, String, String, u16)> {
             (format!("If-None-Match: W/{etag}\r\n"), 304),
             ("If-None-Match: *\r\n".into(), 304),
             ("if-none-match: \"other\"\r\n".into(), 200),
-            // 13.1.3, 13.1.4: there is no date to compare with
+            // 13.1.3, 13.1.4: ignored, since objects have no date
             ("If-Modified-Since: Sun, 06 Nov 2044 08:49:37 GMT\r\n".into(), 200),
             ("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n".into(), 200),
             // 13.2.2 precedence

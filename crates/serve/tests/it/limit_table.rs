@@ -76,7 +76,7 @@ struct Row {
 }
 
 const NO_STREAMS: &str = "HTTP/1 has one request at a time on a connection";
-const NO_HANDSHAKE: &str = "without TLS there is no handshake";
+const NO_HANDSHAKE: &str = "cleartext connections have no handshake";
 
 /// Limits on numbers and sizes.
 const NUMBERS: &[Row] = &[
@@ -275,7 +275,7 @@ fn with_packs() -> Fixture {
     fixture
 }
 
-/// One of the objects that are read at the same time.
+/// One of the objects that are read concurrently.
 fn read(at: usize) -> String {
     format!("pack-bundle{at}-from-15.tar")
 }
@@ -426,7 +426,7 @@ async fn one_connection_too_many(stage: Stage, reason: &str) {
     let mut first = stage.client().await;
     assert_eq!(first.get(FORMAT).await.status, 200);
     if stage.protocol.is_tls() {
-        assert!(stage.try_connect().await.is_err(), "there are no words before a handshake");
+        assert!(stage.try_connect().await.is_err(), "a refused connection is closed before the handshake");
     } else {
         let mut second = Client::over(stage.try_connect().await.unwrap());
         second
@@ -436,7 +436,7 @@ async fn one_connection_too_many(stage: Stage, reason: &str) {
                 _ => b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
             })
             .await;
-        // Nobody has looked which version it speaks.
+        // The server has not read the preface yet.
         let refused = second.answer().await;
         assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "10"));
         assert!(second.closes().await);

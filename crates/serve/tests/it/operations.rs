@@ -83,7 +83,7 @@ async fn proxies_say_who_the_client_is() {
 
     let mut stranger = connect(&running).await;
     stranger.request("GET", "/20/format").await;
-    assert!(stranger.closes().await, "without a proxy nobody is heard");
+    assert!(stranger.closes().await, "a connection without the PROXY header is closed");
     wait_for_metric(&running, "clearwell_http_connections_ended_early_total{reason=\"proxy_header\"} 1").await;
 }
 
@@ -157,7 +157,7 @@ async fn the_combined_log_is_that_of_nginx_on_both_lanes() {
             expected.push(format!("127.0.0.1 - {user} [] {line}"));
         }
     }
-    // The request that brings a connection to the other lane has a line, too.
+    // The request that moves a connection to hyper is logged too.
     let requests = expected.len() + expected.len() / 2;
     wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
     let log = fixture.path("access.log");
@@ -227,7 +227,7 @@ async fn settings_change_while_the_server_runs() {
 }
 
 #[tokio::test]
-async fn another_server_takes_over_and_nobody_is_refused() {
+async fn another_server_takes_over_without_refusing_a_client() {
     let fixture = Fixture::new();
     let (path, bytes) = fixture.small();
     let with_takeover = || ServeConfig { takeover: Some(fixture.path("takeover.sock")), workers: 2, ..config() };

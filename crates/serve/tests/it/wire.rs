@@ -65,7 +65,7 @@ async fn the_last_answer_comes_whole_and_the_connection_ends_with_it() {
     let fixture = Fixture::new();
     let running = fixture.serve().await;
     for (path, bytes) in [fixture.small(), fixture.large()] {
-        // From disk, and from what is at hand then.
+        // Read from disk, then from the cache.
         for _ in 0..2 {
             for method in ["GET", "HEAD"] {
                 let mut client = connect(&running).await;
