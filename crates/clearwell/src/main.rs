@@ -18,6 +18,7 @@ mod names;
 mod page;
 mod progress;
 mod sample;
+mod service_manager;
 mod signing;
 mod ui;
 mod values;

@@ -15,6 +15,7 @@ use crate::config::{MixConfig, read_text};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::page::Page;
+use crate::service_manager;
 use crate::ui::Ui;
 
 /// Serve a store to endpoints.
@@ -65,12 +66,16 @@ impl Serve {
             let hangup = listen_for(SignalKind::hangup())?;
             let running = Server::bind(config, store).await?;
             announce(&running, ui)?;
+            service_manager::ready();
+            // A task, so that it goes on while the server drains.
+            tokio::spawn(service_manager::keep_alive());
             let reloader = running.reloader();
             tokio::select! {
                 stopped = stop_signal() => stopped?,
                 () = running.taken_over() => {}
                 () = self.follow(&reloader, &mix, hangup, watch_files.then_some(config_time)) => {}
             }
+            service_manager::stopping();
             running.drain().await;
             Ok(Exit::Done)
         });
@@ -95,7 +100,7 @@ impl Serve {
         let mut settled = true;
         loop {
             tokio::select! {
-                _ = hangup.recv() => {}
+                _ = hangup.recv() => service_manager::reloading(),
                 _ = ticks.tick(), if watched.is_some() => {
                     let now = times();
                     if now != seen {
@@ -106,6 +111,7 @@ impl Serve {
                     if settled {
                         continue;
                     }
+                    service_manager::reloading();
                 }
             }
             settled = true;
@@ -122,6 +128,7 @@ impl Serve {
                     "the new configuration is refused; the old one stays in use"
                 );
             }
+            service_manager::ready();
             seen = times();
         }
     }

@@ -8,10 +8,12 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use serde_json::Value;
 
 /// Variables of other programs that the binary, or a library in it, reads.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 13] = [
     "SOURCE_DATE_EPOCH",
     "JOURNAL_STREAM",
     "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
     "LISTEN_FDS",
     "RUST_LOG",
     "RUST_BACKTRACE",

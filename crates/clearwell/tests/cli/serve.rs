@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
 use crate::mix::Mix;
@@ -124,6 +125,46 @@ fn a_running_server_applies_or_refuses_a_new_configuration() {
     let watching = Server::start(mix.dir(), "store", &["--config", "serve.toml"]);
     mix.put("serve.toml", "retry-after-seconds = 14\n");
     wait_for(|| header(&watching.listen, "/20/format").contains(&retry(14)));
+}
+
+#[test]
+fn systemd_is_told_what_the_server_does() {
+    let mix = Mix::released();
+    let socket = UnixDatagram::bind(mix.path("notify.sock")).unwrap();
+    // Only so that a failure ends the test.
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    let message = || {
+        let mut bytes = [0; 4096];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    mix.put("serve.toml", "watch-files = false\ndrain-grace-seconds = 0\n");
+    let args = ["serve", "--store=store", "--config=serve.toml", "--listen=127.0.0.1:0", "--admin=off"];
+    let mut command = clearwell(mix.dir(), &args);
+    command.env("NOTIFY_SOCKET", mix.path("notify.sock"));
+    let running = Running::start(command);
+    assert_eq!(message(), "READY=1\n");
+    // A configuration that is refused ends the reload too.
+    for text in ["watch-files = false\ndrain-grace-seconds = 0\n", "nonsense = 1\n"] {
+        mix.put("serve.toml", text);
+        running.hang_up();
+        let reloading = message();
+        let time = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap_or_else(|| panic!("{reloading}"));
+        assert!(time.trim_end().parse::<u64>().unwrap() > 0);
+        assert_eq!(message(), "READY=1\n");
+    }
+    running.terminate();
+    assert_eq!(message(), "STOPPING=1\n");
+    assert_eq!(running.wait().code(), Some(0));
+
+    let mut command = clearwell(mix.dir(), &["serve", "--store=store", "--listen=127.0.0.1:0", "--admin=off"]);
+    command.env("NOTIFY_SOCKET", mix.path("notify.sock")).env("WATCHDOG_USEC", "20000");
+    let running = Running::start(command);
+    assert_eq!(message(), "READY=1\n");
+    for _ in 0..3 {
+        assert_eq!(message(), "WATCHDOG=1\n");
+    }
+    drop(running);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The shipped systemd unit fits the shipped configuration.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clearwell_testkit::program;
 
 const UNIT: &str = include_str!("../../../../deploy/clearwell.service");
 const CONFIG: &str = include_str!("../../../../config/serve.toml");
@@ -85,4 +88,31 @@ fn the_unit_reads_what_the_configuration_shows() {
         let store = words.iter().position(|word| *word == "--store").map(|at| words[at + 1]).unwrap();
         assert_eq!(settings(UNIT, "ReadOnlyPaths"), [store], "{command}");
     }
+}
+
+#[test]
+fn the_unit_follows_reloads_with_the_signal_of_the_server() {
+    assert_eq!(settings(UNIT, "Type"), ["notify-reload"]);
+    assert_eq!(settings(UNIT, "ReloadSignal"), ["SIGHUP"]);
+    assert!(settings(UNIT, "ExecReload").is_empty(), "systemd sends the signal itself");
+}
+
+#[test]
+fn systemd_accepts_the_unit() {
+    let Some(analyze) = program("systemd-analyze", "the unit is checked by our own tests only") else { return };
+    let version = Command::new(&analyze).arg("--version").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    let number: u32 = version.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clearwell.service");
+    // The program of the unit is not installed where tests run.
+    let unit = UNIT.replace("/usr/bin/clearwell", env!("CARGO_BIN_EXE_clearwell"));
+    // systemd before 253 knows neither of these; the rest is checked all the same.
+    let unit =
+        if number < 253 { unit.replace("notify-reload", "notify").replace("ReloadSignal=SIGHUP", "") } else { unit };
+    std::fs::write(&path, unit).unwrap();
+    let verified = Command::new(analyze).arg("verify").arg("--man=no").arg(&path).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stderr);
+    let about_us: Vec<&str> = said.lines().filter(|line| line.contains("clearwell")).collect();
+    assert!(verified.status.success() && about_us.is_empty(), "{said}");
 }
