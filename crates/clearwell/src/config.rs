@@ -68,7 +68,7 @@ pub(crate) struct MixConfig {
     /// How many earlier releases get packs to a new one.
     #[serde(deserialize_with = "whole_number")]
     pub(crate) deltas: Option<usize>,
-    /// Time against bytes: "small", "balanced" or "fast".
+    /// Build time or size: "small", "balanced" or "fast".
     #[serde(deserialize_with = "parsed")]
     pub(crate) profile: Option<Profile>,
     /// What to do about extended attributes: "warn", "refuse" or "ignore".

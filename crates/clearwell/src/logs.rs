@@ -1,7 +1,7 @@
 //! Logs: structured, on stderr or in the journal.
 //!
-//! Names of others stand in them; neither a terminal nor a reader of JSON gets one that acts on either. The journal
-//! takes fields as they are and shows them as its readers do.
+//! Events contain names from outside. On a terminal and in JSON their control characters are escaped; the journal stores fields
+//! unchanged, and its readers escape them.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ use crate::cli::{Global, LogStyle};
 
 /// Begins logging for the whole process.
 pub(crate) fn begin(global: &Global) {
-    // The command line took it only if it can be read.
+    // The command line accepts only valid filters.
     let registry = tracing_subscriber::registry().with(EnvFilter::new(&global.log));
     let text = || {
         tracing_subscriber::fmt::layer()
@@ -58,7 +58,7 @@ impl<'w> FormatFields<'w> for PrintableFields {
 struct Line<'w> {
     writer: Writer<'w>,
     result: fmt::Result,
-    /// What stands before the next field.
+    /// Written before the next field.
     gap: &'static str,
 }
 
@@ -83,7 +83,7 @@ impl Visit for Line<'_> {
     }
 }
 
-/// Takes one event with each call.
+/// Each write is one event.
 struct PrintableJson<W>(W);
 
 impl<W: Write> Write for PrintableJson<W> {

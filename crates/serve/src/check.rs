@@ -3,7 +3,7 @@
 //! Hashing a large pack takes longer than a client should wait for its first byte. So answers follow the check:
 //!
 //! - only bytes that the check has read are sent, and those lie in the page cache;
-//! - the last byte of an answer waits for the verdict, so a damaged file never arrives whole.
+//! - the last byte of an answer waits for the verdict, so a damaged file never arrives complete.
 //!
 //! A file that is still [arriving](crate::origin::Download) is checked while it is written, in the same way.
 //!
@@ -28,9 +28,9 @@ const PIECE_BYTES: usize = 256 * 1024;
 pub(crate) enum Checked {
     /// The number of bytes that were read.
     Bytes(u64),
-    /// The file is what the index says.
+    /// The file matches the index.
     Sound,
-    /// It is not.
+    /// It does not.
     Damaged,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Check(Following);
 
 #[derive(Clone, Debug)]
 enum Following {
-    /// It is over, and the file sound: such checks are remembered for many files.
+    /// The check has ended, and the file is sound: kept for many files, so without a channel.
     Sound,
     Run(watch::Receiver<Checked>),
 }
@@ -116,7 +116,7 @@ impl Checker {
 }
 
 impl Check {
-    /// Of a file that was compared already.
+    /// The check of a file that was compared before.
     pub(crate) fn sound() -> Self {
         Self(Following::Sound)
     }
@@ -152,7 +152,7 @@ impl Check {
             if allowed > part.start {
                 return Ok(allowed);
             }
-            // An error means that the checker is gone; `allows` knows what that means.
+            // An error means that the checker was dropped; `allows` then returns `Damaged`.
             let _ = run.changed().await;
         }
     }

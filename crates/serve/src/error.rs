@@ -1,4 +1,4 @@
-//! What keeps the server from starting.
+//! Errors that stop a start or a reload.
 
 use std::io;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub enum ServeError {
     /// No address for clients.
     #[error("listen and listen-tls are both off; give one of them an address")]
     NoListener,
-    /// An address cannot be taken.
+    /// The server cannot listen on an address.
     #[error("{key}: cannot listen on {addr}")]
     Listen {
         /// The key.
@@ -39,10 +39,10 @@ pub enum ServeError {
         /// The name.
         name: String,
     },
-    /// Another server runs, and its sockets cannot be taken over.
+    /// A server is running, and its sockets cannot be taken over.
     #[error("takeover: failed at {}", .path.display())]
     Takeover {
-        /// The socket it should happen on.
+        /// The takeover socket.
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
@@ -69,7 +69,7 @@ pub enum ServeError {
         /// What is allowed.
         allowed_mib: u64,
     },
-    /// A value that no start could use.
+    /// A value that no start can use.
     #[error("{key}: {value} {reason}")]
     Unusable {
         /// The key.
@@ -87,11 +87,11 @@ pub enum ServeError {
         /// The system's answer.
         source: io::Error,
     },
-    /// The system has no room for a thread.
+    /// The system cannot start a thread.
     #[error("a thread of the server cannot be started")]
     Thread(#[source] io::Error),
     /// Keys that cannot change while the server runs.
-    #[error("{} cannot change while the server runs; start it anew", .0.join(", "))]
+    #[error("{} cannot change while the server runs; restart it", .0.join(", "))]
     FixedKeys(Vec<&'static str>),
     /// TLS needs a key that is not set.
     #[error("{missing} is not set, and {needed_by} needs it")]
@@ -111,25 +111,25 @@ pub enum ServeError {
         /// The system's answer.
         source: io::Error,
     },
-    /// A PEM file does not have what it should.
+    /// A PEM file lacks the expected certificate or key.
     #[error("{key}: {} has no usable {wanted}: {reason}", .path.display())]
     Pem {
         /// The key.
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// What should be in it.
+        /// What is expected in it.
         wanted: &'static str,
         /// What is wrong with it.
         reason: String,
     },
-    /// Certificate and key do not make a TLS server.
+    /// Certificate and key cannot be used together.
     #[error("tls-certificate and tls-key cannot be used together; are they a pair?")]
     Tls(#[source] rustls::Error),
 }
 
 impl ServeError {
-    /// What kind of trouble it is, for exit codes and retries.
+    /// The kind of fault, for exit codes and retries.
     pub fn fault(&self) -> Fault {
         match self {
             Self::Store(error) => error.fault(),
@@ -150,7 +150,7 @@ impl ServeError {
         }
     }
 
-    /// Which kind of reload it refuses.
+    /// The label of a reload that fails with this error.
     pub(crate) const fn refused_reload(&self) -> ReloadKind {
         match self {
             Self::ReadFile { .. } | Self::Pem { .. } | Self::Tls(_) => ReloadKind::Certificates,

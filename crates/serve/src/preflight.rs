@@ -1,7 +1,7 @@
-//! What is judged of a configuration before anything is opened: by a start, and by a check that opens nothing.
+//! Checks of a configuration before anything is opened: at every start, and for `--check-config`, which opens nothing.
 //!
-//! Always true: nothing is created, altered or connected to. What only the moment decides, such as an address that the
-//! server in front of this one still has, is left to the start.
+//! Always true: nothing is created, changed or connected to. Conditions that can change until the start, such as an address that
+//! the previous server still uses, are left to the start.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -17,18 +17,18 @@ use crate::config::{AccessLog, ClientCertificates, ListenAddr, Listener, LogForm
 use crate::error::ServeError;
 use crate::listener;
 
-/// More threads than this are a slip of the hand on any machine.
+/// More threads than this are a typing error on any machine.
 const MAX_WORKERS: usize = 1024;
-/// Lines of a header that the HTTP libraries can still take.
+/// The most header lines that the HTTP libraries accept.
 const MAX_HEADER_LINES: usize = 10_000;
-/// Bytes of a header that are still one.
+/// The largest header limit, in bytes.
 const MAX_HEADER_BYTES: u64 = 1 << 24;
-/// A request must cost something to be counted.
+/// The limiter keeps the time per request in whole nanoseconds; above this rate they get too coarse.
 const MAX_REQUESTS_PER_SECOND: u32 = 1_000_000;
 /// The longest path of a Unix socket, in bytes (`sun_path` but for its end).
 const SOCKET_PATH_BYTES: usize = 107;
 
-/// Refuses what no start could use.
+/// Refuses values that no start could use.
 pub(crate) fn judge(config: &ServeConfig) -> Result<(), ServeError> {
     if config.listen.is_off() && config.listen_tls.is_off() {
         return Err(ServeError::NoListener);
@@ -51,11 +51,15 @@ pub(crate) fn judge(config: &ServeConfig) -> Result<(), ServeError> {
             socket_path(key, path, path.as_os_str().len())?;
         }
         if let Some((other, _)) = listeners[..at].iter().find(|(_, before)| overlap(&before.addr, &listener.addr)) {
-            return Err(unusable(key, &listener.addr, format!("overlaps with an address of {other}; give them two")));
+            return Err(unusable(
+                key,
+                &listener.addr,
+                format!("overlaps with an address of {other}; use different ones"),
+            ));
         }
     }
     if config.client_certificates != ClientCertificates::None && config.listen_tls.is_off() {
-        let reason = "asks nobody while listen-tls is off; set listen-tls, or client-certificates to \"none\"";
+        let reason = "has no effect while listen-tls is off; set listen-tls, or client-certificates to \"none\"";
         let value = match config.client_certificates {
             ClientCertificates::Require => "require",
             ClientCertificates::Request | ClientCertificates::None => "request",
@@ -63,17 +67,21 @@ pub(crate) fn judge(config: &ServeConfig) -> Result<(), ServeError> {
         return Err(unusable("client-certificates", value, reason));
     }
     if let Some(path) = &config.takeover {
-        // It is made next to its path first.
+        // The socket is first created next to its path.
         socket_path("takeover", path, path.with_extension("new").as_os_str().len())?;
         if let Some((key, _)) = listeners.iter().find(|(_, listener)| listener.addr == ListenAddr::Unix(path.clone())) {
-            return Err(unusable("takeover", path.display(), format!("is an address of {key} too; give them two")));
+            return Err(unusable(
+                "takeover",
+                path.display(),
+                format!("is an address of {key} too; use different ones"),
+            ));
         }
     }
     Ok(())
 }
 
-/// The same, and what a start finds out when it opens its addresses and its access log: without a socket that listens,
-/// and without a file that was not there.
+/// The same, and the errors that a start would meet when it opens its addresses and its access log. No socket listens,
+/// and no file is created.
 pub(crate) fn judge_all(config: &ServeConfig) -> Result<(), ServeError> {
     judge(config)?;
     for (key, listen) in [("listen", &config.listen), ("listen-tls", &config.listen_tls), ("admin", &config.admin)] {
@@ -90,7 +98,7 @@ fn numbers(config: &ServeConfig) -> Result<(), ServeError> {
     let most = |key, number: u64, most: u64, remedy: &str| {
         if number <= most { Ok(()) } else { Err(unusable(key, number, format!("is more than {most}{remedy}"))) }
     };
-    most("workers", config.workers as u64, MAX_WORKERS as u64, "; 0 takes one for each core")?;
+    most("workers", config.workers as u64, MAX_WORKERS as u64, "; 0 is one per core")?;
     most(
         "max-header-lines",
         config.max_header_lines.get() as u64,
@@ -111,7 +119,7 @@ fn numbers(config: &ServeConfig) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Options that mean nothing at their address: whoever wrote them expects them to.
+/// Refuses options that have no effect at their address: their author expects one.
 fn options(key: &'static str, listener: &Listener) -> Result<(), ServeError> {
     if listener.client_certificates.is_some() && key != "listen-tls" {
         return Err(unusable(key, listener, "asks for certificates without TLS; move the address to listen-tls"));
@@ -122,7 +130,7 @@ fn options(key: &'static str, listener: &Listener) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// True if both cannot be taken.
+/// True if a server cannot listen on both.
 fn overlap(one: &ListenAddr, other: &ListenAddr) -> bool {
     match (one, other) {
         (ListenAddr::Tcp(one), ListenAddr::Tcp(other)) => {
@@ -139,7 +147,7 @@ fn overlap(one: &ListenAddr, other: &ListenAddr) -> bool {
 fn socket_path(key: &'static str, path: &Path, length: usize) -> Result<(), ServeError> {
     let refused = |reason: String| Err(unusable(key, path.display(), reason));
     if length > SOCKET_PATH_BYTES {
-        return refused(format!("is too long for a socket, of which the system takes {SOCKET_PATH_BYTES} bytes"));
+        return refused(format!("is too long for a socket; the system allows {SOCKET_PATH_BYTES} bytes"));
     }
     if path.as_os_str().as_bytes().contains(&0) || path.file_name().is_none() {
         return refused("is not the path of a file; name one".to_owned());
@@ -147,7 +155,7 @@ fn socket_path(key: &'static str, path: &Path, length: usize) -> Result<(), Serv
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => return refused("is a folder; name a file in it".to_owned()),
         Ok(metadata) if !metadata.file_type().is_socket() => {
-            return refused("is there and not a socket; name another, or remove it".to_owned());
+            return refused("exists and is not a socket; name another path, or remove it".to_owned());
         }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -159,12 +167,12 @@ fn socket_path(key: &'static str, path: &Path, length: usize) -> Result<(), Serv
     }
 }
 
-/// What opening the access log would say.
+/// The error that opening the access log would give.
 fn access_log(config: &ServeConfig) -> Result<(), ServeError> {
     let (AccessLog::Sampled | AccessLog::Full, Some(path)) = (config.access_log, &config.access_log_file) else {
         return Ok(());
     };
-    // Appended to nothing; and whoever reads from a pipe is not waited for.
+    // Nothing is written; without O_NONBLOCK a pipe would wait for its reader.
     let opened = OpenOptions::new().append(true).custom_flags(libc::O_NONBLOCK).open(path);
     let found = match opened {
         Ok(_) => Ok(()),

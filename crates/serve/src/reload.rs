@@ -1,7 +1,7 @@
 //! Changes while the server runs: configuration and certificates, on request and when their files change.
 //!
-//! Always true: what cannot be used changes nothing. Everything is made first, and then takes the place of what was
-//! there; connections that are open go on as they began.
+//! Always true: a configuration that cannot be used changes nothing. Everything is built first and then replaces the current
+//! state; open connections continue as they began.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::error::ServeError;
 use crate::site::Site;
 use crate::{preflight, tls};
 
-/// Takes over configurations and certificates.
+/// Applies configurations and certificates.
 #[derive(Clone, Debug)]
 pub struct Reloader {
     site: Arc<Site>,
@@ -25,7 +25,7 @@ pub struct Reloader {
 /// A listener with TLS.
 #[derive(Debug)]
 pub(crate) struct TlsListener {
-    /// Other than the configuration has it for all.
+    /// Overrides the key `client-certificates` for this listener.
     pub(crate) client_certificates: Option<ClientCertificates>,
     pub(crate) current: Arc<ArcSwap<rustls::ServerConfig>>,
 }
@@ -45,10 +45,10 @@ impl Reloader {
         Self { site, listeners: listeners.into() }
     }
 
-    /// Takes over `config`, and reads again the files that it names.
+    /// Applies `config`, and reads the files that it names again.
     ///
     /// # Errors
-    /// What cannot be used, or not while the server runs. All stays as it was then; the refusal is counted.
+    /// What cannot be used, or cannot change while the server runs. The current settings stay; the refusal is counted.
     pub fn reload(&self, config: ServeConfig) -> Result<(), ServeError> {
         let metrics = self.site.metrics();
         let reloaded = self.try_reload(config);
@@ -61,7 +61,7 @@ impl Reloader {
         reloaded
     }
 
-    /// Counts a configuration that is refused because it cannot even be read.
+    /// Counts a configuration that is refused because it cannot be read.
     pub fn refuse(&self) {
         self.site.metrics().http.reload_refused(ReloadKind::Configuration);
     }
@@ -80,12 +80,12 @@ impl Reloader {
         for (listener, made) in self.listeners.iter().zip(made) {
             listener.current.store(Arc::new(made));
         }
-        tracing::info!("configuration and certificates taken over");
+        tracing::info!("configuration and certificates applied");
         Ok(())
     }
 
-    /// When the files that the configuration names were last changed; `None` for those that cannot be seen. To be
-    /// compared with what it was before.
+    /// When the files that the configuration names were last changed; `None` for those that cannot be read. Callers
+    /// compare it with an earlier result.
     pub fn file_times(&self) -> Vec<(PathBuf, Option<SystemTime>)> {
         let settings = self.site.settings();
         tls::files(&settings.config).map(|path| (path.clone(), changed(path))).collect()

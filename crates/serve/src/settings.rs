@@ -1,4 +1,4 @@
-//! What is derived from the configuration, and changes with it while the server runs.
+//! State derived from the configuration, replaced with it on a reload.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::config::ServeConfig;
 use crate::error::ServeError;
 use crate::watcher::TimeLimits;
 
-/// The configuration and what is made of it.
+/// The configuration and the state derived from it.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) config: ServeConfig,

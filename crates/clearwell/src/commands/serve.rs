@@ -62,16 +62,17 @@ impl Serve {
             .map_err(|error| CliError::new(Exit::Memory, "failed to start the runtime", error))?;
         let ended = runtime.block_on(async {
             let watch_files = config.watch_files;
-            // Before the addresses are printed: without a handler SIGHUP would end the process.
+            // Before anything says that the server is ready: without handlers these signals would end the process at once.
             let hangup = listen_for(SignalKind::hangup())?;
             let running = Server::bind(config, store).await?;
+            let stop = StopSignals::listen()?;
             announce(&running, ui)?;
             service_manager::ready();
             // A task, so that it goes on while the server drains.
             tokio::spawn(service_manager::keep_alive());
             let reloader = running.reloader();
             tokio::select! {
-                stopped = stop_signal() => stopped?,
+                () = stop.received() => {}
                 () = running.taken_over() => {}
                 () = self.follow(&reloader, &mix, hangup, watch_files.then_some(config_time)) => {}
             }
@@ -202,12 +203,27 @@ pub(crate) fn announce(running: &Running, ui: &Ui) -> Result<(), CliError> {
 
 /// Waits for SIGTERM or SIGINT.
 pub(crate) async fn stop_signal() -> Result<(), CliError> {
-    let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    StopSignals::listen()?.received().await;
     Ok(())
+}
+
+/// SIGTERM and SIGINT, which no longer end the process from the moment of [`StopSignals::listen`].
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self, CliError> {
+        Ok(Self { terminate: listen_for(SignalKind::terminate())?, interrupt: listen_for(SignalKind::interrupt())? })
+    }
+
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, CliError> {

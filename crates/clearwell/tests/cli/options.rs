@@ -100,3 +100,33 @@ fn a_key_that_cannot_sign_leaves_no_store_behind() {
     mix.build(&["--key", "none.pem"]).expect(8).says(&["failed to read none.pem"]);
     assert!(!mix.path("store").exists());
 }
+
+#[test]
+fn an_old_name_of_a_key_is_a_hidden_option_and_a_variable() {
+    let mix = Mix::released();
+    let check = ["serve", "--check-config", "--store=store", "--listen=127.0.0.1:0", "--admin=off"];
+    for (old, option) in [
+        ("requests-per-second", "requests-per-second-per-address"),
+        ("request-burst", "request-burst-per-address"),
+        ("tls-certificate", "tls-cert"),
+    ] {
+        let help = mix.run(&["serve", "--help"]).expect(0).stdout;
+        assert!(help.contains(&format!("--{option} <")) && !help.contains(&format!("--{old} <")), "{help}");
+    }
+    let burst = "expected a whole number above 0, found 0";
+    mix.refuses(&[&check[..], &["--request-burst=0"]].concat(), 2, &["--request-burst-per-address", burst]);
+    for variable in ["CLEARWELL_SERVE_REQUEST_BURST", "CLEARWELL_SERVE_REQUEST_BURST_PER_ADDRESS"] {
+        mix.run_with(variable, "0", &check).expect(2).says(&[variable, burst]);
+    }
+}
+
+#[test]
+fn an_error_of_a_file_names_file_line_column_and_key() {
+    let mix = Mix::released();
+    mix.put("serve.toml", "[limits]\nmax-streams = 0\n");
+    let error = mix.run(&["serve", "--check-config", "--store=store", "--config=serve.toml"]).expect(2).error();
+    assert_eq!(error, "serve.toml:2:15: limits.max-streams: expected a whole number above 0, found 0");
+    mix.put("mix.toml", "store = \"store\"\njobs = -1\n");
+    let error = mix.run(&["check", "--config=mix.toml"]).expect(2).error();
+    assert!(error.starts_with("mix.toml:2:8: jobs: expected a number of threads up to "), "{error}");
+}

@@ -68,7 +68,7 @@ fn check_config_refuses_with_the_same_error_as_a_start() {
         ("admin", PLAIN, foreign, 10, &["admin", foreign]),
         ("admin", PLAIN, "127.0.0.1:0 proxy-protocol", 2, &["admin", "proxy-protocol"]),
         ("admin", PLAIN, "8081", 2, &["8081"]),
-        ("workers", PLAIN, "10000", 2, &["workers", "10000", "0 takes one for each core"]),
+        ("workers", PLAIN, "10000", 2, &["workers", "10000", "0 is one per core"]),
         ("workers", PLAIN, "18446744073709551616", 2, &["workers"]),
         ("workers", PLAIN, "-1", 2, &["workers"]),
         ("trusted-proxies", PLAIN, "10.0.0.0/33", 2, &["10.0.0.0/33"]),
