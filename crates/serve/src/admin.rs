@@ -1,4 +1,4 @@
-//! The admin address: `/metrics`, `/healthz`, `/readyz`. Answers until the very end, so that draining can be watched.
+//! The admin address: `/metrics`, `/healthz`, `/readyz`. Answers until the process ends, so that draining can be observed.
 
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
@@ -53,7 +53,7 @@ pub(crate) async fn run(socket: AsyncFd<OwnedFd>, site: Arc<Site>) {
             });
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
-            // Errors are those of clients that went away.
+            // Errors come from clients that disconnected.
             let _ = timeout(CONNECTION_TIME, http.serve_connection(TokioIo::new(Socket::new(stream)), service)).await;
             drop(permit);
         });

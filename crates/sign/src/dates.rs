@@ -1,4 +1,4 @@
-//! Times: which ones count when certificates are judged, and how they are written for people.
+//! Times: which ones count when certificates are verified, and how they are written for people.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The harmful rules of manifest §3.4 and §6.1, as far as an endpoint shows them.
+//! Content that harms clients (manifest §3.4, §6.1), seen from an endpoint.
 
 use clearwell_testkit::{ReleaseBuilder, TestObject};
 
@@ -32,7 +32,7 @@ fn with(mut objects: Vec<TestObject>, object: TestObject) -> Vec<TestObject> {
 
 #[tokio::test]
 async fn one_path_with_two_files_is_deleted() {
-    // a's own file in 10 becomes another in b as well: both entries are dropped, and the installed file goes.
+    // The file of `a` in 10 becomes a different file in `b`: both entries are dropped, and the installed file is deleted.
     let content = content(|a| a, |b| with(b, TestObject::file("/usr/lib/a-00", "mine")));
     let mut world = World::new(content).installed(10, &["a", "b"]).await;
     assert!(world.read("/usr/lib/a-00").is_some());
@@ -47,7 +47,7 @@ async fn one_path_with_two_files_is_deleted() {
 }
 
 #[tokio::test]
-async fn at_the_end_of_the_list_it_deletes_everything() {
+async fn a_conflict_at_the_end_of_the_list_deletes_everything() {
     let content =
         content(|a| with(a, TestObject::file("/usr/zzz", "one")), |b| with(b, TestObject::file("/usr/zzz", "other")));
     let mut world = World::new(content).installed(10, &["a", "b"]).await;
@@ -63,7 +63,7 @@ async fn at_the_end_of_the_list_it_deletes_everything() {
 }
 
 #[tokio::test]
-async fn a_path_without_its_folder_ends_the_update() {
+async fn a_path_without_its_parent_ends_the_update() {
     let content = content(|a| with(a, TestObject::file("/usr/lost/a", "x")), |b| b);
     let mut world = World::new(content).installed(10, &["a"]).await;
     let report = world.update().await;
@@ -74,7 +74,7 @@ async fn a_path_without_its_folder_ends_the_update() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_gone_from_disk_comes_back_with_what_is_put_in_it() {
+async fn a_folder_missing_on_disk_is_restored_with_its_files() {
     let content = content(|a| with(a, TestObject::file("/usr/share/clear/new", "x")), |b| b);
     let mut world = World::new(content).installed(10, &["a"]).await;
     std::fs::remove_dir_all(world.root().join("usr/share")).unwrap();
@@ -83,7 +83,7 @@ async fn a_folder_that_is_gone_from_disk_comes_back_with_what_is_put_in_it() {
 }
 
 #[tokio::test]
-async fn a_full_directory_that_becomes_something_else_leaves_remains() {
+async fn a_non_empty_directory_that_changes_type_is_left_behind() {
     for (replacement, code) in [(TestObject::file("/usr/lib/d", "x"), 10), (TestObject::link("/usr/lib/d", "a-00"), 0)]
     {
         let full = vec![TestObject::directory("/usr/lib/d"), TestObject::file("/usr/lib/d/child", "x")];
@@ -101,9 +101,9 @@ async fn a_full_directory_that_becomes_something_else_leaves_remains() {
     }
 }
 
-/// What the machine put into a directory goes with it, when the directory leaves the release.
+/// Local files in a directory are moved aside with it when the directory leaves the release.
 #[tokio::test]
-async fn a_directory_that_leaves_with_something_in_it_is_moved_aside() {
+async fn a_non_empty_directory_that_leaves_is_moved_aside() {
     let first = ReleaseBuilder::new(10, None)
         .bundle("os-core", &[], with(core(10), TestObject::directory("/usr/lib/d")))
         .build();

@@ -1,4 +1,4 @@
-//! What each failure does to an operation: the table of client behaviour §5, object by object, with its exit codes.
+//! The effect of each failure on an operation: the table of client behaviour §5, object by object, with its exit codes.
 
 use clearwell_endpoint::source::Fault;
 use clearwell_endpoint::{EndpointOptions, Retry, Root};
@@ -87,7 +87,7 @@ async fn mom() {
     let log = world.probe.take_log();
     assert_eq!(log[3..5], ["GET 30/Manifest.MoM.tar", "GET 30/Manifest.MoM.sig"]);
 
-    // If it is nowhere, both are asked for once more.
+    // If there is none, both are requested once more.
     for signature in [status(404), junk()] {
         let mut world = endpoint().await;
         world.probe.fault(mom, Fault::Content(unsigned.clone())).fault("30/Manifest.MoM.sig", signature);
@@ -104,7 +104,7 @@ async fn mom() {
         );
     }
 
-    // A properly signed MoM of another version is not the one asked for.
+    // A validly signed MoM of another version is refused.
     let mut world = endpoint().await;
     world.probe.fault(mom, Fault::Content(world.content.bytes("10/Manifest.MoM.tar")));
     let report = world.update().await;
@@ -128,20 +128,20 @@ async fn bundle_manifests() {
         assert_eq!(world.add(&["big"]).await.exit_code.code(), 8);
     }
 
-    // Another bundle's manifest, properly made: its hash is not the one in the MoM. One more try, then the end.
+    // A valid manifest of another bundle: its hash differs from the MoM. One more attempt, then the operation ends.
     let mut world = endpoint().await;
     world.probe.fault(whole, Fault::Content(world.content.bytes("30/Manifest.small.tar"))).fault(delta, status(404));
     assert_eq!(world.update().await.exit_code.code(), 8);
     assert_eq!(world.probe.take_log().iter().filter(|line| **line == format!("GET {whole}")).count(), 2);
 
-    // The second try may help.
+    // The second attempt may succeed.
     let mut world = endpoint().await;
     world.probe.faults(whole, [junk(), Fault::None]).fault(delta, status(404));
     assert_eq!(world.update().await.exit_code.code(), 0);
 }
 
 #[tokio::test]
-async fn delta_manifests_fall_back_to_the_whole() {
+async fn delta_manifests_fall_back_to_the_whole_manifest() {
     let other = four_bundles().bytes("30/Manifest-small-delta-from-10");
     for (fault, gets, problem) in [
         (status(404), 1, None),
@@ -187,14 +187,14 @@ async fn packs_are_ignored_by_update() {
 
 /// The members of a damaged pack before the damage are used.
 #[tokio::test]
-async fn half_a_pack_saves_half_of_the_files() {
+async fn half_a_pack_provides_half_of_the_files() {
     let mut world = endpoint().await;
     let pack = "30/pack-big-from-10.tar";
     let mut tar = Vec::new();
     let whole = world.content.bytes(pack);
     let mut decoder = clearwell_format::archive::decoder(whole.as_slice()).unwrap();
     std::io::Read::read_to_end(&mut decoder, &mut tar).unwrap();
-    // Not between two members: an archive without its end is taken as it is.
+    // Not between two members: an archive without its end-of-archive blocks is accepted.
     tar.truncate(tar.len() / 2 + 700);
     world.probe.fault(pack, Fault::Content(tar));
     let report = world.update().await;
@@ -202,7 +202,7 @@ async fn half_a_pack_saves_half_of_the_files() {
     assert!((1..12).contains(&report.fetched_one_by_one.len()), "{:?}", report.fetched_one_by_one);
 }
 
-/// `os-install` wants its packs: after the first failure it asks for no other.
+/// `os-install` requires its packs: after the first failure it requests no more.
 #[tokio::test]
 async fn packs_end_with_the_first_failure_in_os_install() {
     let mut world = World::new(four_bundles());
@@ -253,10 +253,10 @@ async fn fullfiles() {
     }
 }
 
-/// A body that breaks off: the rest is asked for, the good 206 is taken for a failure, the question after the end gets
-/// a 416, and only the plain request succeeds (client behaviour §4).
+/// A truncated body: the rest is requested, the correct 206 counts as a failure, the range after the end gets a 416, and
+/// only the plain request succeeds (client behaviour §4).
 #[tokio::test]
-async fn a_broken_fullfile_costs_three_repetitions() {
+async fn a_truncated_fullfile_costs_three_retries() {
     let mut world = World::new(four_bundles()).installed(10, &["ex"]).await;
     world.content.remove("10/pack-small");
     let path = {
@@ -278,7 +278,7 @@ async fn a_broken_fullfile_costs_three_repetitions() {
 }
 
 #[tokio::test]
-async fn patience_is_an_option() {
+async fn retries_are_an_option() {
     for (retry, gets) in [(Retry::AT_ONCE, 4), (Retry::NEVER, 1)] {
         let folder = tempfile::tempdir().unwrap();
         let place = Root::folder(folder.path());
@@ -292,7 +292,7 @@ async fn patience_is_an_option() {
 }
 
 #[tokio::test]
-async fn bundles_that_are_not_there() {
+async fn bundles_that_do_not_exist() {
     let mut world = World::new(four_bundles()).installed(10, &["small"]).await;
     for (bundles, code) in [(vec!["nope"], 3), (vec!["nope", "ex"], 3), (vec!["small"], 0)] {
         assert_eq!(world.add(&bundles).await.exit_code.code(), code, "{bundles:?}");
@@ -326,7 +326,7 @@ async fn formats_and_certificates() {
     let mut world = set(|options| options.format = "3".parse().unwrap());
     assert_eq!(world.install(10, &[]).await.exit_code.code(), 0, "only the beginning of the number is compared");
 
-    // Thirty years on, the certificate is refused before anything is asked for.
+    // Thirty years later, the certificate is refused before the first request.
     let mut world = set(|options| options.now = Some(2_800_000_000));
     let report = world.install(10, &[]).await;
     assert_eq!((report.exit_code.code(), problem_names(&report)), (21, vec!["trust-anchor"]));
@@ -335,7 +335,7 @@ async fn formats_and_certificates() {
 }
 
 #[tokio::test]
-async fn an_unknown_include_is_skipped_and_told() {
+async fn an_unknown_include_is_skipped_and_reported() {
     let release = clearwell_testkit::ReleaseBuilder::new(10, None)
         .bundle("os-core", &[], crate::support::core(10))
         .bundle("a", &["os-core", "vanished"], crate::support::files("a", 1, "only"))

@@ -1,4 +1,4 @@
-//! Archives and manifests that want to write where they should not.
+//! Archives and manifests that try to write outside the root or the cache.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::support::{Archive, World, files, four_bundles, problem_names};
 
 const PACK: &str = "30/pack-big-from-10.tar";
 
-/// Updates with a pack that was made by hand; the rest of the release is as it should be.
+/// Updates with a hand-made pack; the rest of the release is valid.
 async fn update_with(pack: Archive) -> (World, clearwell_endpoint::Report) {
     let mut world = World::new(four_bundles()).installed(10, &["big"]).await;
     world.probe.fault(PACK, Fault::Content(pack.build()));
@@ -87,7 +87,7 @@ async fn a_link_in_the_root_is_not_a_way_out() {
 }
 
 #[tokio::test]
-async fn other_files_under_a_good_name_are_fetched_alone() {
+async fn files_under_a_wrong_name_are_fetched_as_fullfiles() {
     let new = files("big", 12, "second");
     let name = format!("staged/{}", new[0].hash());
     let mut pack = Archive::new().folder("staged/", 0o755).file(&name, b"evil");
@@ -119,7 +119,7 @@ async fn deltas_are_compared_and_their_bases_too() {
     world.probe.fault(PACK, Fault::Content(pack.build()));
     let report = world.update().await;
     assert_eq!(report.exit_code.code(), 0);
-    // The delta to `wrong` gives what it says; only no manifest names that.
+    // The delta to `wrong` applies, but no manifest names its result.
     assert_eq!((report.deltas_applied, report.deltas_failed), (1, 3));
     assert_eq!(problem_names(&report), ["pack", "delta", "delta", "delta"]);
     let fetched: Vec<_> = report.fetched_one_by_one.iter().map(|file| file.path.to_string()).collect();

@@ -1,4 +1,4 @@
-//! A whole life: install, update, add, remove, break, repair; across formats; in a folder and simulated.
+//! The whole life cycle: install, update, add, remove, damage, repair; across formats; in a folder and simulated.
 
 use clearwell_endpoint::{Level, Ownership, Pool, Root};
 use clearwell_format::FormatNumber;
@@ -7,7 +7,7 @@ use clearwell_testkit::{ReleaseBuilder, TestObject};
 use crate::support::{Content, World, core, files, four_bundles, names};
 
 #[tokio::test]
-async fn a_simulated_endpoint_asks_for_the_same_as_a_real_one() {
+async fn a_simulated_endpoint_sends_the_requests_of_a_real_one() {
     let content = four_bundles();
     let mut real = World::new(content.clone());
     let mut simulated = World::simulated(content);
@@ -29,7 +29,7 @@ async fn a_simulated_endpoint_asks_for_the_same_as_a_real_one() {
 }
 
 #[tokio::test]
-async fn a_fleet_shares_what_it_keeps_and_each_still_fetches_for_itself() {
+async fn a_fleet_shares_memory_and_each_endpoint_still_fetches_everything() {
     let content = four_bundles();
     let pool = Pool::default();
     let mut logs = Vec::new();
@@ -64,9 +64,9 @@ async fn an_endpoint_is_opened_again() {
     assert!(world.update().await.is_clean());
 }
 
-/// The endpoint follows the content into the new format, as the client starts itself again (manifest §5.12).
+/// The endpoint follows the content into the new format, as the client does by executing itself again (manifest §5.12).
 #[tokio::test]
-async fn an_update_goes_on_in_the_next_format() {
+async fn an_update_continues_in_the_next_format() {
     let os = |version, format| {
         let mut objects = core(version);
         for folder in ["/usr/share/defaults", "/usr/share/defaults/swupd"] {
@@ -129,7 +129,7 @@ async fn modes_and_owners_count_with_and_without_privilege() {
     content.publish(&release);
     content.point(30, 10);
     let mut ways = vec![Ownership::Recorded];
-    // Giving files away is a privilege.
+    // Changing owners needs a privilege.
     if std::fs::metadata("/proc/self").is_ok_and(|about| std::os::unix::fs::MetadataExt::uid(&about) == 0) {
         ways.push(Ownership::Applied);
     }

@@ -121,7 +121,7 @@ async fn bundle_add_of_few_files_takes_fullfiles() {
     assert!(report.is_clean());
     let log = world.probe.take_log();
     assert_eq!(log[..3], requests("H 10/Manifest.small.tar\nG 10/Manifest.small.tar\nH /"));
-    // The tracking file is empty, as that of os-core, which is in the cache.
+    // The tracking file is empty, like that of os-core, which is in the cache.
     assert_eq!(log.len(), 3 + 2 + 2);
     assert_eq!(report.fetched_one_by_one.len(), 2);
 }
@@ -147,7 +147,7 @@ async fn os_install_of_the_newest() {
     );
 }
 
-/// Seen with the stock client on a mix with these includes; os-core is met through c and through b.
+/// Seen with the stock client on a mix with these includes; os-core is reached through c and through b.
 #[tokio::test]
 async fn includes_are_followed_depth_first_from_the_end() {
     let includes: [(&str, &[&str]); 7] = [
@@ -196,7 +196,7 @@ async fn includes_are_followed_depth_first_from_the_end() {
 }
 
 #[tokio::test]
-async fn diagnose_and_repair_ask_for_manifests_and_fullfiles_only() {
+async fn diagnose_and_repair_request_manifests_and_fullfiles_only() {
     let mut world = World::new(four_bundles()).installed(10, &["small"]).await;
     assert_eq!(world.endpoint.diagnose().await.unwrap().exit_code.code(), 0);
     assert_eq!(world.probe.take_log(), Vec::<String>::new(), "everything is in the cache");

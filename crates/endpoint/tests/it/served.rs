@@ -17,7 +17,7 @@ struct Server {
     content: Content,
     connections: Arc<Mutex<usize>>,
     heads: Arc<Mutex<Vec<String>>>,
-    /// Path of which the first answer breaks off.
+    /// The path whose first response is truncated.
     breaks: Arc<Mutex<Option<String>>>,
 }
 
@@ -79,7 +79,7 @@ impl Server {
 }
 
 #[tokio::test]
-async fn a_whole_life_over_one_connection() {
+async fn a_whole_life_cycle_uses_one_connection() {
     let (server, url) = Server::start(four_bundles()).await;
     let source = Arc::new(HttpSource::new(&HttpOptions::new(url)).unwrap());
     let folder = tempfile::tempdir().unwrap();
@@ -94,7 +94,7 @@ async fn a_whole_life_over_one_connection() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_fetched_again() {
+async fn a_truncated_body_is_fetched_again() {
     let (server, url) = Server::start(four_bundles()).await;
     *server.breaks.lock().unwrap() = Some("10/pack-big-from-0.tar".to_owned());
     let source = Arc::new(HttpSource::new(&HttpOptions::new(url)).unwrap());

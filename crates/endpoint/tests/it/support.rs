@@ -1,4 +1,4 @@
-//! A world for endpoints: content in memory, a probe in front of it, and a root in a temporary folder.
+//! Test setup for endpoints: content in memory behind a probe, and a root in a temporary folder.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// An empty endpoint in a folder, which trusts the test key and tries again at once.
+    /// An empty endpoint in a folder, which trusts the test key and retries immediately.
     pub(crate) fn new(content: Content) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = Root::folder(folder.path());
@@ -209,7 +209,7 @@ pub(crate) fn add_delta_manifests(content: &Content, old: &TestRelease, new: &Te
     }
 }
 
-/// A delta that says everything anew: one control triple, no difference block, the new bytes as they are (delta §1,
+/// A delta without references to the base: one control triple, no diff block, the new bytes as the extra block (delta §1,
 /// §2).
 pub(crate) fn plain_delta(old: &[u8], new: &[u8], owner: Owner) -> Vec<u8> {
     let mut delta = b"BSDIFF4U".to_vec();

@@ -40,7 +40,7 @@ impl Progress for Begun {
 }
 
 #[tokio::test]
-async fn a_sound_store_is_clean() {
+async fn a_valid_store_is_clean() {
     let folder = tempfile::tempdir().unwrap();
     let sample = sample_store(folder.path());
     let options = everything(&sample.anchor);
@@ -68,7 +68,7 @@ async fn a_sound_store_is_clean() {
 }
 
 #[tokio::test]
-async fn a_release_is_tried_before_any_pointer_names_it() {
+async fn a_release_can_be_verified_before_a_pointer_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = clearwell_store::Store::create(folder.path()).unwrap();
     let [first, _] = clearwell_testkit::sample_releases();
@@ -80,7 +80,7 @@ async fn a_release_is_tried_before_any_pointer_names_it() {
 }
 
 #[tokio::test]
-async fn another_key_is_found_out() {
+async fn another_key_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     let sample = sample_store(folder.path());
     let other = clearwell_sign::GenerateOptions {
@@ -119,7 +119,7 @@ async fn what_os_core_carries_needs_no_fullfile() {
     assert!(matches!(&problems[..], [problem] if problem.contains(&song)), "{problems:?}");
 }
 
-/// Each kind of damage, what finds it, and whether endpoints still get their files.
+/// Each kind of damage, the check that finds it, and whether endpoints still get their files.
 #[tokio::test]
 async fn damage_in_a_tree_is_named() {
     let fullfile = |www: &Www| {
@@ -150,7 +150,7 @@ async fn damage_in_a_tree_is_named() {
 }
 
 #[tokio::test]
-async fn what_clients_would_fetch_one_by_one_is_listed() {
+async fn files_that_clients_would_fetch_individually_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let www = sample_www(folder.path());
     fs::remove_file(www.path(20, "pack-editor-from-10.tar")).unwrap();
@@ -184,7 +184,7 @@ async fn a_bundle_must_stand_alone() {
     assert_eq!(problems, ["/usr/a/b has no parent: /usr/a is in none of the installed bundles"]);
     let only = VerifyOptions { bundles: crate::support::names(&["a"]), ..installs };
     assert!(verified(content.clone(), &only).await.is_clean());
-    // The endpoint agrees.
+    // An endpoint finds the same.
     assert_eq!(World::new(content).install(10, &["b"]).await.exit_code.code(), 35);
 }
 
