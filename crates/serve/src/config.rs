@@ -394,6 +394,8 @@ mod tests {
             let error = ServeConfig::from_toml(text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{text}: {error}");
         }
+        let far = ServeConfig::from_toml("x = 1").unwrap_err().to_string();
+        assert_eq!(far, "1:1: x: unknown key", "nothing is similar");
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub(super) fn unknown(name: &str) -> String {
     let likely = KEYS
         .iter()
         .map(|key| (strsim::jaro(name, key.name), key.name))
-        .filter(|(likeness, _)| *likeness > 0.7)
+        .filter(|(similarity, _)| *similarity > 0.8)
         .max_by(|one, other| one.0.total_cmp(&other.0));
     match likely {
         Some((_, likely)) => format!("unknown key; did you mean {likely}?"),
