@@ -32,7 +32,7 @@ impl Endpoint {
         if needed.is_empty() {
             return Ok(());
         }
-        run.report.fetched_one_by_one.extend(needed.values().map(|file| SingleFile {
+        run.report.fetched_individually.extend(needed.values().map(|file| SingleFile {
             path: file.entry.path.clone(),
             hash: file.entry.hash(),
             version: file.entry.version,

@@ -36,7 +36,7 @@ pub struct Report {
     pub delta_manifests_applied: u64,
     /// The files that no pack contained: clients fetch each as a fullfile.
     #[serde(rename = "fetched-individually")]
-    pub fetched_one_by_one: Vec<SingleFile>,
+    pub fetched_individually: Vec<SingleFile>,
     /// Archives that name users or groups: clients that know those under other ids refuse the content
     /// (content layout §3). Harmless while the name is root.
     pub archives_naming_owners: u64,
@@ -68,7 +68,7 @@ impl Report {
             deltas_applied: 0,
             deltas_failed: 0,
             delta_manifests_applied: 0,
-            fetched_one_by_one: Vec::new(),
+            fetched_individually: Vec::new(),
             archives_naming_owners: 0,
             installed: 0,
             removed: 0,

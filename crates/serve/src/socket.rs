@@ -38,7 +38,7 @@ enum State {
 
 /// What follows the bytes that are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Behind {
+pub(crate) enum Flush {
     /// Unknown.
     Nothing,
     /// More bytes or the end of the connection, immediately: a partial packet waits for it.
@@ -79,11 +79,11 @@ impl Socket {
         &mut self,
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
-        behind: Behind,
+        flush: Flush,
     ) -> Poll<io::Result<usize>> {
-        let flags = match behind {
-            Behind::Nothing => SendFlags::NOSIGNAL,
-            Behind::Something => SendFlags::NOSIGNAL | SendFlags::MORE,
+        let flags = match flush {
+            Flush::Now => SendFlags::NOSIGNAL,
+            Flush::Later => SendFlags::NOSIGNAL | SendFlags::MORE,
         };
         let send = |fd: BorrowedFd<'_>| sendmsg(fd, pieces, &mut SendAncillaryBuffer::default(), flags);
         self.poll_io(cx, Direction::Out, send, |_| false)
@@ -212,7 +212,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, &[IoSlice::new(bytes)], Behind::Nothing)
+        self.poll_send(cx, &[IoSlice::new(bytes)], Flush::Now)
     }
 
     fn poll_write_vectored(
@@ -220,7 +220,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, pieces, Behind::Nothing)
+        self.poll_send(cx, pieces, Flush::Now)
     }
 
     fn is_write_vectored(&self) -> bool {

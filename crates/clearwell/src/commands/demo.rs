@@ -153,7 +153,7 @@ fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> Page {
             count(report.traffic.requests(), "request"),
             bytes_text(report.traffic.total_bytes()),
             count(report.packs_used, "pack"),
-            count(report.fetched_one_by_one.len() as u64, "file"),
+            count(report.fetched_individually.len() as u64, "file"),
             if report.is_clean() { "ok" } else { "FAILED" },
         );
     }

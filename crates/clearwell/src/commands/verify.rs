@@ -199,13 +199,13 @@ fn text(report: &VerifyReport) -> Page {
             bytes_text(done.traffic.total_bytes()),
             count(done.packs_used, "pack"),
             count(done.deltas_applied, "delta"),
-            count(done.fetched_one_by_one.len() as u64, "file"),
+            count(done.fetched_individually.len() as u64, "file"),
         );
     }
-    for (check, file) in report.fetched_one_by_one().take(SHOWN) {
+    for (check, file) in report.fetched_individually().take(SHOWN) {
         let _ = writeln!(text, "  fetched individually in {check}: {} of bundle {}", file.path, file.bundle);
     }
-    let left = report.fetched_one_by_one().count().saturating_sub(SHOWN);
+    let left = report.fetched_individually().count().saturating_sub(SHOWN);
     if left > 0 {
         let _ = writeln!(text, "  and {left} more; --json lists them all");
     }

@@ -127,10 +127,10 @@ impl VerifyReport {
     }
 
     /// The files that endpoints have to fetch individually, by check.
-    pub fn fetched_one_by_one(&self) -> impl Iterator<Item = (&Check, &SingleFile)> {
+    pub fn fetched_individually(&self) -> impl Iterator<Item = (&Check, &SingleFile)> {
         self.checks
             .iter()
-            .flat_map(|outcome| outcome.report.fetched_one_by_one.iter().map(|file| (&outcome.check, file)))
+            .flat_map(|outcome| outcome.report.fetched_individually.iter().map(|file| (&outcome.check, file)))
     }
 
     pub(super) fn add(&mut self, check: Check, mut report: Report) {

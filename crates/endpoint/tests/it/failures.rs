@@ -179,7 +179,7 @@ async fn packs_are_ignored_by_update() {
         assert_eq!(report.exit_code.code(), 0, "{fault:?}");
         assert_eq!(problem_names(&report), problem.into_iter().collect::<Vec<_>>(), "{fault:?}");
         assert_eq!((report.packs_used, report.packs_failed), (2, 1));
-        let fetched: Vec<_> = report.fetched_one_by_one.iter().map(|file| file.path.to_string()).collect();
+        let fetched: Vec<_> = report.fetched_individually.iter().map(|file| file.path.to_string()).collect();
         assert_eq!(fetched.len(), 12);
         assert!(fetched.iter().all(|path| path.starts_with("/usr/lib/big-")));
     }
@@ -199,7 +199,7 @@ async fn half_a_pack_provides_half_of_the_files() {
     world.probe.fault(pack, Fault::Content(tar));
     let report = world.update().await;
     assert_eq!((report.exit_code.code(), problem_names(&report)), (0, vec!["pack"]));
-    assert!((1..12).contains(&report.fetched_one_by_one.len()), "{:?}", report.fetched_one_by_one);
+    assert!((1..12).contains(&report.fetched_individually.len()), "{:?}", report.fetched_individually);
 }
 
 /// `os-install` requires its packs: after the first failure it requests no more.
@@ -221,7 +221,7 @@ async fn fullfiles() {
     installed.content.remove("30/pack-big");
     let path = format!("30/files/{}.tar", {
         let report = installed.update().await;
-        report.fetched_one_by_one[3].hash
+        report.fetched_individually[3].hash
     });
     let content = installed.content;
     let hash = path["30/files/".len()..].trim_end_matches(".tar").to_owned();
@@ -262,7 +262,7 @@ async fn a_truncated_fullfile_costs_three_retries() {
     let path = {
         let mut other = World::new(world.content.clone()).installed(10, &[]).await;
         let report = other.add(&["small"]).await;
-        format!("10/files/{}.tar", report.fetched_one_by_one[0].hash)
+        format!("10/files/{}.tar", report.fetched_individually[0].hash)
     };
     let size = world.content.bytes(&path).len();
     world.probe.faults(&path, [Fault::CutAfter(50), Fault::None]);

@@ -36,7 +36,7 @@ async fn members_that_climb_out_end_the_pack() {
         let pack = Archive::new().staged(&new[0]).file(member, b"evil").staged(&new[1]);
         let (world, report) = update_with(pack).await;
         assert_eq!(problem_names(&report), ["pack"], "{member}");
-        let paths: Vec<_> = report.fetched_one_by_one.iter().map(|file| file.path.to_string()).collect();
+        let paths: Vec<_> = report.fetched_individually.iter().map(|file| file.path.to_string()).collect();
         assert!(!paths.contains(&"/usr/lib/big-00".to_owned()), "what came before is used");
         assert!(paths.contains(&"/usr/lib/big-01".to_owned()), "what came after is not");
         assert_nothing_outside(world.folder.path());
@@ -96,7 +96,7 @@ async fn files_under_a_wrong_name_are_fetched_as_fullfiles() {
     }
     let (_, report) = update_with(pack).await;
     assert_eq!(problem_names(&report), ["pack-folder", "pack-member"]);
-    let paths: Vec<_> = report.fetched_one_by_one.iter().map(|file| file.path.to_string()).collect();
+    let paths: Vec<_> = report.fetched_individually.iter().map(|file| file.path.to_string()).collect();
     assert_eq!(paths, ["/usr/lib/big-00"]);
 }
 
@@ -122,7 +122,7 @@ async fn deltas_are_compared_and_their_bases_too() {
     // The delta to `wrong` applies, but no manifest names its result.
     assert_eq!((report.deltas_applied, report.deltas_failed), (1, 3));
     assert_eq!(problem_names(&report), ["pack", "delta", "delta", "delta"]);
-    let fetched: Vec<_> = report.fetched_one_by_one.iter().map(|file| file.path.to_string()).collect();
+    let fetched: Vec<_> = report.fetched_individually.iter().map(|file| file.path.to_string()).collect();
     assert!(!fetched.contains(&"/usr/lib/big-00".to_owned()));
     assert_eq!(fetched.len(), 11);
     assert_eq!(world.endpoint.diagnose().await.unwrap().exit_code.code(), 0);

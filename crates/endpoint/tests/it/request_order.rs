@@ -88,7 +88,7 @@ async fn update_with_neither_deltas_nor_packs() {
              H /"
         )
     );
-    let hashes: Vec<_> = report.fetched_one_by_one.iter().map(|file| file.hash.to_string()).collect();
+    let hashes: Vec<_> = report.fetched_individually.iter().map(|file| file.hash.to_string()).collect();
     assert_eq!(hashes.len(), 12 + 2 + 1);
     assert!(hashes.is_sorted());
     let heads: Vec<_> = hashes.iter().map(|hash| format!("HEAD 30/files/{hash}.tar")).collect();
@@ -123,7 +123,7 @@ async fn bundle_add_of_few_files_takes_fullfiles() {
     assert_eq!(log[..3], requests("H 10/Manifest.small.tar\nG 10/Manifest.small.tar\nH /"));
     // The tracking file is empty, like that of os-core, which is in the cache.
     assert_eq!(log.len(), 3 + 2 + 2);
-    assert_eq!(report.fetched_one_by_one.len(), 2);
+    assert_eq!(report.fetched_individually.len(), 2);
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ async fn a_valid_store_is_clean() {
     let phases =
         ["pointers", "install 20", "signature 20", "bundles 20", "fullfiles 20", "update 10 to 20"].map(str::to_owned);
     assert_eq!(begun.0.into_inner().unwrap(), phases);
-    assert_eq!(report.fetched_one_by_one().count(), 0);
+    assert_eq!(report.fetched_individually().count(), 0);
     assert!(report.checks[4].report.checked > 20);
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["checks"][1]["check"], "install 20");
@@ -156,7 +156,7 @@ async fn files_that_clients_would_fetch_individually_are_listed() {
     fs::remove_file(www.path(20, "pack-editor-from-10.tar")).unwrap();
     let report = verified(TreeSource::new(&www.root), &everything(signer().anchor())).await;
     let listed: Vec<_> =
-        report.fetched_one_by_one().map(|(check, file)| (check.to_string(), file.path.to_string())).collect();
+        report.fetched_individually().map(|(check, file)| (check.to_string(), file.path.to_string())).collect();
     assert_eq!(
         listed.iter().map(|(check, _)| check.as_str()).collect::<std::collections::BTreeSet<_>>(),
         ["update 10 to 20"].into()

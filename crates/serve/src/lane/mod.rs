@@ -40,7 +40,7 @@ use crate::page_cache;
 use crate::respond;
 use crate::settings::Settings;
 use crate::site::Query;
-use crate::socket::Behind;
+use crate::socket::Flush;
 use crate::worker::Shared;
 
 pub(crate) use date::date;
@@ -190,8 +190,8 @@ impl<T: Transport> Lane<'_, T> {
         let closes = self.closes(&head);
         let prefix = Prefix::new(began, closes);
         let kind = RequestKind::Resource(object.kind);
-        let behind = if closes { Behind::Something } else { Behind::Nothing };
-        let sent = match self.io.poll_send(cx, &[IoSlice::new(prefix.bytes()), IoSlice::new(bytes)], behind) {
+        let flush = if closes { Flush::Later } else { Flush::Now };
+        let sent = match self.io.poll_send(cx, &[IoSlice::new(prefix.bytes()), IoSlice::new(bytes)], flush) {
             Poll::Ready(sent) => sent?,
             Poll::Pending => 0,
         };
@@ -224,7 +224,7 @@ impl<T: Transport> Lane<'_, T> {
         let Blocked { object, prefix, sent, mut exchange, is_head, closes, length } = *blocked;
         if let Some((bytes, head_length)) = object.at_once(is_head) {
             let (first, second) = unsent(prefix.bytes(), bytes, sent);
-            self.send(first, second, Behind::Nothing).await?;
+            self.send(first, second, Flush::Now).await?;
             exchange.sent(BytePath::Memory, (bytes.len() - head_length) as u64);
         }
         Ok((if closes { Next::Close } else { Next::Request }, length))
@@ -281,7 +281,7 @@ impl<T: Transport> Lane<'_, T> {
         if is_long {
             self.io.hold_back(true);
         }
-        self.send(Prefix::new(began, closes).bytes(), &file.head, Behind::Something).await?;
+        self.send(Prefix::new(began, closes).bytes(), &file.head, Flush::Later).await?;
         self.send_segment(object.part(0..object.meta.size), &mut exchange).await?;
         if is_long {
             self.io.hold_back(false);
@@ -315,9 +315,9 @@ impl<T: Transport> Lane<'_, T> {
         let (parts, content) = response.into_parts();
         let text = header_text(&Response::from_parts(parts, ()), began, closes);
         match content {
-            Content::Empty => self.send(&text, &[], Behind::Nothing).await?,
+            Content::Empty => self.send(&text, &[], Flush::Now).await?,
             Content::Memory(bytes) => {
-                self.send(&text, &bytes, Behind::Nothing).await?;
+                self.send(&text, &bytes, Flush::Now).await?;
                 exchange.sent(BytePath::Memory, bytes.len() as u64);
             }
             Content::Stream(stream) => {
@@ -325,7 +325,7 @@ impl<T: Transport> Lane<'_, T> {
                 if is_long {
                     self.io.hold_back(true);
                 }
-                self.send(&text, &[], Behind::Something).await?;
+                self.send(&text, &[], Flush::Later).await?;
                 for segment in stream.into_segments() {
                     self.send_segment(segment, &mut exchange).await?;
                 }
@@ -348,12 +348,12 @@ impl<T: Transport> Lane<'_, T> {
     }
 
     /// Sends both slices in order.
-    async fn send(&mut self, first: &[u8], second: &[u8], behind: Behind) -> io::Result<()> {
+    async fn send(&mut self, first: &[u8], second: &[u8], flush: Flush) -> io::Result<()> {
         let (mut sent, whole) = (0, first.len() + second.len());
         while sent < whole {
             let (first, second) = unsent(first, second, sent);
             let pieces = [IoSlice::new(first), IoSlice::new(second)];
-            let length = poll_fn(|cx| self.io.poll_send(cx, &pieces, behind)).await?;
+            let length = poll_fn(|cx| self.io.poll_send(cx, &pieces, flush)).await?;
             if length == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -366,7 +366,7 @@ impl<T: Transport> Lane<'_, T> {
     async fn send_segment(&mut self, segment: Segment, exchange: &mut Exchange) -> io::Result<()> {
         match segment {
             Segment::Memory(bytes) => {
-                self.send(&bytes, &[], Behind::Nothing).await?;
+                self.send(&bytes, &[], Flush::Now).await?;
                 exchange.sent(BytePath::Memory, bytes.len() as u64);
                 Ok(())
             }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use crate::lane::transport::Transport;
 use crate::page_cache::Cached;
-use crate::socket::Behind;
+use crate::socket::Flush;
 use crate::verified::VerifiedFile;
 
 /// Bytes per piece: small enough to stay in the core's cache until they are sent, large enough that system calls and
@@ -44,8 +44,8 @@ pub(super) fn poll_send<T: Transport>(
         };
         let Cached::Read(length) = read else { return Poll::Ready(Err(io::ErrorKind::ResourceBusy.into())) };
         let is_last = part.start + length as u64 == end;
-        let behind = if is_last { Behind::Nothing } else { Behind::Something };
-        let sent = ready!(io.poll_send(cx, &[IoSlice::new(&buffer[PIECE_OFFSET..PIECE_OFFSET + length])], behind))?;
+        let flush = if is_last { Flush::Now } else { Flush::Later };
+        let sent = ready!(io.poll_send(cx, &[IoSlice::new(&buffer[PIECE_OFFSET..PIECE_OFFSET + length])], flush))?;
         part.start += sent as u64;
         Poll::Ready(Ok(sent))
     })

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use crate::lane::piece::PIECE_BYTES;
-use crate::socket::{Behind, Socket};
+use crate::socket::{Flush, Socket};
 
 /// A byte stream with the operations that make sending cheap.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -24,7 +24,7 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     const KEEPS_BYTES: bool;
 
     /// Sends bytes of the slices in order; returns their number.
-    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], behind: Behind) -> Poll<io::Result<usize>>;
+    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], flush: Flush) -> Poll<io::Result<usize>>;
 
     /// Delays packets that are not full (TCP_CORK) until it is turned off.
     fn hold_back(&self, is_on: bool);
@@ -49,8 +49,8 @@ impl Transport for Socket {
 
     const KEEPS_BYTES: bool = false;
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], behind: Behind) -> Poll<io::Result<usize>> {
-        Self::poll_send(self, cx, pieces, behind)
+    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], flush: Flush) -> Poll<io::Result<usize>> {
+        Self::poll_send(self, cx, pieces, flush)
     }
 
     fn hold_back(&self, is_on: bool) {
@@ -81,7 +81,7 @@ impl Transport for TlsStream<Socket> {
 
     const KEEPS_BYTES: bool = true;
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], _: Behind) -> Poll<io::Result<usize>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>], _: Flush) -> Poll<io::Result<usize>> {
         Pin::new(self).poll_write_vectored(cx, pieces)
     }
 
