@@ -20,7 +20,7 @@
 //! |---|---|
 //! | a header line | a field of [`Header`]; its key in `HeaderFields::read` and `finish` (`parse.rs`); its line in `write_header` (`write.rs`), at its place in the order, only for formats that have it |
 //! | a format that has it | a question such as [`FormatNumber::has_min_version`] |
-//! | its value in new releases | `clearwell-generate`: the struct literals of [`Header`] in `plan`, which the compiler finds |
+//! | its value in new releases | `clearwell-generate`: `plan/header.rs`, where every field is filled |
 //! | a flag | [`Entry`] in `entry.rs`, or [`crate::flags`] |
 //!
 //! Old manifests come back unchanged: without the line the field is empty, and an empty field is not written.

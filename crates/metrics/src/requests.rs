@@ -46,7 +46,7 @@ impl RequestKind {
     /// The label value.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Resource(kind) => kind.as_str(),
+            Self::Resource(kind) => kind.label(),
             Self::Root => "root",
             Self::Health => "health",
             Self::Unknown => "unknown",

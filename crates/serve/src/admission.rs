@@ -8,7 +8,8 @@
 //! | downloads of large objects, in total and of a client | `max-downloads`, `max-downloads-per-address` | [`Site::admit_body`] | 503; shed, `download_limit` |
 //! | requests that wait for the disk | `max-disk-queue` | `Objects::read` | 503; shed, `disk_queue` |
 //!
-//! Always true: each request is admitted once, before any other work is done for it. A rejection is counted once, where it
+//! Always true: each request is admitted once, before its object is looked up, and its body once, before it is sent.
+//! Pointers are small and need no admission of their body. A rejection is counted once, where it
 //! is made. The slots of a request are returned when its [`Ticket`] is dropped, at the end of the response, however that
 //! ends.
 //!
@@ -16,8 +17,9 @@
 //!
 //! 1. Its key goes into `config.rs`, its row into the table above.
 //! 2. What it counts goes into [`Client`], for each client and, as one record, for the server.
-//! 3. Its check goes into the function above that has what it needs: the connection, the request, or the object. A slot
-//!    that the response occupies is added to the [`Ticket`].
+//! 3. Its check goes into the function above that has what it needs: the connection, the request, or the object. A limit
+//!    that depends on the response (ranges, status) goes into [`Site::admit_body`], which is called after the conditions
+//!    are decided; the fast lane sends whole objects only. A slot that the response occupies is added to the [`Ticket`].
 //! 4. Its [`Rejection`] names the metric and the response.
 //!
 //! Nothing else changes: the fast lane and the other paths only ask, and write what they are told. The limits on time

@@ -244,6 +244,12 @@ impl ServeConfig {
         toml::Table::try_from(self).ok()?.remove(key)
     }
 
+    /// Every key that has a value, in the order of [`KEYS`], with its value as a file has it.
+    pub fn values(&self) -> Vec<(&'static Key, toml::Value)> {
+        let mut values = toml::Table::try_from(self).unwrap_or_default();
+        KEYS.iter().filter_map(|key| Some((key, values.remove(key.name)?))).collect()
+    }
+
     /// The keys that differ in `other` and cannot change while the server runs.
     pub(crate) fn fixed_keys_that_differ(&self, other: &Self) -> Vec<&'static str> {
         let fixed = KEYS.iter().filter(|key| key.needs_restart).map(|key| key.name);

@@ -105,7 +105,7 @@ pub(crate) fn complete(
 /// A line without the size and duration of the response.
 fn line(connection: &Connection, status: StatusCode, asked: &Asked<'_>, trace: Option<TraceContext>) -> Line {
     Line {
-        time: std::time::SystemTime::now(),
+        time: clearwell_store::clock::now(),
         client: asked.client,
         subject: connection.subject().cloned(),
         method: asked.method.clone(),

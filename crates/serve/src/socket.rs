@@ -36,13 +36,13 @@ enum State {
     Lost,
 }
 
-/// What follows the bytes that are sent.
+/// When the kernel sends a partial packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flush {
-    /// Unknown.
-    Nothing,
-    /// More bytes or the end of the connection, immediately: a partial packet waits for it.
-    Something,
+    /// At once.
+    Now,
+    /// With what follows immediately: more bytes, or the end of the connection (`MSG_MORE`).
+    Later,
 }
 
 impl Socket {

@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use clearwell_metrics::Metrics;
-use clearwell_store::Digest;
+use clearwell_store::{Digest, clock};
 
 use crate::check::{self, Check};
 use crate::origin::Download;
@@ -93,7 +93,7 @@ impl Stamp {
     fn age(&self) -> Option<Duration> {
         let (seconds, nanoseconds) = self.changed;
         let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?);
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + since).ok()
+        clock::now().duration_since(SystemTime::UNIX_EPOCH + since).ok()
     }
 
     /// True if all that differs may come from a change of links, owner or mode.

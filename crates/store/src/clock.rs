@@ -5,8 +5,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// The current time.
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Seconds since the epoch; 0 on a clock that is set before it.
 pub fn unix_seconds() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let elapsed = now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }

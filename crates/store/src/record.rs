@@ -170,7 +170,7 @@ impl ReleaseRecord {
 
     /// Number and bytes of the artifacts of one kind.
     pub fn counts(&self, kind: ResourceKind) -> Counts {
-        let counts = self.artifacts.get(kind.as_str());
+        let counts = self.artifacts.get(kind.record_key());
         counts.map_or_else(Counts::default, |counts| Counts { number: counts.number, bytes: counts.bytes })
     }
 
@@ -187,7 +187,7 @@ impl ReleaseRecord {
             (counts.number, counts.bytes) = (0, 0);
         }
         for (artifact, meta) in artifacts {
-            let counts = self.artifacts.entry(artifact.kind().as_str().to_owned()).or_default();
+            let counts = self.artifacts.entry(artifact.kind().record_key().to_owned()).or_default();
             counts.number += 1;
             counts.bytes += meta.size;
         }

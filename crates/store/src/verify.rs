@@ -19,7 +19,7 @@
 //!    know it; these are exhaustive on purpose.
 //! 2. What its bytes must be: `artifact::Verification::of`, and `ArtifactInspector::inside` with a variant of
 //!    [`ContentDefect`] for each way in which it can be wrong. From then on check, adoption and repair look into it.
-//! 3. Which endpoints fetch it: `check/affected.rs`.
+//! 3. Which endpoints fetch it: `check/affected.rs`. When it may be removed: `gc/needs.rs`.
 //! 4. What it can be made again from: `repair/siblings.rs` (other files of the release) or `repair/objects.rs` (packs).
 //! 5. What makes it: `clearwell-generate`, through [`Draft::put`](crate::Draft::put).
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use clearwell_endpoint::source::StoreSource;
 use clearwell_endpoint::{VerifyOptions, verify};
+use clearwell_format::resource::ResourceKind;
 use clearwell_sign::TrustAnchor;
 use clearwell_store::progress::Silent;
 use clearwell_store::{ReleaseState, Store, StoreError};
@@ -52,7 +53,10 @@ fn stores_of_every_layout_are_read() {
         assert_eq!(found, states, "{layout}");
         assert_eq!(store.latest_version().unwrap(), Some(version(latest)), "{layout}");
         for (release, _) in states {
-            assert_eq!(store.record(version(release)).unwrap().version.number(), release);
+            let record = store.record(version(release)).unwrap();
+            assert_eq!(record.version.number(), release);
+            let numbers: u64 = ResourceKind::ALL.iter().map(|kind| record.counts(*kind).number).sum();
+            assert_eq!(numbers, record.total().number, "{layout}: every kind in the record of {release} is known");
             store.mom(version(release)).unwrap();
         }
         assert_eq!(store.remnants().unwrap().len(), usize::from(layout != "1.0"));

@@ -65,8 +65,8 @@ fn assert_succeeded(report: &Report, what: &str) {
     assert!(report.is_clean(), "{what}: {:?}", report.problems);
     for kind in ResourceKind::ALL {
         let may_lack = matches!(kind, ResourceKind::DeltaPack | ResourceKind::DeltaManifest);
-        assert!(may_lack || report.traffic.gets_of(kind, 404) == 0, "{what}: 404 for {}", kind.as_str());
-        assert_eq!(report.traffic.gets_of(kind, 503), 0, "{what}: 503 for {}", kind.as_str());
+        assert!(may_lack || report.traffic.gets_of(kind, 404) == 0, "{what}: 404 for {}", kind.name());
+        assert_eq!(report.traffic.gets_of(kind, 503), 0, "{what}: 503 for {}", kind.name());
     }
 }
 

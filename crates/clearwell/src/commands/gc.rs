@@ -1,9 +1,10 @@
 //! `clearwell gc`.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::ArgGroup;
 use clearwell_format::{FormatNumber, Version};
+use clearwell_store::clock;
 use clearwell_store::gc::{GcPlan, Outcome, Reason, Retention, collect, plan};
 use serde::Serialize;
 
@@ -115,14 +116,13 @@ impl Gc {
     }
 
     fn retention(&self) -> Retention {
-        let now = SystemTime::now();
         Retention {
             formats: self.keep_format.iter().copied().collect(),
             pinned: self.pin.iter().copied().collect(),
             within: self.keep_days.map(|days| Duration::from_secs(days.saturating_mul(24 * 3600))),
             grace: self.grace,
             leave_manifests: !self.drop_manifests,
-            ..Retention::new(self.keep.unwrap_or(0), now)
+            ..Retention::new(self.keep.unwrap_or(0), clock::now())
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `clearwell serve`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -30,7 +31,7 @@ pub(crate) struct Serve {
     /// The configuration file of the server; config/serve.toml of the source shows all keys. Options override it.
     #[arg(long, env = "CLEARWELL_SERVE_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Check that the configuration can be used with this store on this machine, and exit.
+    /// Check that the configuration can be used with this store on this machine, print every setting, and exit.
     #[arg(long)]
     check_config: bool,
     #[command(flatten)]
@@ -52,7 +53,8 @@ impl Serve {
         let store = Store::open(mix.store(self.store.as_deref())?)?;
         if self.check_config {
             Server::check(&config, store)?;
-            ui.result(&Checked { usable: true }, &Page::of("the configuration is usable"))?;
+            let checked = Checked::new(&config);
+            ui.result(&checked, &checked.page())?;
             return Ok(Exit::Done);
         }
         // Requests run on separate threads; this one serves the admin address, signals and watched files.
@@ -171,6 +173,41 @@ fn changed(path: &Path) -> Option<SystemTime> {
 #[serde(rename_all = "kebab-case")]
 struct Checked {
     usable: bool,
+    /// By section and key, in the order of the file.
+    settings: Vec<Section>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Section {
+    section: &'static str,
+    values: BTreeMap<&'static str, toml::Value>,
+}
+
+impl Checked {
+    fn new(config: &ServeConfig) -> Self {
+        let mut settings: Vec<Section> = Vec::new();
+        for (key, value) in config.values() {
+            match settings.last_mut() {
+                Some(last) if last.section == key.section => _ = last.values.insert(key.name, value),
+                _ => settings.push(Section { section: key.section, values: BTreeMap::from([(key.name, value)]) }),
+            }
+        }
+        Self { usable: true, settings }
+    }
+
+    /// The settings as a configuration file has them.
+    fn page(&self) -> Page {
+        let mut page = Page::of("# the configuration is usable");
+        for Section { section, values } in &self.settings {
+            page.gap();
+            let _ = writeln!(page, "[{section}]");
+            for (key, value) in values {
+                let _ = writeln!(page, "{key} = {value}");
+            }
+        }
+        page
+    }
 }
 
 #[derive(Serialize)]

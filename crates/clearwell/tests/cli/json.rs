@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::mix::Mix;
 use crate::run::Ended;
 
-/// Keys whose objects have data as keys: kinds of artifacts, versions, statuses, options of builds, artifacts.
-const MAPS: [&str; 7] = ["made", "artifacts", "update-bytes", "heads", "bytes", "options", "index"];
+/// Keys whose objects have data as keys: kinds of artifacts, versions, statuses, options of builds, keys of configurations.
+const MAPS: [&str; 8] = ["made", "artifacts", "update-bytes", "heads", "bytes", "options", "index", "values"];
 
 /// The keys of a document, outside of maps.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {

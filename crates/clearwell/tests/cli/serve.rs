@@ -194,6 +194,22 @@ fn a_configuration_can_be_checked() {
     );
 }
 
+/// What is printed is a configuration file with the same settings, those of options included.
+#[test]
+fn a_check_prints_every_setting() {
+    let mix = Mix::released();
+    let check = |options: &[&str]| {
+        let command = ["serve", "--check-config", "--store", "store"];
+        mix.run(&[&command[..], options].concat()).expect(0).stdout
+    };
+    let printed = check(&["--listen", "127.0.0.1:0", "--max-streams", "7", "--base-path", "/update"]);
+    for line in ["[limits]", "max-streams = 7", "[addresses]", "base-path = \"/update\"", "memory-cache = \"64MiB\""] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
+    }
+    mix.put("printed.toml", &printed);
+    assert_eq!(check(&["--config", "printed.toml"]), printed);
+}
+
 #[test]
 fn a_socket_of_systemd_is_used() {
     let mix = Mix::released();

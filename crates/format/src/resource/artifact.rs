@@ -1,8 +1,8 @@
 //! The names of artifacts: the files in the folder of a version.
 //!
-//! A new kind of artifact is a variant of [`Artifact`] with its name in [`Artifact::from_file_name`] and in the
-//! `Display` below. The compiler then finds every `match` that has to know it: the index and the checks of the store,
-//! the cache headers of the server, the labels of metrics.
+//! A new kind of artifact is a variant of [`Artifact`] with its name in the `Display` below and in
+//! [`Artifact::from_file_name`]; the compiler asks for the first only. It then finds every `match` that has to know the
+//! variant: the checks, repairs and collections of the store, the guard, the content types of the server.
 
 use std::fmt;
 
@@ -114,7 +114,9 @@ impl Artifact {
             Self::Pack { from: None, .. } => ResourceKind::ZeroPack,
             Self::Pack { from: Some(_), .. } => ResourceKind::DeltaPack,
             Self::Delta(_) => ResourceKind::Delta,
-            Self::Format | Self::GeneratorVersion | Self::UpstreamUrl | Self::UpstreamVersion => ResourceKind::Note,
+            Self::Format | Self::GeneratorVersion | Self::UpstreamUrl | Self::UpstreamVersion => {
+                ResourceKind::VersionInfo
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum ResourceKind {
     /// Deltas outside of packs.
     Delta,
     /// Small text files about the version: `format`, `upstreamver` and others.
-    Note,
+    VersionInfo,
 }
 
 impl ResourceKind {
@@ -31,11 +31,11 @@ impl ResourceKind {
         Self::ZeroPack,
         Self::DeltaPack,
         Self::Delta,
-        Self::Note,
+        Self::VersionInfo,
     ];
 
     /// The kind as a label of metrics.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Pointer => "pointer",
             Self::Manifest => "manifest",
@@ -44,7 +44,15 @@ impl ResourceKind {
             Self::ZeroPack => "zero_pack",
             Self::DeltaPack => "delta_pack",
             Self::Delta => "delta",
-            Self::Note => "version_info",
+            Self::VersionInfo => "version_info",
+        }
+    }
+
+    /// The kind as a key of release records. These names are on disk: they stay as the first layout wrote them.
+    pub const fn record_key(self) -> &'static str {
+        match self {
+            Self::VersionInfo => "note",
+            other => other.label(),
         }
     }
 
@@ -54,8 +62,17 @@ impl ResourceKind {
             Self::DeltaManifest => "delta-manifest",
             Self::ZeroPack => "zero-pack",
             Self::DeltaPack => "delta-pack",
-            Self::Note => "version-info",
-            other => other.as_str(),
+            Self::VersionInfo => "version-info",
+            other => other.label(),
         }
     }
 }
+
+/// `ALL` has every kind at the position of its number: metrics use the number as an index.
+const _: () = {
+    let mut position = 0;
+    while position < ResourceKind::ALL.len() {
+        assert!(ResourceKind::ALL[position] as usize == position, "a kind is not at its position");
+        position += 1;
+    }
+};

@@ -8,11 +8,13 @@ use std::fmt::Write as _;
 use clearwell_store::Hasher;
 
 use super::{BuildOptions, GENERATOR};
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, Release};
 
 /// The digest, as text.
 pub(super) fn fingerprint(inputs: &Inputs, options: &BuildOptions) -> String {
+    // All fields are named, so that the compiler asks about a new one.
     let Inputs { release, tree, bundles, debuginfo, upstream, stamps: _, warnings: _ } = inputs;
+    let Release { version, previous, format, min_version, timestamp: _ } = release;
     let BuildOptions { deltas, fullfiles, zero_packs, profile, compression, .. } = options;
     let mut digest = Hasher::new();
     let mut text = String::new();
@@ -23,7 +25,7 @@ pub(super) fn fingerprint(inputs: &Inputs, options: &BuildOptions) -> String {
         digest.update(text.as_bytes());
     };
     add(format_args!("{GENERATOR}"));
-    add(format_args!("{:?}", (release.version, release.previous, release.format, release.min_version)));
+    add(format_args!("{:?}", (version, previous, format, min_version)));
     add(format_args!("{:?}", (deltas, fullfiles, zero_packs, profile, compression, debuginfo, upstream)));
     for (_, node) in tree.nodes() {
         add(format_args!("{} {} {}", node.path.as_bytes().escape_ascii(), node.hash, node.mtime));

@@ -50,7 +50,12 @@ impl<'a> PlannedArtifacts<'a> {
                 let is_it = |pack: &&crate::plan::PackPlan| pack.bundle == *bundle && pack.from == *from;
                 self.plan.packs.iter().filter(is_it).any(|pack| pack.to == self.plan.version)
             }
-            _ => true,
+            Artifact::DeltaManifest { .. }
+            | Artifact::Delta(_)
+            | Artifact::Format
+            | Artifact::GeneratorVersion
+            | Artifact::UpstreamUrl
+            | Artifact::UpstreamVersion => true,
         }
     }
 

@@ -86,7 +86,14 @@ impl<'a> Expected<'a> {
                 let rule = manifest.map(|manifest| PackRule::of(manifest));
                 Some(if from.is_none() { Self::ZeroPack(rule) } else { Self::DeltaPack(rule) })
             }
-            _ => None,
+            Artifact::Manifest(_)
+            | Artifact::MomSignature
+            | Artifact::DeltaManifest { .. }
+            | Artifact::Delta(_)
+            | Artifact::Format
+            | Artifact::GeneratorVersion
+            | Artifact::UpstreamUrl
+            | Artifact::UpstreamVersion => None,
         }
     }
 

@@ -6,7 +6,7 @@
 //!    `FormatNumber` for the formats that have it;
 //! 2. here: its value, in [`of_files`] for bundle manifests and `Manifest.full`, in [`of_mom`] for the MoM.
 //!
-//! Nothing else in this crate builds a header.
+//! Only tests build headers elsewhere in this crate.
 
 use clearwell_format::{BundleName, Header, Manifest, Version};
 

@@ -1,7 +1,9 @@
 //! The first lines of a 200 response: status and date. The date is rendered about twice per second.
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
+
+use clearwell_store::clock;
 
 /// How long a rendered date is used.
 const DATE_LIFETIME: Duration = Duration::from_millis(500);
@@ -16,7 +18,7 @@ pub(crate) fn date(now: Instant) -> [u8; 29] {
         Some((since, text)) if now.saturating_duration_since(*since) < DATE_LIFETIME => *text,
         _ => {
             let mut text = [b' '; 29];
-            text.copy_from_slice(httpdate::fmt_http_date(SystemTime::now()).as_bytes());
+            text.copy_from_slice(httpdate::fmt_http_date(clock::now()).as_bytes());
             *rendered = Some((now, text));
             text
         }

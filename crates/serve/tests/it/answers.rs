@@ -34,7 +34,7 @@ async fn every_artifact_is_whole_and_may_be_cached_forever() {
             }
             assert!(cold.body == bytes[..] && warm.body == bytes[..], "{path}");
             assert!(before.body.is_empty() && after.body.is_empty());
-            let text = matches!(artifact, Artifact::Manifest(_)) || artifact.kind() == ResourceKind::Note;
+            let text = matches!(artifact, Artifact::Manifest(_)) || artifact.kind() == ResourceKind::VersionInfo;
             let expected = if text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
             assert_eq!(cold.header("content-type"), expected, "{path}");
         }

@@ -95,7 +95,13 @@ impl Needs {
                 self.installs(bundle, version) || self.leaves(bundle, version)
             }
             Artifact::ManifestTar(ManifestName::Mom) | Artifact::MomSignature => self.left.contains(&version),
-            _ => false,
+            Artifact::Manifest(ManifestName::Mom | ManifestName::Full)
+            | Artifact::ManifestTar(ManifestName::Full)
+            | Artifact::Delta(_)
+            | Artifact::Format
+            | Artifact::GeneratorVersion
+            | Artifact::UpstreamUrl
+            | Artifact::UpstreamVersion => false,
         }
     }
 

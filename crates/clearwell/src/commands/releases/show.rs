@@ -109,5 +109,5 @@ fn with_current_keys<S: Serializer>(record: &ReleaseRecord, serializer: S) -> Re
 
 /// A kind of a newer program has the name that the record gives it.
 fn kind_name(kind: &str) -> &str {
-    ResourceKind::ALL.iter().find(|known| known.as_str() == kind).map_or(kind, |known| known.name())
+    ResourceKind::ALL.iter().find(|known| known.record_key() == kind).map_or(kind, |known| known.name())
 }
