@@ -161,7 +161,7 @@ fn content_of_another_second_half_never_arrives() {
     let verify = ["verify", "--store", "store", "--cert", "Swupd_Root.pem", "--from", "10"];
     let told = mix.run(&verify).expect(1).stdout;
     for says in [
-        "PROBLEM in update 10 to 30: /usr/bin/edit is another file",
+        "PROBLEM in update 10 to 30: /usr/bin/edit differs from the manifests afterwards",
         "/usr/lib/new is missing afterwards",
         "update 10 to 30                    FAILED",
     ] {
