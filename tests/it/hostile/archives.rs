@@ -213,6 +213,6 @@ fn a_manifest_is_hashed_before_it_is_read_into_memory() {
     fs::File::create(www.path(20, "Manifest.editor")).unwrap().set_len(SIZE).unwrap();
     let ended = limited_to(600_000, folder.path(), &["adopt", "www", "--store", "store"]);
     for path in ["20/Manifest.editor.tar", "20/Manifest.editor"] {
-        says(&ended, "adopt", &format!("{path}: "), "where the MoM says");
+        says(&ended, "adopt", &format!("{path}: "), "where the MoM of 20 has");
     }
 }
