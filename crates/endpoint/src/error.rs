@@ -70,7 +70,7 @@ pub enum EndpointError {
         to: Version,
     },
     /// A server whose answers stall or never end.
-    #[error("gave up on the server after {answers} answers in a row that did not end: {url}: {reason}")]
+    #[error("gave up on the server after {answers} incomplete responses in a row: {url}: {reason}")]
     Unresponsive {
         /// How many.
         answers: u32,
@@ -89,7 +89,7 @@ pub enum EndpointError {
     #[error("nothing is installed in this endpoint; install first")]
     NotInstalled,
     /// A part of the work ended without a result.
-    #[error("a worker of the endpoint failed")]
+    #[error("a task of the endpoint failed")]
     Worker(#[source] tokio::task::JoinError),
 }
 

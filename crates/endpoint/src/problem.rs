@@ -51,7 +51,7 @@ pub enum Problem {
         reason: String,
     },
     /// The MoM is of another format than the endpoint.
-    #[error("the MoM of {version} is of format {found}, the endpoint has format {expected}")]
+    #[error("the MoM of {version} has format {found}, but the endpoint expects format {expected}")]
     Format {
         /// The release.
         version: Version,
@@ -95,7 +95,7 @@ pub enum Problem {
         reason: String,
     },
     /// A member of a pack has another hash than its name; clients fetch that file individually.
-    #[error("{resource} contains another file under the name of {hash}")]
+    #[error("{resource} contains a file named {hash} that has another hash")]
     PackMember {
         /// The pack.
         resource: Resource,
@@ -103,7 +103,7 @@ pub enum Problem {
         hash: FileHash,
     },
     /// A pack lacks files; clients fetch those individually.
-    #[error("{resource} lacks {count} of the files that the bundle needs, {example} first")]
+    #[error("{resource} lacks {count} of the files that the bundle needs; the first is {example}")]
     IncompletePack {
         /// The pack.
         resource: Resource,
@@ -113,7 +113,7 @@ pub enum Problem {
         example: EntryPath,
     },
     /// A folder of a pack has another mode or owner than 0700 root; the stock client then loses its cache (packs §2).
-    #[error("{resource} gives its folder {member} another mode or owner than 0700 and root")]
+    #[error("the folder {member} in {resource} does not have mode 0700 and owner root")]
     PackFolder {
         /// The pack.
         resource: Resource,
@@ -146,7 +146,7 @@ pub enum Problem {
     },
     /// Two installed bundles list one path with different files. The stock client drops both entries, and at the next
     /// update deletes the path; if it is the last path, it deletes every file (manifest §3.4).
-    #[error("{path} is another file in bundle {first} than in bundle {second}: clients {}", if *.empties { "delete every file" } else { "delete the path" })]
+    #[error("{path} differs between the bundles {first} and {second}: clients {}", if *.empties { "delete every file" } else { "delete the path" })]
     Conflict {
         /// The path.
         path: EntryPath,
@@ -158,7 +158,7 @@ pub enum Problem {
         empties: bool,
     },
     /// The folder of a path is neither listed nor on disk (manifest §3.4).
-    #[error("{path} has no parent: {parent} is in none of the installed bundles")]
+    #[error("{path} has no parent directory: no installed bundle contains {parent}")]
     NoParent {
         /// The path.
         path: EntryPath,
@@ -176,14 +176,14 @@ pub enum Problem {
         new: Version,
     },
     /// A directory with something in it became another kind of file; the stock client leaves remains (manifest §6.1).
-    #[error("{path} was a directory with something in it and becomes another kind of file: clients leave remains")]
+    #[error("{path} was a non-empty directory and becomes a file or link: clients leave .deleted.* behind")]
     DirectoryReplaced {
         /// The path.
         path: EntryPath,
     },
     /// A directory that leaves the release has something in it; the stock client moves it aside with everything
     /// (manifest §6.1).
-    #[error("{path} leaves the release with something in it: clients move it aside, with everything in it")]
+    #[error("{path} is removed from the release but is not empty: clients move it aside with all its content")]
     DirectoryNotEmpty {
         /// The path.
         path: EntryPath,
@@ -246,7 +246,7 @@ pub enum Problem {
         to: Version,
     },
     /// The client ended with an error that has no other problem.
-    #[error("the client ends with exit code {}", .0.code())]
+    #[error("the client exits with code {}", .0.code())]
     Ended(ExitCode),
     /// The installed files name an older version than the one that was installed: the stock client stops there.
     #[error("release {expected} has version {found} in /usr/lib/os-release: clients stop updating")]

@@ -76,7 +76,7 @@ impl fmt::Debug for FormatNumber {
 
 /// Not a format number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a format: use a number from 1 to 65535")]
+#[error("\"{0}\" is not a format; use a number from 1 to 65535")]
 pub struct InvalidFormat(String);
 
 #[cfg(test)]

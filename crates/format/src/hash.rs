@@ -139,7 +139,7 @@ impl fmt::Debug for FileHash {
 
 /// Not a file hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a file hash: it has 64 lower-case hex digits")]
+#[error("\"{0}\" is not a file hash; expected 64 lower-case hex digits")]
 pub struct InvalidHash(String);
 
 /// Hashes a regular file piece by piece. The size is part of the key, so it is stated first.

@@ -57,7 +57,7 @@ impl fmt::Debug for Version {
 
 /// Not a version number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a version: use a number from 1 to 2147483647 without leading zeros")]
+#[error("\"{0}\" is not a version; use a number from 1 to 2147483647 without leading zeros")]
 pub struct InvalidVersion(String);
 
 /// Canonical decimal digits as a number; `None` for anything else and for more than 19 digits.

@@ -22,7 +22,7 @@ pub enum BuildError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file is not what it was when the tree was scanned.
-    #[error("{} changed during the build; let nothing write to the tree and build again", .path.display())]
+    #[error("{} changed during the build; stop all writers to the tree and build again", .path.display())]
     SourceChanged {
         /// The file.
         path: PathBuf,

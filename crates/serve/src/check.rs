@@ -52,9 +52,9 @@ pub(crate) struct Checker(watch::Sender<Checked>);
 /// Why a file is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unsound {
-    #[error("its bytes are not what the index says")]
+    #[error("its content does not match the digest in the index")]
     Damaged,
-    #[error("its check ended without a verdict")]
+    #[error("its verification ended without a result")]
     Abandoned,
 }
 

@@ -49,7 +49,7 @@ pub enum ServeError {
     },
     /// Fewer descriptors than the limits of the configuration need.
     #[error(
-        "max-connections and open-files need {needed} file descriptors, and this process may open {allowed}; raise the \
+        "max-connections and open-files need {needed} file descriptors, but this process may open only {allowed}; raise the \
          limit (LimitNOFILE= in the unit, or ulimit -n) or lower the keys"
     )]
     TooFewDescriptors {
@@ -60,7 +60,7 @@ pub enum ServeError {
     },
     /// Less memory than the configuration may need.
     #[error(
-        "memory-cache and max-connections may need {needed_mib} MiB of memory, and this process may have {allowed_mib} MiB; \
+        "memory-cache and max-connections may need {needed_mib} MiB of memory, but this process may use only {allowed_mib} MiB; \
          lower the keys or raise the limit"
     )]
     TooLittleMemory {
@@ -88,7 +88,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The system cannot start a thread.
-    #[error("a thread of the server cannot be started")]
+    #[error("failed to start a server thread")]
     Thread(#[source] io::Error),
     /// Keys that cannot change while the server runs.
     #[error("{} cannot change while the server runs; restart it", .0.join(", "))]
@@ -124,7 +124,7 @@ pub enum ServeError {
         reason: String,
     },
     /// Certificate and key cannot be used together.
-    #[error("tls-certificate and tls-key cannot be used together; are they a pair?")]
+    #[error("tls-certificate and tls-key cannot be used together; check that the key belongs to the certificate")]
     Tls(#[source] rustls::Error),
 }
 

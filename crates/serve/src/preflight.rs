@@ -98,7 +98,7 @@ fn numbers(config: &ServeConfig) -> Result<(), ServeError> {
     let most = |key, number: u64, most: u64, remedy: &str| {
         if number <= most { Ok(()) } else { Err(unusable(key, number, format!("is more than {most}{remedy}"))) }
     };
-    most("workers", config.workers as u64, MAX_WORKERS as u64, "; 0 is one per core")?;
+    most("workers", config.workers as u64, MAX_WORKERS as u64, "; 0 means one per core")?;
     most(
         "max-header-lines",
         config.max_header_lines.get() as u64,
@@ -107,13 +107,13 @@ fn numbers(config: &ServeConfig) -> Result<(), ServeError> {
     )?;
     most("max-header", config.max_header.bytes(), MAX_HEADER_BYTES, " bytes, more than any client has")?;
     let rate = MAX_REQUESTS_PER_SECOND.into();
-    most("requests-per-second-per-address", config.requests_per_second_per_address.into(), rate, "; 0 is no limit")?;
+    most("requests-per-second-per-address", config.requests_per_second_per_address.into(), rate, "; 0 means no limit")?;
     let (small, cache) = (config.small_object, config.memory_cache);
     if cache.bytes() > 0 && small > cache {
         return Err(unusable(
             "small-object",
             small,
-            format!("is more than memory-cache ({cache}), which would keep nothing"),
+            format!("is more than memory-cache ({cache}), so nothing would be cached"),
         ));
     }
     Ok(())
@@ -122,10 +122,18 @@ fn numbers(config: &ServeConfig) -> Result<(), ServeError> {
 /// Refuses options that have no effect at their address: their author expects one.
 fn options(key: &'static str, listener: &Listener) -> Result<(), ServeError> {
     if listener.client_certificates.is_some() && key != "listen-tls" {
-        return Err(unusable(key, listener, "asks for certificates without TLS; move the address to listen-tls"));
+        return Err(unusable(
+            key,
+            listener,
+            "requests client certificates without TLS; move the address to listen-tls",
+        ));
     }
     if listener.proxy_protocol && key == "admin" {
-        return Err(unusable(key, listener, "has no proxy-protocol; leave it out"));
+        return Err(unusable(
+            key,
+            listener,
+            "uses proxy-protocol, which the admin address does not support; remove it",
+        ));
     }
     Ok(())
 }
@@ -150,12 +158,12 @@ fn socket_path(key: &'static str, path: &Path, length: usize) -> Result<(), Serv
         return refused(format!("is too long for a socket; the system allows {SOCKET_PATH_BYTES} bytes"));
     }
     if path.as_os_str().as_bytes().contains(&0) || path.file_name().is_none() {
-        return refused("is not the path of a file; name one".to_owned());
+        return refused("is not the path of a file; give the path of the socket".to_owned());
     }
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => return refused("is a folder; name a file in it".to_owned()),
+        Ok(metadata) if metadata.is_dir() => return refused("is a folder; give the path of a file in it".to_owned()),
         Ok(metadata) if !metadata.file_type().is_socket() => {
-            return refused("exists and is not a socket; name another path, or remove it".to_owned());
+            return refused("exists and is not a socket; use another path, or remove the file".to_owned());
         }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -163,7 +171,7 @@ fn socket_path(key: &'static str, path: &Path, length: usize) -> Result<(), Serv
     }
     match writable(&folder_of(path)) {
         Ok(()) => Ok(()),
-        Err(error) => refused(format!("cannot be made in its folder: {error}")),
+        Err(error) => refused(format!("cannot be created in its folder: {error}")),
     }
 }
 

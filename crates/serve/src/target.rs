@@ -92,7 +92,7 @@ impl fmt::Display for BasePath {
 
 /// Not a base path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a base path; write it like \"/update\", of letters, digits and -._~, or leave it empty")]
+#[error("\"{0}\" is not a base path; use one such as \"/update\" (letters, digits and -._~), or leave it empty")]
 pub struct InvalidBasePath(String);
 
 #[cfg(test)]

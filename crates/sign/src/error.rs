@@ -33,7 +33,7 @@ pub enum SignError {
         source: der::Error,
     },
     /// A certificate is valid BER but not DER, so it cannot be copied into signatures unchanged.
-    #[error("certificate \"{subject}\" is not in canonical DER and cannot be put in signatures; make it again")]
+    #[error("certificate \"{subject}\" is not in canonical DER and cannot be included in signatures; issue it again")]
     CertificateNotCanonical {
         /// Subject of the certificate.
         subject: String,
@@ -97,13 +97,13 @@ pub enum SignError {
         position: usize,
     },
     /// The organisation of a new certificate is empty, too long or has control characters.
-    #[error("organisation {name:?} cannot stand in a certificate; use 1 to 64 printable characters")]
+    #[error("organisation {name:?} cannot be used in a certificate; use 1 to 64 printable characters")]
     Organisation {
         /// What was asked for.
         name: String,
     },
     /// A certificate that another one issued cannot be renewed with its own key.
-    #[error("certificate \"{subject}\" was issued by \"{issuer}\"; ask that authority for one with a later end")]
+    #[error("certificate \"{subject}\" was issued by \"{issuer}\"; ask that authority for one that expires later")]
     NotSelfSigned {
         /// Subject of the certificate.
         subject: String,
@@ -111,7 +111,7 @@ pub enum SignError {
         issuer: String,
     },
     /// The validity of a new certificate is zero or ends beyond the year 9999.
-    #[error("a validity of {days} days from now cannot be written in a certificate; use 1 to 36500 days")]
+    #[error("a validity of {days} days from now cannot be encoded in a certificate; use 1 to 36500 days")]
     Validity {
         /// What was asked for.
         days: u32,

@@ -122,7 +122,9 @@ pub enum Problem {
         subject: String,
     },
     /// It has a critical extension that OpenSSL does not handle.
-    #[error("\"{subject}\" has critical extension {id}, which clients do not handle; make it without, or not critical")]
+    #[error(
+        "\"{subject}\" has critical extension {id}, which clients do not handle; issue it without, or as not critical"
+    )]
     UnhandledCriticalExtension {
         /// The certificate.
         subject: String,
@@ -130,7 +132,7 @@ pub enum Problem {
         id: String,
     },
     /// One of the extensions that decide about a chain is damaged or present twice.
-    #[error("\"{subject}\" has a malformed extension {id}; make the certificate again")]
+    #[error("\"{subject}\" has a malformed extension {id}; issue the certificate again")]
     MalformedExtension {
         /// The certificate.
         subject: String,
@@ -196,7 +198,9 @@ pub enum Problem {
         issuer: String,
     },
     /// The signature of its issuer is not over this certificate.
-    #[error("\"{subject}\" was not signed by the key of \"{issuer}\"; give the issuer it really has")]
+    #[error(
+        "\"{subject}\" was not signed by the key of \"{issuer}\"; use the certificate of the authority that issued it"
+    )]
     IssuerSignature {
         /// The certificate.
         subject: String,

@@ -55,13 +55,13 @@ pub enum VerifyError {
         found: String,
     },
     /// No signer. swupd 7.0.0 crashes on such a file.
-    #[error("the signature names no signer")]
+    #[error("the signature has no signer")]
     NoSigner,
     /// A signer is named by key identifier, which swupd does not read.
     #[error("the signer is named by key identifier; sign with issuer and serial number (openssl cms without -keyid)")]
     SignerByKeyIdentifier,
     /// The certificate of a signer is neither included nor the first of the trusted file.
-    #[error("the certificate of signer {serial} issued by \"{issuer}\" is not included and not the trusted one")]
+    #[error("the certificate of signer {serial} issued by \"{issuer}\" is neither included nor trusted")]
     SignerUnknown {
         /// Issuer of the missing certificate.
         issuer: String,
@@ -77,20 +77,20 @@ pub enum VerifyError {
         algorithm: String,
     },
     /// The signature has embedded content, and it is not what was to be verified.
-    #[error("the signature carries other content than the signed file")]
+    #[error("the content inside the signature differs from the signed file")]
     OtherContentEmbedded,
     /// The signed attributes lack what RFC 5652 demands, or have it twice.
-    #[error("the signed attributes have no single {attribute}")]
+    #[error("the signed attributes do not contain exactly one {attribute}")]
     Attribute {
         /// The attribute.
         attribute: &'static str,
     },
     /// The signature is over other bytes. Also what CRLF conversion ends in.
-    #[error("the signature is over other bytes than the signed file (sign again, in binary mode)")]
+    #[error("the digest in the signature does not match the signed file (sign again, in binary mode)")]
     ContentDiffers,
     /// The signature was not made with the key of its signer's certificate, or (without attributes) is over other
     /// bytes.
-    #[error("the signature does not fit the content and the key of \"{subject}\"")]
+    #[error("the signature does not match the content and the key of \"{subject}\"")]
     SignatureInvalid {
         /// Subject of the signer.
         subject: String,

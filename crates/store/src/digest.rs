@@ -87,7 +87,7 @@ impl FromStr for Digest {
 
 /// Not a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a SHA-256 digest: it has 64 lower-case hex digits")]
+#[error("not a SHA-256 digest; expected 64 lower-case hex digits")]
 pub struct InvalidDigest;
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The folder has a store already.
-    #[error("{} is a store already", .path.display())]
+    #[error("{} is already a Clearwell store", .path.display())]
     StoreExists {
         /// The folder.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum StoreError {
         stamp: String,
     },
     /// The stamp is not one of a store.
-    #[error("the layout stamp {} cannot be understood; restore it from a backup", .path.display())]
+    #[error("the layout stamp {} cannot be parsed; restore it from a backup", .path.display())]
     LayoutUnreadable {
         /// The stamp.
         path: PathBuf,
@@ -118,7 +118,7 @@ pub enum StoreError {
     },
     /// The bytes on disk are not those that were stored.
     #[error(
-        "{resource} is damaged: its SHA-256 is {found} where {expected} was stored; run check --repair, restore it, or adopt it again"
+        "{resource} is damaged: its SHA-256 is {found} instead of {expected}; run check --repair, restore it, or adopt it again"
     )]
     ArtifactDamaged {
         /// What is damaged.
@@ -130,7 +130,7 @@ pub enum StoreError {
     },
     /// The file of an artifact is gone or has another size.
     #[error(
-        "{resource} is damaged: it has {found} bytes where {expected} were stored; run check --repair, restore it, or adopt it again"
+        "{resource} is damaged: it has {found} bytes instead of {expected}; run check --repair, restore it, or adopt it again"
     )]
     ArtifactSize {
         /// What is damaged.
@@ -171,7 +171,7 @@ pub enum StoreError {
         pointer: String,
     },
     /// A manifest cannot be parsed.
-    #[error("{resource} is not a manifest a client can read")]
+    #[error("{resource} is not a manifest that clients can read")]
     Manifest {
         /// The manifest.
         resource: Box<Resource>,
@@ -179,7 +179,7 @@ pub enum StoreError {
         source: ParseError,
     },
     /// An archive cannot be read.
-    #[error("{resource} is not an archive a client can read")]
+    #[error("{resource} is not an archive that clients can read")]
     Archive {
         /// The archive.
         resource: Box<Resource>,
@@ -187,7 +187,7 @@ pub enum StoreError {
         source: ArchiveError,
     },
     /// A manifest is not the one its MoM names.
-    #[error("{resource} has the file hash {found} where the MoM has {expected}")]
+    #[error("{resource} has the file hash {found}, but the MoM has {expected}")]
     ManifestHash {
         /// The manifest.
         resource: Box<Resource>,
@@ -218,7 +218,7 @@ pub enum StoreError {
         source: NotRegular,
     },
     /// The disk or a quota is full.
-    #[error("no space left to {operation} {}; free some and run the command again, nothing was released", .path.display())]
+    #[error("no space left to {operation} {}; free some space and try again (nothing was released)", .path.display())]
     NoSpace {
         /// What was tried.
         operation: Operation,
@@ -238,7 +238,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// `content` and `meta` are on different file systems.
-    #[error("cannot {operation} {} across file systems; keep the whole store on one", .path.display())]
+    #[error("cannot {operation} {} across file systems; keep the whole store on one file system", .path.display())]
     AcrossFileSystems {
         /// What was tried.
         operation: Operation,

@@ -44,7 +44,7 @@ fn bodies_larger_than_the_manifests_allow_are_refused() {
 
 #[test]
 fn a_server_that_stalls_or_drips_is_abandoned() {
-    for (answer, says) in [(Answer::Drip, "bytes per second"), (Answer::Silence, "no data for 1 s")] {
+    for (answer, says) in [(Answer::Drip, "bytes per second"), (Answer::Silence, "no data received for 1 s")] {
         for part in ["/latest", "Manifest.MoM.tar", "Manifest.editor.tar"] {
             let answer = answer.clone();
             let (ended, _) = verify(move |path| if path.contains(part) { answer.clone() } else { Answer::File });

@@ -71,7 +71,7 @@ fn certificates_that_endpoints_refuse_sign_nothing() {
     let key = KeyPair::generate().unwrap();
     mix.put("critical.pem", params.self_signed(&key).unwrap().pem());
     mix.put("critical.key", key.serialize_pem());
-    refuse("critical", &["critical extension 1.2.3.4", "make it without"]);
+    refuse("critical", &["critical extension 1.2.3.4", "issue it without"]);
 
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

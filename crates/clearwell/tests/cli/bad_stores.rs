@@ -93,8 +93,8 @@ fn a_newer_layout_is_left_alone() {
     for (text, says) in [
         ("clearwell-store 1.3\n", "layout 1.3 is newer than this program's 1.2; use a newer clearwell"),
         ("clearwell-store 2.0\n", "layout 2.0 is newer"),
-        ("something else\n", "cannot be understood; restore it from a backup"),
-        ("", "cannot be understood"),
+        ("something else\n", "cannot be parsed; restore it from a backup"),
+        ("", "cannot be parsed"),
     ] {
         mix.put("store/meta/layout", text);
         let before = mix.kept();

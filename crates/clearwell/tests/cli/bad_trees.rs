@@ -150,7 +150,7 @@ fn a_file_that_changes_while_it_is_hashed_is_named() {
             mix.refuses(
                 &["build"],
                 3,
-                &["usr/share/growing", "changed during the build", "let nothing write to the tree"],
+                &["usr/share/growing", "changed during the build", "stop all writers to the tree"],
             );
         });
         done.store(true, Ordering::Relaxed);

@@ -71,7 +71,7 @@ fn a_full_disk_stops_the_build_and_nothing_is_lost() {
     let ended = ended.expect(0).says(&[
         "no space left to",
         "room/store/",
-        "free some and run the command again",
+        "free some space and try again",
         "nothing was released",
     ]);
     ended.error();

@@ -54,7 +54,7 @@ fn an_invalid_command_line_is_named() {
         (&["build", "--trees", "a", "--mix", "b"], "--mix"),
         (&["build", "--increment"], "--mix"),
         (&["build", "--allow", "everything"], "directory-replaced"),
-        (&["build", "--allow", "conflicting-entries"], "cannot be allowed"),
+        (&["build", "--allow", "conflicting-entries"], "cannot be overruled"),
         (&["build"], "--trees"),
         (&["build", "--trees", "trees"], "no folder"),
         (&["publish"], "<VERSION>"),

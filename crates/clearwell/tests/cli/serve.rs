@@ -26,7 +26,7 @@ fn a_store_is_served_until_the_signal() {
     let mix = Mix::changed();
     let server = Server::start(mix.dir(), "store", &["--drain-grace-seconds", "0"]);
     assert_eq!(get(&server.listen, "/version/format30/latest"), (200, "10".to_owned()));
-    assert_eq!(get(&server.listen, "/20/Manifest.MoM").0, 503, "not here yet");
+    assert_eq!(get(&server.listen, "/20/Manifest.MoM").0, 503, "not available yet");
     assert_eq!(get(&server.listen, "/meta/layout").0, 404);
     for address in [&server.listen, &server.admin] {
         assert_eq!(get(address, "/healthz").0, 200);

@@ -162,10 +162,10 @@ pub enum TransportError {
     #[error("the connection failed")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The body is shorter than its declared length.
-    #[error("the answer ends early")]
+    #[error("the response is truncated")]
     Truncated,
     /// No data within the timeout.
-    #[error("no data for {seconds} s")]
+    #[error("no data received for {seconds} s")]
     Timeout {
         /// The timeout.
         seconds: u64,
@@ -190,7 +190,7 @@ pub enum TransportError {
     #[error("the store cannot be read")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// More bytes than the limit for such an object.
-    #[error("the answer is longer than {limit} bytes")]
+    #[error("the response is longer than {limit} bytes")]
     TooLong {
         /// The limit.
         limit: u64,

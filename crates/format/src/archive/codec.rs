@@ -268,7 +268,7 @@ fn peek<'r>(mut reader: Box<dyn BufRead + Send + 'r>) -> io::Result<([u8; 6], Bo
 
 /// A codec's name could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a compression: use none, gzip, bzip2, xz or zstd")]
+#[error("\"{0}\" is not a compression method; use none, gzip, bzip2, xz or zstd")]
 pub struct CodecError(pub String);
 
 /// Half of what clients take at least (content layout §3).

@@ -101,7 +101,7 @@ fn pax_records_say_what_headers_say_and_nothing_else() {
         "GNU.sparse.major",
         "GNU.sparse.size",
     ] {
-        refused(&[pax(&[(key, "1")]), link()], &format!("the PAX record {key} does not belong"));
+        refused(&[pax(&[(key, "1")]), link()], &format!("the PAX record {key} is not allowed"));
     }
     for (key, value) in [("uid", "-1"), ("uid", "4294967296"), ("gid", ""), ("size", "18446744073709551616")] {
         assert!(read(&[pax(&[(key, value)]), link()]).is_err(), "{key}={value}");
@@ -115,9 +115,9 @@ fn pax_records_say_what_headers_say_and_nothing_else() {
 #[test]
 fn what_clients_read_in_more_than_one_way_is_refused() {
     for kind in [b'1', b'3', b'4', b'6', b'S', b'V', b'M', b'D', b'N', b'g', b'A', b'?'] {
-        refused(&[sized(kind, b"f", 0)], "neither a file nor a directory nor a link");
+        refused(&[sized(kind, b"f", 0)], "not a file, a directory or a link");
     }
-    refused(&[sized(b'0', b"f/", 0)], "neither a file");
+    refused(&[sized(b'0', b"f/", 0)], "not a file, a directory or a link");
     refused(&[sized(b'5', b"d/", 1)], "with content");
     refused(&[sized(b'2', b"l", 512)], "with content");
     refused(&[pax(&[("path", "a\0b")]), sized(b'0', b"f", 0)], "NUL");

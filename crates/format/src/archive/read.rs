@@ -96,19 +96,19 @@ pub enum ArchiveError {
     #[error("the archive is cut off")]
     Truncated,
     /// The sink failed.
-    #[error("failed to write what was read")]
+    #[error("failed to write the extracted data")]
     Write(#[source] io::Error),
     /// A member that content never has: a device, a hard link, a FIFO.
-    #[error("the member {0} is neither a file nor a directory nor a link")]
+    #[error("the member {0} is not a file, a directory or a link")]
     Type(String),
     /// A member is larger than the caller's limit.
     #[error("the member has {0} bytes, more than expected")]
     TooLarge(u64),
     /// A header with impossible values.
-    #[error("a header cannot be used: {0}")]
+    #[error("invalid header: {0}")]
     Header(&'static str),
     /// A name, a link target or PAX records that no file can have.
-    #[error("a header takes {size} bytes where {limit} are enough for the longest path")]
+    #[error("an extension header has {size} bytes, but {limit} are enough for the longest path")]
     ExtensionTooLarge {
         /// The declared size.
         size: u64,
@@ -116,7 +116,7 @@ pub enum ArchiveError {
         limit: u64,
     },
     /// A PAX record for something that content does not have: attributes, flags, sparse files.
-    #[error("the PAX record {0} does not belong in content")]
+    #[error("the PAX record {0} is not allowed in swupd content")]
     PaxRecord(String),
     /// Data after the end, which some clients read and others do not.
     #[error("data follows the end of the archive")]
@@ -125,7 +125,7 @@ pub enum ArchiveError {
     #[error(transparent)]
     Member(#[from] MemberError),
     /// Not exactly one member, where one is the rule.
-    #[error("the archive has {0} members in place of one")]
+    #[error("the archive has {0} members instead of one")]
     MemberCount(usize),
 }
 

@@ -45,7 +45,7 @@ pub enum Slot {
 #[derive(Debug, thiserror::Error)]
 pub enum MemberError {
     /// Another name than archives of this kind have.
-    #[error("the member {0} does not belong there")]
+    #[error("the member {0} is not allowed in this archive")]
     Unknown(String),
     /// A second member of the same name.
     #[error("the member {0} occurs twice")]
@@ -54,10 +54,10 @@ pub enum MemberError {
     #[error("the member {0} is not a file of the bundle")]
     Unnamed(String),
     /// Another kind of file, or special bits, where a plain file has to be.
-    #[error("the member {0} is not a plain file")]
+    #[error("the member {0} is not a regular file")]
     NotPlain(String),
     /// A folder that would change mode or owner of the folder of the client.
-    #[error("the member {0} is not a directory of root with mode 0700")]
+    #[error("the member {0} is not a directory with owner root and mode 0700")]
     Folder(String),
     /// Another object under the name of a folder: later members would be written through it.
     #[error("the member {0} is not a directory")]

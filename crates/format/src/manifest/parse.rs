@@ -48,7 +48,7 @@ pub struct ParseError {
 /// The error of a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseErrorKind {
-    #[error("the manifest does not start with MANIFEST and its format")]
+    #[error("the manifest does not start with MANIFEST and a format number")]
     NoMagic,
     #[error("the last line does not end with a line feed")]
     Truncated,
@@ -70,7 +70,7 @@ pub enum ParseErrorKind {
     BlankLine,
     #[error("the entry is not flags, hash, version and path, separated by TABs")]
     EntryLine,
-    #[error("the flags \"{0}\" are not those of a file")]
+    #[error("the flags \"{0}\" are not valid for a file")]
     Flags(String),
     #[error(transparent)]
     Format(#[from] InvalidFormat),

@@ -94,7 +94,10 @@ fn second_of_pair(survey: &Survey<'_>, artifacts: &dyn Artifacts, old: FormatNum
     if !leads_here {
         return match (says.filter(|says| *says > old), next) {
             (Some(says), Some(next)) => refusal(
-                format!("release {} leads endpoints to version {next} in format {says}, not here", last.header.version),
+                format!(
+                    "release {} leads endpoints to version {next} in format {says}, not to this release",
+                    last.header.version
+                ),
                 format!("release version {next} in format {says} with the same content"),
             ),
             _ => refusal(

@@ -249,10 +249,10 @@ impl FromStr for Rule {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRule {
     /// No rule has the name.
-    #[error("\"{0}\" is not a rule; rules that may be allowed: {list}", list = allowable_names())]
+    #[error("\"{0}\" is not a rule that can be overruled; these are: {list}", list = allowable_names())]
     Unknown(String),
     /// The rule has no exceptions.
-    #[error("the rule {0} cannot be allowed, endpoints would be harmed; fix the finding")]
+    #[error("the rule {0} cannot be overruled, because endpoints would be harmed; fix the finding")]
     NotAllowable(Rule),
 }
 

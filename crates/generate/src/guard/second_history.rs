@@ -20,6 +20,6 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         Rule::SecondHistory,
         Object::Release(version),
         format!("it has no previous release, but the store has {last}; endpoints would lose their history"),
-        format!("build it on that one with --previous {last}, or start another history in a separate store"),
+        format!("build on that release with --previous {last}, or start another history in a separate store"),
     )]
 }

@@ -44,14 +44,14 @@ impl Signed {
             (Signing::Off, Some(_)) => Some(Finding::refusal(
                 Rule::StaleSignature,
                 self.object,
-                "it is a signature of other content: this release is not signed",
+                "it is a stale signature: this release is not signed",
                 "sign the release, or remove the signature",
             )),
             (Signing::On { .. }, None) => Some(Finding::refusal(
                 Rule::MissingSignature,
                 self.object,
                 "the release is signed, but this signature is missing; endpoints refuse the release",
-                "sign again with the key and its certificate",
+                "sign again with the key that matches the certificate",
             )),
             (Signing::On { anchor, now }, Some(signature)) => {
                 let problem = self.refused(signature, anchor, now)?;
@@ -59,7 +59,7 @@ impl Signed {
                     Rule::InvalidSignature,
                     self.object,
                     problem,
-                    "sign again with the key and its certificate",
+                    "sign again with the key that matches the certificate",
                 ))
             }
         }

@@ -19,7 +19,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                 "it did not change since {}; endpoints cannot add this release as a third-party repository",
                 entry.version
             ),
-            "let os-core carry the version files, which change with each release",
+            "put the version files into os-core, so that it changes with each release",
         )
     };
     carried.map(finding).into_iter().collect()

@@ -26,7 +26,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
 fn problem<T: PartialEq>(read: Result<T, ParseError>, written: &T) -> Option<String> {
     match read {
         Ok(read) if read == *written => None,
-        Ok(_) => Some("it does not read back as it was written".to_owned()),
+        Ok(_) => Some("the parsed manifest differs from the written one".to_owned()),
         Err(error) => {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             Some(format!("{error}{cause}"))

@@ -25,7 +25,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             findings.push(Finding::warning(
                 Rule::UselessPack,
                 Object::Artifact(resource.clone()),
-                format!("it has {delta} bytes, the zero pack {zero}"),
+                format!("it has {delta} bytes, but the zero pack only {zero}"),
                 "remove it, or build it with deltas",
             ));
         }

@@ -29,7 +29,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
     let problem = match seconds(&text) {
         None => "endpoints cannot read a time from it and refuse every update".to_owned(),
         Some(stamp) if stamp.saturating_sub(DAY_SECONDS) > now => {
-            format!("it is {} seconds ahead; endpoints would set their clocks to it", stamp.saturating_sub(now))
+            format!("it is {} seconds ahead; endpoints would set their clocks to that time", stamp.saturating_sub(now))
         }
         Some(_) => return Vec::new(),
     };

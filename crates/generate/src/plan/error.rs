@@ -64,7 +64,7 @@ pub enum PlanError {
     #[error("nothing changed since version {0}; there is nothing to release")]
     NothingChanged(Version),
     /// More than a client accepts.
-    #[error("{manifest} would state a {what} of {value}, but clients accept at most {limit}; split it")]
+    #[error("{manifest} would have a {what} of {value}, but clients accept at most {limit}; split the bundle")]
     TooLarge {
         /// The manifest.
         manifest: String,

@@ -76,7 +76,7 @@ impl fmt::Debug for RootFolder {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It is gone, or something else has taken its place.
-    #[error("it changed during the build; let nothing write to the tree and build again")]
+    #[error("it changed during the build; stop all writers to the tree and build again")]
     Changed,
     /// The error of the system.
     #[error(transparent)]

@@ -146,10 +146,10 @@ pub enum ScanError {
     #[error("interrupted")]
     Cancelled,
     /// A file or folder is not what it was when its folder was read.
-    #[error("{} changed during the build; let nothing write to the tree and build again", .0.display())]
+    #[error("{} changed during the build; stop all writers to the tree and build again", .0.display())]
     Changed(PathBuf),
     /// A socket: the reference ends with an error too (hash §3). Other special files are left out with a warning, as there.
-    #[error("{} is a socket, which cannot be released; stop what listens on it and remove it", .0.display())]
+    #[error("{} is a socket, which cannot be released; stop its process and remove the socket", .0.display())]
     Socket(PathBuf),
     /// A name that is not possible in a manifest.
     #[error("{} cannot be released; rename or remove it", .path.display())]

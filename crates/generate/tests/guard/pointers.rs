@@ -155,7 +155,7 @@ fn the_second_of_a_pair_is_where_the_first_leads() {
         assert_found(findings, Severity::Refusal, Rule::FormatBoundary, &[&findings[0].object.to_string()]);
         assert!(findings[0].to_string().contains(text), "{}", findings[0]);
     };
-    says(&second_of_pair(40, |_| {}), "release 20 leads endpoints to version 30 in format 31, not here");
+    says(&second_of_pair(40, |_| {}), "release 20 leads endpoints to version 30 in format 31, not to this release");
     type Change = dyn Fn(&mut Content);
     let changes: [(&Change, &str); 4] = [
         (

@@ -92,7 +92,7 @@ impl Write for DownloadWriter {
 
 /// Other bytes than the index names.
 #[derive(Debug, thiserror::Error)]
-#[error("received {} bytes with SHA-256 {}, and the index names {expected}", .found.size, .found.sha256)]
+#[error("received {} bytes with SHA-256 {}, but the index has {expected}", .found.size, .found.sha256)]
 struct Mismatch {
     expected: Digest,
     found: ArtifactMeta,

@@ -102,7 +102,7 @@ pub enum OriginError {
     #[error("not part of a release")]
     Absent,
     /// It may come: 503.
-    #[error("not here yet")]
+    #[error("not available yet")]
     NotYet,
     /// It is there, and is not what it should be: 503.
     #[error(transparent)]

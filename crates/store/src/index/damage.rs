@@ -10,19 +10,19 @@ pub enum IndexDamage {
     #[error("it is not a regular file")]
     NotAFile,
     /// The file was changed in place, or cut off, after it was opened.
-    #[error("it was changed while it was read")]
+    #[error("it changed while it was being read")]
     Changed,
     /// Too short, or not as long as its header says.
-    #[error("its length is not what its header says")]
+    #[error("its length does not match its header")]
     Length,
     /// It does not begin like one.
-    #[error("it does not begin with the mark of an index")]
+    #[error("it does not start with the magic number of an index")]
     Magic,
     /// Written in another version of the index format.
-    #[error("it has the unknown index format {0}")]
+    #[error("it has an unknown index format: {0}")]
     Format(u32),
     /// The bytes do not have the SHA-256 of the trailer.
-    #[error("its checksum is wrong")]
+    #[error("its checksum does not match")]
     Checksum,
     /// A sound index of another release.
     #[error("it belongs to release {0}")]

@@ -62,7 +62,7 @@ pub enum ContentDefect {
         source: PatchError,
     },
     /// A delta that makes something else.
-    #[error("its delta to {expected} makes {found}")]
+    #[error("its delta to {expected} produces {found}")]
     DeltaResult {
         /// From the name, or the manifest.
         expected: FileHash,
@@ -70,7 +70,7 @@ pub enum ContentDefect {
         found: FileHash,
     },
     /// `format` and the MoM disagree.
-    #[error("it does not name format {expected}, the one of the MoM")]
+    #[error("it does not name format {expected}, which the MoM has")]
     OtherFormat {
         /// From the MoM.
         expected: FormatNumber,

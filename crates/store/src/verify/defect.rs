@@ -58,7 +58,7 @@ pub enum DefectKind {
     #[error("the file is missing")]
     Missing,
     /// It has another size.
-    #[error("it has {found} bytes where {expected} were stored")]
+    #[error("it has {found} bytes instead of {expected}")]
     Size {
         /// From the index.
         expected: u64,
@@ -66,7 +66,7 @@ pub enum DefectKind {
         found: u64,
     },
     /// It has other bytes.
-    #[error("its SHA-256 is {found} where {expected} was stored")]
+    #[error("its SHA-256 is {found} instead of {expected}")]
     Digest {
         /// From the index.
         expected: Digest,
@@ -80,10 +80,10 @@ pub enum DefectKind {
     #[error(transparent)]
     Content(ContentDefect),
     /// The store has the release with other bytes.
-    #[error("the store has other bytes for it since it was adopted")]
+    #[error("it differs from the file that the store adopted earlier")]
     DiffersFromStore,
     /// A file of the public tree that no index names.
-    #[error("no release names it")]
+    #[error("it does not belong to any release")]
     Stray,
     /// A file that is not part of the protocol.
     #[error("it is not a file of the protocol")]
@@ -109,7 +109,7 @@ pub enum DefectKind {
         field: &'static str,
     },
     /// The record counts other artifacts than the index has.
-    #[error("the record counts {recorded} artifacts, and the index has {indexed}")]
+    #[error("the record counts {recorded} artifacts, but the index has {indexed}")]
     RecordCounts {
         /// From the record.
         recorded: u64,
@@ -134,7 +134,7 @@ pub enum DefectKind {
         found: Version,
     },
     /// A manifest with lines that clients accept and that mean nothing here.
-    #[error("lines without a meaning to this program: {lines}, the first is")]
+    #[error("lines that this program does not understand: {lines}, the first is")]
     LinesIgnored {
         /// The number of lines.
         lines: usize,
@@ -143,7 +143,7 @@ pub enum DefectKind {
         first: ParseError,
     },
     /// Not the manifest that a MoM names.
-    #[error("its hash is {found} where the MoM of {by} has {expected}")]
+    #[error("its hash is {found}, but the MoM of {by} has {expected}")]
     ManifestHash {
         /// The release of the MoM.
         by: Version,
@@ -221,7 +221,7 @@ pub enum DefectKind {
     #[error("the pointers cannot be read: {0}")]
     Pointers(String),
     /// A pointer that clients cannot read.
-    #[error("it names no version")]
+    #[error("it does not contain a version")]
     PointerUnreadable,
     /// A pointer to something that is not a release.
     #[error("it names version {version}, which is not a release of the store")]
@@ -244,7 +244,7 @@ pub enum DefectKind {
         version: Version,
     },
     /// The pointer of the store names a newer release.
-    #[error("it names version {version}, and the pointer of the store names {current}")]
+    #[error("it names version {version}, but the pointer of the store names {current}")]
     PointerBehind {
         /// From the tree.
         version: Version,

@@ -442,7 +442,7 @@ fn a_staging_channel_that_clients_would_refuse_is_reported_and_not_kept() {
         ("20", None, "it is not signed"),
         ("20", Some(10), "the signature does not verify"),
         ("40", Some(40), "it names version 40"),
-        ("soon", Some(20), "it names no version"),
+        ("soon", Some(20), "it does not contain a version"),
     ] {
         let adoption = with_staging(text, signed);
         let report = adoption.run();

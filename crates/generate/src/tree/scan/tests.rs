@@ -69,7 +69,7 @@ fn all_problems_are_listed_in_order_and_the_rest_is_scanned() {
         problems(root.path()),
         [
             "ROOT/usr/share/a\tb cannot be released; rename or remove it",
-            "ROOT/usr/socket is a socket, which cannot be released; stop what listens on it and remove it",
+            "ROOT/usr/socket is a socket, which cannot be released; stop its process and remove the socket",
             "ROOT/usr/x\ty cannot be released; rename or remove it",
             "ROOT/z\nz cannot be released; rename or remove it",
         ]
