@@ -97,7 +97,7 @@ fn end_without_memory(size: usize) -> ! {
     let mut line = Line::default();
     line.add(b"error: out of memory: the system refused ");
     line.add_number(size);
-    line.add(b" bytes; raise the limit (ulimit -v, MemoryMax= of the unit), or let fewer workers run\n");
+    line.add(b" bytes; raise the limit (ulimit -v, MemoryMax= of the unit), or use fewer workers\n");
     print(2, line.text());
     if JSON.load(Ordering::Relaxed) {
         print(1, b"{\"schema-version\":1,\"error\":\"out of memory\",\"exit\":13}\n");

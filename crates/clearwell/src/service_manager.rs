@@ -20,7 +20,7 @@ pub(crate) fn reloading() {
     // The time tells systemd which of several reloads has begun.
     match NotifyState::monotonic_usec_now() {
         Ok(now) => send(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!(error = chain(&error), "systemd cannot be told of a reload"),
+        Err(error) => tracing::warn!(error = chain(&error), "failed to notify systemd of a reload"),
     }
 }
 
@@ -42,6 +42,6 @@ pub(crate) async fn keep_alive() {
 /// A message that is lost changes nothing for clients, so the server does not stop for it.
 fn send(state: &[NotifyState<'_>]) {
     if let Err(error) = notify(state) {
-        tracing::warn!(error = chain(&error), "systemd cannot be notified");
+        tracing::warn!(error = chain(&error), "failed to notify systemd");
     }
 }

@@ -88,4 +88,4 @@ fn trusted(has_base: bool) -> Result<Object, String> {
     if has_base { Ok(Object::file(Owner { permissions: 0, uid: 0, gid: 0 })) } else { Err(NO_BASE.into()) }
 }
 
-const NO_BASE: &str = "no installed file is its base, or the file has changed";
+const NO_BASE: &str = "its base is not installed, or was changed";

@@ -289,7 +289,7 @@ impl Endpoint {
                     run.report.delta_manifests_applied += 1;
                     return Some(patched.bytes);
                 }
-                run.note(failed("the result has another hash".into()));
+                run.note(failed("the result has a different hash".into()));
             }
             Err(error) => run.note(failed(reason(&error))),
         }

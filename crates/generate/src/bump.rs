@@ -160,7 +160,7 @@ pub fn settle(inputs: &mut Inputs, bump: Option<FormatBump>, store: &Store) -> R
     {
         inputs
             .warnings
-            .push(Warning::Source { what: "os-core is deprecated, but it cannot leave: it stays".to_owned() });
+            .push(Warning::Source { what: "os-core is deprecated, but it cannot be removed: kept".to_owned() });
     }
     if bump == Some(FormatBump::New) {
         inputs.release.min_version = Some(inputs.release.version);

@@ -109,7 +109,7 @@ pub fn publish(
 fn staging_stays(version: Version, pointers: &PointerGeneration) -> Option<String> {
     let staging = pointers.version(Pointer::Staging).filter(|staging| *staging < version)?;
     Some(format!(
-        "{} stays at {staging}, which is of another format; once its clients are there, move it with \
+        "{} stays at {staging}, which has another format; once its clients have crossed formats, move it with \
          clearwell publish {version} --staging",
         Pointer::Staging
     ))

@@ -144,7 +144,7 @@ impl Node {
             seen += count as u64;
         }
         if seen != size {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{seen} bytes in place of {size}")));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{seen} bytes instead of {size}")));
         }
         let body = Body::File { size, content: Content::Generated(content) };
         Ok(Self { path, owner, mtime, hash: hasher.finish(), body })

@@ -68,8 +68,8 @@ impl fmt::Display for DiscardRefusal {
                 "was in the staging channel, so endpoints that follow it may have it; \"clearwell retract\" moves the channel \
                  back, \"clearwell gc\" removes what is not needed any more",
             ),
-            Self::Collected => f.write_str("was collected, and what is left of it is needed by releases that are kept"),
-            Self::BuiltOn { by } => write!(f, "is what release {by} was built on; discard that one first, if it is staged"),
+            Self::Collected => f.write_str("was removed by gc, and its remaining files are needed by kept releases"),
+            Self::BuiltOn { by } => write!(f, "is the previous release of {by}; discard that one first, if it is staged"),
             Self::NeededBy { by } => {
                 write!(f, "has files that release {by} needs; discard that one first, if it is staged")
             }

@@ -91,7 +91,7 @@ pub(crate) fn current(layout: &Layout) -> Result<u64, StoreError> {
     let link = layout.pointers_link();
     let damaged = |reason| StoreError::PointersDamaged { path: link.clone(), reason };
     match fs::read_link(&link) {
-        Ok(target) => parse_target(&target).ok_or_else(|| damaged("the link names no generation")),
+        Ok(target) => parse_target(&target).ok_or_else(|| damaged("the link does not name a generation")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(damaged("it is not a symbolic link")),
         Err(error) => Err(StoreError::io(Operation::Read, &link, error)),
@@ -105,7 +105,7 @@ pub(crate) fn load(layout: &Layout) -> Result<PointerGeneration, StoreError> {
         return Ok(generation);
     }
     let path = layout.generation(generation.number);
-    Err(StoreError::PointersDamaged { path, reason: "they are not what was written" })
+    Err(StoreError::PointersDamaged { path, reason: "they do not match their recorded SHA-256" })
 }
 
 /// Reads the current generation as it is.

@@ -27,7 +27,7 @@ pub(super) fn unpack(mut archive: Spool, name: &ManifestName, expected: Option<F
         });
         read.map_err(|error| reason(&error))?;
         if let Some(found) = found.filter(|found| *found != expected) {
-            return Err(format!("its hash is {found}, in the MoM it is {expected}"));
+            return Err(format!("its hash is {found}, but the MoM has {expected}"));
         }
     }
     let mut archived = Archived { text: Vec::new(), signature: None };

@@ -103,7 +103,7 @@ impl Endpoint {
             }
             Outcome::NoArchive(reason) => Ok(Err(Problem::Fullfile { resource, reason })),
             Outcome::OtherFile => run.stop(
-                Problem::Fullfile { resource, reason: "its content has another hash than its name".into() },
+                Problem::Fullfile { resource, reason: "the hash of its content differs from its name".into() },
                 ExitCode::Negative,
             ),
             Outcome::Missing(failed) => Ok(Err(fetch_problem(resource, failed))),

@@ -93,7 +93,7 @@ pub(super) async fn fetch_all(
             }
             Outcome::NoArchive(reason) => (Problem::Fullfile { resource, reason }, ExitCode::Stage),
             Outcome::OtherFile => (
-                Problem::Fullfile { resource, reason: "its content has another hash than its name".into() },
+                Problem::Fullfile { resource, reason: "the hash of its content differs from its name".into() },
                 ExitCode::Negative,
             ),
             Outcome::Missing(failed) => (fetch_problem(resource, failed), ExitCode::Download),

@@ -191,7 +191,7 @@ impl Extensions {
 
     /// Reads PAX records: `<length of the record> <key>=<value>` and a newline.
     fn records(&mut self, mut rest: &[u8]) -> Result<(), ArchiveError> {
-        const BAD: ArchiveError = ArchiveError::Header("a PAX record that is not one");
+        const BAD: ArchiveError = ArchiveError::Header("a malformed PAX record");
         if std::mem::replace(&mut self.has_records, true) {
             return Err(ArchiveError::Header("two PAX headers for one member"));
         }

@@ -151,7 +151,8 @@ fn inspect(
     let again = "build the release again";
     let wrong = wrong.map(|problem| Finding::refusal(Rule::WrongArchive, object(), problem, again));
     let named = named.map(|member| {
-        let problem = format!("its member {member} names a user or group, which endpoints may know by another number");
+        let problem =
+            format!("its member {member} names a user or group, which may have a different number on endpoints");
         Finding::refusal(Rule::OwnerNames, object(), problem, "write numeric owners only, then build again")
     });
     let pax = pax.map(|target| {

@@ -39,7 +39,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             )];
         }
         Carried::Unusable(problem) => {
-            return vec![refusal(format!("endpoints on this release do not start: {problem}"))];
+            return vec![refusal(format!("swupd does not start on endpoints with this release: {problem}"))];
         }
         Carried::Trust(trust) => trust,
     };

@@ -21,7 +21,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
         };
         if manifest.header.version != entry.version {
             report(format!(
-                "the MoM names version {} of its manifest, but the manifest states {}",
+                "the MoM names version {} of its manifest, but the manifest has version {}",
                 entry.version, manifest.header.version
             ));
         }

@@ -73,7 +73,7 @@ fn of_pointer(
     if let Some(before) = before.filter(|before| target < *before && !matches!(pointer, Pointer::First(_))) {
         report(
             Rule::PointerGoesBack,
-            format!("it names {before} now and would name {target}; endpoints on {before} get no updates"),
+            format!("it names {before} and would move back to {target}; endpoints on {before} get no updates"),
             "publish a higher version, or retract the release with \"clearwell retract\"",
         );
     }

@@ -76,7 +76,7 @@ impl Write for DownloadWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let room = usize::try_from(self.meta.size - self.written_bytes).unwrap_or(usize::MAX);
         if room == 0 && !bytes.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "more bytes than the index names"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "more bytes than the index has"));
         }
         let length = self.file.write_at(&bytes[..bytes.len().min(room)], self.written_bytes)?;
         self.hasher.update(&bytes[..length]);

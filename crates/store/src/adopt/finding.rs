@@ -84,7 +84,7 @@ impl Finding {
             }
             Kind::SignatureMissing => "sign it, or adopt without a certificate",
             Kind::Signature(_) | Kind::Certificate { .. } | Kind::NoCertificate => {
-                "check that the certificate is the one clients have, and sign it again"
+                "check that the certificate is the one that clients have, and sign again"
             }
             Kind::OtherVersion { .. }
             | Kind::Manifest(_)
@@ -100,7 +100,9 @@ impl Finding {
             | Kind::RecordMissing { .. }
             | Kind::RecordDiffers { .. }
             | Kind::RecordCounts { .. } => "restore it from a backup and adopt again",
-            Kind::LinesIgnored { .. } => "nothing: it was adopted as it is; later releases are without them",
+            Kind::LinesIgnored { .. } => {
+                "nothing to do: it was adopted unchanged; later releases do not have these lines"
+            }
             Kind::NotAsArchived => "nothing is lost: clients read the archive, which was adopted",
             Kind::FullfileMissing { .. } => MAKE_AGAIN,
             Kind::Content(defect) => match defect {
@@ -113,18 +115,20 @@ impl Finding {
             },
             Kind::Unreadable(_) => UNREADABLE,
             Kind::Unknown | Kind::Stray | Kind::NotInMom | Kind::SignsNothing => {
-                "nothing, if it is not needed: it was left out"
+                "nothing to do if it is not needed: it was left out"
             }
             Kind::PackIncomplete { .. } => "make the pack again if endpoints often install the bundle",
             Kind::DiffersFromStore => {
-                "find out who changed it: what is released never changes, the store keeps its version"
+                "find out why it changed: released files never change, so the store keeps its copy"
             }
             Kind::Pointers(_)
             | Kind::PointerUnreadable
             | Kind::PointerToNothing { .. }
             | Kind::PointerFormat { .. }
             | Kind::PointerSums => "publish a release of the store",
-            Kind::PointerBehind { .. } | Kind::PointerToRetracted { .. } => "nothing: the store's pointer stays",
+            Kind::PointerBehind { .. } | Kind::PointerToRetracted { .. } => {
+                "nothing to do: the pointer of the store is kept"
+            }
         }
     }
 }

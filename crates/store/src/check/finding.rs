@@ -72,7 +72,7 @@ impl Finding {
         use DefectKind as Kind;
         match &self.defect.kind {
             Kind::Missing | Kind::Size { .. } | Kind::Digest { .. } => {
-                "check --repair looks for the same bytes in the store; else restore it from a backup"
+                "check --repair looks for the same bytes in the store; otherwise restore it from a backup"
             }
             Kind::Unreadable(_) => "check its permissions and the disk, then check --repair",
             Kind::Content(_) | Kind::PackIncomplete { .. } => {
@@ -80,11 +80,11 @@ impl Finding {
                  individually"
             }
             Kind::Index(_) | Kind::Record(_) | Kind::RecordMissing { .. } => {
-                "check --repair makes it again from the content"
+                "check --repair recreates it from the content"
             }
             Kind::RecordDiffers { .. } => "check --repair takes it from the MoM",
             Kind::RecordCounts { .. } => {
-                "check --repair or the next gc counts again; until then the index is what counts"
+                "check --repair or the next gc corrects the counts; until then the index is authoritative"
             }
             Kind::Manifest(_) | Kind::ManifestHash { .. } | Kind::NotAsArchived => {
                 "restore the release from a backup, or build a new one with --min-version"
@@ -95,7 +95,7 @@ impl Finding {
             Kind::VersionMissing { .. } => "check --repair, or restore the version from a backup and adopt it",
             Kind::FullfileMissing { .. } => "build a new release with --min-version, which releases every file again",
             Kind::SignatureMissing | Kind::Signature(_) => {
-                "check that the certificate is the one endpoints have; check --repair takes the other copy"
+                "check that the certificate is the one that endpoints have; check --repair restores the other copy"
             }
             Kind::Certificate { .. } => "release a new certificate while endpoints still trust this one",
             Kind::NoCertificate => "give --cert with the certificate that endpoints trust",
@@ -105,12 +105,12 @@ impl Finding {
             | Kind::PointerToRetracted { .. }
             | Kind::PointerBehind { .. }
             | Kind::PointerFormat { .. } => "check --repair, or publish a release again",
-            Kind::PointerSums => "nothing: the next publication writes new ones",
+            Kind::PointerSums => "nothing to do: the next publication writes new ones",
             Kind::Stray | Kind::Unknown | Kind::NotInMom | Kind::SignsNothing => {
-                "nothing: it is not served; gc removes what it knows"
+                "nothing to do: it is not served; gc removes files of the protocol"
             }
             Kind::OtherVersion { .. } | Kind::LinesIgnored { .. } | Kind::DiffersFromStore => {
-                "nothing: what was released never changes"
+                "nothing to do: released files never change"
             }
         }
     }

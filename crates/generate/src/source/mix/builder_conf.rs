@@ -62,7 +62,7 @@ impl BuilderConf {
             let line = value.as_ref().map_or(0, |value| value.line);
             match expand(value, default)? {
                 empty if empty.is_empty() && line > 0 => {
-                    Err(TextError { line, what: format!("{key} is empty; name a path or take the line out") })
+                    Err(TextError { line, what: format!("{key} is empty; set a path or remove the line") })
                 }
                 value => Ok(dir.join(value)),
             }
@@ -114,7 +114,7 @@ impl Values {
     fn of_old_style(text: &str, toml: &TextError, notes: &mut Vec<TextNote>) -> Result<Option<Self>, TextError> {
         let mut values = Self::default();
         let mut told =
-            vec![TextNote::new(1, "the file is in the style of mixers before 5; mixer will rewrite it".into())];
+            vec![TextNote::new(1, "the file has the syntax of mixer before version 5; mixer will convert it".into())];
         let mut is_of_style = false;
         for (number, line) in text.lines().enumerate() {
             let (line, number) = (line.trim_end(), number + 1);
@@ -139,7 +139,7 @@ impl Values {
             if !is_known {
                 told.push(TextNote::new(
                     number,
-                    format!("\"{line}\" sets no key that mixer knows in this style: ignored"),
+                    format!("\"{line}\" sets no key that mixer knows in this syntax: ignored"),
                 ));
                 continue;
             }
@@ -190,7 +190,7 @@ fn expand(from: &Located, environment: &dyn Fn(&str) -> Option<String>) -> Resul
             expanded.push('$');
         } else if name.is_empty() || !is_name {
             let shown: String = after.chars().take(10).collect();
-            return Err(error(format!("has ${shown}, of which mixer leaves out a part; write the value out")));
+            return Err(error(format!("has ${shown}, of which mixer drops a part; write the value out")));
         } else {
             let value = environment(name);
             expanded.push_str(&value.ok_or_else(|| {
@@ -259,9 +259,9 @@ mod tests {
         assert_eq!(
             notes,
             [
-                "line 1: the file is in the style of mixers before 5; mixer will rewrite it",
-                "line 3: \"BUNDLE_DIR = /s/bundles\" sets no key that mixer knows in this style: ignored",
-                "line 9: \"  VERSIONS_PATH = /v\" sets no key that mixer knows in this style: ignored",
+                "line 1: the file has the syntax of mixer before version 5; mixer will convert it",
+                "line 3: \"BUNDLE_DIR = /s/bundles\" sets no key that mixer knows in this syntax: ignored",
+                "line 9: \"  VERSIONS_PATH = /v\" sets no key that mixer knows in this syntax: ignored",
             ]
         );
     }

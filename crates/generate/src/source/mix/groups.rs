@@ -36,7 +36,7 @@ pub fn parse(text: &str, notes: &mut Vec<TextNote>) -> Result<Vec<BundleName>, T
     }
     for (key, (line, number)) in unused {
         let more = if number > 1 { format!(", here and {} more times", number - 1) } else { String::new() };
-        notes.push(TextNote::new(line, format!("the key {key} means nothing: ignored{more}")));
+        notes.push(TextNote::new(line, format!("the key {key} has no effect: ignored{more}")));
     }
     Ok(bundles)
 }

@@ -249,7 +249,7 @@ impl Workspace {
             None => return Err(SourceError::NoBundle { bundle: bundle.clone(), info: path }),
         };
         for key in &info.odd_keys {
-            let what = format!("the key {key} stands twice, or mixer does not know it");
+            let what = format!("the key {key} is set twice, or mixer does not know it");
             odd_keys.push(TextNote::new(0, what).of(&path));
         }
         let path = self.conf.state.join(format!("{bundle}-extra-files"));
@@ -434,7 +434,7 @@ fn upstream(versions: &Path, warnings: &mut Vec<Warning>) -> Result<Option<Upstr
         };
         let text = found.unwrap_or_default().trim().to_owned();
         if text.contains('\n') {
-            let what = "the file has more than one line; mixer would put them together".into();
+            let what = "the file has more than one line; mixer would join them".into();
             return Err(TextError { line: 2, what }.of(&path));
         }
         Ok(text)
@@ -465,7 +465,7 @@ fn tell(path: &Path, notes: &mut Vec<TextNote>, warnings: &mut Vec<Warning>) {
 }
 
 fn used_hidden(hidden: &str, name: &str) -> Warning {
-    Warning::Source { what: format!("{hidden} is used in place of {name}; rename it") }
+    Warning::Source { what: format!("{hidden} is used instead of {name}; rename it") }
 }
 
 /// The folder that `server.ini` names, or the workspace's own if that one does not exist: a workspace may have moved.

@@ -46,7 +46,7 @@ impl ServerIni {
         };
         let path = |key: &str| match value("server", key) {
             Some(empty) if empty.value.is_empty() => {
-                Err(TextError { line: empty.line, what: format!("{key} is empty; name a folder or take the line out") })
+                Err(TextError { line: empty.line, what: format!("{key} is empty; set a folder or remove the line") })
             }
             other => Ok(other.map(|key| PathBuf::from(&key.value))),
         };
@@ -56,7 +56,7 @@ impl ServerIni {
         for (key, usual) in ["lib", "src"].into_iter().zip(usual) {
             match value("debuginfo", key) {
                 Some(empty) if empty.value.is_empty() && is_banned => {
-                    let what = format!("an empty {key} bans every file; name a folder or take the line out");
+                    let what = format!("an empty {key} bans every file; set a folder or remove the line");
                     return Err(TextError { line: empty.line, what });
                 }
                 key => prefixes.push(key.map_or(usual, |key| &key.value).as_bytes().to_vec()),

@@ -125,7 +125,7 @@ pub(super) fn is_called(name: &str, key: &str) -> bool {
 }
 
 fn twice(name: &str, line: usize) -> TextError {
-    TextError { line, what: format!("{name} stands twice in different case; take one out") }
+    TextError { line, what: format!("{name} is set twice, in different case; remove one") }
 }
 
 fn wrong_type(key: &str, value: &DeValue<'_>, expected: &str, line: usize) -> TextError {

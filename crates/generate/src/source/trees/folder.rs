@@ -196,7 +196,7 @@ fn with_folder(
     for (names, reason) in [
         (
             of_machine,
-            "endpoints overlook bundles whose name begins with a dot; lost+found is one only if bundles.toml describes it",
+            "endpoints ignore bundles whose name begins with a dot; lost+found is one only if bundles.toml describes it",
         ),
         (files, "only folders are bundles"),
     ] {

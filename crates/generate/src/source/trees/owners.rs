@@ -15,7 +15,7 @@ pub(super) fn warning<'a>(nodes: impl Iterator<Item = &'a Node>) -> Option<Warni
         more => format!(" and {more} more"),
     };
     let what = format!(
-        "{}{more} will belong to user number {} and group number {} on endpoints, which may be other accounts there; set owner = \"root\" in \
+        "{}{more} will belong to user number {} and group number {} on endpoints, which may be different accounts there; set owner = \"root\" in \
          bundles.toml, or change the owner in the tree",
         first.path, first.owner.uid, first.owner.gid
     );
