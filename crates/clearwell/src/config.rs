@@ -6,7 +6,7 @@
 //! | Key | Used by |
 //! |---|---|
 //! | `store` | every command on a store; by `verify` unless `--url` or `--www` is given; by `serve` |
-//! | `certificate` | every command that signs or checks signatures; by `serve` for the metric of its end |
+//! | `certificate` | every command that signs or checks signatures; by `serve` for the metric of its expiry |
 //! | `content-url`, `version-url` | `build`; `verify --url` without a value |
 //! | `jobs`, `memory` | `build`, `check`, `deltas` |
 //! | the others | `build`; those for signing also `publish` and `retract` |
@@ -56,19 +56,19 @@ pub(crate) struct MixConfig {
     /// The certificate that signs next, PEM; becomes part of os-core together with the first.
     #[serde(deserialize_with = "path")]
     pub(crate) next_certificate: Option<PathBuf>,
-    /// A file whose first line opens the key.
+    /// A file whose first line is the passphrase of the key.
     #[serde(deserialize_with = "path")]
     pub(crate) key_passphrase_file: Option<PathBuf>,
-    /// A program that signs in place of a key, with its arguments.
+    /// A program that signs instead of a key, with its arguments.
     #[serde(deserialize_with = "strings")]
     pub(crate) signing_command: Vec<String>,
     /// The format of new releases.
     #[serde(deserialize_with = "format_number")]
     pub(crate) format: Option<u16>,
-    /// How many earlier releases get packs to a new one.
+    /// Number of earlier releases to make delta packs from.
     #[serde(deserialize_with = "whole_number")]
     pub(crate) deltas: Option<usize>,
-    /// Build time or size: "small", "balanced" or "fast".
+    /// Compression effort: "small", "balanced" or "fast".
     #[serde(deserialize_with = "parsed")]
     pub(crate) profile: Option<Profile>,
     /// What to do about extended attributes: "warn", "refuse" or "ignore".
@@ -77,13 +77,13 @@ pub(crate) struct MixConfig {
     /// Threads; 0 for one on each processor.
     #[serde(deserialize_with = "threads")]
     pub(crate) jobs: Option<usize>,
-    /// Memory that grows with files, for example "2GiB".
+    /// Memory for data that grows with file sizes, for example "2GiB".
     #[serde(deserialize_with = "memory")]
     pub(crate) memory: Option<ByteSize>,
-    /// Address that endpoints fetch content from; becomes part of os-core.
+    /// URL from which endpoints fetch content; becomes part of os-core.
     #[serde(deserialize_with = "url")]
     pub(crate) content_url: Option<String>,
-    /// Address that endpoints fetch pointers from; becomes part of os-core.
+    /// URL from which endpoints fetch pointers; becomes part of os-core.
     #[serde(deserialize_with = "url")]
     pub(crate) version_url: Option<String>,
 }

@@ -68,7 +68,7 @@ pub(crate) fn rate(text: &str) -> Result<NonZeroU64, String> {
     NonZeroU64::new(rate_or_none(text)?).ok_or_else(|| "use a rate above 0, or leave it out for no limit".to_owned())
 }
 
-/// The value of `--min-rate`: bytes per second; 0 is no limit.
+/// The value of `--min-rate`: bytes per second; 0 means no limit.
 pub(crate) fn rate_or_none(text: &str) -> Result<u64, String> {
     let rate: ByteRate = text.parse().map_err(|error: InvalidByteSize| error.to_string())?;
     Ok(rate.bytes_per_second())

@@ -58,31 +58,31 @@ pub struct ServeConfig {
     pub client_certificates: ClientCertificates,
     /// PEM file with the certificates that issue those of clients.
     pub client_ca: Option<PathBuf>,
-    /// PEM file with the certificate that endpoints trust; its end is shown as a metric.
+    /// PEM file with the certificate that endpoints trust; its expiry is exported as a metric.
     pub signing_certificate: Option<PathBuf>,
     /// Memory for small objects. Zero keeps none.
     pub memory_cache: ByteSize,
-    /// Objects up to this size are small.
+    /// Maximum size of a small object.
     pub small_object: ByteSize,
     /// Large objects kept open.
     pub open_files: NonZeroUsize,
-    /// Answer range requests of the stock client for fullfiles with the whole.
+    /// Answer range requests of the stock client for fullfiles with the whole file.
     pub whole_for_stock_client: bool,
-    /// How long a connection sees the pointers it saw first.
+    /// How long a connection keeps the pointers that it read first.
     pub pointer_hold_seconds: u32,
-    /// `Retry-After` of answers for content that is not here yet.
+    /// `Retry-After` of responses for content that is not available yet.
     pub retry_after_seconds: NonZeroU32,
     /// Concurrent connections on all public listeners.
     pub max_connections: NonZeroUsize,
-    /// Concurrent connections from one address; 0 is no limit.
+    /// Concurrent connections from one address; 0 means no limit.
     pub max_connections_per_address: u32,
-    /// Requests per second from one address; 0 is no limit.
+    /// Requests per second from one address; 0 means no limit.
     pub requests_per_second_per_address: u32,
     /// Requests from one address accepted at once above that rate.
     pub request_burst_per_address: NonZeroU32,
-    /// Concurrent downloads of large objects; 0 is no limit.
+    /// Concurrent downloads of large objects; 0 means no limit.
     pub max_downloads: u32,
-    /// Concurrent downloads of large objects to one address; 0 is no limit.
+    /// Concurrent downloads of large objects to one address; 0 means no limit.
     pub max_downloads_per_address: u32,
     /// Requests that may wait for the disk.
     pub max_disk_queue: usize,

@@ -133,7 +133,7 @@ pub(crate) struct Build {
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Publish guard")]
 pub(crate) struct Allowed {
-    /// Overrule a rule of the publish guard; the release record says so. May be repeated.
+    /// Overrule a rule of the publish guard; this is stored in the release record. May be repeated.
     #[arg(long = "allow", value_name = "RULE", value_parser = parse_rule)]
     allow: Vec<Rule>,
 }

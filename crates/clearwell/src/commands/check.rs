@@ -49,8 +49,8 @@ pub(crate) struct Check {
     /// Restore damaged files.
     #[arg(long)]
     repair: bool,
-    /// With --repair: if the released bytes of a fullfile or pack cannot be restored, replace them by others that unpack to
-    /// the same content. The SHA-256 and ETag of the file change, and the release record says so.
+    /// With --repair: if the released bytes of a fullfile or pack cannot be restored, replace them with others that
+    /// unpack to the same content. The SHA-256 and ETag of the file change, and the release record says so.
     #[arg(long, requires = "repair")]
     equivalent: bool,
 }

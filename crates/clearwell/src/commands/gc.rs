@@ -51,7 +51,7 @@ pub(crate) struct Gc {
     /// Also remove the manifests of removed releases. Endpoints still on these releases can then no longer update.
     #[arg(long)]
     drop_manifests: bool,
-    /// How long to wait between telling servers and removing files; servers look once per second.
+    /// How long to wait between notifying servers and removing files; servers check once per second.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time)]
     settle: Duration,
     /// Show what would be removed, with sizes, and change nothing.
@@ -78,7 +78,7 @@ struct Shown {
 struct ShownKept {
     version: u32,
     reasons: Vec<&'static str>,
-    /// The reasons for a person.
+    /// The reasons as text.
     #[serde(skip)]
     because: Vec<&'static str>,
 }

@@ -14,7 +14,7 @@ use crate::ui::Ui;
 
 /// Publish a staged release: the pointers move to it, and endpoints see it.
 ///
-/// If the pointers name the release already, they are signed again.
+/// If the pointers already name the release, they are signed again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Publish {
     /// The release to publish.

@@ -16,9 +16,10 @@ use crate::values::whole_number;
 
 /// Renew the signing certificate: a later end of validity, the same key, name and serial number.
 ///
-/// Endpoints that trust either of the two accept signatures of both, on old and new releases, so all endpoints can update.
-/// Sign with the new file from then on; new releases carry it. Endpoints refuse every command once their certificate has
-/// expired, so renew and release in time. docs/rotation.md explains the steps, also for a new key.
+/// Endpoints that trust the old or the new certificate accept signatures of both, on old and new releases, so all
+/// endpoints can update. Sign with the new file from then on; new releases carry it. Endpoints refuse every command
+/// once their certificate has expired, so renew and release in time. docs/rotation.md explains the steps, also for a
+/// new key.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Renew {
     /// The file to write; the old certificate is not changed.

@@ -15,9 +15,9 @@ use crate::ui::Ui;
 
 /// Retract a published release: the pointers move back to an earlier one.
 ///
-/// Endpoints that have not updated yet no longer see the release. Those that have updated stay on it, because swupd never
-/// goes back: for them, build a higher version on the retracted one (with --min-version, every file is released again). The
-/// content stays until gc. To drop a staged release, use discard.
+/// Endpoints that have not updated yet no longer see the release. Those that have updated stay on it, because swupd
+/// does not downgrade: for them, build a higher version on the retracted one (with --min-version, every file is
+/// released again). The content stays until gc. To drop a staged release, use discard.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Retract {
     /// The release to retract.

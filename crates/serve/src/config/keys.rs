@@ -92,10 +92,10 @@ const LARGE_COUNT_OR_ZERO: ValueKind = Number { least: 0, most: i64::MAX };
 
 /// In the order of the file.
 pub const KEYS: &[Key] = &[
-    key("addresses", "listen", "ADDR,…", Address, "Where clients are accepted without TLS, or \"off\"").needs_restart(),
-    key("addresses", "listen-tls", "ADDR,…", Address, "Where clients are accepted with TLS").needs_restart(),
-    key("addresses", "admin", "ADDR,…", Address, "Where metrics and health are answered, or \"off\"").needs_restart(),
-    key("addresses", "workers", "N", LARGE_COUNT_OR_ZERO, "Threads that serve, 0 for one per core").needs_restart(),
+    key("addresses", "listen", "ADDR,…", Address, "Addresses for clients without TLS, or \"off\"").needs_restart(),
+    key("addresses", "listen-tls", "ADDR,…", Address, "Addresses for clients with TLS, or \"off\"").needs_restart(),
+    key("addresses", "admin", "ADDR,…", Address, "Addresses for metrics and health checks, or \"off\"").needs_restart(),
+    key("addresses", "workers", "N", LARGE_COUNT_OR_ZERO, "Worker threads, 0 for one per core").needs_restart(),
     key(
         "addresses",
         "trusted-proxies",
@@ -112,7 +112,7 @@ pub const KEYS: &[Key] = &[
         "A Unix socket where the next server takes over the listening sockets of this one",
     )
     .needs_restart(),
-    key("addresses", "base-path", "PATH", UrlPath, "The path below which the content tree is shown, such as /update")
+    key("addresses", "base-path", "PATH", UrlPath, "The path below which the content tree is served, such as /update")
         .unset("the root")
         .needs_restart(),
     key("tls", "tls-certificate", "PEM", Path, "The server's certificate, followed by its intermediates"),
@@ -124,26 +124,32 @@ pub const KEYS: &[Key] = &[
         ClientCertificates,
         "Ask clients for a certificate: none, request or require",
     ),
-    key("tls", "client-ca", "PEM", Path, "The certificates that issue those of clients"),
+    key("tls", "client-ca", "PEM", Path, "CA certificates that verify client certificates"),
     key(
         "tls",
         "signing-certificate",
         "PEM",
         Path,
-        "The certificate that endpoints trust; its end is shown as a metric",
+        "The certificate that endpoints trust; its expiry is exported as a metric",
     ),
     key("cache", "memory-cache", "SIZE", Size, "Memory for small objects").needs_restart(),
-    key("cache", "small-object", "SIZE", Size, "Objects up to this size are small").needs_restart(),
-    key("cache", "open-files", "N", LARGE_COUNT, "Large objects kept open").needs_restart(),
+    key("cache", "small-object", "SIZE", Size, "Maximum size of a small object").needs_restart(),
+    key("cache", "open-files", "N", LARGE_COUNT, "Number of large objects kept open").needs_restart(),
     key(
         "answers",
         "whole-for-stock-client",
         "BOOL",
         Boolean,
-        "Answer range requests of the stock client for fullfiles with the whole",
+        "Answer range requests of the stock client for fullfiles with the whole file",
     ),
-    key("answers", "pointer-hold-seconds", "S", COUNT_OR_ZERO, "How long a connection sees the pointers it saw first"),
-    key("answers", "retry-after-seconds", "S", COUNT, "The Retry-After of answers for content that is not here yet"),
+    key(
+        "answers",
+        "pointer-hold-seconds",
+        "S",
+        COUNT_OR_ZERO,
+        "How long a connection keeps the pointers that it read first",
+    ),
+    key("answers", "retry-after-seconds", "S", COUNT, "Retry-After of responses for content that is not available yet"),
     key("limits", "max-connections", "N", LARGE_COUNT, "Concurrent connections"),
     key(
         "limits",
@@ -179,11 +185,11 @@ pub const KEYS: &[Key] = &[
     key("limits", "max-disk-queue", "N", LARGE_COUNT_OR_ZERO, "Requests that may wait for the disk"),
     key("limits", "max-streams", "N", COUNT, "Concurrent streams on one HTTP/2 connection"),
     key("limits", "max-header", "SIZE", Size, "The largest header of a request, at least 8KiB"),
-    key("limits", "max-header-lines", "N", LARGE_COUNT, "Lines in the header of a request"),
+    key("limits", "max-header-lines", "N", LARGE_COUNT, "Maximum number of lines in the header of a request"),
     key("limits", "handshake-seconds", "S", COUNT, "Time for a TLS handshake"),
     key("limits", "header-seconds", "S", COUNT, "Time for the header of a request"),
     key("limits", "idle-seconds", "S", COUNT, "How long a connection may be idle between requests"),
-    key("limits", "stall-seconds", "S", COUNT, "How long a client may read an answer more slowly than min-rate"),
+    key("limits", "stall-seconds", "S", COUNT, "How long a client may read a response more slowly than min-rate"),
     key(
         "limits",
         "min-rate",
@@ -193,8 +199,8 @@ pub const KEYS: &[Key] = &[
     ),
     key("log", "access-log", "WHICH", AccessLog, "Which requests are logged: off, sampled or full"),
     key("log", "access-log-sample", "N", COUNT, "With a sampled access log, one request in N is logged"),
-    key("log", "access-log-format", "FORMAT", LogFormat, "The format of its lines: process, json or combined"),
-    key("log", "access-log-file", "FILE", Path, "The file of the access log").unset("the log of the process"),
+    key("log", "access-log-format", "FORMAT", LogFormat, "The format of the access log: process, json or combined"),
+    key("log", "access-log-file", "FILE", Path, "The file of the access log").unset("the process log"),
     key(
         "reload",
         "watch-files",
@@ -209,5 +215,11 @@ pub const KEYS: &[Key] = &[
         COUNT_OR_ZERO,
         "After SIGTERM, how long requests are still accepted while load balancers notice",
     ),
-    key("drain", "drain-deadline-seconds", "S", COUNT_OR_ZERO, "After that, how long running requests may take"),
+    key(
+        "drain",
+        "drain-deadline-seconds",
+        "S",
+        COUNT_OR_ZERO,
+        "After the grace period, how long running requests may take",
+    ),
 ];
