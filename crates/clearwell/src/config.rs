@@ -1,4 +1,4 @@
-//! `clearwell.toml`: what a mix maintainer would otherwise type at each command.
+//! `clearwell.toml`: defaults for the options of a mix maintainer.
 //!
 //! Found in the working directory, or named with `--config`. Every key is also an option of the command line, which
 //! wins. Paths are relative to the file. `config/clearwell.toml` shows every key at its default.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! 10   os-core, editor (includes libs, also adds docs), libs, docs
-//! 20   a library and the editor change, a page goes, one comes; os-core has its version files only
-//! 30   the bundle games is new; the editor's folder of themes moves; docs stay as they were
+//! 20   a library and the editor change, one page is deleted and one added; os-core has only its version files
+//! 30   the bundle games is new; the editor's folder of themes moves; docs do not change
 //! ```
 //!
 //! Everything is made from fixed text, so each demo makes the same releases.

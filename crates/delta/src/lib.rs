@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`patch`] applies a delta exactly as the stock client does, [`diff`] makes one, [`header`] reads its header. The
-//! crate sees slices and options only: no files, no network, no clock.
+//! crate takes slices and options only: no files, no network, no clock.
 //!
 //! ```
 //! use clearwell_delta::{Delta, DiffOptions, NewFile, diff, patch};

@@ -1,8 +1,8 @@
 //! Packs: many files in one request (packs §5).
 //!
 //! Never trusted: a member is kept only if it belongs in the pack (`clearwell_format::archive::Shape`) and if its hash
-//! is its name; no more is read than a pack of the bundle can have. Members before a damage are used; what is missing
-//! is fetched as fullfiles.
+//! is its name; no more is read than a pack of the bundle can have. Members before damaged data are used; missing
+//! files are fetched as fullfiles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;

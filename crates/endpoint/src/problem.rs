@@ -1,4 +1,4 @@
-//! Faults of a release or a server, as an endpoint meets them.
+//! Faults of a release or a server that an endpoint finds.
 
 use clearwell_format::pack::DeltaName;
 use clearwell_format::{BundleName, EntryPath, FileHash, FormatNumber, Resource, Version};

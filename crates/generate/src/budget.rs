@@ -1,6 +1,7 @@
-//! A budget for memory that grows with a file: workers ask before they take, and wait until others have given back.
+//! A budget for memory that grows with a file: workers reserve memory before they allocate it, and wait until others
+//! release theirs.
 //!
-//! Requests are served in the order they come, so a large one is not starved by many small ones. One that is larger than
+//! Requests are served in order of arrival, so a large one is not starved by many small ones. One that is larger than
 //! the whole budget waits until everything is free and then runs alone: it would otherwise never run. A worker that has
 //! a [`Reservation`] must not wait for other workers, or both wait for ever.
 

@@ -8,7 +8,7 @@
 //!
 //! Nothing of the version is visible before `release`, and no pointer names it before `publish`. Everything that can
 //! be refused is refused before older releases are extended: a refusal leaves the store as it was. If a build stops
-//! later, the next one with the same inputs and options continues: finished artifacts lie in the draft,
+//! later, the next one with the same inputs and options continues: finished artifacts are in the draft,
 //! and a version that was released while its pointers were not moved is published. A staged release of the version, made
 //! of other inputs, is replaced.
 

@@ -6,9 +6,9 @@
 //! +20   second half   manifests in the new format, the same content, all of it released again; deprecated bundles gone
 //! ```
 //!
-//! An endpoint of the old format updates to +10, finds the new format in its content, starts itself again there and
-//! takes itself for one that has +20. So +20 has to exist, in that format, with that content. Both halves are built on
-//! +0. What left with a bump stays out of the releases after it.
+//! An endpoint of the old format updates to +10, finds the new format in its content, restarts itself in that format
+//! and regards itself as being on +20. So +20 has to exist, in that format, with that content. Both halves are built
+//! on +0. Bundles that a bump drops stay out of the releases after it.
 
 use clearwell_format::{BundleName, FormatNumber, Mom, Version};
 use clearwell_store::{ReleaseRecord, Store, StoreError};

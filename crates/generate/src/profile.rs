@@ -1,4 +1,4 @@
-//! Profiles: the trade of build time against bytes.
+//! Profiles: the trade-off between build time and size.
 //!
 //! | Profile | Fullfiles | Zero packs | Update packs |
 //! |---|---|---|---|

@@ -1,4 +1,4 @@
-//! Writing artifacts into a draft, in pieces, up to a limit of bytes.
+//! Writing artifacts into a draft in pieces, up to a size limit.
 
 use std::io::{self, Write};
 

@@ -1,9 +1,9 @@
 //! Packs whose bytes were lost, built again from the rest of the store.
 //!
-//! The same inputs make the same bytes, so a pack of ours comes back as it was, as long as the fullfiles it was made of
-//! are there, have the times that the tree had then, and the program makes packs as it did. What comes out otherwise is
-//! thrown away, as what was released never changes, unless the maintainer asks for it. An update pack also depends on
-//! which releases were there when it was made.
+//! The same inputs make the same bytes, so a pack of ours is recreated byte for byte, as long as the fullfiles it was
+//! made of are there, have the times that the tree had then, and the program makes packs as it did. A different
+//! result is discarded, because released files never change, unless the maintainer asks for it. An update pack also
+//! depends on which releases were there when it was made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Conditional and range requests: which response is due for an object (RFC 9110 §13.2.2).
+//! Conditional and range requests: the response for an object (RFC 9110 §13.2.2).
 //!
 //! ```text
 //! If-Match fails          -> 412

@@ -1,4 +1,5 @@
-//! The PROXY protocol: the header with which a proxy in front names the client (haproxy.org, proxy-protocol.txt §2).
+//! The PROXY protocol: the header in which a proxy in front of the server names the client (haproxy.org,
+//! proxy-protocol.txt §2).
 //!
 //! ```text
 //! PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n                             version 1; at most 107 bytes

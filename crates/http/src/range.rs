@@ -10,8 +10,8 @@
 //! [`MAX_PARTS`] parts, or asks for more bytes than the object has, is ignored, which RFC 9110 §14.2 allows: the response
 //! is the whole object.
 //!
-//! Written by hand and not taken from a crate: callers need to tell ignored headers from unsatisfiable ones, parts in the
-//! requested order, and bounds on their number and total size.
+//! Not taken from a crate: callers need to distinguish ignored headers from unsatisfiable ones, and need parts in the
+//! requested order and bounds on their number and total size.
 
 use std::ops::Range;
 

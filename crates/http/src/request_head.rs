@@ -1,8 +1,8 @@
 //! The head of a plain request: HTTP/1.1, GET or HEAD, an absolute path, one `Host`, no body (RFC 9112 §2 to §6).
 //!
 //! Nearly all requests for content have this form, and the fast lane of the server answers them without an HTTP library.
-//! Any other head, valid or not, is [`Parsed::Unsupported`]: a complete HTTP implementation has to judge it. Always true: a
-//! head that is accepted here means the same to hyper (the fuzz target `http_head` compares them).
+//! Any other head, valid or not, is [`Parsed::Unsupported`]: a complete HTTP implementation has to handle it. Always
+//! true: a head that is accepted here means the same to hyper (the fuzz target `http_head` compares them).
 
 use std::mem::MaybeUninit;
 

@@ -1,4 +1,4 @@
-//! When certificates expire: the one failure that can be seen years ahead.
+//! When certificates expire.
 
 use clearwell_sign::{Certificate, SignError};
 use prometheus::{IntGaugeVec, Registry};

@@ -1,7 +1,7 @@
-//! How the fleet moves: from which version to which, as the deltas show that endpoints ask for.
+//! How the fleet updates: from which version to which, derived from the deltas that endpoints request.
 //!
-//! Versions are label values here and in no other subsystem: up to 100 pairs, all further ones as one. A client can ask
-//! for any version, but only deltas that are released count.
+//! Versions are label values here and in no other subsystem: up to 100 pairs; further pairs are counted together. A
+//! client can ask for any version, but only deltas that are released count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

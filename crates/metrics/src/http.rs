@@ -1,4 +1,4 @@
-//! Connections: how many, how they are reached, and why the server ends or refuses some; and the requests on them.
+//! Connections: their number, their listeners, and why the server ends or refuses some; and the requests on them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The process itself, under the names that all exporters have for it, and what it was built from.
+//! The process itself, under the metric names that Prometheus exporters share, and what it was built from.
 //!
 //! ```text
 //! /proc/self/stat     processor time, memory, start       /proc/stat      btime: when the system started

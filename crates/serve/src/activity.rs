@@ -1,4 +1,5 @@
-//! What a connection is doing, and since when. The connection's task writes it, the watcher of its worker reads it.
+//! What a connection is doing, and since when. The task of the connection writes it, the watcher of its worker reads
+//! it.
 //!
 //! ```text
 //!      accept        TLS

@@ -22,8 +22,9 @@
 //!    are decided; the fast lane sends whole objects only. A slot that the response occupies is added to the [`Ticket`].
 //! 4. Its [`Rejection`] names the metric and the response.
 //!
-//! Nothing else changes: the fast lane and the other paths only ask, and write what they are told. The limits on time
-//! (slow headers, idle and stalled connections) are in `watcher`; those on the size of a head in `connection_task`.
+//! Nothing else changes: the fast lane and the other paths only ask for the decision and write the response. The
+//! limits on time (slow headers, idle and stalled connections) are in `watcher`; those on the size of a head in
+//! `connection_task`.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;

@@ -1,7 +1,7 @@
-//! Bodies of answers: nothing, bytes in memory, or pieces read as the connection takes them.
+//! Bodies of responses: nothing, bytes in memory, or pieces read as the connection accepts them.
 //!
-//! A file is read by position in chunks. What lies in the page cache is read at once; what has to come from the disk is
-//! read on a blocking thread, so a cold file delays no other connection. The last chunk of a part is sent once the file is
+//! A file is read by position in chunks. Data in the page cache is read at once; data on the disk is read on a
+//! blocking thread, so a cold file delays no other connection. The last chunk of a part is sent once the file is
 //! confirmed to be what was checked, after it was read.
 
 use std::collections::VecDeque;

@@ -1,8 +1,7 @@
 //! Buffers for pieces of files.
 //!
 //! Always true: a piece of up to [`PIECE_BYTES`] has a buffer of that size, which a thread keeps for its next piece. Without
-//! that, buffers are allocated between the small objects of connections, and leave holes that the next one does not fit
-//! into.
+//! that, buffers are allocated between the small objects of connections, and fragment the heap.
 
 use std::cell::RefCell;
 

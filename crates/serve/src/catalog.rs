@@ -1,11 +1,11 @@
-//! What is there: released artifacts, the published pointers, and what is not there *yet*.
+//! What exists: released artifacts, the published pointers, and what does not exist *yet*.
 //!
 //! | asked for | answer |
 //! |---|---|
 //! | an artifact that the index of its release names | found |
-//! | an artifact that its release does not have, such as a pack from a version that was never packed | absent: 404, and the client goes on with the next best at once |
-//! | anything of a version above all published releases | not yet: 503. Clients hear of versions from pointers and MoMs only, so another node is ahead of this one; and a release that is only staged may be built again with other bytes, which must not be cached as immutable |
-//! | anything of a version below the newest that is not a release | absent: versions only go up, and what was collected stays away |
+//! | an artifact that its release does not have, such as a pack from a version that was never packed | absent: 404, and the client uses its next fallback at once |
+//! | anything of a version above all published releases | not yet: 503. Clients learn versions from pointers and MoMs only, so another node is ahead of this one; and a release that is only staged may be built again with other bytes, which must not be cached as immutable |
+//! | anything of a version below the newest that is not a release | absent: versions only increase, and removed releases do not return |
 //! | anything of a version whose index cannot be used | not yet: 503, and the index is retried each second |
 //! | a pointer of a format above all formats, or any before the first publication | not yet |
 //! | any other pointer | absent |

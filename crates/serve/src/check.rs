@@ -1,13 +1,13 @@
 //! The check of a large file while it is already served.
 //!
-//! Hashing a large pack takes longer than a client should wait for its first byte. So answers follow the check:
+//! Hashing a large pack takes longer than a client should wait for its first byte. So responses follow the check:
 //!
-//! - only bytes that the check has read are sent, and those lie in the page cache;
-//! - the last byte of an answer waits for the verdict, so a damaged file never arrives complete.
+//! - only bytes that the check has read are sent, and those are in the page cache;
+//! - the last byte of a response waits for the result, so a damaged file never arrives complete.
 //!
 //! A file that is still [arriving](crate::origin::Download) is checked while it is written, in the same way.
 //!
-//! Whether a file is still what was checked is known by [`VerifiedFile`](crate::verified::VerifiedFile).
+//! Whether a file is unchanged since its check is decided by [`VerifiedFile`](crate::verified::VerifiedFile).
 
 use std::fs::File;
 use std::io;

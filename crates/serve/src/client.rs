@@ -1,11 +1,11 @@
 //! Clients by address, and the counts that limits compare: connections, downloads, requests.
 //!
-//! A client is an IPv4 address or the /64 network of an IPv6 address, since a host chooses freely within its /64. A record
-//! is kept while its client has connections or has to wait for its next request, so the limits bound the number of
-//! records; without limits [`MAX_IDLE_RECORDS`] does.
+//! A client is an IPv4 address or the /64 network of an IPv6 address, since a host may use any address of its /64. A
+//! record is kept while its client has connections or has to wait for its next request, so the limits bound the
+//! number of records; without limits [`MAX_IDLE_RECORDS`] does.
 //!
-//! The rate limiter is the generic cell rate algorithm, written by hand: its whole state is one atomic integer of a record
-//! that exists anyway, where a crate would keep a second table of clients and its own clock.
+//! The rate limiter is the generic cell rate algorithm (GCRA), implemented here: its whole state is one atomic
+//! integer of a record that exists anyway, whereas a crate would keep a second table of clients and another clock.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

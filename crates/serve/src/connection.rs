@@ -1,4 +1,4 @@
-//! What the server knows of a connection: who it is, which pointers it sees, and what it is doing.
+//! The state of a connection: its client, the pointers that it sees, and its activity.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};

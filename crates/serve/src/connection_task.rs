@@ -6,9 +6,9 @@
 //!                                       \-> anything else unusual ---------> hyper, for HTTP/1
 //! ```
 //!
-//! `Upgrade: h2c`, which libcurl sends with each cleartext request, is not taken: the answer is plain HTTP/1.1 and the
-//! connection goes on. A client that begins with the preface of HTTP/2 is served HTTP/2; on TLS it has to say so by ALPN
-//! (RFC 9113 §3.2), and after a request of HTTP/1 the preface is not a request.
+//! `Upgrade: h2c`, which libcurl sends with each cleartext request, is ignored: the response is plain HTTP/1.1 and the
+//! connection continues. A client that begins with the preface of HTTP/2 is served HTTP/2; on TLS it has to negotiate
+//! it by ALPN (RFC 9113 §3.2), and after a request of HTTP/1 the preface is not a request.
 
 use std::convert::Infallible;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Reading and writing of a connection, with a note of each for its watch.
+//! Reads and writes of a connection, each recorded for its watcher.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

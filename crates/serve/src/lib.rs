@@ -25,14 +25,14 @@
 //! | `http2` | the streams of a connection, and their memory |
 //! | `socket`, `tls`, `connection_task` | a connection from accept to close |
 //! | `listener`, `inherit`, `takeover` | listening sockets: opened, inherited, handed over |
-//! | `preflight`, `capacity` | checks before a start |
+//! | `preflight`, `capacity` | checks before the start |
 //! | `worker`, `admin`, `server`, `reload`, `memory` | threads, start, reload and stop |
 //!
 //! Elsewhere: conditions, ranges, request heads and the headers of proxies are in `clearwell-http`.
 //!
 //! Always true: bytes are compared with the index before or while they are sent; all paths share one decision, and so do
-//! GET and HEAD; there are no redirects and no content codings; neither the origin nor the file system is asked for what is
-//! cached.
+//! GET and HEAD; there are no redirects and no content codings; cached objects need neither the origin nor the file
+//! system.
 
 pub mod config;
 

@@ -1,6 +1,6 @@
-//! Memory that closed connections freed and that the allocator keeps for later ones.
+//! Returns memory of closed connections, which the allocator keeps, to the system.
 //!
-//! The allocator keeps it for good unless it is asked to trim: free blocks lie between used ones, in one heap per thread.
+//! The allocator keeps it unless it is asked to trim: free blocks are between used ones, in one heap per thread.
 
 /// The number of connections has to fall by at least this many: memory of fewer is not worth a walk over all heaps.
 const MIN_DECLINE: usize = 32;

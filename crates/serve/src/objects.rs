@@ -1,13 +1,13 @@
 //! The cache of objects by name: small ones in memory, large ones as open files.
 //!
-//! Always true: what is in here was compared with the index when it came in, or, if it is large, follows a check that is
-//! under way; so wrong bytes are never sent. What fails is refused for some seconds without another read, and is reported
-//! once in that time.
+//! Always true: every cached object was compared with the index when it was loaded, or, if it is large, follows a check
+//! that is under way; so wrong bytes are never sent. An object that fails is refused for some seconds without another
+//! read, and is reported once in that time.
 //!
 //! Names are paths below the base, as a request for the object usually has them: a lookup needs no parsing and no system
 //! call (for a large one, one `fstat`). The [`Origin`] is asked on misses only.
 //!
-//! Both caches are bounded, the one by bytes, the other by files. Concurrent requests for one object wait for one read
+//! Both caches are bounded, one by bytes, the other by files. Concurrent requests for one object wait for one read
 //! of it. The outcome of a check outlives the open file: a file that is opened again unchanged is not hashed again, so
 //! requests for a byte each of more files than are kept open cost no more than opening them.
 

@@ -1,4 +1,4 @@
-//! Reading files through the page cache: at once what is in it, on a thread that may wait what is not.
+//! Reading files through the page cache: cached data at once, other data on a thread that may block.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};

@@ -1,4 +1,4 @@
-//! The phases of a server's life, and how its tasks follow them.
+//! The phases of a server, from start to stop, and how its tasks follow them.
 
 use tokio::sync::watch;
 

@@ -4,7 +4,7 @@
 //! a hard error for it. So the first pointer that a connection asks for pins the view that it is read from:
 //!
 //! - a text (`latest`, `latest_version`, `first`) is read from the pinned view for a short while, and then
-//!   pins the newest again: connections of proxies live for days and must not serve the past;
+//!   pins the newest again: connections of proxies live for days and must not serve outdated pointers;
 //! - a signature belongs to the text read before it, so it comes from the pinned view for as long as the client
 //!   may still be waiting for it.
 //!

@@ -1,4 +1,4 @@
-//! Which pointers a request sees: those of a channel, as its scope says.
+//! Which pointers a request sees: those of the channel of its scope.
 //!
 //! ```text
 //! request -> Scope -> Catalog::view -> PointerView -> the connection's pin binds it

@@ -1,4 +1,4 @@
-//! TLS: 1.2 and 1.3, HTTP/2 or HTTP/1.1 by ALPN, certificates of clients where they are wanted.
+//! TLS: 1.2 and 1.3, HTTP/2 or HTTP/1.1 by ALPN, client certificates where they are configured.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

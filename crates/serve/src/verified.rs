@@ -1,6 +1,7 @@
-//! A large file that is served: what it was when its bytes were compared with the index, and whether it still is.
+//! A large file that is served: its attributes when its bytes were compared with the index, and whether they still
+//! match.
 //!
-//! An answer takes longer than its check: a slow client may take hours, and the file may be written to meanwhile. So
+//! A response takes longer than its check: a slow client may take hours, and the file may be written to meanwhile. So
 //! before the last bytes of each part are sent, the file's attributes are read again. Its size, times and inode are what
 //! they were before it was hashed, or the connection is cut and the file is hashed again for the next request.
 //!
@@ -13,9 +14,10 @@
 //! The attributes of a file that is still arriving change all the time; they are fixed once it is complete, which is
 //! before the last byte of any answer is sent.
 //!
-//! The ctime cannot be set back as the mtime can (`touch -d`). Not noticed is what the system does not tell: writes
-//! through a mapping to a page that was written before and is not on disk yet (on tmpfs, all writes through a mapping),
-//! writes below the file system, bytes that go bad on the disk after they were compared, and a clock set back.
+//! The ctime cannot be set back as the mtime can (`touch -d`). Not detected, because the system does not report it:
+//! writes through a mapping to a page that was written before and is not on disk yet (on tmpfs, all writes through a
+//! mapping), writes below the file system, bytes that go bad on the disk after they were compared, and a clock set
+//! back.
 
 use std::fs::File;
 use std::io;

@@ -1,14 +1,14 @@
-//! The watcher: ends connections that do nothing, or too little. Each worker runs one over all its connections, whatever
+//! The watcher: ends connections that are idle or too slow. Each worker runs one over all its connections, whatever
 //! protocol they speak.
 //!
 //! | a connection is | for | it is ended as |
 //! |---|---|---|
 //! | new, or in the middle of a header | `header-seconds` | slow header |
 //! | between requests | `idle-seconds` | idle |
-//! | owed an answer and takes fewer bytes of it than `min-rate` | `stall-seconds` | stalled |
+//! | reading a response more slowly than `min-rate` | `stall-seconds` | stalled |
 //!
-//! A connection that can say goodbye (HTTP/1 through hyper, HTTP/2) is asked to close when it is idle, and cut
-//! [`GOODBYE`] later.
+//! A connection that can be closed gracefully (HTTP/1 through hyper, HTTP/2) is asked to close when it is idle, and
+//! cut [`GOODBYE`] later.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One X.509 certificate: the bytes as they came and the fields that matter to swupd.
+//! One X.509 certificate: its original bytes and the fields that matter to swupd.
 //!
 //! Always true: [`Certificate::der`] is what was read, byte for byte; the structure parses as RFC 5280 has it.
 //! Elsewhere: whether swupd would trust it is [`fitness`](crate::fitness()); files of several are

@@ -1,4 +1,4 @@
-//! Would stock swupd accept this certificate? The reasons why not, before a fleet finds them out.
+//! Would stock swupd accept this certificate? The reasons why not, before a fleet meets them.
 //!
 //! swupd validates the first certificate of its PEM file against the certificates of the same file when it starts, and
 //! ends with exit code 21 if that fails (client behaviour §6). What it checks is what OpenSSL checks without a

@@ -1,7 +1,7 @@
 //! Certificates, keys and detached PKCS#7 signatures for swupd.
 //!
 //! swupd trusts three signed files: `Manifest.MoM`, `latest` and `latest_version`, each with a `.sig` file. This
-//! crate makes those signatures, checks them as swupd does, and makes and judges the certificates behind them.
+//! crate makes those signatures, checks them as swupd does, and makes and validates the certificates behind them.
 //!
 //! ```
 //! use clearwell_sign::{GenerateOptions, KeyBits, PrivateKey, Signer, TrustAnchor, generate, verify};

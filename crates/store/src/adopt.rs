@@ -1,4 +1,4 @@
-//! Taking over a tree that mixer made, so that a store begins with the releases that endpoints have.
+//! Importing a tree that mixer made, so that a store begins with the releases that endpoints have.
 //!
 //! ```text
 //! WWW/version/format30/latest …   checked against their signatures, published last
@@ -9,10 +9,10 @@
 //! What is checked: the signature of each MoM and pointer (if the caller brings what clients trust), the hash of each
 //! bundle manifest against its MoM, plain files against their archives, each fullfile decompressed and hashed, each
 //! whole member of each pack hashed, each delta applied and its result hashed. A delta whose base is neither in the
-//! tree nor in the store is adopted as it is: clients check the result before they use it.
+//! tree nor in the store is adopted without applying it: clients check the result before they use it.
 //!
 //! Always true: nothing below WWW is changed; what is damaged is neither copied nor indexed; a version without a usable
-//! MoM is not adopted. Run again, it adopts what is new, adds artifacts that have come or were repaired, and compares
+//! MoM is not adopted. Run again, it adopts new releases, adds artifacts that are new or were repaired, and compares
 //! the rest.
 //!
 //! [`verify`](crate::verify) judges what is wrong with a file; here is what follows for the file, the release or

@@ -9,12 +9,12 @@
 //! | pointers | what they name, and their signatures |
 //! | strays | files in the public tree that no index names |
 //!
-//! Nothing is locked and nothing of the store is changed: a server, a build and a collection may run meanwhile. What
-//! was collected while it was read is not a finding. The progress of a check is in `meta/check`, so that an interrupted
-//! one can be resumed.
+//! Nothing is locked and nothing of the store is changed: a server, a build and a collection may run meanwhile. A
+//! file that `gc` removed while it was being read is not a finding. The progress of a check is in `meta/check`, so
+//! that an interrupted one can be resumed.
 //!
 //! [`verify`](crate::verify) judges what is wrong with a file; here is the order of the steps, what is reported,
-//! how severe it is and which endpoints it affects. [`repair`](crate::repair) makes files again.
+//! how severe it is and which endpoints it affects. [`repair`](crate::repair) recreates files.
 
 mod affected;
 mod artifacts;

@@ -1,7 +1,7 @@
 //! Discarding what was never published: a staged release, or the draft of an interrupted build.
 //!
 //! ```text
-//! 1  meta/staging/30/draft.json                             it is a draft from here on, also for a writer that finds it
+//! 1  meta/staging/30/draft.json                             from here on it is a draft, also for the next writer
 //! 2  meta/releases/30.json -> meta/staging/30/discarded     the release does not exist from here on
 //! 3  a new generation of the same pointers                  readers forget its index
 //! 4  content/30, then meta/index/30 -> meta/staging/30

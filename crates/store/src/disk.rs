@@ -1,7 +1,7 @@
 //! Every change of the file system, in one place, with a hook in front of each.
 //!
-//! Tests hang a [`Hook`] in to fail the n-th operation and everything after it, which is what a crash looks like from
-//! outside, or to watch the order of syncs and renames. Reading goes through [`regular`].
+//! Tests install a [`Hook`] to fail the n-th operation and everything after it, which simulates a crash, or to
+//! observe the order of syncs and renames. Reading goes through [`regular`].
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};

@@ -1,7 +1,7 @@
 //! Parallel work as a function of its input: results in the order of the items, whatever the number of threads.
 //!
 //! Items are handed out one at a time in their order, so a list sorted by cost keeps all threads busy to the end. The
-//! calling thread works too. Where the system has no room for more threads, those that there are do all of the work.
+//! calling thread works too. If the system refuses more threads, the existing ones do all of the work.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

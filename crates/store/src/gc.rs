@@ -1,4 +1,4 @@
-//! Collecting what no endpoint needs any more.
+//! Garbage collection: removing what endpoints no longer need.
 //!
 //! Releases depend on each other: an entry of a manifest points into the folder of the release in which the file last
 //! changed, a MoM into that in which the bundle did. So of a release that goes, the files stay that kept releases still

@@ -1,4 +1,4 @@
-//! The index of a release: name, size and SHA-256 of every artifact, in one file that is searched where it lies.
+//! The index of a release: name, size and SHA-256 of every artifact, in one file that is searched on disk.
 //!
 //! ```text
 //! offset  bytes
@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Numbers are little-endian. Fullfiles are nearly everything and their names are their hashes: without a name table
-//! they take half the room. Names lie one behind the other, in the order of their rows.
+//! they take half the space. Names lie one behind the other, in the order of their rows.
 //!
 //! A store may have ten million objects: an index is read by position, one to three reads for a name, and never kept in
 //! memory.

@@ -1,4 +1,4 @@
-//! Where things are in a store, and the stamp that says which layout it has.
+//! The paths in a store, and the stamp with its layout version.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

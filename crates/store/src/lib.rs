@@ -65,15 +65,15 @@
 //! | [`Draft`], [`Prepared`], [`Release`] | the life of a version, step by step |
 //! | [`Index`], [`ReleaseRecord`], [`PointerGeneration`] | the metadata on disk |
 //! | [`ReleaseState`] | staged, published or retracted |
-//! | [`verify`] | what can be wrong with a file: the judgements of the next three |
+//! | [`verify`] | what can be wrong with a file: shared by the next three |
 //! | [`check`] | every byte of a store, and what endpoints would notice |
-//! | [`repair`] | making damaged files again from the rest of the store |
-//! | [`adopt`] | taking over a tree that mixer made |
+//! | [`repair`] | recreating damaged files from the rest of the store |
+//! | [`adopt`] | importing a tree that mixer made |
 //! | [`gc`] | removing what no endpoint needs |
 //! | [`fullfiles`] | which fullfiles endpoints need of a release |
 //! | [`disk`] | every change of the file system, with a hook for faults |
 //! | [`regular`] | reading of files: regular ones only, without waiting |
-//! | [`fan_out`] | work on many items with all processors |
+//! | [`fan_out`] | parallel work on many items |
 //! | [`clock`] | the one place that reads the wall clock |
 //!
 //! A new kind of artifact: see [`verify`]. A new file below `meta/`: its path in [`Layout`], its change in

@@ -7,8 +7,8 @@
 //! RLIMIT_AS, RLIMIT_DATA                          ulimit -v, ulimit -d
 //! ```
 //!
-//! The smallest binds. In a container the path of the group may be that of the machine outside, while what is mounted
-//! begins at the container's own group: then only that is found, and it is the one that binds.
+//! The smallest limit applies. In a container the path of the group may be that of the machine outside, while what is
+//! mounted begins at the container's own group: then only that is found, and it is the one that applies.
 
 use std::fs;
 use std::path::Path;

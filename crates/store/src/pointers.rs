@@ -1,4 +1,4 @@
-//! Pointers: `latest` and its kin, in generations that change as one.
+//! Pointers: `latest` and the other files of `version/`, in generations that change atomically.
 //!
 //! ```text
 //! content/version -> .pointers/00000007         relative, so that the tree can be moved

@@ -1,4 +1,4 @@
-//! What long work is doing, as typed events. Libraries know no terminal: the binary draws bars, lines or JSON.
+//! Progress of long work, as typed events. The binary prints them as bars, lines or JSON.
 //!
 //! ```text
 //! started      a phase begins, with its object where one phase runs for several

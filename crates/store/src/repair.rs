@@ -14,8 +14,8 @@
 //! middle of a download may have parts of them, under an ETag that is their SHA-256. Compressors of other programs make
 //! other bytes of the same object, and a pack made with its release has the times of a tree that is gone. Those are
 //! used only if the maintainer asks for it ([`RepairOptions::equivalent`], [`Writer::replace`]): the fullfile or pack
-//! then has a new SHA-256, which the record of the release notes. It is the lesser evil where no backup exists: without
-//! it endpoints get 503 for good.
+//! then has a new SHA-256, which the record of the release notes. It is meant for stores without a backup: without it
+//! endpoints get 503 permanently.
 //!
 //! Always true: damaged bytes are moved to `meta/damaged` before their place is taken, and nothing there is ever
 //! deleted; a name always has a file in between; a repair that was interrupted at any moment continues when it is run

@@ -1,4 +1,4 @@
-//! What is wrong with the files of releases, and with pointers: one set of judgements.
+//! What is wrong with the files of releases, and with pointers: one set of rules.
 //!
 //! | Module | Judges | By |
 //! |---|---|---|
@@ -6,10 +6,10 @@
 //! | `manifest` | MoM, bundle manifests, full manifest, and their archives | the format, and the hash that a MoM names |
 //! | `fullfiles` | the entries of a manifest | the fullfiles that exist |
 //! | `anchors` | signatures of MoMs and pointers | the certificates that endpoints trust |
-//! | `pointer` | `latest` and its kin | the releases that exist, and the signature |
+//! | `pointer` | `latest` and the other pointers | the releases that exist, and the signature |
 //!
 //! A judgement takes bytes, or a file and where its bases are, and yields a [`DefectKind`]; with the resource it is
-//! about that is a [`Defect`]. It changes nothing. What follows from a defect is policy, and lies with the callers:
+//! about that is a [`Defect`]. It changes nothing. The consequences of a defect are the policy of the callers:
 //! [`check`](crate::check) reports it, with its severity and who is affected, [`adopt`](crate::adopt) leaves the file
 //! or the release out, [`repair`](crate::repair) makes the file again.
 //!

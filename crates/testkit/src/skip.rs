@@ -1,4 +1,4 @@
-//! Tests that a machine does not let run, or not to their end: never silently.
+//! Tests that cannot run, or not completely, on a machine: they never skip silently.
 //!
 //! ```text
 //! SKIPPED certificates::chains: no openssl on PATH: our verdicts are not compared with OpenSSL's

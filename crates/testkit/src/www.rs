@@ -1,4 +1,4 @@
-//! A published tree as mixer leaves it: plain files, no store around them.
+//! A published tree as mixer leaves it: plain files without a store.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Reading a block: a stream of decoded bytes for each encoding.
 //!
 //! A block is opened at its start and read **to the end of the delta**, not to the end of the block: the stock decoder
-//! does so, and a delta whose blocks overlap or run on into each other is applied by it (delta §4, "Block reads
+//! does so, and applies a delta whose blocks overlap or run into each other (delta §4, "Block reads
 //! are not bounded"). We apply what endpoints apply, and write no such files.
 //!
 //! Bounds: no reader decodes further ahead than 16 KiB, and an xz stream may ask for at most [`XZ_MEMORY_LIMIT`].

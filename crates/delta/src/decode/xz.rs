@@ -1,4 +1,4 @@
-//! One .xz stream with an integrity check this build knows; data after it is ignored.
+//! One .xz stream with an integrity check that this build supports; data after it is ignored.
 
 use std::io;
 

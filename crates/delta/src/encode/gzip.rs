@@ -1,4 +1,4 @@
-//! One gzip member at the highest level, without name and time: the same wherever and whenever it is written.
+//! One gzip member at the highest level, without name and time, so that its bytes do not depend on machine or time.
 
 use std::io::{self, Write};
 

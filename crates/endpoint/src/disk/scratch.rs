@@ -1,10 +1,10 @@
-//! A root folder that files are really installed in.
+//! A root folder into which files are actually installed.
 //!
 //! Every path is opened folder by folder without following links, so nothing is read or written outside the root, for
 //! any content of manifests, archives and earlier releases.
 //!
 //! Without the privilege to change owners, owners and modes are kept in a ledger, and files get modes that the user of
-//! the process can work with. A file that was changed behind the endpoint's back hashes to something else either way.
+//! the process can work with. A file that another process changed has a different hash either way.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! Comparing the installed files with their manifests, and mending them: `diagnose` and `repair`.
+//! Comparing the installed files with their manifests, and repairing them: `diagnose` and `repair`.
 
 use crate::disk::{Found, WhenFull};
 use crate::endpoint::{Endpoint, Run, Stop};

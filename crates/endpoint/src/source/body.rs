@@ -1,4 +1,4 @@
-//! The content of an answer, in pieces.
+//! The body of a response, in pieces.
 
 use std::fmt;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! A source whose answers are counted as they arrive: for progress, and to give up on a server; reports count
+//! A source whose responses are counted as they arrive: for progress, and to give up on a server; reports count
 //! separately.
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 //! | [`HttpSource`] | a server, over http or https |
 //! | [`TreeSource`] | a folder with a public tree, made by this program or by another |
 //! | [`StoreSource`] | a store, or a store with a release that is not visible yet |
-//! | [`Probe`] | another source; records the requests and replaces chosen answers; for tests |
+//! | [`Probe`] | another source; records the requests and replaces chosen responses; for tests |
 //!
 //! A source answers with a status and a body, as a server does; the caller interprets the status, in one place.
 

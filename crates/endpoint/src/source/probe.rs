@@ -1,4 +1,4 @@
-//! A source for tests: records the requests and replaces chosen answers of another source.
+//! A source for tests: records the requests and replaces chosen responses of another source.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

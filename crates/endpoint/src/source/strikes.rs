@@ -1,4 +1,4 @@
-//! When to give up on a server: one that stalls or never ends its answers would otherwise block an endpoint once for
+//! When to give up on a server: one that stalls or sends endless responses would otherwise block an endpoint once for
 //! each file.
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,7 +1,7 @@
 //! Packs that older releases lack: those of bundles that did not change since, from releases that were not there then,
 //! or that an earlier build left out.
 //!
-//! They are added before the new release is made, because a bundle's pack lies in the folder of the release in which
+//! They are added before the new release is made, because a bundle's pack is in the folder of the release in which
 //! the bundle last changed. Adding is harmless even if the new release fails.
 
 use std::collections::BTreeMap;

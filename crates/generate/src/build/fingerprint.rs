@@ -1,7 +1,8 @@
-//! What decides the bytes of a release, in one digest: an interrupted build continues only with the same.
+//! One digest of everything that decides the bytes of a release: an interrupted build continues only with the same
+//! digest.
 //!
-//! Left out: the manifests' timestamp, which is the current time by default. Manifests are always made
-//! anew; all that takes time does not hold it. Also left out: workers, memory, signatures.
+//! Left out: the manifests' timestamp, which is the current time by default. Manifests are always made again;
+//! artifacts that take time to make do not contain it. Also left out: workers, memory, signatures.
 
 use std::fmt::Write as _;
 

@@ -1,8 +1,8 @@
 //! The planned artifacts, as the guard reads them before anything is built: it refuses early what it would refuse after
 //! an hour of compressing, and nothing is left in the store.
 //!
-//! What the plan lists counts as there, without its size. What rules read of a release, some small files and the MoM with
-//! its signature, is taken from the tree. The archives themselves are checked once they exist.
+//! Everything that the plan lists counts as existing, without its size. What rules read of a release, some small
+//! files and the MoM with its signature, is taken from the tree. The archives themselves are checked once they exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, Cursor};

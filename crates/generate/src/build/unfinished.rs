@@ -3,7 +3,7 @@
 //! | left | the next build with the same inputs and options |
 //! |---|---|
 //! | a draft | continues it |
-//! | a staged release | moves the pointers to it; with other inputs it takes its place |
+//! | a staged release | moves the pointers to it; with other inputs it replaces it |
 //!
 //! Inputs without a timestamp get the one that the version was begun with: the version stamp is a file of os-core, so
 //! with another one nothing would be the same.

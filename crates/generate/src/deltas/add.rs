@@ -1,4 +1,4 @@
-//! Packs and manifest deltas for a release that is already there, from any earlier one.
+//! Packs and manifest deltas for an existing release, from any earlier one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;

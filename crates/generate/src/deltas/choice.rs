@@ -6,9 +6,9 @@
 //! sketches   where names did not help                ─┘
 //! ```
 //!
-//! Always true: a delta was applied to its base, and made the file whose hash it is named after. It is taken only where
-//! it takes less room in the pack than the file would. The result does not depend on the number of workers, and on the
-//! memory budget only for pairs that do not fit into it: these are computed by a method that needs less memory.
+//! Always true: a delta was applied to its base, and made the file whose hash it is named after. It is used only if
+//! it takes less space in the pack than the file would. The result does not depend on the number of workers, and on
+//! the memory budget only for pairs that do not fit into it: these are computed by a method that needs less memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;

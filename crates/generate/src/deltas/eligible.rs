@@ -8,11 +8,11 @@
 //! editor    10    10    10    40        40/pack-editor-from-10.tar is asked for by endpoints on 10, 20 and 30
 //! ```
 //!
-//! An endpoint looks for a base by its hash among the files of all its installed bundles, and complains when it has
-//! none (delta §5). So a file is a base only if every endpoint that may ask for the pack has it:
+//! An endpoint looks for a base by its hash among the files of all its installed bundles, and warns if it has none
+//! (delta §5). So a file is a base only if every endpoint that may ask for the pack has it:
 //!
-//! - It is in the bundle, in a bundle that comes with it (its includes, theirs, and so on), or in os-core, which every
-//!   endpoint has; outside the bundle itself in **each** release in which the bundle has the old version.
+//! - It is in the bundle, in a bundle that is installed with it (its includes, transitively), or in os-core, which
+//!   every endpoint has; outside the bundle itself in **each** release in which the bundle has the old version.
 //! - It is installed on every processor. Of a path with optimised builds an endpoint has one, and the server cannot know
 //!   which.
 //! - Only updates change it: `/etc`, `/var` and other paths that belong to the endpoint are not touched by an update

@@ -1,8 +1,8 @@
 //! Deltas of earlier packs: those of an interrupted run, and of earlier releases.
 //!
-//! A pack from 20 in the folder of 30 and one in that of 40 share the deltas of all files that changed in 30 and not
-//! since. The store has no second copy of deltas: they are extracted from its packs, and applied and hashed before they
-//! are used, as new ones are.
+//! A pack from 20 in the folder of 30 and one in that of 40 share the deltas of all files that last changed in 30.
+//! The store has no second copy of deltas: they are extracted from its packs, and applied and hashed before they are
+//! used, as new ones are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

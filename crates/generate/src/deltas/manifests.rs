@@ -1,10 +1,10 @@
-//! Deltas between manifests: what an endpoint fetches in place of a whole manifest (delta §6).
+//! Deltas between manifests: what an endpoint fetches instead of a whole manifest (delta §6).
 //!
 //! ```text
 //! 30/Manifest-editor-delta-from-10      10/Manifest.editor to 30/Manifest.editor, both as they are stored plain
 //! ```
 //!
-//! An offer: an endpoint that finds none, or one that makes another file, fetches the manifest.
+//! Optional: an endpoint that finds none, or one with a wrong result, fetches the manifest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Bases that are similar to a file, independent of their names.
 //!
-//! Every old file that an endpoint has for certain is sketched, as far as the budget goes: files whose path is gone
-//! first, then the bundle's own, then those of other bundles. Looking through a store costs reading it, so this is only
-//! done for files that names did not help, and only with bases of about their size.
+//! Every old file that an endpoint certainly has is sketched, within the memory budget: files whose path is gone
+//! first, then the bundle's own, then those of other bundles. Sketching reads the store, so it is done only for files
+//! for which names gave no useful base, and only with bases of about their size.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;

@@ -2,7 +2,7 @@
 //!
 //! A file is cut where its content says so (a rolling hash of the last bytes has some low bits zero), every piece is
 //! hashed, and the smallest hashes are kept. Two files share about the part of their smallest hashes that they share of
-//! their pieces, wherever in the files these lie (min-hash). A sketch depends on the bytes alone.
+//! their pieces, wherever in the files these are (min-hash). A sketch depends on the bytes alone.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

@@ -6,7 +6,7 @@
 //! parts/make.index  a line for each part that is whole: key, offset, length, SHA-256
 //! ```
 //!
-//! The index only saves time: a line that was cut off, or whose bytes are others, is ignored.
+//! The index only saves time: a line that was cut off, or whose digest does not match, is ignored.
 
 use std::collections::HashMap;
 use std::io::{Seek as _, SeekFrom, Write as _};

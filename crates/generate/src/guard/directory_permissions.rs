@@ -6,7 +6,7 @@
 //!
 //! Refused in the directories that every system has, [`SYSTEM`]. Below `/usr`, where packages close some on purpose, one
 //! warning names the first of those that are closed, and one the first of those that are open. Directories that are
-//! closed on most systems (`/root`, `/var/lib/private`, `/etc/sudoers.d`) are not looked at.
+//! closed on most systems (`/root`, `/var/lib/private`, `/etc/sudoers.d`) are not checked.
 
 use clearwell_format::{EntryPath, FileKind};
 

@@ -1,4 +1,4 @@
-//! Endpoints find the way from one format to the next.
+//! Endpoints can cross from one format to the next.
 //!
 //! Source: manifest §5.12. A format changes in a pair of releases: +10 in the old format with the content of the new
 //! one, +20 in the new. A client that has +10 reads the new format and the version of +20 from its own files and goes

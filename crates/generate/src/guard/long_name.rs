@@ -1,7 +1,7 @@
 //! Names and paths that an endpoint can stage.
 //!
 //! Source: manifest §3.3 (PATH_MAX with the prefix) and manifest §6.1 quirk 25: next to the target an endpoint makes
-//! names with a prefix, `.update.` for what comes and `.deleted.<time>.` for a directory that goes and is not empty,
+//! names with a prefix, `.update.` for a new file and `.deleted.<time>.` for a removed directory that is not empty,
 //! and these have to fit a file name. If the second does not, removing the directory while it contains local files
 //! makes updates end with exit code 10 (observed): a warning.
 

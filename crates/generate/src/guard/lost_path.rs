@@ -1,4 +1,4 @@
-//! What a bundle asked for and the tree has, its users get: from the bundle, what it includes, or os-core.
+//! Every requested path that the tree has reaches the bundle's users: from the bundle, its includes, or os-core.
 //!
 //! Source: manifest §6 quirk 4. Where bundles include each other, the reference subtracts a file that two of them list
 //! from both. Needs [`Context::wanted`](super::Context::wanted) and the full manifest.

@@ -1,7 +1,7 @@
 //! Endpoints can verify what the pointers lead them to: the pointer itself, and the release.
 //!
 //! Source: client behaviour §6. They trust the certificates in *their* content; if none verifies, they are stranded on
-//! the release they are on. An endpoint that slept through the release in which certificates changed is stranded by the
+//! the release they are on. An endpoint that missed the release in which certificates changed is stranded by the
 //! first one that the new key signs: `latest` is one pointer, with one signature, and an additional signer is refused.
 //! No endpoint is left behind where the format changes together with the key, as the pointers of the old format stay
 //! (docs/rotation.md).

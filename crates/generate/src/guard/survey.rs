@@ -1,4 +1,4 @@
-//! What several rules look at, computed once.
+//! Facts that several rules use, computed once.
 
 use std::collections::BTreeSet;
 

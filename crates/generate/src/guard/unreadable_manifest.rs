@@ -1,4 +1,4 @@
-//! Every manifest, written out, can be read again and is the same.
+//! Every written manifest can be parsed again and is unchanged.
 //!
 //! Source: manifest §3.1 and §3.3, must-keep §7. The parser of `clearwell-format` refuses what the client refuses:
 //! lines of

@@ -1,6 +1,6 @@
 //! A delta pack is smaller than the zero pack of its bundle.
 //!
-//! Source: packs (delta selection). Endpoints take the delta pack first and look no further.
+//! Source: packs (delta selection). Endpoints use the delta pack if it exists and do not compare sizes.
 
 use clearwell_format::Resource;
 use clearwell_format::resource::Artifact;

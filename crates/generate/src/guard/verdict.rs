@@ -1,4 +1,4 @@
-//! Findings, weighed against what a maintainer allowed.
+//! Findings, compared with the rules that a maintainer allowed.
 
 use std::collections::BTreeSet;
 

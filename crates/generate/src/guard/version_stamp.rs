@@ -1,4 +1,4 @@
-//! The time stamp in the content is a time that has been.
+//! The time stamp in the content is a number and not in the future.
 //!
 //! Source: client behaviour §6 (time). Before it verifies anything, a client compares its clock with
 //! `/usr/share/clear/versionstamp`: without a stamp, or with none that is a number, it ends with exit code 22; with one

@@ -1,4 +1,4 @@
-//! A bundle's path list on its way from text to nodes.
+//! A bundle's path list, converted from text to nodes.
 
 use clearwell_format::BundleName;
 

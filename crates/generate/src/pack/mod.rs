@@ -18,7 +18,7 @@
 //!
 //! | Module | Noun |
 //! |---|---|
-//! | `member` | an object or a delta, as it lies in the archive |
+//! | `member` | an object or a delta, as it is stored in the archive |
 //! | `segment` | members that are compressed together |
 //! | `shared_file` | a file whose compressed content its fullfile has too |
 //! | `layout` | packs and the parts that they consist of |
@@ -29,7 +29,7 @@
 //! | `catalogue` | the segments of a zero pack, remembered for the next release |
 //! | `facts` | sizes and kinds of objects that a layout depends on |
 //! | `segment_writer` | a compressor that picks its filter by the content |
-//! | `xz_streams` | where the streams of an xz file lie |
+//! | `xz_streams` | where the streams of an xz file are |
 //!
 //! Always true: bytes depend on the packs that are planned together and on the packs of earlier releases, never on the
 //! number of workers. No pack is held in memory as a whole unless it is small.

@@ -15,9 +15,9 @@
 //! several workers can compress it. A large file takes the content of its fullfile, if that is a separate stream, unless
 //! other files of the bundle are similar to it. A small pack is one piece and has no part in common with others.
 //!
-//! Always true: an update pack is never larger than the zero pack next to it, which takes its place otherwise: it contains
-//! every file that the update pack delivers. Bytes depend on the packs that are planned together, not on those that exist
-//! already.
+//! Always true: an update pack is never larger than the zero pack next to it, which replaces it otherwise: it
+//! contains every file that the update pack delivers. Bytes depend on the packs that are planned together, not on
+//! those that exist already.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

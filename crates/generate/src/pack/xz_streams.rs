@@ -1,4 +1,4 @@
-//! Where the streams of an xz file lie, read from their indexes (xz file format 2 to 4).
+//! Where the streams of an xz file are, read from their indexes (xz file format 2 to 4).
 //!
 //! ```text
 //! stream     header (12)   blocks …   index   footer (12): CRC32, size of the index in words less one, flags, "YZ"

@@ -13,7 +13,7 @@
 //! | `variants` | optimised builds: prefixes to modifiers |
 //! | `draft` | one manifest: header and entries |
 //! | `header` | the header of each manifest: add header lines there |
-//! | `index` | the index bundle, which never quite leaves |
+//! | `index` | the index bundle, which is never removed completely |
 //! | [`packs`] | what each pack contains |
 
 mod contents;

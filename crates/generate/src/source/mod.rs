@@ -3,7 +3,7 @@
 //! | Module | Source |
 //! |---|---|
 //! | [`mix`] | a mixer workspace, as `mixer build bundles` leaves it |
-//! | [`trees`] | a folder for each bundle, as packages or a person leave them |
+//! | [`trees`] | a folder for each bundle, filled by packages or by hand |
 //!
 //! Each text file has a separate parser that takes the text, so that each can be tested without a disk.
 

@@ -1,5 +1,5 @@
-//! Extended attributes: swupd content has none (hash §5), so endpoints get files without those that they have in the
-//! tree.
+//! Extended attributes: swupd content has none (hash §5), so endpoints get files without the attributes that they
+//! have in the tree.
 //!
 //! Only names are read. A file on a file system that has no such attributes has none.
 

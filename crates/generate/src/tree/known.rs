@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A file whose device, inode, size, mode, owners and times are those of an entry has its content: writing to a
-//! file changes its ctime, which no program can set. Only the clock's coarseness is in the way, so a file that changed
-//! within the last seconds is not entered. The cache only saves time: a missing or damaged one is empty.
+//! file changes its ctime, which no program can set. Because the clock is coarse, a file that changed within the last
+//! seconds is not entered. The cache only saves time: a missing or damaged one is empty.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

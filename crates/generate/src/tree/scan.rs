@@ -1,13 +1,13 @@
 //! Folders on disk to nodes.
 //!
-//! The walk is one thread's; reading and hashing the files is for all of them. The result does not depend on the number
+//! One thread walks the folders; all threads read and hash the files. The result does not depend on the number
 //! of threads.
 //!
 //! Links are never followed: folders and files are opened below the descriptor of the root (see [`root_folder`]), and
 //! metadata of an object is read through its descriptor or that of its folder. What was hashed is what was
 //! there: the state of each file (size, times, inode) is compared when it is opened and when all is read.
 //!
-//! A scan does not stop at what cannot be released: it lists all of that, in the order of paths.
+//! A scan does not stop at files that cannot be released: it lists all of them, in the order of paths.
 
 use std::ffi::{CStr, OsStr};
 use std::fs::File;

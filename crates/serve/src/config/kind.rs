@@ -1,4 +1,4 @@
-//! What the value of a key may be, and the message for a value that it may not be.
+//! The kinds of values of keys, and the messages for invalid values.
 
 use std::num::IntErrorKind;
 

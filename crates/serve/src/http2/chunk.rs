@@ -1,4 +1,4 @@
-//! Bytes of an answer, from when they are read until they are written.
+//! Bytes of a response, from when they are read until they are written.
 
 use std::sync::Arc;
 

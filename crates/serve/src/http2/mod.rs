@@ -5,12 +5,12 @@
 //!                                              window -> budget -> chunk -> queue -> socket
 //! ```
 //!
-//! hyper would ask each body for bytes before it knows whether the client takes any, and queue hundreds of kilobytes of
-//! every stream. Here only bytes are read for which the client has a window, and the streams of a connection share one
-//! budget for what is read and not yet written. Hence always true: a connection takes [`connection_bytes`] of memory at
-//! most, with any number of streams and any windows that it announces.
+//! hyper would poll each body before it knows whether the client's window is open, and queue hundreds of kilobytes
+//! per stream. Here only bytes are read for which the client has a window, and the streams of a connection share one
+//! budget for what is read and not yet written. Hence always true: a connection takes [`connection_bytes`] of memory
+//! at most, with any number of streams and any windows that it announces.
 //!
-//! A stream that waits for its window takes nothing of the budget, unless its object is small and in memory.
+//! A stream that waits for its window uses none of the budget, unless its object is small and in memory.
 
 mod chunk;
 mod stream;

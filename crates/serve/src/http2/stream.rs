@@ -1,4 +1,4 @@
-//! One stream: a request, and its answer as far as window and budget allow.
+//! One stream: a request, and its response as far as window and budget allow.
 
 use std::future::poll_fn;
 use std::io;

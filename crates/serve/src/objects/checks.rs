@@ -1,4 +1,4 @@
-//! Checks of files that were made or are under way, by file and not by name.
+//! Checks of files, finished or under way, by file and not by name.
 
 use clearwell_store::Digest;
 use quick_cache::UnitWeighter;

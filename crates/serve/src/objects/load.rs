@@ -1,4 +1,4 @@
-//! Reading an object from the origin and comparing it with the index; for threads that may wait.
+//! Reading an object from the origin and comparing it with the index; for threads that may block.
 
 use std::fs::File;
 use std::io::{self, Read as _};

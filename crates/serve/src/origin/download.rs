@@ -1,12 +1,12 @@
-//! A file that is still arriving: one side writes it, answers follow it as it grows.
+//! A file that is still being downloaded: one side writes it, responses follow it as it grows.
 //!
 //! ```text
 //! DownloadWriter: write, write, …, finish -> the digest is compared
-//! Download:       bytes that were written may be sent; the last byte of an answer waits for the comparison
+//! Download:       bytes that were written may be sent; the last byte of a response waits for the comparison
 //! ```
 //!
-//! Always true: a writer that is dropped before `finish`, or wrote other bytes than the index names, fails every answer
-//! that follows it short of its last byte.
+//! Always true: a writer that is dropped before `finish`, or wrote bytes that do not match the index, fails every
+//! response that follows it before its last byte.
 
 use std::fs::File;
 use std::io::{self, Write};

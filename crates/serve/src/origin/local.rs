@@ -1,7 +1,7 @@
 //! The origin that is a store on this machine.
 //!
-//! A generation is one `readlink`. An index is opened when its release is first asked for, and read by position: at once
-//! where the page cache has it, by a thread that may wait where it does not. An index that was changed in place, by a
+//! A generation is one `readlink`. An index is opened when its release is first asked for, and read by position: at
+//! once if it is in the page cache, otherwise by a thread that may block. An index that was changed in place, by a
 //! restore for example, is opened and checked again.
 
 use std::collections::HashMap;

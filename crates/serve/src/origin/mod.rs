@@ -7,8 +7,8 @@
 //!                                 open                   -> file, bytes, or a file that is still arriving
 //! ```
 //!
-//! Always true: an origin is asked on misses only, and what it delivers is compared with the digest of the index before
-//! its last byte is sent. So an origin that errs cannot make wrong bytes leave.
+//! Always true: an origin is asked on misses only, and what it delivers is compared with the digest of the index
+//! before its last byte is sent. So a faulty origin cannot cause wrong bytes to be served.
 //!
 //! | origin | file |
 //! |---|---|

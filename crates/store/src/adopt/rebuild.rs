@@ -1,4 +1,4 @@
-//! The index and the record of a release, made again from its content.
+//! The index and the record of a release, recreated from its content.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

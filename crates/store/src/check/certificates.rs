@@ -1,4 +1,4 @@
-//! The certificates that endpoints trust: they have to be fit for use.
+//! The certificates that endpoints trust have to be usable.
 
 use clearwell_sign::{Severity, fitness};
 

@@ -1,4 +1,4 @@
-//! What the pointers name, and whether endpoints believe them.
+//! What the pointers name, and whether endpoints accept their signatures.
 
 use clearwell_format::Resource;
 use clearwell_format::resource::Pointer;

@@ -3,8 +3,8 @@
 //! ```text
 //! 1  first pointers move
 //! 2  meta/releases/20.json -> meta/remnants/20.json     for each release that goes: from here on it is not one
-//! 3  meta/index/20 is replaced by one of what is left   readers that look find nothing else
-//! 4  a new generation of the same pointers              readers look
+//! 3  meta/index/20 is replaced by one of what is left   readers that reload find nothing else
+//! 4  a new generation of the same pointers              readers reload
 //! 5  a moment of waiting, then files are removed        no index names them
 //! 6  of what is gone: folder, index and record          the record last: while it is there, a collection continues
 //! 7  records that count other files than their index    a collection was stopped in step 3

@@ -1,4 +1,4 @@
-//! Where the tables of an index lie, and which rows to read for a name.
+//! Where the tables of an index are, and which rows to read for a name.
 //!
 //! Checking reads the whole file once and keeps two small directories of it: where the fullfiles of each range of
 //! hashes begin, and every n-th of the other names. Both are bounded however long the tables are. A search takes the

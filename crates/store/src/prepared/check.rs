@@ -1,4 +1,4 @@
-//! The check before a release: everything is on disk, and is what was put.
+//! The check before a release: everything is on disk with the bytes that were put.
 
 use std::fs::File;
 use std::io::{self, Read};

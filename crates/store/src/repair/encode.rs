@@ -1,4 +1,4 @@
-//! Archives as generators write them: the same object, compressed in each of the ways there are.
+//! Archives as generators write them: the same object, compressed with each supported method.
 
 use std::io;
 

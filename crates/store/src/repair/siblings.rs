@@ -1,4 +1,4 @@
-//! Files that say the same as another: equal artifacts, and manifests in their two forms.
+//! Files with the same content as another: equal artifacts, and manifests in their two forms.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Entries of manifests without a fullfile. Which entries need one is told by [`crate::fullfiles`].
+//! Entries of manifests without a fullfile. Which entries need one is decided in [`crate::fullfiles`].
 
 use std::collections::BTreeMap;
 

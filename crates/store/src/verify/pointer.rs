@@ -1,4 +1,4 @@
-//! Pointers: what a text names, and whether endpoints believe it.
+//! Pointers: what a text names, and whether endpoints accept its signature.
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{Version, pointer};

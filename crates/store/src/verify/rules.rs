@@ -1,4 +1,4 @@
-//! What the manifests of a version let its archives contain. Each manifest is read once.
+//! What the archives of a version may contain, by its manifests. Each manifest is read once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

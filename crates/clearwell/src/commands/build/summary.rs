@@ -1,4 +1,4 @@
-//! What a build did, for a person.
+//! What a build did, as text.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a release leaves in its workspace: the files that mixer changes after a build (mixer workspace §3, manifest
+//! The files of a workspace that are updated after a release, as mixer does (mixer workspace §3, manifest
 //! §5.12).
 //!
 //! | Release | `image/LAST_VER` | `mixer.state` | `mixversion` | `groups.ini`, `mixbundles` |

@@ -1,4 +1,4 @@
-//! `<bundle>-info`: what `build bundles` found out about a bundle (mixer workspace §5.1).
+//! `<bundle>-info`: the result of `build bundles` for a bundle (mixer workspace §5.1).
 //!
 //! JSON as Go's decoder reads it: names of keys in any case; `null` changes nothing, and empties a list or object; of a
 //! key that occurs twice the last list counts, while objects are put together.

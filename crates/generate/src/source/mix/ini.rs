@@ -1,14 +1,14 @@
 //! The INI dialect of mixer's files, which is that of its library (go-ini).
 //!
 //! ```text
-//! [name] anything                 the name is all between the first [ and the last ], white space included
+//! [name] anything                 the name is everything between the first [ and the last ], including white space
 //! key = value ; comment           or key: value; quotes around key and value are taken off
 //! key = first \                   the next line belongs to the value
 //! key = """first                  so do all lines up to the next quotes; back quotes do the same
 //! ```
 //!
-//! Comments begin with `#` or `;`. Keys before the first section belong to the section `DEFAULT`. A section that stands
-//! more than once is one.
+//! Comments begin with `#` or `;`. Keys before the first section belong to the section `DEFAULT`. Sections with the
+//! same name are merged.
 
 use crate::source::{TextError, TextNote};
 

@@ -1,11 +1,11 @@
-//! What lies in a folder of trees: bundles, and what is none.
+//! The entries of a folder of trees: bundles and others.
 //!
 //! | Entry | Effect |
 //! |---|---|
 //! | a folder, or a link to one | a bundle; its name has to be one |
 //! | `lost+found`, and folders whose names begin with a dot | a bundle if `bundles.toml` has a table for it, else left out |
 //! | a file | left out |
-//! | a link to nothing; `bundles.toml` in other case; a store | an error: it was meant otherwise |
+//! | a link to nothing; `bundles.toml` in other case; a store | an error: probably a mistake |
 //!
 //! Everything that is left out is reported.
 

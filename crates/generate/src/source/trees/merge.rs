@@ -1,4 +1,4 @@
-//! The trees of all bundles on their way to one.
+//! Merges the trees of all bundles into one.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! A folder for each bundle: what packages or a person leave behind, without mixer.
+//! A folder for each bundle, filled by packages or by hand, without mixer.
 //!
 //! ```text
 //! trees/bundles.toml          includes, titles and a few settings; may be missing
