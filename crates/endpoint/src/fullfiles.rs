@@ -75,7 +75,7 @@ impl Endpoint {
                 }
                 Outcome::NoArchive(reason) => run.note(Problem::Fullfile { resource, reason }),
                 Outcome::OtherFile => {
-                    let reason = "its content has another hash than its name".into();
+                    let reason = "the hash of its content differs from its name".into();
                     return run.stop(Problem::Fullfile { resource, reason }, ExitCode::Negative);
                 }
                 Outcome::Missing(failed) => {

@@ -22,7 +22,7 @@ fn other_folders_are_left_out_with_a_warning() {
         mix.put(format!("trees/{path}"), "x");
     }
     mix.build(&[]).expect(0).says(&[
-        ": .#bundles.toml, .git, .gitignore, .snapshots, lost+found (endpoints overlook bundles whose name begins with a dot",
+        ": .#bundles.toml, .git, .gitignore, .snapshots, lost+found (endpoints ignore bundles whose name begins with a dot",
         ": Makefile, README.md (only folders are bundles)",
         "trees/os-core/lost+found is left out",
         "trees/os-core/.git is left out",
@@ -76,7 +76,7 @@ fn a_store_among_the_trees_is_not_a_bundle() {
 fn left_out_files_are_reported_even_if_nothing_is_released() {
     let mix = Mix::released();
     mix.put("trees/.new/usr/bin/new", "new");
-    mix.refuses(&["build"], 11, &["warning: left out of", ".new (endpoints overlook"]);
+    mix.refuses(&["build"], 11, &["warning: left out of", ".new (endpoints ignore"]);
 }
 
 #[test]

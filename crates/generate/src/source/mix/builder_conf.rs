@@ -150,7 +150,7 @@ impl Values {
             if let Some(field) = field
                 && field.replace(Located { value: value.to_owned(), line: number }).is_some()
             {
-                told.push(TextNote::new(number, format!("{key} stands twice: the line before is ignored")));
+                told.push(TextNote::new(number, format!("{key} is set twice: the line before is ignored")));
             }
         }
         if !is_of_style {
@@ -272,10 +272,10 @@ mod tests {
             ("[Builder]\nCERT = 1\n", 2, "the value of CERT is of type integer"),
             ("[Builder\n", 1, ""),
             ("[Builder]\nCERT = \"$NONE/x\"\n", 2, "the variable NONE"),
-            ("[Builder]\nCERT = \"/a$-x\"\n", 2, "has $-x, of which mixer leaves out a part"),
+            ("[Builder]\nCERT = \"/a$-x\"\n", 2, "has $-x, of which mixer drops a part"),
             ("[Builder]\nCERT = \"/a${HOME\"\n", 2, "has ${HOME, of which"),
             ("[Builder]\nCERT = \"\"\n", 2, "CERT is empty"),
-            ("[Builder]\nCERT = \"/a\"\ncert = \"/b\"\n", 3, "CERT stands twice in different case"),
+            ("[Builder]\nCERT = \"/a\"\ncert = \"/b\"\n", 3, "CERT is set twice, in different case"),
             ("CERT = \"/a\"x\n", 1, "the value of CERT cannot be read"),
             ("#VERSION 1.2\nCERT = /a\n", 2, ""),
             ("Builder = 1\n", 1, "Builder is not a section"),

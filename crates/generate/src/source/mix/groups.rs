@@ -79,8 +79,8 @@ mod tests {
                 "line 6: \"extra\" after the section name is ignored",
                 "line 5: the section DEFAULT is never a bundle: ignored",
                 "line 3: group=core is ignored: the bundle is os-core",
-                "line 4: the key status means nothing: ignored, here and 1 more times",
-                "line 1: the key x means nothing: ignored",
+                "line 4: the key status has no effect: ignored, here and 1 more times",
+                "line 1: the key x has no effect: ignored",
             ]
         );
     }

@@ -160,17 +160,21 @@ fn each_broken_file_is_named_with_its_line() {
 fn what_is_ignored_is_told_by_file_and_line() {
     for (path, text, expected) in [
         ("builder.conf", "#VERSION 1.2\n[Builder]\nX = 1\n", "builder.conf: line 3: unknown key X in Builder: ignored"),
-        ("builder.conf", "VERSIONS_PATH=.\n", "builder.conf: line 1: the file is in the style of mixers before 5"),
+        (
+            "builder.conf",
+            "VERSIONS_PATH=.\n",
+            "builder.conf: line 1: the file has the syntax of mixer before version 5",
+        ),
         (
             "update/groups.ini",
             "[os-core]\n[DEFAULT]\n[app]\n",
             "groups.ini: line 2: the section DEFAULT is never a bundle",
         ),
         ("update/server.ini", "[Server]\nport=80\n", "server.ini: line 2: unknown key port: ignored"),
-        ("update/image/10/app-info", "{\"files\":{},\"Size\":1}", "app-info: the key Size stands twice, or mixer does"),
+        ("update/image/10/app-info", "{\"files\":{},\"Size\":1}", "app-info: the key Size is set twice, or mixer does"),
         ("update/image/10/old-info", "{}", "old-info: the bundle is not in groups.ini: ignored"),
         ("update/old-extra-files", "/usr\n", "old-extra-files: the bundle is not in groups.ini: ignored"),
-        (".mixversion", "10\n", ".mixversion is used in place of mixversion"),
+        (".mixversion", "10\n", ".mixversion is used instead of mixversion"),
     ] {
         let dir = workspace();
         put(&dir, path, text);
