@@ -255,7 +255,7 @@ fn format() -> FormatNumber {
     FormatNumber::new(30).expect("not zero")
 }
 
-/// Lets the kernel count the peak of memory anew.
+/// Resets the kernel's peak memory counter.
 fn forget_peak() {
     // Where that cannot be written, the peak is that of making the store.
     let _ = fs::write("/proc/self/clear_refs", "5");

@@ -102,7 +102,7 @@ impl fmt::Display for Row {
         }
         match unit {
             Unit::Tail => write!(f, "  (p99 ratio; target in the first column)"),
-            Unit::Memory => write!(f, "  (MiB in place of CPU)"),
+            Unit::Memory => write!(f, "  (MiB instead of CPU)"),
             Unit::Request | Unit::Gigabyte => Ok(()),
         }
     }

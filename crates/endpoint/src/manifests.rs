@@ -347,7 +347,7 @@ impl Endpoint {
             seen.insert(bundle.clone());
             let loaded = self.manifest(run, &entry, follow.old, follow.failure).await?;
             let header = &loaded.manifest.header;
-            // What is pushed last is looked at first.
+            // What is pushed last is processed first.
             let further = header.includes.iter().chain(header.also_add.iter().filter(|_| follow.optional));
             waiting.extend(further.map(|further| (further.clone(), Some(bundle.clone()))));
             found.push((bundle, loaded));

@@ -1,6 +1,6 @@
 //! The MoM, the manifest of manifests: which version of which bundle belongs to a release (manifest §4).
 //!
-//! Same grammar as a bundle manifest, with bundle names in place of paths. It is the one manifest that is signed; all
+//! Same grammar as a bundle manifest, with bundle names instead of paths. It is the one manifest that is signed; all
 //! others are trusted through the hashes in it.
 
 use crate::flags::{Misc, Modifier, flag_byte};

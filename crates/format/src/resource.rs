@@ -54,7 +54,7 @@ impl Resource {
         (parts.next().is_none() && !path.ends_with('/')).then_some(resource)
     }
 
-    /// The version in whose folder the resource lies; `None` for a pointer.
+    /// The version in whose folder the resource is; `None` for a pointer.
     pub const fn version(&self) -> Option<Version> {
         match self {
             Self::Pointer(_) => None,

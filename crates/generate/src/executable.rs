@@ -15,7 +15,7 @@ fn elf_machine(start: &[u8]) -> Option<u16> {
     little_endian.then(|| u16_at(start, 18)).flatten()
 }
 
-/// The machine of a PE file whose header lies in the bytes given.
+/// The machine of a PE file whose header is in the bytes given.
 fn pe_machine(start: &[u8]) -> Option<u16> {
     start.strip_prefix(b"MZ")?;
     let header = u32::from_le_bytes(start.get(0x3c..0x40)?.try_into().ok()?) as usize;

@@ -157,7 +157,7 @@ pub enum Warning {
         .path.display()
     )]
     LeftOut {
-        /// Where it lies.
+        /// Its location.
         path: PathBuf,
     },
     /// An extended attribute, which swupd content cannot store (hash §5).

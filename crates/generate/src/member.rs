@@ -109,7 +109,7 @@ impl Objects<'_> {
         })
     }
 
-    /// Bytes that the object adds to a tar. Of what lies in the store this is a guess: manifests state no sizes.
+    /// Bytes that the object adds to a tar. Of what is in the store this is a guess: manifests state no sizes.
     pub(crate) fn tar_bytes(&self, item: PackItem) -> u64 {
         const BLOCK: u64 = 512;
         const GUESS: u64 = 16 << 10;
@@ -150,7 +150,7 @@ impl Objects<'_> {
         }
     }
 
-    /// Opens an object, wherever it lies, for `work`.
+    /// Opens an object, wherever it is, for `work`.
     pub(crate) fn open<R, E: From<BuildError>>(
         &self,
         item: PackItem,

@@ -258,7 +258,7 @@ impl Fleet<'_> {
 
     /// How to help endpoints on a release that cannot verify the pointers.
     fn remedy(&self, version: Version) -> String {
-        let by_hand = "install the signing certificate there manually, as Swupd_Root.pem.alt, or in place of Swupd_Root.pem if \
+        let by_hand = "install the signing certificate there manually, as Swupd_Root.pem.alt, or instead of Swupd_Root.pem if \
                        that has expired";
         let starts = self.carried[&version].trust().filter(|trust| trust.refusals(self.now).is_empty());
         let Some(trust) = starts else { return by_hand.to_owned() };

@@ -204,7 +204,7 @@ impl Node {
         }
     }
 
-    /// Where the object lies, for messages.
+    /// Where the object is, for messages.
     pub fn location(&self) -> Cow<'_, Path> {
         match &self.body {
             Body::File { content: Content::Below(root), .. } => root.location().join(self.path.relative()).into(),

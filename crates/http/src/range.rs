@@ -72,7 +72,7 @@ fn range_set(value: &[u8]) -> Option<&[u8]> {
     unit.trim_ascii().eq_ignore_ascii_case(b"bytes").then_some(&specs[1..])
 }
 
-/// One `first-last`, `first-` or `-length`. `None` for any other text; an empty range if it lies behind the end.
+/// One `first-last`, `first-` or `-length`. `None` for any other text; an empty range if it is behind the end.
 fn resolve_spec(spec: &[u8], size: u64) -> Option<Range<u64>> {
     let dash = spec.iter().position(|&byte| byte == b'-')?;
     let (first, last) = (&spec[..dash], &spec[dash + 1..]);

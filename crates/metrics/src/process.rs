@@ -47,7 +47,7 @@ pub(crate) fn register_process(registry: &Registry) {
     );
 }
 
-/// Read anew for each scrape. What the system does not tell is left out.
+/// Read for each scrape. Values that the system does not report are left out.
 struct ProcessCollector {
     cpu_seconds: Family,
     start_time: Family,

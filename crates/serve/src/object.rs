@@ -177,11 +177,11 @@ impl Object {
         }
     }
 
-    /// A part of the bytes, which lies within the size.
+    /// A part of the bytes, which is within the size.
     pub(crate) fn part(&self, part: Range<u64>) -> Segment {
         match &self.source {
             Source::Memory(Block { bytes, head_length }) => {
-                // The size of a block is a `usize`, and the part lies within it.
+                // The size of a block is a `usize`, and the part is within it.
                 Segment::Memory(bytes.slice(head_length + part.start as usize..head_length + part.end as usize))
             }
             Source::File(file) => Segment::File(FilePart { file: Arc::clone(&file.file), part }),

@@ -91,7 +91,7 @@ impl Stamp {
         self.id
     }
 
-    /// Since it last changed; `None` if that lies in the future.
+    /// Since it last changed; `None` if that is in the future.
     fn age(&self) -> Option<Duration> {
         let (seconds, nanoseconds) = self.changed;
         let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?);

@@ -25,7 +25,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Vec<u8>,
-    /// Where the part that the issuer signed stands in `der`.
+    /// The range in `der` that the issuer signed.
     to_be_signed: Range<usize>,
     fields: x509_cert::Certificate,
 }

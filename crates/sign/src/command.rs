@@ -129,7 +129,7 @@ type Collected = Receiver<io::Result<Vec<u8>>>;
 
 fn feed(mut pipe: impl Write + Send + 'static, content: Vec<u8>) {
     thread::spawn(move || {
-        // A command that does not read its input to the end is judged by its output and status.
+        // A command that does not read its input to the end is evaluated by its output and status.
         let _ = pipe.write_all(&content);
     });
 }

@@ -161,7 +161,7 @@ impl PrivateKey {
         }
     }
 
-    /// The public half as it stands in the bit string of a certificate.
+    /// The public key as in the bit string of a certificate.
     pub(crate) fn public_key(&self) -> &[u8] {
         match &self.0 {
             Kind::Rsa(key) => key.public_key().as_ref(),

@@ -96,7 +96,7 @@ impl<'w> Draft<'w> {
         self.folder.join("parts")
     }
 
-    /// Where the file of an artifact that was put lies.
+    /// The path of an artifact that was put.
     pub fn path(&self, artifact: &Artifact) -> PathBuf {
         self.staged(artifact)
     }

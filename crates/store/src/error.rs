@@ -209,7 +209,7 @@ pub enum StoreError {
         /// The source's own error.
         source: io::Error,
     },
-    /// A FIFO, a link, a folder or the like is in the place of a file.
+    /// A FIFO, a link, a folder or the like instead of a file.
     #[error("{} cannot be used; move it away and run check --repair", .path.display())]
     NotRegular {
         /// Where.

@@ -159,7 +159,7 @@ const MOST_GENERATIONS: u64 = 10_u64.pow(15);
 /// A reader or writer takes its own and older minors of the same major, nothing newer.
 ///
 /// Changes: 1.0 is the first. 1.1 has `meta/remnants`, made by the first collection, without which older programs would not
-/// find what lies in those folders; `meta/pointers`; and checksums in records. In 1.2 a record says when its release was published. The first
+/// find what is in those folders; `meta/pointers`; and checksums in records. In 1.2 a record says when its release was published. The first
 /// writer brings an older store to the current layout: an older program would publish without saying so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayoutVersion {

@@ -96,7 +96,7 @@ impl<'w> Prepared<'w> {
         })
     }
 
-    /// Makes it visible: the version exists from now on, in place of a staged release of that version. Pointers stay
+    /// Makes it visible: the version exists from now on, replacing a staged release of that version. Pointers stay
     /// where they are.
     ///
     /// # Errors

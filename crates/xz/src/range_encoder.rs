@@ -34,7 +34,7 @@ impl RangeEncoder {
         self.out.len() + self.cache_size + FLUSH_BYTES - 1
     }
 
-    /// Flushes, returns the bytes and starts anew.
+    /// Flushes, returns the bytes and starts again.
     pub(crate) fn finish(&mut self) -> Vec<u8> {
         for _ in 0..FLUSH_BYTES {
             self.shift_low();

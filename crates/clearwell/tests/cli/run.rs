@@ -111,7 +111,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts the binary; what it prints is not looked at.
+    /// Starts the binary; its output is ignored.
     pub(crate) fn start(mut command: Command) -> Self {
         Self { child: command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap() }
     }

@@ -31,7 +31,7 @@ pub(crate) fn equal_suffix(a: &[u8], b: &[u8]) -> usize {
     length - left + a[..left].iter().rev().zip(b[..left].iter().rev()).take_while(|(x, y)| x == y).count()
 }
 
-/// Number of bytes of `new[at..at + len]` that are dissimilar to the base at `alignment`; all of them if the start lies
+/// Number of bytes of `new[at..at + len]` that are dissimilar to the base at `alignment`; all of them if the start is
 /// outside the base.
 ///
 /// A byte is similar if it is equal, or if its difference is that of the byte 8, 16 or 24 before it: in tables of
@@ -47,7 +47,7 @@ pub(crate) fn dissimilar(new: &[u8], old: &[u8], at: usize, len: usize, alignmen
     })
 }
 
-/// Number of bytes of `new[at..at + len]` that differ from the base at `alignment`; all of them if the start lies
+/// Number of bytes of `new[at..at + len]` that differ from the base at `alignment`; all of them if the start is
 /// outside the base.
 pub(crate) fn different(new: &[u8], old: &[u8], at: usize, len: usize, alignment: isize) -> usize {
     count_by(new, old, at, len, alignment, |differences, count| {

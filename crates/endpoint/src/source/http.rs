@@ -25,7 +25,7 @@ pub struct HttpOptions {
     pub content_url: String,
     /// Base of `version/…`.
     pub version_url: String,
-    /// PEM text of the authorities to trust for TLS, in place of the system's.
+    /// PEM text of the authorities to trust for TLS, instead of those of the system.
     pub ca_pem: Option<Vec<u8>>,
     /// PEM text with a client certificate and its key.
     pub client_pem: Option<Vec<u8>>,

@@ -299,7 +299,7 @@ pub const LARGEST_MOM: u64 = 32 << 20;
 /// The largest part of a pack that may be dead weight, as a divisor: files of earlier packs in segments with current
 /// files.
 pub const DEAD_SHARE: u64 = 16;
-/// Up to this size of its tar, in bytes, a pack is made anew and has no dead weight.
+/// Up to this size of its tar, in bytes, a pack is not made of earlier segments and has no dead bytes.
 pub const WHOLE_PACK_BYTES: u64 = 1 << 20;
 const BLOCK: u64 = 512;
 /// A header with a long name or target, and the padding of the content.

@@ -16,7 +16,7 @@ pub(super) fn integer(text: &[u8]) -> Option<i32> {
     i32::try_from(if negative { -number } else { number }).ok()
 }
 
-/// A count: whatever follows the digits is not looked at, and no digits are 0. `None` above `largest`.
+/// A count: anything after the digits is ignored, and no digits are 0. `None` above `largest`.
 pub(super) fn count(text: &[u8], largest: u64) -> Option<u64> {
     let (negative, digits, _) = split(text);
     let number = magnitude(digits)?;

@@ -8,7 +8,7 @@ use super::ParseError;
 
 /// The text of a manifest whose flag bytes, keys, numbers or orders differ from those of this writer.
 ///
-/// It is used while the manifest is unchanged. A changed manifest is written anew, as the reference would write it.
+/// It is used while the manifest is unchanged. A changed manifest is serialised as the reference would write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verbatim {
     text: Box<[u8]>,

@@ -60,7 +60,7 @@ pub struct Added {
     pub packs_there: u64,
     /// How many deltas between manifests were made.
     pub delta_manifests: u64,
-    /// Releases whose folders got something: a pack lies where its bundle last changed.
+    /// Releases whose folders got something: a pack is where its bundle last changed.
     pub extended: Vec<u32>,
     /// What a maintainer should look at, one line each.
     pub warnings: Vec<String>,

@@ -21,7 +21,7 @@ pub(crate) const fn of_base(base: &Base) -> PackItem {
     PackItem { hash: base.hash, origin: Origin::Fullfile(base.version) }
 }
 
-/// Bytes of a file; `None` for directories and links. Of what lies in the store only the beginning is read.
+/// Bytes of a file; `None` for directories and links. Of what is in the store only the beginning is read.
 pub(crate) fn size(item: PackItem, objects: &Objects<'_>) -> Result<Option<u64>, BuildError> {
     let found: Result<Infallible, HeaderRead> = objects.open(item, |object| match object.body {
         ObjectBody::File { size, .. } => Err(HeaderRead::Size(Some(size))),

@@ -21,7 +21,7 @@ pub struct PackReport {
     pub bundle: String,
     /// Its old version.
     pub from: u32,
-    /// Its new version, whose folder the pack lies in.
+    /// Its new version, whose folder the pack is in.
     pub to: u32,
     /// Size of the pack.
     pub bytes: u64,

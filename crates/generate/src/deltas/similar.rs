@@ -171,7 +171,7 @@ impl<'s> SketchIndex<'s> {
 
 /// Compressed bytes of old files that one run reads: about ten seconds of a processor.
 const BUDGET_BYTES: u64 = 512 << 20;
-/// Bases are looked at from an eighth of the smallest target to eight times the largest.
+/// Bases considered have from an eighth of the size of the smallest target to eight times that of the largest.
 const SIZE_RATIO: u64 = 8;
 /// Resemblance, in thousandths, below which a base does not help.
 const LEAST: u32 = 50;

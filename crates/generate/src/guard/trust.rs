@@ -83,7 +83,7 @@ impl<'a> Certificates<'a> {
         }
     }
 
-    /// A file of a release with its path, symbolic links in place of the file followed.
+    /// A file of a release with its path, following symbolic links at its place.
     fn file(&self, mom: &Mom, mut path: Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
         for _ in 0..MOST_LINKS {
             let entry = self.entry(mom, &path)?;

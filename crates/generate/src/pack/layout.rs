@@ -80,7 +80,7 @@ impl<'p> Layout<'p> {
 }
 
 impl<'p> Pack<'p> {
-    /// The zero pack to copy in place of a pack of `length` bytes, if that is smaller.
+    /// The zero pack to copy instead of a pack of `length` bytes, if that is smaller.
     pub(super) fn smaller(&self, length: u64) -> Option<&ZeroPack<'p>> {
         self.limit.as_ref().filter(|zero| length > zero.meta.size)
     }

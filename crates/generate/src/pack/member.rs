@@ -19,7 +19,7 @@ pub(super) enum Member<'p> {
     Staged(PackItem),
 }
 
-/// A binary delta that a pack carries in place of a whole file.
+/// A binary delta that a pack contains instead of a whole file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PackedDelta<'p> {
     /// Hashes of the old and the new file.

@@ -2,8 +2,8 @@
 //!
 //! - A file or link: unless a bundle that is subtracted lists it.
 //! - A directory: unless os-core lists it, or a bundle that is subtracted does and none of the bundle's own files
-//!   lies below it.
-//! - Never what has an illegal name or lies below such a directory. The reference keeps the children, and clients cannot
+//!   is below it.
+//! - Never what has an illegal name or is below such a directory. The reference keeps the children, and clients cannot
 //!   install them (manifest §6 quirk 17).
 //! - Never debug information, if it is banned. The reference leaves a random half of it (manifest §6 quirk 3).
 

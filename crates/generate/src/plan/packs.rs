@@ -21,7 +21,7 @@ use crate::tree::{NodeId, Tree};
 pub struct PackPlan {
     /// The bundle.
     pub bundle: BundleName,
-    /// The bundle's version, whose folder the pack lies in.
+    /// The bundle's version, whose folder the pack is in.
     pub to: Version,
     /// The bundle's old version; `None` for the zero pack.
     pub from: Option<Version>,

@@ -1,4 +1,4 @@
-//! The folder that a tree is read from, and the only way to what lies below it.
+//! The folder that a tree is read from, and the only way to what is below it.
 //!
 //! Always true: an opened file was reached from the folder's own descriptor without following a link and without
 //! leaving the folder, even if another process replaces folders by links meanwhile. The folder itself is the one that was seen first: one

@@ -154,7 +154,7 @@ pub enum ScanError {
     /// A name that is not possible in a manifest.
     #[error("{} cannot be released; rename or remove it", .path.display())]
     Name {
-        /// Where it lies.
+        /// Its location.
         path: PathBuf,
         /// Why not.
         source: InvalidPath,

@@ -16,7 +16,7 @@ use clearwell_testkit::signer;
 
 use crate::mix::{Mix, noise, options, snapshot, text, version};
 
-/// A mix with one file that lies on disk below `root`.
+/// A mix with one file that is on disk below `root`.
 fn with_file_on_disk(root: &Path, bytes: &[u8]) -> Mix {
     fs::create_dir_all(root.join("usr/share")).unwrap();
     fs::write(root.join("usr/share/on-disk"), bytes).unwrap();

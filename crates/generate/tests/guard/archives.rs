@@ -85,7 +85,7 @@ fn archives_that_name_their_owners() {
     }
 }
 
-/// The fullfile of a link whose target stands in a PAX record.
+/// The fullfile of a link whose target is in a PAX record.
 pub(crate) fn pax_link(target: &str, name: &str) -> Vec<u8> {
     let record = |length: usize| format!("{length} linkpath={target}\n");
     let length = (0..).find(|&length| record(length).len() == length).unwrap();

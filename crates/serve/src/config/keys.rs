@@ -17,7 +17,7 @@ pub struct Key {
     pub section: &'static str,
     /// As in the file.
     pub name: &'static str,
-    /// What the help shows in place of a value.
+    /// What the help shows instead of a value.
     pub placeholder: &'static str,
     /// What its value may be.
     pub kind: ValueKind,

@@ -56,7 +56,7 @@ impl DownloadWriter {
     /// Compares what was written with what it has to be, and says so to the answers that follow.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidData`] if size or digest differ; the system's if the file cannot be looked at.
+    /// [`io::ErrorKind::InvalidData`] if size or digest differ; the system's if the metadata of the file cannot be read.
     pub fn finish(self) -> io::Result<()> {
         let Self { file, checker, hasher, written_bytes, meta, stamp } = self;
         let found = ArtifactMeta { size: written_bytes, sha256: hasher.finish() };

@@ -24,7 +24,7 @@ pub(super) fn replace(store: &Store, path: &Path, from: &Path) -> Result<Option<
     Ok(kept)
 }
 
-/// Keeps a second name of what is at `path`; `None` if there is nothing. A folder or link in the place of a file is
+/// Keeps a second name of what is at `path`; `None` if there is nothing. A folder or link instead of a file is
 /// moved.
 pub(super) fn keep(store: &Store, path: &Path) -> Result<Option<PathBuf>, StoreError> {
     let disk = store.disk();

@@ -32,7 +32,7 @@ impl Writer {
         aside::replace(store, &store.path(resource), from).map(|_| true)
     }
 
-    /// Stores the file `from` in place of a damaged artifact whose bytes cannot be made again, if it contains what the
+    /// Stores the file `from` instead of a damaged artifact whose bytes cannot be made again, if it contains what the
     /// name promises. Its SHA-256 is then another, which the record of the release notes. False, and nothing changed,
     /// if it does not.
     ///

@@ -201,7 +201,7 @@ impl ArtifactInspector<'_> {
             Artifact::Delta(name) => self.loose_delta(file, *name, found),
             Artifact::DeltaManifest { bundle, from } => self.manifest_delta(file, bundle, *from, found),
             Artifact::Format => self.format.map_or(Ok(()), |format| format_file(file, format)),
-            // Manifests are judged together, from the MoM on; the others are notes for people.
+            // Manifests are checked together, from the MoM on; the others are notes for people.
             Artifact::Manifest(_) | Artifact::ManifestTar(_) | Artifact::MomSignature => Ok(()),
             Artifact::GeneratorVersion | Artifact::UpstreamUrl | Artifact::UpstreamVersion => Ok(()),
         }

@@ -186,7 +186,7 @@ fn what_pointers_named_a_moment_ago_stays_whatever_the_clock_says() {
     let all = [10, 20, 30, 40, 50];
     assert_eq!(kept(&plan(&store, &grace(now)).unwrap()), all, "all were named within the hour");
     assert_eq!(kept(&plan(&store, &grace(now + Duration::from_secs(4000))).unwrap()), [50]);
-    // A clock that is years behind: what lies in the future is recent.
+    // A clock that is years behind: what is in the future is recent.
     assert_eq!(kept(&plan(&store, &grace(SystemTime::UNIX_EPOCH)).unwrap()), all);
 }
 

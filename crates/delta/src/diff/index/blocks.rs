@@ -48,7 +48,7 @@ impl<'o> BlockIndex<'o> {
         (hash(block) >> self.shift) as usize
     }
 
-    /// The blocks with the hash of the front of `wanted`, as far as they are looked at.
+    /// The blocks with the hash of the front of `wanted`, up to the number that is examined.
     fn candidates(&self, wanted: &[u8]) -> impl Iterator<Item = usize> {
         let first = wanted.get(..self.block).map_or(NONE, |block| self.heads[self.slot(block)]);
         let known = |at: u32| (at != NONE).then_some(at);

@@ -96,7 +96,7 @@ impl Index for SuffixIndex<'_> {
 
 /// Shorter matches never pay for a change of alignment.
 const MIN_MATCH: usize = 8;
-/// Equally long matches that are looked at, to each side in the array.
+/// Number of equally long matches that are examined, to each side in the array.
 const NEIGHBOURS: usize = 8;
 
 /// The first four bytes as a number in the order of the bytes; a short end counts as followed by zeros.

@@ -1,7 +1,7 @@
 //! `builder.conf`: the configuration of a workspace (mixer workspace §2).
 //!
-//! TOML with `$NAME` and `${NAME}` in strings, taken from the environment. Workspaces of mixers before 5 have the same
-//! keys without quotes, in any section; mixer rewrites such a file, and here it is only read:
+//! TOML with `$NAME` and `${NAME}` in strings, taken from the environment. Workspaces of mixer before version 5 have
+//! the same keys without quotes, in any section; mixer rewrites such a file, and here it is only read:
 //!
 //! ```text
 //! #VERSION 1.2                            [Builder]

@@ -45,7 +45,7 @@ impl Merge {
         }
     }
 
-    /// Adds a file that the release makes, in place of one that the bundle may have, and directories above it. Both
+    /// Adds a file that the release makes, replacing one that the bundle may have, and directories above it. Both
     /// have fixed modes and owners. What bundles have of those directories counts, so theirs have to be added before.
     ///
     /// # Errors
