@@ -1,4 +1,4 @@
-//! When certificates expire.
+//! When certificates expire: a failure that can be predicted years ahead.
 
 use clearwell_sign::{Certificate, SignError};
 use prometheus::{IntGaugeVec, Registry};

@@ -1,4 +1,4 @@
-//! Progress of long work, as typed events. The binary prints them as bars, lines or JSON.
+//! Progress of long work, as typed events. Libraries do not use the terminal: the binary prints bars, lines or JSON.
 //!
 //! ```text
 //! started      a phase begins, with its object where one phase runs for several
