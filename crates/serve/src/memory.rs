@@ -1,4 +1,4 @@
-//! Returns memory of closed connections, which the allocator keeps, to the system.
+//! When to return memory of closed connections, which the allocator keeps, to the system.
 //!
 //! The allocator keeps it unless it is asked to trim: free blocks are between used ones, in one heap per thread.
 
