@@ -2,6 +2,9 @@
 //!
 //! Always true: a request never waits for its line. If the thread is behind or cannot write, lines are lost and counted:
 //! written and lost lines together are all lines.
+//!
+//! Not taken from a crate: the non-blocking writers there wake their thread for each line, cut lines on a full disk, and do
+//! not count each line that is lost.
 
 mod file;
 mod line;
