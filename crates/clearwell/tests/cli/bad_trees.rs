@@ -62,7 +62,7 @@ fn fifos_and_devices_are_left_out_with_a_warning_and_sockets_refused() {
     let mix = Mix::changed();
     let at = |name: &str| mix.path("trees/editor/usr").join(name);
     let socket = UnixListener::bind(at("socket")).unwrap();
-    mix.refuses(&["build"], 3, &["/usr/socket is a socket", "remove it"]);
+    mix.refuses(&["build"], 3, &["/usr/socket is a socket", "remove the socket"]);
     drop(socket);
     std::fs::remove_file(at("socket")).unwrap();
     mknodat(CWD, at("fifo"), FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
