@@ -184,7 +184,7 @@ fn a_second_half_of_another_version_is_never_found() {
     let mix = with_first_half();
     // Past the command's own check, as if the first half had been made elsewhere.
     let args = ["--format", "31", "--version", "40", "--min-version", "40", "--allow", "format-boundary"];
-    mix.build(&args).expect(0).says(&["release 20 leads endpoints to version 30 in format 31, not here"]);
+    mix.build(&args).expect(0).says(&["release 20 leads endpoints to version 30 in format 31, not to this release"]);
     let told = mix.run(&["verify", "--store", "store", "--from", "10", "--retry-seconds", "0"]).expect(1).stdout;
     assert!(told.contains("30/Manifest.MoM.tar could not be fetched"), "{told}");
     if let Some(stock) = Stock::find("a bump with a gap", &mix.path("store/content"), &mix.path("Swupd_Root.pem")) {
