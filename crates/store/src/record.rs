@@ -46,7 +46,7 @@ pub struct ReleaseRecord {
     /// What the MoM lists, in its order.
     #[serde(default)]
     pub bundles: Vec<BundleRecord>,
-    /// Number and bytes of artifacts by kind, with the kinds of [`ResourceKind::as_str`] as keys. Filled in by the
+    /// Number and bytes of artifacts by kind, with the kinds of [`ResourceKind::record_key`] as keys. Filled in by the
     /// store.
     #[serde(default)]
     pub artifacts: BTreeMap<String, KindCounts>,

@@ -84,7 +84,7 @@ fn check_config_refuses_with_the_same_error_as_a_start() {
         ("tls-certificate", TLS, "folder", 2, &["tls-certificate", "folder"]),
         ("tls-key", TLS, "none.key", 2, &["tls-key", "none.key"]),
         ("tls-key", TLS, "junk.pem", 2, &["tls-key", "junk.pem"]),
-        ("tls-key", TLS, "other.key", 2, &["tls-key", "pair"]),
+        ("tls-key", TLS, "other.key", 2, &["tls-key", "used together"]),
         ("client-certificates", TLS, "require", 2, &["client-ca"]),
         ("client-certificates", PLAIN, "require", 2, &["client-certificates", "listen-tls"]),
         ("client-certificates", PLAIN, "maybe", 2, &["maybe"]),
