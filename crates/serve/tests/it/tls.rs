@@ -356,7 +356,7 @@ async fn what_cannot_be_used_is_said_before_anything_listens() {
         (ServeConfig { tls_key: junk.clone(), ..good() }, &["tls-key", "junk.pem", "private key"]),
         (ServeConfig { client_ca: junk.clone(), ..good() }, &["client-ca", "junk.pem"]),
         (ServeConfig { signing_certificate: junk.clone(), ..good() }, &["signing-certificate", "junk.pem"]),
-        (ServeConfig { tls_key: Some(other_key.clone()), ..good() }, &["tls-certificate and tls-key", "pair"]),
+        (ServeConfig { tls_key: Some(other_key.clone()), ..good() }, &["tls-certificate and tls-key", "used together"]),
     ] {
         let error = Server::bind(config, fixture.store()).await.unwrap_err().to_string();
         assert!(words.iter().all(|word| error.contains(word)), "{words:?}: {error}");
