@@ -96,7 +96,7 @@ impl Manifest {
     }
 
     fn read(header: Header, entries: Vec<Entry>, text: &[u8], ignored: Ignored) -> Self {
-        let verbatim = Verbatim::of(text, ignored, |out| write::anew(&header, &entries, out));
+        let verbatim = Verbatim::of(text, ignored, |out| write::canonical(&header, &entries, out));
         Self { header, entries, verbatim }
     }
 

@@ -128,7 +128,7 @@ impl Mom {
     }
 
     pub(crate) fn read(header: Header, entries: Vec<MomEntry>, text: &[u8], ignored: Ignored) -> Self {
-        let verbatim = Verbatim::of(text, ignored, |out| write::anew(&header, &entries, out));
+        let verbatim = Verbatim::of(text, ignored, |out| write::canonical(&header, &entries, out));
         Self { header, entries, verbatim }
     }
 

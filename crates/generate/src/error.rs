@@ -91,7 +91,7 @@ pub enum BuildError {
         format: FormatNumber,
     },
     /// No earlier release can take the place of the retracted one.
-    #[error("there is no earlier published release of the format of {version}; release a higher version instead")]
+    #[error("release {version} has no earlier published release of its format; release a higher version instead")]
     NothingBefore {
         /// The release that was to be retracted.
         version: Version,

@@ -97,7 +97,7 @@ pub enum StoreError {
     #[error("the store has no {0}")]
     NoSuchResource(Box<Resource>),
     /// A tree to adopt or verify that does not exist.
-    #[error("there is no folder {}; give the published tree, which mixer keeps in update/www", .path.display())]
+    #[error("folder {} does not exist; give the published tree, which mixer keeps in update/www", .path.display())]
     NoTree {
         /// The folder.
         path: PathBuf,

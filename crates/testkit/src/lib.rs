@@ -12,6 +12,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod copy;
 mod damage;
 mod object;
 mod release;
@@ -20,6 +21,7 @@ mod signing;
 mod skip;
 mod www;
 
+pub use copy::copy_store;
 pub use damage::{cut_off, flip_byte};
 pub use object::TestObject;
 pub use release::{ReleaseBuilder, TestRelease};

@@ -22,10 +22,10 @@ use clearwell_store::disk::{Disk, Operation};
 use clearwell_store::gc::{Retention, collect};
 use clearwell_store::repair::{RepairOptions, repair};
 use clearwell_store::{Fault, ReleaseState, Store, StoreError};
-use clearwell_testkit::{cut_off, flip_byte, sample_www, signer};
+use clearwell_testkit::{copy_store, cut_off, flip_byte, sample_www, signer};
 
 use super::mix::{options, version};
-use super::setup::{check_options, checked, copy, endpoints, keep, mix_at, now, say, scratch, store_with};
+use super::setup::{check_options, checked, endpoints, keep, mix_at, now, say, scratch, store_with};
 
 /// Runs a command on a store.
 type Command = Box<dyn Fn(&Store) -> Result<(), Failure> + Sync>;
@@ -109,12 +109,12 @@ fn cases(root: &Path) -> Vec<Case> {
     let three = root.join("three");
     store_with(&three, &[10, 20, 30]);
     let staged = root.join("staged");
-    copy(&one, &staged);
+    copy_store(&one, &staged);
     let store = Store::open(&staged).unwrap();
     let stage = clearwell_generate::build::BuildOptions { stage: true, ..options() };
     mix_at(20).build_with(20, Some(10), &store, Some(signer()), &stage).unwrap();
     let damaged = root.join("damaged");
-    copy(&three, &damaged);
+    copy_store(&three, &damaged);
     damage(&damaged);
     let adopted = root.join("adopted");
     let www = root.join("www");
@@ -263,7 +263,7 @@ fn assert_served(case: &Case, store: &Store, context: &str) {
 /// Stops the command at one operation, checks the store, and runs the command again.
 fn stop_at(case: &Case, trouble: Trouble, at: usize, root: &Path) {
     let context = format!("{} with {trouble:?} at {at}", case.name);
-    copy(&case.start, root);
+    copy_store(&case.start, root);
     let (disk, _) = disk(trouble, at);
     let ended = (case.run)(&Store::open_on(root, disk).unwrap());
     if let (Err(failure), Trouble::Full | Trouble::Refused(_)) = (&ended, trouble) {
@@ -283,7 +283,7 @@ fn stop_at(case: &Case, trouble: Trouble, at: usize, root: &Path) {
 
 /// The number of operations of a command that the failure affects.
 fn operations(case: &Case, trouble: Trouble, root: &Path) -> usize {
-    copy(&case.start, root);
+    copy_store(&case.start, root);
     let (disk, count) = disk(trouble, usize::MAX);
     (case.run)(&Store::open_on(root, disk).unwrap()).unwrap_or_else(|error| panic!("{}: {}", case.name, error.text));
     fs::remove_dir_all(root).unwrap();

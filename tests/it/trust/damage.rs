@@ -37,11 +37,12 @@ use clearwell_generate::remake::remake_packs;
 use clearwell_serve::{Connection, ServeConfig, ServeError, Site};
 use clearwell_store::repair::{How, RepairOptions, repair};
 use clearwell_store::{Store, StoreError};
+use clearwell_testkit::copy_store;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 
 use super::mix::version;
-use super::setup::{check_options, checked, copy, endpoints, say, scratch, store_with};
+use super::setup::{check_options, checked, endpoints, say, scratch, store_with};
 
 /// How a file is damaged. `other` is a valid file of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -170,7 +171,7 @@ fn all_damage_is_found_and_repaired_and_none_is_served() {
     for kind in &kinds {
         for damage in Damage::ALL {
             let root = folder.path().join("store");
-            copy(&sound, &root);
+            copy_store(&sound, &root);
             let path = root.join(&kind.path);
             let released = fs::read(&path).unwrap();
             let other = fs::read(root.join(&kind.other)).unwrap();

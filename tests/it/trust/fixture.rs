@@ -18,9 +18,10 @@ use clearwell_format::resource::ResourceKind;
 use clearwell_sign::TrustAnchor;
 use clearwell_store::progress::Silent;
 use clearwell_store::{ReleaseState, Store, StoreError};
+use clearwell_testkit::copy_store;
 
 use super::mix::version;
-use super::setup::{checked, copy, endpoint_options, keep, scratch};
+use super::setup::{checked, endpoint_options, keep, scratch};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stores")
@@ -47,7 +48,7 @@ fn stores_of_every_layout_are_read() {
     ];
     for (layout, states, latest, from) in all {
         let folder = scratch();
-        copy(&fixtures().join(layout), folder.path());
+        copy_store(&fixtures().join(layout), folder.path());
         let store = Store::open(folder.path()).unwrap();
         let found: Vec<_> = store.states().unwrap().iter().map(|(version, state)| (version.number(), *state)).collect();
         assert_eq!(found, states, "{layout}");
@@ -73,7 +74,7 @@ fn stores_of_every_layout_are_written_on() {
     for layout in ["1.0", "1.1", "1.2"] {
         let folder = scratch();
         let root = folder.path().join("store");
-        copy(&fixtures().join(layout), &root);
+        copy_store(&fixtures().join(layout), &root);
         let store = Store::open(&root).unwrap();
         let latest = store.latest_version().unwrap();
         clearwell_store::gc::collect(&mut store.writer("gc").unwrap(), &keep(1), std::time::Duration::ZERO, &Silent)
@@ -88,7 +89,7 @@ fn stores_of_every_layout_are_written_on() {
 fn a_newer_layout_is_refused_with_the_remedy() {
     let folder = scratch();
     let root = folder.path().join("store");
-    copy(&fixtures().join("1.2"), &root);
+    copy_store(&fixtures().join("1.2"), &root);
     for newer in ["1.3", "2.0"] {
         fs::write(root.join("meta/layout"), format!("clearwell-store {newer}\n")).unwrap();
         let error = Store::open(&root).unwrap_err();

@@ -1,6 +1,5 @@
 //! Stores to damage, and endpoints that read them.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,23 +49,6 @@ pub(crate) fn store_with(root: &Path, numbers: &[u32]) -> Store {
         previous = Some(*number);
     }
     store
-}
-
-/// Copies a store, links as links.
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        let kind = entry.file_type().unwrap();
-        if kind.is_symlink() {
-            std::os::unix::fs::symlink(fs::read_link(entry.path()).unwrap(), to).unwrap();
-        } else if kind.is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 /// Options of the endpoints of these tests: they trust the test key and retry immediately.

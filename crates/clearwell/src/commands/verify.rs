@@ -91,7 +91,7 @@ impl Verify {
         let config = self.store.config.load()?;
         let (source, newest_format) = self.source(&config)?;
         if let Some(scratch) = self.scratch.as_deref().filter(|scratch| !scratch.is_dir()) {
-            let text = format!("there is no folder {}; use an existing folder for --scratch", scratch.display());
+            let text = format!("folder {} does not exist; use an existing folder for --scratch", scratch.display());
             return Err(CliError::plain(Exit::Input, text));
         }
         let format = self.format.or(newest_format).unwrap_or(FormatNumber::new(30).expect("not zero"));

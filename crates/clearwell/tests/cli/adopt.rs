@@ -71,7 +71,7 @@ fn a_folder_that_is_not_a_www_tree_is_refused() {
     let workspace = Workspace::new(30, 20);
     workspace.mix.put("empty/file", "");
     for www in ["none", "empty/file", "empty"] {
-        let reason = if www == "empty" { "has no numbered folders" } else { "there is no folder" };
+        let reason = if www == "empty" { "has no numbered folders" } else { "does not exist" };
         let says = [www, reason, "; give the published tree, which mixer keeps in update/www"];
         workspace.mix.run(&["adopt", www, "--store", "store"]).expect(3).says(&says);
         assert!(!workspace.mix.path("store").exists());

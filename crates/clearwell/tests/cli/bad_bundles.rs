@@ -15,7 +15,7 @@ fn contradictory_definitions_are_refused() {
         ("[bundles.editor]\nalso-add = [\"lisb\"]\n", &["editor", "lisb", "bundles.toml"]),
         ("[bundles.editor]\nalso-add = [\"lisb\"]\n", &["bundle editor also-adds lisb", "drop the include"]),
         ("[bundles.editor]\nincludes = [\"editor\"]\n", &["bundle editor includes itself", "drop the include"]),
-        ("[bundles.ghost]\n", &["bundle ghost", "there is no folder", "create it"]),
+        ("[bundles.ghost]\n", &["bundle ghost", "does not exist", "create it"]),
         ("[bundles.editor]\nincludes = [\"no/name\"]\n", &["bundles.toml", "line 2", "no/name"]),
         ("[bundles.editor]\ncolour = \"red\"\n", &["bundles.toml", "line 2", "colour"]),
         ("[bundles.MoM]\n", &["bundles.toml", "MoM"]),

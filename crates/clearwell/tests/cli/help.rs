@@ -56,7 +56,7 @@ fn an_invalid_command_line_is_named() {
         (&["build", "--allow", "everything"], "directory-replaced"),
         (&["build", "--allow", "conflicting-entries"], "cannot be overruled"),
         (&["build"], "--trees"),
-        (&["build", "--trees", "trees"], "no folder"),
+        (&["build", "--trees", "trees"], "folder trees does not exist"),
         (&["publish"], "<VERSION>"),
         (&["publish", "10"], "--store"),
         (&["verify"], "--store"),

@@ -90,7 +90,7 @@ fn the_first_release_cannot_be_retracted() {
     mix.refuses(
         &["retract", "10"],
         4,
-        &["no earlier published release of the format of 10", "release a higher version"],
+        &["release 10 has no earlier published release of its format", "release a higher version"],
     );
     mix.refuses(&["retract", "20"], 4, &["no release 20"]);
 }

@@ -133,7 +133,7 @@ fn old_flags_have_the_meaning_that_clients_give_them() {
 }
 
 /// A deletion of an older generator may keep its type and its hash. Both come back, also from a manifest that is
-/// written anew.
+/// rewritten.
 #[test]
 fn deletions_keep_the_type_and_hash_they_were_read_with() {
     let hash = "06300d704cf7b304582acb7cd4456e4a812bb02b01efeeb5edd5c198c25bd7e6";
@@ -159,9 +159,9 @@ fn deletions_keep_the_type_and_hash_they_were_read_with() {
             (entry.is_present(), entry.hash().to_string().as_str()),
             (&flags[..1] == "F" && flags.as_bytes()[1] != b'd', hash)
         );
-        let anew = Manifest::new(manifest.header.clone(), manifest.entries.clone());
+        let rewritten = Manifest::new(manifest.header.clone(), manifest.entries.clone());
         let expected = format!("{SAMPLE}{written}\t{hash}\t20\t/x\n");
-        assert_eq!(String::from_utf8(anew.to_bytes()).unwrap(), expected);
+        assert_eq!(String::from_utf8(rewritten.to_bytes()).unwrap(), expected);
     }
 }
 
@@ -179,10 +179,10 @@ fn a_manifest_that_was_changed_is_written_as_the_reference_writes_it() {
     let text = SAMPLE.replace("F..x", "F.Cr").replace("includes:", "actions:\tupdate\nincludes:");
     let mut manifest = Manifest::parse(text.as_bytes()).unwrap();
     manifest.header.timestamp = 1;
-    let anew = SAMPLE.replace("F..x", "F..r").replace("1700000000", "1");
-    assert_eq!(String::from_utf8(manifest.to_bytes()).unwrap(), anew);
+    let expected = SAMPLE.replace("F..x", "F..r").replace("1700000000", "1");
+    assert_eq!(String::from_utf8(manifest.to_bytes()).unwrap(), expected);
     let copy = Manifest::new(manifest.header.clone(), manifest.entries.clone());
-    assert_eq!(copy.to_bytes(), anew.as_bytes());
+    assert_eq!(copy.to_bytes(), expected.as_bytes());
 }
 
 #[test]

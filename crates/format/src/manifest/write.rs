@@ -8,7 +8,7 @@ use crate::{FileHash, Version};
 
 /// The text that was read, if header and entries are unchanged; else what the reference writes for them.
 pub(crate) fn text<E: WriteLine>(header: &Header, entries: &[E], verbatim: Option<&Verbatim>) -> Vec<u8> {
-    let write = |out: &mut dyn Write| anew(header, entries, out);
+    let write = |out: &mut dyn Write| canonical(header, entries, out);
     if let Some(text) = verbatim.and_then(|verbatim| verbatim.text(write)) {
         return text.to_vec();
     }
@@ -17,7 +17,7 @@ pub(crate) fn text<E: WriteLine>(header: &Header, entries: &[E], verbatim: Optio
     out
 }
 
-pub(crate) fn anew<E: WriteLine>(header: &Header, entries: &[E], out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn canonical<E: WriteLine>(header: &Header, entries: &[E], out: &mut dyn Write) -> io::Result<()> {
     write_header(header, out)?;
     entries.iter().try_for_each(|entry| entry.write(out))
 }

@@ -131,7 +131,7 @@ pub enum SourceError {
         missing: &'static str,
     },
     /// The version has no image.
-    #[error("version {version} has no image: there is no folder {}; run mixer build bundles, or name another version", .path.display())]
+    #[error("version {version} has no image: folder {} does not exist; run mixer build bundles, or name another version", .path.display())]
     NoImage {
         /// The version.
         version: Version,
@@ -147,7 +147,7 @@ pub enum SourceError {
         info: PathBuf,
     },
     /// The trees have no os-core.
-    #[error("there is no folder {}; every release needs the bundle os-core", .0.display())]
+    #[error("folder {} does not exist; every release needs the bundle os-core", .0.display())]
     NoOsCore(PathBuf),
     /// A folder whose name is not a bundle name.
     #[error("{} cannot be a bundle; rename it, or move it out of the folder of trees", .path.display())]
@@ -182,7 +182,7 @@ pub enum SourceError {
         folder: PathBuf,
     },
     /// A bundle of `bundles.toml` without content.
-    #[error("{} describes bundle {bundle}, but there is no folder {}; create it, or give the bundle includes", .config.display(), .folder.display())]
+    #[error("{} describes bundle {bundle}, but folder {} does not exist; create it, or give the bundle includes", .config.display(), .folder.display())]
     NoTree {
         /// The bundle.
         bundle: BundleName,

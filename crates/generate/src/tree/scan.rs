@@ -132,7 +132,7 @@ impl Scan {
 #[non_exhaustive]
 pub enum ScanError {
     /// The folder is not there.
-    #[error("there is no folder {}", .0.display())]
+    #[error("folder {} does not exist", .0.display())]
     NoRoot(PathBuf),
     /// Something cannot be read.
     #[error("failed to read {}; a release needs to read every file of its tree", .path.display())]

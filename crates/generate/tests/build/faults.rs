@@ -12,7 +12,7 @@ use clearwell_generate::tree::root_folder::RootFolder;
 use clearwell_generate::tree::{Body, Content, Node};
 use clearwell_store::disk::{Disk, Operation};
 use clearwell_store::{Fault, Store};
-use clearwell_testkit::signer;
+use clearwell_testkit::{copy_store, signer};
 
 use crate::mix::{Mix, noise, options, snapshot, text, version};
 
@@ -105,22 +105,6 @@ fn failing(root: &Path, at: usize, how: Failing, watched: fn(&Path) -> bool) -> 
     (Store::open_on(root, disk).unwrap(), seen)
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        let kind = entry.file_type().unwrap();
-        if kind.is_symlink() {
-            std::os::unix::fs::symlink(fs::read_link(entry.path()).unwrap(), to).unwrap();
-        } else if kind.is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
-
 #[test]
 fn a_disk_that_fails_at_any_step_loses_nothing_and_the_next_build_ends_the_same() {
     let folder = tempfile::tempdir().unwrap();
@@ -190,7 +174,7 @@ fn fail_everywhere(
 ) -> Vec<(Operation, PathBuf)> {
     let folder = tempfile::tempdir().unwrap();
     let clean = folder.path().join("clean");
-    copy(before, &clean);
+    copy_store(before, &clean);
     let (store, seen) = failing(&clean, usize::MAX, Failing::ForGood, watched);
     let previous = store.pointers().unwrap().latest_version().unwrap();
     mix.build(previous.number() + 10, Some(previous.number()), &store);
@@ -206,7 +190,7 @@ fn fail_everywhere(
             scope.spawn(|| {
                 while let Some(&(at, how)) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
                     let root = folder.path().join(format!("at-{at}-{how:?}"));
-                    copy(before, &root);
+                    copy_store(before, &root);
                     let (store, seen) = failing(&root, at, how, watched);
                     let failed = fail_and_build_again(mix, previous, store);
                     let at = seen.lock().unwrap().get(at).cloned();

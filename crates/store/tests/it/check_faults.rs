@@ -10,9 +10,9 @@ use clearwell_store::check::{CheckOptions, check};
 use clearwell_store::disk::{Disk, Operation};
 use clearwell_store::progress::{Event, Progress, Silent};
 use clearwell_store::{Fault, Store, StoreError};
-use clearwell_testkit::sample_store;
+use clearwell_testkit::{copy_store, sample_store};
 
-use crate::support::{assert_sound, copy_store};
+use crate::support::assert_sound;
 
 /// A disk that fails at operation `at`, and with `for_good` at all that follow; and how many there were.
 fn failing(at: u64, for_good: bool) -> (Disk, Arc<AtomicU64>) {

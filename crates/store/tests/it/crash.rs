@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use clearwell_format::Resource;
 use clearwell_store::{Store, StoreError};
-use clearwell_testkit::pointers;
+use clearwell_testkit::{copy_store, pointers};
 
-use crate::support::{another_pack, assert_sound, copy_store, disk_until, format, small_releases, version};
+use crate::support::{another_pack, assert_sound, disk_until, format, small_releases, version};
 
 #[derive(Clone, Copy, PartialEq)]
 enum CrashPoint {

@@ -89,12 +89,12 @@ fn an_interrupted_draft_is_continued_with_the_same_fingerprint_only() {
     draft.existing(&fullfile(1)).unwrap().unwrap().read_to_end(&mut bytes).unwrap();
     assert_eq!(bytes, [1]);
     assert_eq!(draft.keep(&fullfile(1)).unwrap(), ArtifactMeta { size: 1, sha256: Digest::of(&[1]) });
-    draft.put(&fullfile(2), b"made anew").unwrap();
+    draft.put(&fullfile(2), b"made again").unwrap();
     draft.prepare(record()).unwrap().release().unwrap();
     let index = store.index(version(30)).unwrap();
     assert_eq!(index.len(), 2, "what was neither kept nor put is not released");
     assert!(!store.path(&Resource::of(version(30), fullfile(3))).exists());
-    assert_eq!(store.read(&Resource::of(version(30), fullfile(2))).unwrap(), b"made anew");
+    assert_eq!(store.read(&Resource::of(version(30), fullfile(2))).unwrap(), b"made again");
 
     writer.draft(version(40), "options A").unwrap().put(&fullfile(1), b"x").unwrap();
     let draft = writer.draft(version(40), "options B").unwrap();

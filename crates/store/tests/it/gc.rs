@@ -16,9 +16,9 @@ use clearwell_store::progress::{Phase, Silent};
 use clearwell_store::repair::{RepairOptions, repair};
 use clearwell_store::verify::DefectKind;
 use clearwell_store::{Store, StoreError};
-use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, pointers};
+use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, copy_store, pointers};
 
-use crate::support::{Recorder, assert_sound, copy_store, format, version};
+use crate::support::{Recorder, assert_sound, format, version};
 
 /// The files of os-core in a release.
 fn os_core(number: u32) -> Vec<TestObject> {

@@ -1,6 +1,5 @@
 //! Small releases and checks that all tests share.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -65,23 +64,6 @@ pub(crate) fn disk_until(operations: i64) -> (Disk, Arc<AtomicI64>) {
         _ => Err(std::io::Error::other("the machine stopped")),
     });
     (disk, left)
-}
-
-/// Copies a store, links as links.
-pub(crate) fn copy_store(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            copy_store(&path, &copy);
-        } else if kind.is_symlink() {
-            std::os::unix::fs::symlink(std::fs::read_link(path).unwrap(), copy).unwrap();
-        } else {
-            std::fs::copy(path, copy).unwrap();
-        }
-    }
 }
 
 /// Records the events of a progress.

@@ -149,7 +149,7 @@ fn what_is_wrong_is_told_with_the_remedy() {
     let config = |text: &'static str| told(&move |dir| put(dir, "bundles.toml", text));
     assert_eq!(
         told(&|dir| fs::remove_dir_all(dir.path().join("os-core")).unwrap()),
-        "there is no folder TREES/os-core; every release needs the bundle os-core"
+        "folder TREES/os-core does not exist; every release needs the bundle os-core"
     );
     assert_eq!(
         told(&|dir| put(dir, "editors/usr/lib/libx.so", "another")),
@@ -168,7 +168,7 @@ fn what_is_wrong_is_told_with_the_remedy() {
     );
     assert_eq!(
         config("[bundles.gone]\n"),
-        "TREES/bundles.toml describes bundle gone, but there is no folder TREES/gone; create it, or give the bundle \
+        "TREES/bundles.toml describes bundle gone, but folder TREES/gone does not exist; create it, or give the bundle \
          includes"
     );
     assert_eq!(config("x = 1"), "TREES/bundles.toml cannot be used");
