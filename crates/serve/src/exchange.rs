@@ -82,12 +82,12 @@ impl Exchange {
 }
 
 /// Records a request whose whole response, with status 200, was sent at once: all that an [`Exchange`] records, without
-/// its cost.
+/// its cost. `asked` is called only if the request is logged.
 #[inline]
-pub(crate) fn complete(
+pub(crate) fn complete<'a>(
     site: &Site,
     connection: &Connection,
-    asked: &Asked<'_>,
+    asked: impl FnOnce() -> Asked<'a>,
     kind: RequestKind,
     sent_bytes: u64,
     began: Instant,
@@ -98,7 +98,7 @@ pub(crate) fn complete(
     connection.answered_at(now);
     site.metrics().http.request_at_once(kind, StatusClass::Success, sent_bytes, took);
     if log.takes(StatusClass::Success) {
-        log.write(Line { sent_bytes, took, ..line(connection, StatusCode::OK, asked, None) });
+        log.write(Line { sent_bytes, took, ..line(connection, StatusCode::OK, &asked(), None) });
     }
 }
 

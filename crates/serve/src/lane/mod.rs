@@ -210,7 +210,7 @@ impl<T: Transport> Lane<'_, T> {
         exchange::complete(
             &self.shared.site,
             self.connection,
-            &self.asked(&head),
+            || self.asked(&head),
             kind,
             body_bytes,
             began,
