@@ -9,6 +9,7 @@ pub(crate) mod deltas;
 pub(crate) mod demo;
 pub(crate) mod discard;
 pub(crate) mod gc;
+pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod publish;
 pub(crate) mod releases;

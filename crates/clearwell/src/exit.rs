@@ -28,7 +28,7 @@ macro_rules! exits {
 
 exits! {
     Done = 0: "done",
-    Findings = 1: "check failed: damage was found, or an endpoint would fail",
+    Findings = 1: "check failed: damage was found, an endpoint would fail, or a server is not ready",
     Usage = 2: "the command line or a configuration file is invalid",
     Input = 3: "an input is missing or cannot be used: a tree, a workspace, a bundle, a file",
     Version = 4: "a version or format is unknown, exists already, or does not follow the previous one",

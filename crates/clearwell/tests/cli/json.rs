@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::mix::Mix;
-use crate::run::Ended;
+use crate::run::{Ended, Server};
 
 /// Keys whose objects have data as keys: kinds of artifacts, versions, statuses, options of builds, keys of configurations.
 const MAPS: [&str; 8] = ["made", "artifacts", "update-bytes", "heads", "bytes", "options", "index", "values"];
@@ -99,6 +99,8 @@ fn every_result_has_its_version_and_kebab_case_keys() {
     // An update from a release that is gone: the report of an endpoint that fails.
     run(&mix, "verify --from 10 --retry-seconds 0", 1);
     run(&mix, "serve --check-config", 0);
+    let server = Server::start(mix.dir(), "store", &[]);
+    run(&mix, &format!("health {}", server.admin), 0);
     run(&mix, "demo --once --dir demo", 0);
     clearwell_testkit::sample_www(&mix.path("www"));
     run(&mix, "adopt www --store adopted", 0);

@@ -20,6 +20,7 @@ mod defaults;
 mod deltas;
 mod disk;
 mod format_bump;
+mod health;
 mod help;
 mod history;
 mod init;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::run::run;
 
 /// Every command, as typed.
-pub(crate) const COMMANDS: [&str; 23] = [
+pub(crate) const COMMANDS: [&str; 24] = [
     "demo",
     "init",
     "build",
@@ -16,6 +16,7 @@ pub(crate) const COMMANDS: [&str; 23] = [
     "discard",
     "adopt",
     "serve",
+    "health",
     "verify",
     "check",
     "gc",
