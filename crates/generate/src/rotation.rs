@@ -2,7 +2,7 @@
 //! step.
 //!
 //! Single endpoints are unknown. Known is which certificates the content of each release makes its endpoints trust
-//! (client behaviour §6), and so what happens to endpoints that are still on it. The steps are in docs/rotation.md.
+//! (client behaviour §6), and so what happens to endpoints that are still on it. The steps are in docs/keys.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -66,7 +66,7 @@ pub enum Problem {
     /// Its validity is over.
     #[error(
         "\"{subject}\" expired at {} (now it is {}); endpoints that trust it refuse to start: with its key, \"clearwell \
-         renew\" gives it a later end, and docs/rotation.md says what endpoints need",
+         renew\" gives it a later end, and docs/keys.md says what endpoints need",
         Utc(*.not_after), Utc(*.now)
     )]
     Expired {
@@ -93,7 +93,7 @@ pub enum Problem {
     /// It will expire within [`RENEWAL_DAYS`].
     #[error(
         "\"{subject}\" expires at {}, in {days_left} days; endpoints refuse every update after that: release it with a \
-         later end (\"clearwell renew\"), or its successor (docs/rotation.md), before",
+         later end (\"clearwell renew\"), or its successor (docs/keys.md), before",
         Utc(*.not_after)
     )]
     ExpiresSoon {
@@ -107,7 +107,7 @@ pub enum Problem {
     /// Its key is RSA below 2048 bits.
     #[error(
         "\"{subject}\" has an RSA key of {bits} bits; endpoints accept it, but such a key can be broken: change to 2048 \
-         bits or more (docs/rotation.md)"
+         bits or more (docs/keys.md)"
     )]
     WeakKey {
         /// The certificate.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! /                       the machine's, read-only
-//! /etc                    links to the machine's; writable; a hosts file with the names below
-//! /home /mnt /root /run /srv /tmp /var   empty, in memory; HOME is /root, where the page begins
+//! /etc                    a copy of the machine's, with a hosts file of its own
+//! /home /mnt /root /run /srv /tmp /usr/local/share /var   empty, in memory; HOME is /root, where the page begins
 //! /run/program/clearwell  the program under test, first on PATH
 //! network                 the loopback interface only: every port is free
 //! processes               end with the page
@@ -23,7 +23,7 @@ use clearwell_testkit::{program, skipped};
 use crate::book::Block;
 
 /// Far longer than any page takes, on a busy machine too.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// Names that pages use for servers; all are 127.0.0.1.
 const HOSTS: [&str; 3] = ["updates.example.org", "internal.example.org", "proxy.example.org"];
@@ -32,7 +32,10 @@ const HOSTS: [&str; 3] = ["updates.example.org", "internal.example.org", "proxy.
 const PROGRAMS: [&str; 4] = ["bwrap", "bash", "curl", "openssl"];
 
 /// Empty and writable in a session.
-const FRESH: [&str; 8] = ["/etc", "/home", "/mnt", "/root", "/run", "/srv", "/tmp", "/var"];
+const FRESH: [&str; 9] = ["/etc", "/home", "/mnt", "/root", "/run", "/srv", "/tmp", "/usr/local/share", "/var"];
+
+/// Folders that every system has in those.
+const EXPECTED: [&str; 4] = ["/usr/local/share/ca-certificates", "/var/lib", "/var/log", "/var/tmp"];
 
 /// What ran, and where its output is.
 pub(crate) struct Session {
@@ -99,7 +102,8 @@ impl Session {
         let errors = fs::read_to_string(self.file("errors")).unwrap();
         let last = blocks.iter().rev().find(|block| self.file(&block.line.to_string()).exists());
         let output = last.map(|block| self.output(block)).unwrap_or_default();
-        Some(format!("{page}: {}\n{}\n{output}", self.status, errors.trim_end()))
+        let line = last.map_or(0, |block| block.line);
+        Some(format!("{page}: {} in the block of line {line}\n{}\n{output}", self.status, errors.trim_end()))
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -123,17 +127,10 @@ fn namespaces() -> Command {
     for folder in FRESH.iter().filter(|folder| Path::new(folder).is_dir()) {
         command.args(["--tmpfs", folder]);
     }
-    command.args([
-        "--ro-bind",
-        "/etc",
-        "/run/machine/etc",
-        "--dir",
-        "/var/lib",
-        "--dir",
-        "/var/log",
-        "--dir",
-        "/var/tmp",
-    ]);
+    command.args(["--ro-bind", "/etc", "/run/machine/etc"]);
+    for folder in EXPECTED {
+        command.args(["--dir", folder]);
+    }
     let path = format!("/run/program:{}", env::var("PATH").unwrap());
     command.env_clear().envs([("PATH", path.as_str()), ("HOME", "/root"), ("LANG", "C.UTF-8"), ("TERM", "dumb")]);
     // On a terminal, bars are gone once a command has ended.
@@ -143,9 +140,8 @@ fn namespaces() -> Command {
 
 /// Starts the page; its last words go to the stream that the test reads.
 const START: &str = r#"
-for file in /run/machine/etc/* /run/machine/etc/.[!.]*; do
-    ln -s "$file" /etc/
-done
+# What only the machine's root may read stays behind.
+cp -a /run/machine/etc/. /etc/ 2>/dev/null
 rm -f /etc/hosts
 cp /run/session/hosts /etc/hosts
 cd /root

@@ -165,7 +165,8 @@ fn story(url: &str, dir: &Path, install: &Report, update: &Report) -> Page {
     let _ = writeln!(page, "  clearwell verify --url {url} --cert {certificate} --from 10");
     page.gap();
     let _ = writeln!(page, "With a stock swupd, as root:");
-    for action in ["os-install -V 10 -B editor", "update"] {
+    // Only endpoints have the time stamp with which swupd compares the clock.
+    for action in ["os-install -V 10 -B editor --ignore-time", "update"] {
         let root = "--path /tmp/demo-root --statedir /tmp/demo-state";
         let _ = writeln!(page, "  swupd {action} {root} -u {url} -F 30 \\");
         let _ = writeln!(page, "      -C {certificate} --allow-insecure-http --no-scripts --no-boot-update");

@@ -18,7 +18,7 @@ use crate::values::whole_number;
 ///
 /// Endpoints that trust the old or the new certificate accept signatures of both, on old and new releases, so all
 /// endpoints can update. Sign with the new file from then on; new releases carry it. Endpoints refuse every command
-/// once their certificate has expired, so renew and release in time. docs/rotation.md explains the steps, also for a
+/// once their certificate has expired, so renew and release in time. docs/keys.md explains the steps, also for a
 /// new key.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Renew {

@@ -16,7 +16,7 @@ use crate::ui::{Ui, list};
 ///
 /// For each release that endpoints may be on: the certificates that it makes them trust, its signer, and whether they can
 /// verify the release that the pointers name. Prints the next step. Exit code 0 if all endpoints can update, else 1.
-/// docs/rotation.md explains the steps.
+/// docs/keys.md explains the steps.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RotationCommand {
     #[command(flatten)]

@@ -46,7 +46,7 @@ fn keys_and_certificates_are_a_pair_in_pem() {
 
     // With another pair that is one, endpoints of the last release would refuse what it signs.
     let pair = ["--cert", "other.pem", "--key", "other.key"];
-    mix.refuses(&[&["build"][..], &pair].concat(), 5, &["signer-unknown", "would be stranded", "docs/rotation.md"]);
+    mix.refuses(&[&["build"][..], &pair].concat(), 5, &["signer-unknown", "would be stranded", "docs/keys.md"]);
     mix.build(&[]).expect(0);
     mix.verify("10");
 }
@@ -60,7 +60,7 @@ fn certificates_that_endpoints_refuse_sign_nothing() {
         let [certificate, key] = pair(name);
         both_refuse(&mix, &["--cert", &certificate, "--key", &key], &[&[certificate.as_str()], says].concat());
     };
-    refuse("expired", &["expired at ", " UTC (now it is ", "clearwell renew", "docs/rotation.md"]);
+    refuse("expired", &["expired at ", " UTC (now it is ", "clearwell renew", "docs/keys.md"]);
     other_pair(&mix, "early", 3652, 30);
     refuse("early", &["is not valid before ", " UTC (now it is ", "check the clock"]);
 

@@ -1,4 +1,4 @@
-//! Changing the signing key, as docs/rotation.md explains it, verified by stock clients where swupd is installed.
+//! Changing the signing key, as docs/keys.md explains it, verified by stock clients where swupd is installed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -113,7 +113,7 @@ fn a_key_changes_within_a_format() {
     // While the store has 10, the guard names the endpoints that the new key leaves behind.
     mix.change("30");
     let build = [&["build", "--version", "30"][..], &NEW].concat();
-    let says = ["signer-unknown", "endpoints on 10 ", "swupd update --nosigcheck-latest -V 20", "docs/rotation.md"];
+    let says = ["signer-unknown", "endpoints on 10 ", "swupd update --nosigcheck-latest -V 20", "docs/keys.md"];
     mix.refuses(&build, 5, &says);
     if let [Some(awake), Some(_)] = &clients {
         awake.swupd("update", &[], 0);
@@ -150,7 +150,7 @@ fn a_retraction_is_signed_with_a_key_that_endpoints_trust() {
     pair(&mix, "next", 3652);
     release(&mix, "20", &OLD);
     let retract = ["retract", "20", "--store", "store"];
-    mix.refuses(&[&retract[..], &NEW].concat(), 5, &["signer-unknown", "endpoints on 10 ", "docs/rotation.md"]);
+    mix.refuses(&[&retract[..], &NEW].concat(), 5, &["signer-unknown", "endpoints on 10 ", "docs/keys.md"]);
     assert_eq!(rotation(&mix, 0)["stranded"], serde_json::json!([]));
     mix.run(&retract).expect(0);
     assert_eq!(rotation(&mix, 0)["stranded"], serde_json::json!([]));

@@ -24,7 +24,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
                     "it expires at {}, in {days_left} days, and endpoints refuse every update after that",
                     Utc(not_after)
                 ),
-                "renew it (\"clearwell renew\") or release its successor before then (docs/rotation.md)",
+                "renew it (\"clearwell renew\") or release its successor before then (docs/keys.md)",
             ),
             problem if problem.severity() == clearwell_sign::Severity::Warning => Finding::warning(
                 Rule::WeakCertificate,

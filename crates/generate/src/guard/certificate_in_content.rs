@@ -3,7 +3,7 @@
 //! Source: client behaviour §6 and content layout §8. Endpoints trust
 //! `/usr/share/clear/update-ca/Swupd_Root.pem` of the system they run, and try the file next to it whose name ends in
 //! `.alt`; with others there, nothing they do on this release verifies. A release in which certificates change hands
-//! carries both: the signer's, and the next one (docs/rotation.md).
+//! carries both: the signer's, and the next one (docs/keys.md).
 
 use clearwell_sign::{Dates, Trust};
 
@@ -24,7 +24,7 @@ pub(super) fn check(survey: &Survey<'_>) -> Vec<Finding> {
             at(path),
             problem,
             "put the signer's certificate there; during a key rotation ship both, the next one as \
-             Swupd_Root.pem.alt next to it (key next-certificate, docs/rotation.md)",
+             Swupd_Root.pem.alt next to it (key next-certificate, docs/keys.md)",
         )
     };
     let trust = match Certificates::new(store.artifacts).of(&context.release.mom) {

@@ -4,7 +4,7 @@
 //! the release they are on. An endpoint that missed the release in which certificates changed is stranded by the
 //! first one that the new key signs: `latest` is one pointer, with one signature, and an additional signer is refused.
 //! No endpoint is left behind where the format changes together with the key, as the pointers of the old format stay
-//! (docs/rotation.md).
+//! (docs/keys.md).
 
 use std::collections::BTreeSet;
 
@@ -65,7 +65,7 @@ fn remedy(way_out: &BTreeSet<Version>) -> String {
     format!(
         "sign with the key that they trust and ship the new certificate with the old one; change keys together with the \
          format, which strands no endpoint, or once \"clearwell rotation\" shows that all kept releases trust the new one \
-         (docs/rotation.md). Allow the rule to leave them behind: {left_behind}"
+         (docs/keys.md). Allow the rule to leave them behind: {left_behind}"
     )
 }
 

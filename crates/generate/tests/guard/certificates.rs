@@ -161,13 +161,13 @@ fn a_signer_that_endpoints_do_not_know_yet() {
         finding.problem.starts_with("endpoints on 10 trust another certificate and would be stranded"),
         "{finding}"
     );
-    assert!(finding.remedy.contains("docs/rotation.md") && finding.remedy.contains("Swupd_Root.pem.alt"), "{finding}");
+    assert!(finding.remedy.contains("docs/keys.md") && finding.remedy.contains("Swupd_Root.pem.alt"), "{finding}");
 
     // With only the new one, endpoints on 20 cannot verify 20.
     let mix = changing(&[(PATH, &key_pair(1).1)]);
     assert_refused(&mix, Rule::CertificateInContent, &[PATH]);
     let finding = super::findings(&mix).remove(0);
-    assert!(finding.remedy.contains("ship both") && finding.remedy.contains("docs/rotation.md"), "{finding}");
+    assert!(finding.remedy.contains("ship both") && finding.remedy.contains("docs/keys.md"), "{finding}");
 }
 
 #[test]
