@@ -75,9 +75,9 @@ pub(crate) fn is_of_environment(variable: &str, value: impl AsRef<OsStr>) -> boo
     std::env::var_os(variable).is_some_and(|found| found == value.as_ref())
 }
 
-/// `0.1.0 (14598dc, store layout 1.2)`: build.rs says how the commit is found.
+/// `0.1.0 (14598dc, store layout 1.2)`: build.rs says how the version and the commit are found.
 pub(crate) fn version() -> String {
-    format!("{} ({}, store layout {})", env!("CARGO_PKG_VERSION"), env!("CLEARWELL_COMMIT"), LayoutVersion::CURRENT)
+    format!("{} ({}, store layout {})", env!("CLEARWELL_VERSION"), env!("CLEARWELL_COMMIT"), LayoutVersion::CURRENT)
 }
 
 #[derive(Debug, Subcommand)]

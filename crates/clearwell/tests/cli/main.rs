@@ -48,4 +48,5 @@ mod stock;
 mod unit;
 mod unknown;
 mod unreachable;
+mod versions;
 mod workspace;
