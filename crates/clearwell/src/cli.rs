@@ -100,6 +100,7 @@ pub(crate) enum Command {
     Releases(commands::releases::Releases),
     Delta(commands::delta::Delta),
     Completions(commands::completions::Completions),
+    Man(commands::man::Man),
 }
 
 impl Command {
@@ -123,6 +124,7 @@ impl Command {
             Self::Releases(command) => command.run(ui),
             Self::Delta(command) => command.run(ui),
             Self::Completions(command) => command.run(),
+            Self::Man(command) => command.run(ui),
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod discard;
 pub(crate) mod gc;
 pub(crate) mod health;
 pub(crate) mod init;
+pub(crate) mod man;
 pub(crate) mod publish;
 pub(crate) mod releases;
 pub(crate) mod renew;

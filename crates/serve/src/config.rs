@@ -336,10 +336,9 @@ mod tests {
             let values: Vec<String> = match key.kind {
                 ValueKind::Number { least, most } => vec![least.to_string(), most.to_string()],
                 ValueKind::Size | ValueKind::Rate => vec!["0".to_owned(), "1GiB".to_owned()],
-                ValueKind::Boolean => vec!["true".to_owned(), "false".to_owned()],
-                ValueKind::ClientCertificates => ["none", "request", "require"].map(str::to_owned).into(),
-                ValueKind::AccessLog => ["off", "sampled", "full"].map(str::to_owned).into(),
-                ValueKind::LogFormat => ["process", "json", "combined"].map(str::to_owned).into(),
+                ValueKind::Boolean | ValueKind::ClientCertificates | ValueKind::AccessLog | ValueKind::LogFormat => {
+                    key.kind.words().unwrap().iter().map(ToString::to_string).collect()
+                }
                 ValueKind::Path => vec!["123".to_owned()],
                 ValueKind::Address => vec!["off".to_owned(), "[::1]:1, 127.0.0.1:2 proxy-protocol".to_owned()],
                 ValueKind::NetworkList => vec![String::new(), "10.0.0.0/8, ::1".to_owned()],

@@ -29,6 +29,7 @@ mod json;
 mod kill;
 mod left_out;
 mod logs;
+mod man;
 mod mix;
 mod modes;
 mod older;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::run::run;
 
 /// Every command, as typed.
-pub(crate) const COMMANDS: [&str; 24] = [
+pub(crate) const COMMANDS: [&str; 25] = [
     "demo",
     "init",
     "build",
@@ -32,6 +32,7 @@ pub(crate) const COMMANDS: [&str; 24] = [
     "delta patch",
     "delta show",
     "completions",
+    "man",
 ];
 
 /// Options of every command; the documentation names them in one sentence.

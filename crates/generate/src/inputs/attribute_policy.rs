@@ -17,6 +17,18 @@ pub enum AttributePolicy {
 }
 
 impl AttributePolicy {
+    /// Every policy.
+    pub const ALL: [Self; 3] = [Self::Warn, Self::Refuse, Self::Ignore];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Refuse => "refuse",
+            Self::Ignore => "ignore",
+        }
+    }
+
     /// Leaves the warnings of lost attributes in the inputs, takes them out, or makes an error of them.
     ///
     /// # Errors
@@ -41,12 +53,7 @@ impl FromStr for AttributePolicy {
     type Err = InvalidPolicy;
 
     fn from_str(text: &str) -> Result<Self, InvalidPolicy> {
-        match text {
-            "warn" => Ok(Self::Warn),
-            "refuse" => Ok(Self::Refuse),
-            "ignore" => Ok(Self::Ignore),
-            _ => Err(InvalidPolicy(text.to_owned())),
-        }
+        Self::ALL.into_iter().find(|policy| policy.as_str() == text).ok_or_else(|| InvalidPolicy(text.to_owned()))
     }
 }
 

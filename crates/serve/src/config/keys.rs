@@ -28,7 +28,7 @@ pub struct Key {
     /// An earlier name, still accepted.
     pub old_name: Option<&'static str>,
     /// Read only at the start: a reload cannot change it.
-    pub(crate) needs_restart: bool,
+    pub needs_restart: bool,
 }
 
 const fn key(

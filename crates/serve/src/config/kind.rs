@@ -80,7 +80,7 @@ impl ValueKind {
             (Self::NetworkList, Value::String(text)) => parse::<Networks>(text),
             (Self::UrlPath, Value::String(text)) => parse::<BasePath>(text),
             (Self::ClientCertificates | Self::AccessLog | Self::LogFormat, Value::String(text))
-                if self.words().contains(&text.as_str()) =>
+                if self.words().is_some_and(|words| words.contains(&text.as_str())) =>
             {
                 Ok(())
             }
@@ -104,20 +104,22 @@ impl ValueKind {
             Self::NetworkList => "networks in quotes, such as \"10.0.0.0/8, 2001:db8::/32\"".to_owned(),
             Self::UrlPath => "a path in quotes, such as \"/update\"".to_owned(),
             Self::ClientCertificates | Self::AccessLog | Self::LogFormat => {
-                let [first, second, third] = self.words();
-                format!("\"{first}\", \"{second}\" or \"{third}\"")
+                let words = self.words().unwrap_or_default().iter().map(|word| format!("\"{word}\""));
+                let words = words.collect::<Vec<_>>().join(", ");
+                words.rsplit_once(", ").map_or_else(|| words.clone(), |(first, last)| format!("{first} or {last}"))
             }
         };
         format!("expected {expected}, found {value}")
     }
 
-    /// The values of an enumeration; a test compares them with the enum.
-    const fn words(self) -> [&'static str; 3] {
+    /// All values, if there are few; a test compares them with the enum.
+    pub const fn words(self) -> Option<&'static [&'static str]> {
         match self {
-            Self::ClientCertificates => ["none", "request", "require"],
-            Self::AccessLog => ["off", "sampled", "full"],
-            Self::LogFormat => ["process", "json", "combined"],
-            _ => [""; 3],
+            Self::Boolean => Some(&["true", "false"]),
+            Self::ClientCertificates => Some(&["none", "request", "require"]),
+            Self::AccessLog => Some(&["off", "sampled", "full"]),
+            Self::LogFormat => Some(&["process", "json", "combined"]),
+            _ => None,
         }
     }
 }
