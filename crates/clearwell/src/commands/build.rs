@@ -16,7 +16,7 @@ use clearwell_generate::build::{
 };
 use clearwell_generate::bump::{Destination, FirstHalf, FormatBump, settle};
 use clearwell_generate::guard::{InvalidRule, Rule};
-use clearwell_generate::inputs::{AttributePolicy, Inputs, Release};
+use clearwell_generate::inputs::{AttributePolicy, Inputs, LostAttributes, Release};
 use clearwell_generate::progress::{Merged, Phase};
 use clearwell_generate::rotation::carried;
 use clearwell_generate::source::SourceError;
@@ -215,7 +215,7 @@ impl Build {
             None => unfinished_or_new(&store, &release, &options, scan)?,
         };
         let attributes = self.xattrs.or(config.xattrs).unwrap_or_default();
-        attributes.apply(&mut inputs).map_err(|error| CliError::transparent(Exit::Input, error))?;
+        attributes.apply(&mut inputs)?;
         if bump == Some(FormatBump::Old) {
             let (format, version) = self.destination(&inputs.release, said, &store)?;
             options.typed.insert(FormatBump::NEXT_FORMAT.to_owned(), format.to_string());
@@ -379,6 +379,13 @@ impl From<SourceError> for CliError {
             return Self::plain(exit, problems.summary()).with_lines(problems.lines());
         }
         Self::transparent(exit, error)
+    }
+}
+
+impl From<LostAttributes> for CliError {
+    fn from(error: LostAttributes) -> Self {
+        let lines: Vec<String> = error.warnings().iter().map(ToString::to_string).collect();
+        Self::transparent(Exit::Input, error).with_lines(lines)
     }
 }
 

@@ -33,7 +33,7 @@ fn extended_attributes_are_warned_about_refused_or_ignored() {
     }
     assert!(set(&mix.path("trees/libs/usr/lib"), "user.origin", b"here"));
     let told = "warning: endpoints get /usr/bin/edit, /usr/lib without extended attribute user.origin";
-    mix.refuses(&["build", "--xattrs", "refuse"], 3, &["user.origin", "/usr/bin/edit", "build with --xattrs warn"]);
+    mix.refuses(&["build", "--xattrs", "refuse"], 3, &["build with --xattrs warn:\n  endpoints get /usr/bin/edit"]);
     mix.refuses(&["build", "--xattrs", "keep"], 2, &["use warn, refuse or ignore"]);
     let config = std::fs::read_to_string(mix.path("clearwell.toml")).unwrap();
     mix.put("strict.toml", format!("{config}xattrs = \"refuse\"\n"));

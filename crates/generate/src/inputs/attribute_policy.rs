@@ -64,9 +64,12 @@ pub struct InvalidPolicy(String);
 
 /// A tree has extended attributes, and they are not to be lost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the tree has extended attributes; remove them, or build with --xattrs warn:{}", lines(.0))]
+#[error("the tree has extended attributes; remove them, or build with --xattrs warn:")]
 pub struct LostAttributes(Vec<Warning>);
 
-fn lines(warnings: &[Warning]) -> String {
-    warnings.iter().map(|warning| format!("\n  {warning}")).collect()
+impl LostAttributes {
+    /// One for each attribute: what endpoints get without it.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.0
+    }
 }
