@@ -9,6 +9,8 @@
 //!
 //! Each proxy appends the address of its peer, so the header is read from its end: the first address that does not belong
 //! to a trusted proxy is the client. Everything in front of it can be invented and is ignored.
+//!
+//! Some proxies append the port as well (`192.0.2.7:47011`, `[2001:db8::7]:47011`): it tells the connections of a client apart.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -18,17 +20,26 @@ use http::header::HeaderName;
 /// `x-forwarded-for`.
 pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client of a request that came from a trusted proxy; IPv4-mapped addresses are returned as IPv4.
+/// A client as a proxy names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForwardedClient {
+    /// IPv4-mapped addresses are IPv4.
+    pub address: IpAddr,
+    /// Of its connection to the proxy, if the proxy tells it.
+    pub port: Option<u16>,
+}
+
+/// The client of a request that came from a trusted proxy.
 ///
 /// If every address is that of a trusted proxy, the first one is returned. `None` without the header, and if an entry
 /// that has to be read is not an address.
-pub fn forwarded_for(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+pub fn forwarded_for(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Option<ForwardedClient> {
     let mut nearest = None;
     for line in headers.get_all(X_FORWARDED_FOR).iter().rev() {
         for entry in line.to_str().ok()?.rsplit(',') {
-            let address = parse_address(entry.trim())?;
-            nearest = Some(address);
-            if !is_trusted(address) {
+            let client = parse_client(entry.trim())?;
+            nearest = Some(client);
+            if !is_trusted(client.address) {
                 return nearest;
             }
         }
@@ -37,10 +48,11 @@ pub fn forwarded_for(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -
 }
 
 /// An address as proxies write it: with or without a port, IPv6 with or without brackets.
-fn parse_address(text: &str) -> Option<IpAddr> {
-    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+fn parse_client(text: &str) -> Option<ForwardedClient> {
+    let with_port = || text.parse::<SocketAddr>().ok().map(|client| (client.ip(), Some(client.port())));
     let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
-    text.parse().ok().or_else(with_port).or_else(in_brackets).map(|address: IpAddr| address.to_canonical())
+    let alone = text.parse().ok().or_else(in_brackets).map(|address: IpAddr| (address, None));
+    alone.or_else(with_port).map(|(address, port)| ForwardedClient { address: address.to_canonical(), port })
 }
 
 #[cfg(test)]
@@ -59,17 +71,23 @@ mod tests {
             for line in lines {
                 headers.append(X_FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
             }
-            forwarded_for(&headers, is_trusted).map(|address| address.to_string())
+            forwarded_for(&headers, is_trusted).map(|client| match client.port {
+                Some(port) => SocketAddr::new(client.address, port).to_string(),
+                None => client.address.to_string(),
+            })
         };
         let client = Some("192.0.2.7".to_owned());
         assert_eq!(of(&[]), None);
         assert_eq!(of(&["192.0.2.7"]), client);
         assert_eq!(of(&["198.51.100.1, 192.0.2.7, 10.1.1.1"]), client, "a client can invent addresses in front");
         assert_eq!(of(&["198.51.100.1", "192.0.2.7,10.1.1.1"]), client);
-        assert_eq!(of(&["192.0.2.7:4711"]), client);
+        assert_eq!(of(&["192.0.2.7:4711"]).as_deref(), Some("192.0.2.7:4711"));
+        assert_eq!(of(&["192.0.2.7:4711, 10.0.0.1:80"]).as_deref(), Some("192.0.2.7:4711"), "the port of the client");
+        assert_eq!(of(&["[::ffff:192.0.2.7]:4711"]).as_deref(), Some("192.0.2.7:4711"));
+        assert_eq!(of(&["2001:db8::1"]).as_deref(), Some("2001:db8::1"), "no port without brackets");
         assert_eq!(of(&["192.0.2.7, ::1"]), client);
         assert_eq!(of(&["[2001:db8::1]"]).as_deref(), Some("2001:db8::1"));
-        assert_eq!(of(&["[2001:db8::1]:443"]).as_deref(), Some("2001:db8::1"));
+        assert_eq!(of(&["[2001:db8::1]:443"]).as_deref(), Some("[2001:db8::1]:443"));
         assert_eq!(of(&["192.0.2.7, ::ffff:10.0.0.1"]), client, "mapped addresses are compared as IPv4");
         assert_eq!(of(&["10.0.0.1, 10.0.0.2"]).as_deref(), Some("10.0.0.1"));
         assert_eq!(of(&["nonsense"]), None);

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use crate::conditions::{Conditions, Outcome, decide};
 use crate::etag::{Etag, EtagList};
-use crate::forwarded::{X_FORWARDED_FOR, forwarded_for};
+use crate::forwarded::{ForwardedClient, X_FORWARDED_FOR, forwarded_for};
 use crate::proxy_protocol;
 use crate::range::{self, MAX_PARTS, ResolvedRange};
 use crate::trace_context::{TRACEPARENT, TraceContext};
@@ -119,8 +119,8 @@ pub fn forwarded(text: &[u8]) {
     };
     let Some(headers) = lines(text) else { return };
     let found = forwarded_for(&headers, is_trusted);
-    let Some(address) = found.filter(|address| !is_trusted(*address)) else { return };
-    assert_eq!(address, address.to_canonical());
+    let Some(client) = found.filter(|client| !is_trusted(client.address)) else { return };
+    assert_eq!(client.address, client.address.to_canonical());
     for invented in ["203.0.113.9", "10.0.0.1", "nonsense", "\u{e9}"] {
         for between in [",", "\n"] {
             let longer = lines(&[invented.as_bytes(), between.as_bytes(), text].concat()).expect("valid header values");
@@ -130,7 +130,7 @@ pub fn forwarded(text: &[u8]) {
             }
         }
     }
-    let own: IpAddr = "192.0.2.1".parse().expect("an address");
+    let own = ForwardedClient { address: "192.0.2.1".parse().expect("an address"), port: None };
     let nearer = lines(&[text, b", 192.0.2.1, 10.0.0.1"].concat()).expect("valid header values");
     if text.is_ascii() {
         assert_eq!(forwarded_for(&nearer, is_trusted), Some(own));

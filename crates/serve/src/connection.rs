@@ -47,7 +47,12 @@ impl Connection {
 
     /// The same with its port.
     pub(crate) fn client_socket(&self) -> Option<SocketAddr> {
-        self.behind_proxy.get().map(|address| **address).or(self.peer)
+        self.client_behind_proxy().or(self.peer)
+    }
+
+    /// The client that the PROXY protocol named.
+    pub(crate) fn client_behind_proxy(&self) -> Option<SocketAddr> {
+        self.behind_proxy.get().map(|address| **address)
     }
 
     /// A proxy named the client that it forwards for.

@@ -69,6 +69,7 @@ mod phase;
 mod pointer_pin;
 mod pointer_view;
 mod preflight;
+mod proxied_pins;
 mod published;
 mod reload;
 mod respond;

@@ -9,6 +9,9 @@
 //!   may still be waiting for it.
 //!
 //! A new connection always sees the newest view, and so does another scope on the same connection.
+//!
+//! Proxies share their connections among clients, and use several for one. Of a proxy that names the connection of its
+//! client, see [`ProxiedPins`](crate::proxied_pins::ProxiedPins), that connection counts.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -65,6 +68,13 @@ impl PointerPin {
         }
     }
 
+    /// True if nothing is read from the view any more.
+    pub(crate) fn is_over(&self, now: Instant, hold: Duration) -> bool {
+        self.lock().as_ref().is_none_or(|pinned| {
+            now.duration_since(pinned.since) >= hold && now.duration_since(pinned.text_read) >= SIGNATURE_HOLD
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Box<Pinned>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,6 +113,7 @@ mod tests {
         assert_eq!(held(SIGNATURE, 100), Some(1));
         assert_eq!(held(TEXT, 100), None);
         assert_eq!(held(SIGNATURE, 160), None, "155 seconds after the text");
+        assert_eq!([100, 160].map(|seconds| pin.is_over(after(seconds), HOLD)), [false, true]);
     }
 
     #[test]

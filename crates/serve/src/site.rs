@@ -5,7 +5,7 @@
 //! ```
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, Guard};
 use clearwell_format::Resource;
 use clearwell_format::resource::{Pointer, ResourceKind};
 use clearwell_http::conditions::{Conditions, decide};
-use clearwell_http::forwarded::forwarded_for;
+use clearwell_http::forwarded::{ForwardedClient, forwarded_for};
 use clearwell_http::logged_headers::LoggedHeaders;
 use clearwell_http::trace_context::TraceContext;
 use clearwell_metrics::{Metrics, RequestKind};
@@ -34,7 +34,9 @@ use crate::health::{Health, NotReady};
 use crate::object::{Object, ObjectMeta};
 use crate::objects::Objects;
 use crate::origin::{LocalOrigin, Origin};
+use crate::pointer_pin::PointerPin;
 use crate::pointer_view::{PointerView, Scope};
+use crate::proxied_pins::ProxiedPins;
 use crate::respond;
 use crate::settings::Settings;
 use crate::target::{BasePath, Target};
@@ -50,6 +52,7 @@ pub struct Site {
     catalog: Arc<Catalog>,
     objects: Objects,
     health: Health,
+    proxied_pins: ProxiedPins,
     pub(crate) limiter: Limiter,
     metrics: Arc<Metrics>,
 }
@@ -73,6 +76,8 @@ pub(crate) struct Query<'a> {
 #[derive(Clone, Debug)]
 struct Requester {
     address: Option<IpAddr>,
+    /// The other end of its connection to a proxy, if the proxy tells.
+    behind_proxy: Option<SocketAddr>,
     client: Option<Arc<Client>>,
 }
 
@@ -102,6 +107,7 @@ impl Site {
             ),
             base: config.base_path.clone(),
             health: Health::default(),
+            proxied_pins: ProxiedPins::default(),
             limiter: Limiter::new(),
             settings: ArcSwap::from_pointee(Settings::of(config, Arc::clone(&metrics))?),
             metrics,
@@ -126,9 +132,10 @@ impl Site {
         self.health.drain();
     }
 
-    /// Loads what was published since the last call, and drops the records of idle clients.
+    /// Loads what was published since the last call, and drops the records and pins of idle clients.
     pub(crate) async fn refresh(&self) {
         self.catalog.refresh().await;
+        self.proxied_pins.sweep(Instant::now(), self.settings.load().config.pointer_hold());
         self.limiter.sweep();
     }
 
@@ -242,8 +249,16 @@ impl Site {
         // Only the operator connects peers to a Unix socket.
         let is_trusted = address.is_none_or(|address| config.trusted_proxies.contains(address));
         match is_trusted.then(|| forwarded_for(headers, |address| config.trusted_proxies.contains(address))).flatten() {
-            Some(address) => Requester { address: Some(address), client: Some(self.limiter.client_at(address)) },
-            None => Requester { address, client: connection.client().cloned() },
+            Some(ForwardedClient { address, port }) => Requester {
+                address: Some(address),
+                behind_proxy: port.map(|port| SocketAddr::new(address, port)),
+                client: Some(self.limiter.client_at(address)),
+            },
+            None => Requester {
+                address,
+                behind_proxy: connection.client_behind_proxy(),
+                client: connection.client().cloned(),
+            },
         }
     }
 
@@ -269,7 +284,8 @@ impl Site {
             Target::Unknown => respond::plain(StatusCode::NOT_FOUND),
             Target::Malformed => respond::plain(StatusCode::BAD_REQUEST),
             Target::Resource(Resource::Pointer(pointer)) => {
-                self.respond_pointer(connection, pointer, query, &settings.config).await
+                let pin = requester.behind_proxy.and_then(|client| self.proxied_pins.at(client));
+                self.respond_pointer(pin.as_deref().unwrap_or(&connection.pin), pointer, query, &settings.config).await
             }
             Target::Resource(resource) => {
                 self.respond_artifact(&resource, query, requester, &settings.config, exchange).await
@@ -286,16 +302,16 @@ impl Site {
 
     async fn respond_pointer(
         &self,
-        connection: &Connection,
+        pin: &PointerPin,
         pointer: Pointer,
         query: &Query<'_>,
         config: &ServeConfig,
     ) -> Response<Content> {
         let now = Instant::now();
         let scope = Scope::DefaultChannel;
-        let PointerView { published, .. } = match connection.pin.held(scope, pointer, now, config.pointer_hold()) {
+        let PointerView { published, .. } = match pin.held(scope, pointer, now, config.pointer_hold()) {
             Some(view) => view,
-            None => connection.pin.bind(self.catalog.newest_view(scope).await, now),
+            None => pin.bind(self.catalog.newest_view(scope).await, now),
         };
         match published.get(pointer) {
             Some(object) => {

@@ -72,6 +72,61 @@ async fn a_long_connection_sees_new_pairs() {
     verify(b"30", &proxy.get(SIGNATURE).await.body, &fixture.sample.anchor, None).unwrap();
 }
 
+/// A proxy with connections of its own, each used for both clients, while a release is published in between.
+#[tokio::test]
+async fn a_client_behind_a_proxy_sees_a_pair_on_different_connections() {
+    let fixture = Fixture::new();
+    let trusting = ServeConfig { trusted_proxies: "127.0.0.0/8".parse().unwrap(), ..config() };
+    let running = fixture.serve_with(trusting).await;
+    let mut pool = [connect(&running).await, connect(&running).await];
+    let clients = ["192.0.2.7:4001", "192.0.2.7:4002", "[2001:db8::7]:4001"];
+    for client in clients {
+        let via = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\n\r\n");
+        pool[0].send(via(LATEST)).await;
+        assert_eq!(pool[0].answer().await.body, "20");
+    }
+    fixture.publish(30);
+    pool[1].send(format!("GET {LATEST} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7:4003\r\n\r\n")).await;
+    assert_eq!(pool[1].answer().await.body, "30");
+    for client in clients {
+        let request = format!("GET {SIGNATURE} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\n\r\n");
+        pool[1].send(request).await;
+        verify(b"20", &pool[1].answer().await.body, &fixture.sample.anchor, None).unwrap();
+    }
+}
+
+/// The same with the PROXY protocol: a proxy opens a connection for each request.
+#[tokio::test]
+async fn a_client_that_the_proxy_protocol_names_sees_a_pair_on_different_connections() {
+    let fixture = Fixture::new();
+    let running =
+        fixture.serve_with(ServeConfig { listen: "127.0.0.1:0 proxy-protocol".parse().unwrap(), ..config() }).await;
+    let connect = async |port: u16| {
+        let mut client = connect(&running).await;
+        client.send(format!("PROXY TCP4 192.0.2.7 198.51.100.1 {port} 443\r\n")).await;
+        client
+    };
+    assert_eq!(connect(4001).await.get(LATEST).await.body, "20");
+    fixture.publish(30);
+    assert_eq!(connect(4002).await.get(LATEST).await.body, "30");
+    verify(b"20", &connect(4001).await.get(SIGNATURE).await.body, &fixture.sample.anchor, None).unwrap();
+}
+
+/// Otherwise a client could fill the memory of the server.
+#[tokio::test]
+async fn a_client_that_is_not_a_trusted_proxy_names_no_connection() {
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    let mut client = connect(&running).await;
+    let mut ask = async |port: u16, path: &str| {
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.7:{port}\r\n\r\n")).await;
+        client.answer().await.body
+    };
+    assert_eq!(ask(1, LATEST).await, "20");
+    fixture.publish(30);
+    assert_eq!(ask(2, LATEST).await, "20", "its own connection is pinned");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_client_ever_sees_a_pointer_with_the_signature_of_another() {
     let fixture = Fixture::new();
