@@ -2,3 +2,24 @@
 //!
 //! A test whose program is not on `PATH` is skipped, loudly. The test target belongs to the package of the binary,
 //! because cargo gives the path of the binary only to the tests of that package.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
+
+mod answers;
+mod connection;
+mod daemon;
+mod haproxy;
+mod load;
+mod nginx_cache;
+mod nginx_static;
+mod nodes;
+#[path = "../../../crates/clearwell/tests/cli/run.rs"]
+#[expect(dead_code, reason = "the tests of the command line use the rest")]
+mod run;
+mod shipped;
+#[path = "../../../crates/clearwell/tests/cli/stock.rs"]
+#[expect(dead_code, reason = "the tests of the command line use the rest")]
+mod stock;
+mod varnish;
+#[path = "../hostile/wait.rs"]
+mod wait;
