@@ -22,8 +22,8 @@ pub(crate) struct Block {
 pub(crate) enum Kind {
     /// `sh`, with the programs that `needs=` names.
     Commands { needs: Vec<String> },
-    /// `sh,system`.
-    System,
+    /// `sh,system` or `sh,image`: what [`Kind::SCRIPTS`] executes.
+    Elsewhere(&'static str),
     /// `text,output`.
     Output,
     /// Any other language; empty without one.
@@ -69,10 +69,16 @@ impl Page {
 }
 
 impl Kind {
+    /// Languages of blocks that need a system of their own, and the beginning of the names of the scripts in `tests/packages`
+    /// that execute them.
+    const SCRIPTS: [(&str, &str); 2] = [("sh,system", "boot"), ("sh,image", "image")];
+
     fn parse(language: &str) -> Self {
+        if let Some((_, script)) = Self::SCRIPTS.iter().find(|(name, _)| *name == language) {
+            return Self::Elsewhere(script);
+        }
         match language {
             "sh" => Self::Commands { needs: Vec::new() },
-            "sh,system" => Self::System,
             "text,output" => Self::Output,
             _ => match language.strip_prefix("sh,needs=") {
                 Some(needs) => Self::Commands { needs: needs.split('+').map(str::to_owned).collect() },
@@ -98,7 +104,7 @@ fn blocks_have_lines_and_kinds() {
         },
     ];
     assert_eq!(blocks, expected);
-    assert_eq!(Kind::parse("sh,system"), Kind::System);
+    assert_eq!(Kind::parse("sh,system"), Kind::Elsewhere("boot"));
     assert_eq!(Kind::parse("toml"), Kind::Other("toml".to_owned()));
 }
 

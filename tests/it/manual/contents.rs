@@ -56,20 +56,37 @@ fn every_code_block_says_what_it_is() {
 }
 
 #[test]
-fn pages_for_a_booted_system_are_run_in_one() {
-    let scripts: String = fs::read_dir(root().join("tests/packages")).map_or_else(
-        |_| String::new(),
-        |folder| {
-            let files = folder.map(|entry| entry.unwrap().path());
-            let boot = files.filter(|file| file.file_name().unwrap().to_string_lossy().starts_with("boot"));
-            boot.map(|file| fs::read_to_string(file).unwrap()).collect()
-        },
-    );
-    let problems: Vec<String> = pages()
-        .into_iter()
-        .filter(|page| page.blocks().iter().any(|block| block.kind == Kind::System))
-        .filter(|page| !scripts.contains(&page.path))
-        .map(|page| format!("{} has `sh,system` blocks, but tests/packages/boot does not name it", page.path))
-        .collect();
+fn pages_for_other_systems_are_named_by_the_scripts_that_run_them() {
+    let mut problems = Vec::new();
+    for page in pages() {
+        for block in page.blocks() {
+            if let Kind::Elsewhere(script) = block.kind
+                && !runs(&scripts(script), &page.path)
+            {
+                problems.push(format!("{}:{}: no tests/packages/{script} runs it", page.path, block.line));
+            }
+        }
+    }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// The scripts whose names begin so.
+fn scripts(name: &str) -> String {
+    let Ok(folder) = fs::read_dir(root().join("tests/packages")) else { return String::new() };
+    let files = folder.map(|entry| entry.unwrap().path());
+    let named = files.filter(|file| file.file_name().unwrap().to_string_lossy().starts_with(name));
+    named.map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
+/// A script names a page, or all pages of the folder.
+fn runs(script: &str, page: &str) -> bool {
+    let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
+    script.contains(page) || script.contains(&format!("/{folder}/*.md"))
+}
+
+#[test]
+fn a_script_runs_the_pages_that_it_names() {
+    assert!(runs("run docs/install.md", "docs/install.md"));
+    assert!(runs("for page in \"$project\"/docs/*.md; do", "docs/install.md"));
+    assert!(!runs("run docs/install.md", "docs/systemd.md"));
 }
