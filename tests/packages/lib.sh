@@ -93,7 +93,7 @@ find_leader() {
 }
 # inside COMMAND…: runs as root in the booted root.
 inside() {
-    nsenter --target "$leader" --all --wd=/root \
+    nsenter --target "$leader" --all --wdns=/root \
         env -i HOME=/root TERM=dumb LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
