@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod credentials;
 mod file;
 mod keys;
 mod kind;
@@ -232,6 +233,7 @@ impl ServeConfig {
             let key = Key::find(name).ok_or_else(|| invalid(file::unknown(name)))?;
             values.insert(key.name.to_owned(), key.kind.read(text).map_err(invalid)?);
         }
+        credentials::expand(&mut values, std::env::var_os("CREDENTIALS_DIRECTORY").as_deref())?;
         // Each value was checked; this fails only if a row of the table and the type of its field disagree.
         values.try_into().map_err(|error: toml::de::Error| InvalidConfig::Setting {
             key: "configuration".to_owned(),

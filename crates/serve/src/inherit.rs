@@ -1,12 +1,23 @@
-//! Listening sockets opened by systemd (sd_listen_fds(3)) or by the previous server.
+//! Listening sockets from outside: from systemd (sd_listen_fds(3)) or from the running server.
+//!
+//! ```text
+//! of a socket unit       found by its name (`systemd:NAME`) or by its address
+//! kept by systemd        opened by an earlier process of the service, which gave systemd a copy (FDSTORE=1); by address
+//! of the running server  by the key and the address of its listener
+//! ```
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::config::ListenAddr;
+use crate::listener::{SocketOrigin, is_bound_to};
 
 /// The first descriptor that systemd passes.
 const FIRST: i32 = 3;
+/// The name (FDNAME=) of listening sockets that systemd keeps for the next process of the service.
+pub const KEPT: &str = "clearwell-listener";
 
 /// Inherited sockets.
 #[derive(Debug, Default)]
@@ -48,6 +59,40 @@ impl Inherited {
 
     pub(crate) fn of_systemd(&mut self, name: &str) -> Vec<OwnedFd> {
         self.systemd.remove(name).unwrap_or_default()
+    }
+
+    /// The sockets that listen on `address`, whatever their name, and where they come from.
+    pub(crate) fn bound_to(&mut self, address: &ListenAddr) -> Option<(SocketOrigin, Vec<OwnedFd>)> {
+        // A socket unit first: if systemd kept a copy of its socket, that is another handle of the same.
+        let mut names: Vec<String> = self.systemd.keys().cloned().collect();
+        names.sort_by_key(|name| name == KEPT);
+        names.iter().find_map(|name| {
+            let sockets = self.systemd.get_mut(name)?;
+            let found: Vec<OwnedFd> = sockets.extract_if(.., |socket| is_bound_to(socket, address)).collect();
+            let origin = if name == KEPT { SocketOrigin::Kept } else { SocketOrigin::Systemd };
+            (!found.is_empty()).then_some((origin, found))
+        })
+    }
+
+    /// Closes kept sockets at other addresses than these: an earlier configuration named them, and 0.0.0.0:80 would still
+    /// occupy 127.0.0.1:80.
+    pub(crate) fn close_kept_except<'a>(&mut self, addresses: impl Iterator<Item = &'a ListenAddr> + Clone) {
+        if let Some(kept) = self.systemd.get_mut(KEPT) {
+            kept.retain(|socket| addresses.clone().any(|address| is_bound_to(socket, address)));
+        }
+    }
+
+    /// Warns of sockets of socket units that no listener uses: clients would connect to them and wait.
+    pub(crate) fn warn_of_unused(&self) {
+        for (name, sockets) in self.systemd.iter().filter(|(name, _)| *name != KEPT) {
+            for address in sockets.iter().filter_map(|socket| crate::listener::bound_to(socket.as_fd())) {
+                tracing::warn!(
+                    name,
+                    address,
+                    "systemd passed a socket that no listener uses; set listen to its address or to systemd:NAME"
+                );
+            }
+        }
     }
 
     pub(crate) fn take_over(&mut self, name: &str) -> Vec<OwnedFd> {

@@ -90,6 +90,7 @@ pub use config::ServeConfig;
 pub use connection::Connection;
 pub use error::ServeError;
 pub use health::NotReady;
+pub use inherit::KEPT;
 pub use origin::{Download, DownloadWriter, Opened, Origin, OriginError, Snapshot};
 pub use reload::Reloader;
 pub use server::{Drained, Listening, Running, Server};

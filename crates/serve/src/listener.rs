@@ -1,10 +1,13 @@
 //! Listeners: the sockets that clients connect to.
 //!
 //! A TCP address gets a socket for each worker, so that the kernel distributes connections and no two workers wait on the
-//! same one. Sockets opened by systemd or by the previous server are shared by the workers.
+//! same one. If there are fewer sockets than workers, as from a socket unit of systemd, workers share them.
+//!
+//! Always true: each socket has a worker that accepts from it, whoever opened it and however many there are.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -53,8 +56,10 @@ pub(crate) struct OpenListener {
 pub(crate) enum SocketOrigin {
     /// This server.
     Own,
-    /// systemd.
+    /// A socket unit of systemd.
     Systemd,
+    /// An earlier process of this service; systemd kept them.
+    Kept,
     /// The previous server.
     TakenOver,
 }
@@ -65,6 +70,7 @@ impl SocketOrigin {
         match self {
             Self::Own => "own",
             Self::Systemd => "systemd",
+            Self::Kept => "kept by systemd",
             Self::TakenOver => "taken over",
         }
     }
@@ -76,18 +82,39 @@ impl OpenListener {
         name(self.key, &self.config)
     }
 
-    /// A socket for a worker: its own, or another handle of a shared one.
-    pub(crate) fn socket_for(&self, worker: usize) -> Result<OwnedFd, ServeError> {
-        let socket = &self.sockets[worker % self.sockets.len()];
-        socket.try_clone().map_err(|source| self.failed(source))
+    /// Handles of the sockets from which a worker accepts: at each address its share, or one that it shares with others.
+    pub(crate) fn sockets_for(&self, worker: usize, workers: usize) -> Result<Vec<OwnedFd>, ServeError> {
+        let mut addresses: Vec<(Option<String>, Vec<&OwnedFd>)> = Vec::new();
+        for socket in &self.sockets {
+            let bound = bound_to(socket.as_fd());
+            match addresses.iter_mut().find(|(address, _)| *address == bound) {
+                Some((_, sockets)) => sockets.push(socket),
+                None => addresses.push((bound, vec![socket])),
+            }
+        }
+        let share = addresses.iter().flat_map(|(_, sockets)| {
+            let count = sockets.len();
+            let is_share = move |at: usize| if count < workers { at == worker % count } else { at % workers == worker };
+            sockets.iter().enumerate().filter(move |(at, _)| is_share(*at)).map(|(_, socket)| *socket)
+        });
+        share.map(|socket| self.handle(socket)).collect()
+    }
+
+    /// Handles of all sockets.
+    pub(crate) fn handles(&self) -> Result<Vec<OwnedFd>, ServeError> {
+        self.sockets.iter().map(|socket| self.handle(socket)).collect()
     }
 
     /// Every address at which clients reach it, with the port that the kernel chose: several sockets of systemd may have
     /// one name.
     pub(crate) fn bound(&self) -> Vec<String> {
-        let mut bound: Vec<String> = self.sockets.iter().filter_map(bound_to).collect();
+        let mut bound: Vec<String> = self.sockets.iter().filter_map(|socket| bound_to(socket.as_fd())).collect();
         bound.dedup();
         bound
+    }
+
+    fn handle(&self, socket: &OwnedFd) -> Result<OwnedFd, ServeError> {
+        socket.try_clone().map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: std::io::Error) -> ServeError {
@@ -95,7 +122,21 @@ impl OpenListener {
     }
 }
 
-fn bound_to(socket: &OwnedFd) -> Option<String> {
+/// Whether a socket listens on `address`: on the same IP address and port, or at the same path, if that still exists.
+pub(crate) fn is_bound_to(socket: &OwnedFd, address: &ListenAddr) -> bool {
+    let Ok(bound) = getsockname(socket) else { return false };
+    match address {
+        ListenAddr::Tcp(address) => SocketAddr::try_from(bound) == Ok(*address),
+        ListenAddr::Unix(path) => {
+            let bound = SocketAddrUnix::try_from(bound).ok();
+            bound.is_some_and(|bound| bound.path_bytes() == Some(path.as_os_str().as_encoded_bytes())) && path.exists()
+        }
+        ListenAddr::Systemd(_) => false,
+    }
+}
+
+/// The address of a socket as logs show it.
+pub(crate) fn bound_to(socket: BorrowedFd<'_>) -> Option<String> {
     let address = getsockname(socket).ok()?;
     if let Ok(address) = SocketAddr::try_from(address.clone()) {
         return Some(address.to_string());
@@ -140,10 +181,12 @@ fn open(
     let taken_over = inherited.take_over(&name(key, listener));
     let (origin, sockets) = if !taken_over.is_empty() {
         (SocketOrigin::TakenOver, taken_over)
+    } else if let Some(passed) = inherited.bound_to(&listener.addr) {
+        passed
     } else {
         match &listener.addr {
             ListenAddr::Tcp(address) => (SocketOrigin::Own, open_tcp(*address, workers).map_err(failed)?),
-            ListenAddr::Unix(path) => (SocketOrigin::Own, vec![open_unix(path).map_err(failed)?]),
+            ListenAddr::Unix(path) => (SocketOrigin::Own, vec![open_unix(path, key).map_err(failed)?]),
             ListenAddr::Systemd(name) => {
                 let sockets = inherited.of_systemd(name);
                 if sockets.is_empty() {
@@ -204,7 +247,11 @@ fn bind_tcp(address: SocketAddr, is_shared: bool) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-fn open_unix(path: &Path) -> Result<OwnedFd, Errno> {
+/// Clients' sockets may be used by every local user, as a port of the loopback may: a proxy is another user. The folder can
+/// restrict that.
+const CLIENT_SOCKET_MODE: u32 = 0o666;
+
+fn open_unix(path: &Path, key: &str) -> Result<OwnedFd, Errno> {
     let address = SocketAddrUnix::new(path)?;
     let socket =
         socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
@@ -215,6 +262,10 @@ fn open_unix(path: &Path) -> Result<OwnedFd, Errno> {
             bind(&socket, &address)?;
         }
         bound => bound?,
+    }
+    if key != "admin" {
+        let mode = std::fs::Permissions::from_mode(CLIENT_SOCKET_MODE);
+        std::fs::set_permissions(path, mode).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::ACCESS))?;
     }
     listen(&socket, BACKLOG)?;
     Ok(socket)

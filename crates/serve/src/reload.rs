@@ -48,7 +48,8 @@ impl Reloader {
     /// Applies `config`, and reads the files that it names again.
     ///
     /// # Errors
-    /// What cannot be used, or cannot change while the server runs. The current settings stay; the refusal is counted.
+    /// What cannot be used, or cannot change while the server runs. The current settings stay; the refusal is counted, and
+    /// the access log is reopened as by any other reload: its file may have been rotated.
     pub fn reload(&self, config: ServeConfig) -> Result<(), ServeError> {
         let metrics = self.site.metrics();
         let reloaded = self.try_reload(config);
@@ -56,13 +57,17 @@ impl Reloader {
             Ok(()) => {
                 metrics.http.reloads.inc();
             }
-            Err(error) => metrics.http.reload_refused(error.refused_reload()),
+            Err(error) => {
+                metrics.http.reload_refused(error.refused_reload());
+                self.site.reopen_access_log();
+            }
         }
         reloaded
     }
 
-    /// Counts a configuration that is refused because it cannot be read.
+    /// As [`Reloader::reload`] of a configuration that cannot be used, for one that cannot be read.
     pub fn refuse(&self) {
+        self.site.reopen_access_log();
         self.site.metrics().http.reload_refused(ReloadKind::Configuration);
     }
 

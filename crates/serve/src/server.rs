@@ -19,7 +19,7 @@ use crate::catalog::Catalog;
 use crate::config::{Listen, ServeConfig};
 use crate::error::ServeError;
 use crate::inherit::Inherited;
-use crate::listener::{self, ListenerSettings, OpenListener};
+use crate::listener::{self, ListenerSettings, OpenListener, SocketOrigin};
 use crate::memory::{self, PeakConnections};
 use crate::origin::{LocalOrigin, Origin};
 use crate::phase::{Phase, PhaseWatch, phases};
@@ -86,19 +86,21 @@ impl Server {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
             workers => workers,
         };
+        let configured = [&config.listen, &config.listen_tls, &config.admin].into_iter();
+        inherited.close_kept_except(configured.flat_map(|listen| listen.listeners()).map(|listener| &listener.addr));
         let mut open = |key, listeners: &Listen, workers| listener::open_all(key, listeners, workers, &mut inherited);
         let cleartext = open("listen", &config.listen, workers)?;
         let encrypted = open("listen-tls", &config.listen_tls, workers)?;
         let admin = open("admin", &config.admin, 1)?;
 
-        let offered: Vec<(String, OwnedFd)> = [&cleartext, &encrypted, &admin]
-            .into_iter()
-            .flatten()
-            .map(offer)
-            .try_fold(Vec::new(), |mut all, one| {
-                all.extend(one?);
-                Ok::<_, ServeError>(all)
-            })?;
+        inherited.warn_of_unused();
+        let (mut offered, mut kept) = (Vec::new(), Vec::new());
+        for listener in [&cleartext, &encrypted, &admin].into_iter().flatten() {
+            offered.extend(listener.handles()?.into_iter().map(|socket| (listener.name(), socket)));
+            if listener.origin != SocketOrigin::Systemd {
+                kept.extend(listener.handles()?);
+            }
+        }
         let (phase, watch) = phases();
         let address = |listeners: &[OpenListener]| listeners.iter().find_map(|listener| listener.address);
         let mut running = Running {
@@ -108,8 +110,11 @@ impl Server {
             listening: Vec::new(),
             phase,
             workers: Vec::new(),
+            admin: Vec::new(),
             helpers: Vec::new(),
             reloader: Reloader::new(Arc::clone(&site), Vec::new()),
+            kept,
+            took_over: hand_over.is_some(),
             taken_over: Arc::new(Notify::new()),
             site: Arc::clone(&site),
         };
@@ -127,15 +132,18 @@ impl Server {
                 .push((listener, Arc::new(ListenerSettings { proxy_protocol: listener.config.proxy_protocol, tls })));
         }
         for at in 0..workers {
-            let own = listeners.iter().map(|(listener, settings)| {
-                Ok(WorkerListener { socket: listener.socket_for(at)?, settings: Arc::clone(settings) })
-            });
-            let own = own.collect::<Result<Vec<_>, ServeError>>()?;
+            let mut own = Vec::new();
+            for (listener, settings) in &listeners {
+                let sockets = listener.sockets_for(at, workers)?.into_iter();
+                own.extend(sockets.map(|socket| WorkerListener { socket, settings: Arc::clone(settings) }));
+            }
             running.workers.push(worker::start(at, own, Arc::clone(&shared))?);
         }
         for listener in &admin {
-            let socket = register(listener.socket_for(0)?, Interest::READABLE).map_err(ServeError::Thread)?;
-            running.helpers.push(tokio::spawn(admin::run(socket, Arc::clone(&site))));
+            for socket in listener.handles()? {
+                let socket = register(socket, Interest::READABLE).map_err(ServeError::Thread)?;
+                running.admin.push(tokio::spawn(admin::run(socket, Arc::clone(&site))));
+            }
         }
         for (listeners, tls) in [(&cleartext, false), (&encrypted, true), (&admin, false)] {
             running.listening.extend(listeners.iter().flat_map(|listener| listening(listener, tls)));
@@ -175,11 +183,6 @@ fn listening(open: &OpenListener, tls: bool) -> Vec<Listening> {
         Listening { listener, address, tls }
     };
     open.bound().into_iter().map(say).collect()
-}
-
-/// Handles of a listener's sockets for the next server.
-fn offer(listener: &OpenListener) -> Result<Vec<(String, OwnedFd)>, ServeError> {
-    (0..listener.sockets.len()).map(|at| Ok((listener.name(), listener.socket_for(at)?))).collect()
 }
 
 /// Loads new generations and returns free memory to the system until the server ends.
@@ -231,8 +234,12 @@ pub struct Running {
     phase: watch::Sender<Phase>,
     /// Each sends the number of connections that it had to abort when it ends.
     workers: Vec<oneshot::Receiver<usize>>,
+    /// Tasks that answer at the admin addresses.
+    admin: Vec<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
     reloader: Reloader,
+    kept: Vec<OwnedFd>,
+    took_over: bool,
     taken_over: Arc<Notify>,
 }
 
@@ -274,7 +281,18 @@ impl Running {
         self.reloader.clone()
     }
 
-    /// Returns once another server has taken over the listening sockets; this one should drain then.
+    /// Listening sockets of which a service manager can keep copies for the next process: all but those of socket units.
+    /// [`KEPT`](crate::KEPT) is their name.
+    pub fn sockets_to_keep(&self) -> &[OwnedFd] {
+        &self.kept
+    }
+
+    /// Whether this server took over the listening sockets of another one.
+    pub const fn took_over(&self) -> bool {
+        self.took_over
+    }
+
+    /// Returns once another server has taken over the listening sockets; [`Running::hand_over`] ends this one then.
     pub async fn taken_over(&self) {
         self.taken_over.notified().await;
     }
@@ -282,16 +300,28 @@ impl Running {
     /// Ends the server without losing requests: it is not ready, and serves as before for the grace time; then it accepts
     /// no connections, closes idle ones, and lets requests finish until the deadline. Grace and deadline are in the
     /// configuration.
-    pub async fn drain(mut self) -> Drained {
-        let (grace, deadline) = {
-            let config = &self.site.settings().config;
-            let seconds = |number: u32| Duration::from_secs(number.into());
-            (seconds(config.drain_grace_seconds), seconds(config.drain_deadline_seconds))
-        };
-        tracing::info!(grace_seconds = grace.as_secs(), deadline_seconds = deadline.as_secs(), "draining");
+    pub async fn drain(self) -> Drained {
+        let grace = self.site.settings().config.drain_grace_seconds;
+        tracing::info!(grace_seconds = grace, "draining");
         self.site.drain();
-        sleep(grace).await;
+        sleep(Duration::from_secs(grace.into())).await;
+        self.finish().await
+    }
 
+    /// As [`Running::drain`], for a server whose sockets were taken over: the other one accepts already, and answers at the
+    /// admin addresses, so there is no grace time.
+    pub async fn hand_over(mut self) -> Drained {
+        for admin in self.admin.drain(..) {
+            admin.abort();
+        }
+        self.finish().await
+    }
+
+    async fn finish(mut self) -> Drained {
+        let deadline = self.site.settings().config.drain_deadline_seconds;
+        tracing::info!(deadline_seconds = deadline, "finishing running requests");
+        let deadline = Duration::from_secs(deadline.into());
+        self.kept.clear();
         self.phase.send_replace(Phase::Closing);
         let deadline = Instant::now() + deadline;
         let mut aborted = 0;
@@ -317,7 +347,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.phase.send_replace(Phase::Aborting);
-        for helper in &self.helpers {
+        for helper in self.admin.iter().chain(&self.helpers) {
             helper.abort();
         }
     }

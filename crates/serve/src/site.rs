@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
 use clearwell_format::Resource;
+use clearwell_format::printable::chain;
 use clearwell_format::resource::{Pointer, ResourceKind};
 use clearwell_http::conditions::{Conditions, decide};
 use clearwell_http::forwarded::{ForwardedClient, forwarded_for};
@@ -148,6 +149,14 @@ impl Site {
     pub(crate) fn configure(&self, config: ServeConfig) -> Result<(), ServeError> {
         self.settings.store(Arc::new(Settings::of(config, Arc::clone(&self.metrics))?));
         Ok(())
+    }
+
+    /// Opens the file of the access log again. The open one stays if that fails.
+    pub(crate) fn reopen_access_log(&self) {
+        let config = self.settings().config.clone();
+        if let Err(error) = self.configure(config) {
+            tracing::warn!(error = chain(&error), "the access log is not reopened");
+        }
     }
 
     /// The object with this path, if it is cached and the path is in its usual spelling.

@@ -15,7 +15,7 @@ use slab::Slab;
 use tokio::io::Interest;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::connection::Connection;
 use crate::connection_task::{self, ConnectionTask};
@@ -38,6 +38,9 @@ const ACCEPTED_AT_ONCE: usize = 32;
 const REFUSALS: usize = 64;
 /// Threads of a worker that may wait for the origin.
 const BLOCKING_THREADS: usize = 32;
+/// How long a connection without a request stays open once the server accepts no more: a request that arrives in this time is
+/// answered, with `Connection: close`. A client that uses its connection again just then does not find it closed.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What all workers of a server share.
 #[derive(Debug)]
@@ -179,8 +182,9 @@ impl Worker {
             sleep(Duration::from_millis(1)).await;
         }
         self.shared.closing.store(true, Ordering::Relaxed);
+        let idle_end = Instant::now() + IDLE_PAUSE;
         while !self.is_empty() {
-            self.close_idle();
+            self.close_unused(Instant::now() >= idle_end);
             self.watch();
             let pause = sleep(Duration::from_millis(10));
             tokio::select! {
@@ -189,13 +193,17 @@ impl Worker {
             }
         }
         let entries: Vec<Entry> = self.entries().drain().collect();
+        let mut busy = 0;
         for entry in &entries {
-            self.shared.site.metrics().http.ended(EndReason::DrainDeadline);
+            if !entry.is_idle() {
+                self.shared.site.metrics().http.ended(EndReason::DrainDeadline);
+                busy += 1;
+            }
             entry.abort();
         }
         // The runtime drops aborted tasks when it polls them next.
         tokio::task::yield_now().await;
-        entries.len()
+        busy
     }
 
     fn entries(&self) -> MutexGuard<'_, Slab<Entry>> {
@@ -231,17 +239,23 @@ impl Worker {
         }
     }
 
-    /// Closes connections without a request in flight, and asks those that can announce a close to finish and close.
-    fn close_idle(&self) {
+    /// Asks connections with a request that can announce a close to finish and close; closes idle ones if `closes_idle`.
+    fn close_unused(&self, closes_idle: bool) {
         for (_, entry) in &*self.entries() {
-            if entry.close.is_some() || entry.connection.activity.state().awaits_request() {
-                entry.close();
+            match entry.is_idle() {
+                true if closes_idle => entry.close(),
+                false if entry.close.is_some() => entry.close(),
+                _ => {}
             }
         }
     }
 }
 
 impl Entry {
+    fn is_idle(&self) -> bool {
+        self.connection.activity.state().awaits_request()
+    }
+
     fn close(&self) {
         match &self.close {
             Some(close) => close.notify_one(),

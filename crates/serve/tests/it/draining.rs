@@ -62,6 +62,30 @@ async fn the_deadline_ends_what_does_not_end() {
     assert_eq!(running.drain().await, Drained { aborted: 1 });
 }
 
+/// A client that uses its connection again just when the server stops accepting does not find it closed.
+#[tokio::test]
+async fn a_connection_that_rests_is_answered_once_more() {
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    let mut resting = connect(&running).await;
+    assert_eq!(resting.get("/20/format").await.header("connection"), "");
+    let draining = tokio::spawn(running.drain());
+    while resting.get("/20/format").await.header("connection") != "close" {}
+    assert!(resting.closes().await);
+    assert_eq!(draining.await.unwrap(), Drained { aborted: 0 });
+}
+
+/// Only requests that run are aborted, not connections that rest.
+#[tokio::test]
+async fn what_rests_at_the_deadline_is_not_counted() {
+    let fixture = Fixture::new();
+    let running = fixture.serve_with(ServeConfig { drain_deadline_seconds: 0, ..config() }).await;
+    let mut resting = connect(&running).await;
+    assert_eq!(resting.get("/20/format").await.status, 200);
+    assert_eq!(running.drain().await, Drained { aborted: 0 });
+    assert!(resting.closes().await);
+}
+
 #[tokio::test]
 async fn a_server_that_is_dropped_is_gone() {
     let fixture = Fixture::new();

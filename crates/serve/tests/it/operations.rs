@@ -253,15 +253,49 @@ async fn another_server_takes_over_without_refusing_a_client() {
     let second = fixture.serve_with(with_takeover()).await;
     assert_eq!(second.addr(), Some(address), "the port that the kernel chose for the first");
     tokio::time::timeout(crate::client::LIMIT, first.taken_over()).await.unwrap();
-    assert_eq!(first.drain().await.aborted, 0);
+    assert_eq!(first.hand_over().await.aborted, 0);
     assert!(resting.closes().await);
     // A third one, after the first is gone.
     let third = fixture.serve_with(with_takeover()).await;
     tokio::time::timeout(crate::client::LIMIT, second.taken_over()).await.unwrap();
-    assert_eq!(second.drain().await.aborted, 0);
+    assert_eq!(second.hand_over().await.aborted, 0);
     assert!(connect(&third).await.get(&path).await.body == bytes);
     done.store(true, Ordering::Relaxed);
     assert!(asking.await.unwrap() > 10);
+}
+
+/// Each socket of the first has a queue of its own, in which the kernel puts connections.
+#[tokio::test]
+async fn every_socket_that_is_taken_over_is_accepted_from() {
+    let fixture = Fixture::new();
+    let with = |workers| ServeConfig { takeover: Some(fixture.path("takeover.sock")), workers, ..config() };
+    let mut running = fixture.serve_with(with(5)).await;
+    for workers in [1, 3, 5, 7] {
+        let next = fixture.serve_with(with(workers)).await;
+        assert!(next.took_over());
+        tokio::time::timeout(crate::client::LIMIT, running.taken_over()).await.unwrap();
+        assert_eq!(running.hand_over().await.aborted, 0);
+        for _ in 0..40 {
+            assert_eq!(connect(&next).await.get("/20/format").await.body, "30", "{workers} workers");
+        }
+        running = next;
+    }
+}
+
+#[tokio::test]
+async fn every_local_user_may_connect_to_a_unix_socket() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let fixture = Fixture::new();
+    let mode = |name: &str| std::fs::metadata(fixture.path(name)).unwrap().permissions().mode() & 0o777;
+    let at = |name: &str| -> Listen { format!("unix:{}", fixture.path(name).display()).parse().unwrap() };
+    let takeover = Some(fixture.path("takeover.sock"));
+    let _running = fixture
+        .serve_with(ServeConfig { listen: at("http.sock"), admin: at("admin.sock"), takeover, ..config() })
+        .await;
+    assert_eq!(mode("http.sock"), 0o666);
+    assert_eq!(mode("admin.sock") & 0o022, 0, "metrics are for those whom the umask allows");
+    assert_eq!(mode("takeover.sock"), 0o600);
 }
 
 /// The runtime of this test has one thread, and that must answer for the server before.
