@@ -1,6 +1,6 @@
 //! Logs: structured, on stderr or in the journal.
 //!
-//! Events contain names from outside. On a terminal and in JSON their control characters are escaped; the journal stores fields
+//! Events contain names from outside. In text and in JSON their control characters are escaped; fields of the journal are
 //! unchanged, and its readers escape them.
 
 use std::fmt;
@@ -17,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::{Global, LogStyle};
+use crate::journal::Journal;
 
 /// Begins logging for the whole process.
 pub(crate) fn begin(global: &Global) {
@@ -34,7 +35,7 @@ pub(crate) fn begin(global: &Global) {
         LogStyle::Json => registry.with(json()).init(),
         LogStyle::Text => registry.with(text()).init(),
         LogStyle::Auto if std::env::var_os("JOURNAL_STREAM").is_none() => registry.with(text()).init(),
-        LogStyle::Auto | LogStyle::Journald => match tracing_journald::layer() {
+        LogStyle::Auto | LogStyle::Journald => match Journal::connect() {
             Ok(journal) => registry.with(journal).init(),
             Err(error) => {
                 registry.with(text()).init();
@@ -45,7 +46,7 @@ pub(crate) fn begin(global: &Global) {
 }
 
 /// Fields of an event as text: the message, then `name=value` or `name="value"`.
-struct PrintableFields;
+pub(crate) struct PrintableFields;
 
 impl<'w> FormatFields<'w> for PrintableFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {

@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod fresh;
 mod interrupt;
+mod journal;
 mod limits;
 mod logs;
 mod names;
@@ -20,6 +21,7 @@ mod progress;
 mod sample;
 mod service_manager;
 mod signing;
+mod successor;
 mod ui;
 mod values;
 

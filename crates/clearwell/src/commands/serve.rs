@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clearwell_format::printable::chain;
 use clearwell_serve::config::{InvalidConfig, KEYS, Key};
-use clearwell_serve::{Listening, Reloader, Running, ServeConfig, ServeError, Server};
+use clearwell_serve::{KEPT, Listening, Reloader, Running, ServeConfig, ServeError, Server};
 use clearwell_store::Store;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,12 +18,14 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::page::Page;
 use crate::service_manager;
+use crate::successor::Successor;
 use crate::ui::Ui;
 
 /// Serve a store to endpoints.
 ///
 /// Prints its addresses once it accepts connections. SIGTERM and SIGINT drain the server: /readyz reports "not ready",
-/// running requests finish, then the command ends with exit code 0. SIGHUP reloads the configuration and certificates.
+/// running requests finish, then the command ends with exit code 0. SIGHUP reloads the configuration and certificates. SIGUSR2
+/// starts the program that is now installed, which takes over the addresses (key takeover); then this one ends as with SIGTERM.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
     /// The store. Default: that of clearwell.toml in this folder; its certificate is then the default of --signing-cert.
@@ -57,6 +60,7 @@ impl Serve {
             ui.result(&checked, &checked.page())?;
             return Ok(Exit::Done);
         }
+        service_manager::take_back(KEPT);
         // Requests run on separate threads; this one serves the admin address, signals and watched files.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -65,18 +69,30 @@ impl Serve {
         let ended = runtime.block_on(async {
             let watch_files = config.watch_files;
             // Before anything says that the server is ready: without handlers these signals would end the process at once.
-            let hangup = listen_for(SignalKind::hangup())?;
+            let signals = Signals {
+                hangup: listen_for(SignalKind::hangup())?,
+                replace: listen_for(SignalKind::user_defined2())?,
+                successor: Successor::of_this_process()
+                    .map_err(|error| CliError::new(Exit::Internal, "failed to find the path of this program", error))?,
+            };
+            let has_takeover = config.takeover.is_some();
             let running = Server::bind(config, store).await?;
             let stop = StopSignals::listen()?;
             announce(&running, ui)?;
-            service_manager::ready();
+            let status = serving(&running);
+            service_manager::started(&status, running.took_over());
+            service_manager::keep(running.sockets_to_keep(), KEPT);
             // A task, so that it goes on while the server drains.
             tokio::spawn(service_manager::keep_alive());
             let reloader = running.reloader();
             tokio::select! {
                 () = stop.received() => {}
-                () = running.taken_over() => {}
-                () = self.follow(&reloader, &mix, hangup, watch_files.then_some(config_time)) => {}
+                () = running.taken_over() => {
+                    tracing::info!("another server has taken over the addresses");
+                    running.hand_over().await;
+                    return Ok(Exit::Done);
+                }
+                () = self.follow(&reloader, &mix, signals, &status, has_takeover, watch_files.then_some(config_time)) => {}
             }
             service_manager::stopping();
             running.drain().await;
@@ -93,7 +109,9 @@ impl Serve {
         &self,
         reloader: &Reloader,
         mix: &MixConfig,
-        mut hangup: Signal,
+        mut signals: Signals,
+        status: &str,
+        has_takeover: bool,
         watched: Option<Option<SystemTime>>,
     ) {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
@@ -103,7 +121,11 @@ impl Serve {
         let mut settled = true;
         loop {
             tokio::select! {
-                _ = hangup.recv() => service_manager::reloading(),
+                _ = signals.hangup.recv() => service_manager::reloading(),
+                _ = signals.replace.recv() => {
+                    signals.start_successor(has_takeover);
+                    continue;
+                }
                 _ = ticks.tick(), if watched.is_some() => {
                     let now = times();
                     if now != seen {
@@ -125,13 +147,14 @@ impl Serve {
                     Err(error)
                 }
             };
-            if let Err(error) = reloaded {
-                tracing::error!(
-                    error = error.to_string(),
-                    "the new configuration is refused; the old one stays in use"
-                );
+            match reloaded {
+                Ok(()) => service_manager::reloaded(status),
+                Err(error) => {
+                    let error = error.to_string();
+                    tracing::error!(error, "the new configuration is refused; the old one stays in use");
+                    service_manager::reloaded(&format!("{status}; the last reload was refused: {error}"));
+                }
             }
-            service_manager::ready();
             seen = times();
         }
     }
@@ -236,6 +259,36 @@ pub(crate) fn announce(running: &Running, ui: &Ui) -> Result<(), CliError> {
         };
     }
     ui.result(&addresses, &page)
+}
+
+/// One line for service managers.
+fn serving(running: &Running) -> String {
+    let addresses = running.listening().iter().filter(|found| found.listener != "admin").map(Listening::url);
+    format!("Serving {}", addresses.collect::<Vec<_>>().join(", "))
+}
+
+/// Signals that a running server follows.
+struct Signals {
+    /// Reload.
+    hangup: Signal,
+    /// Start the successor.
+    replace: Signal,
+    successor: Successor,
+}
+
+impl Signals {
+    /// Without the key `takeover` the successor would find the addresses in use.
+    fn start_successor(&self, has_takeover: bool) {
+        if !has_takeover {
+            tracing::error!("SIGUSR2 is ignored: the server that is to take over needs the key takeover");
+            return;
+        }
+        let ended = |status| tracing::error!(status, "the next server ended; this one continues");
+        match self.successor.start(ended) {
+            Ok(pid) => tracing::info!(pid, "started the next server, which takes over"),
+            Err(error) => tracing::error!(error = chain(&error), "failed to start the next server; this one continues"),
+        }
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -46,6 +46,7 @@ mod serve_keys;
 mod staged;
 mod staging;
 mod stock;
+mod successor;
 mod unit;
 mod unknown;
 mod unreachable;

@@ -143,7 +143,11 @@ fn systemd_is_told_what_the_server_does() {
     let mut command = clearwell(mix.dir(), &args);
     command.env("NOTIFY_SOCKET", mix.path("notify.sock"));
     let running = Running::start(command);
-    assert_eq!(message(), "READY=1\n");
+    let serving = message();
+    assert!(serving.starts_with("READY=1\nSTATUS=Serving http://127.0.0.1:"), "{serving}");
+    // The listening sockets: those of an earlier process are dropped, these are kept.
+    assert_eq!(message(), "FDSTOREREMOVE=1\nFDNAME=clearwell-listener\n");
+    assert_eq!(message(), "FDSTORE=1\nFDNAME=clearwell-listener\n");
     // A configuration that is refused ends the reload too.
     for text in ["watch-files = false\ndrain-grace-seconds = 0\n", "nonsense = 1\n"] {
         mix.put("serve.toml", text);
@@ -151,18 +155,26 @@ fn systemd_is_told_what_the_server_does() {
         let reloading = message();
         let time = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap_or_else(|| panic!("{reloading}"));
         assert!(time.trim_end().parse::<u64>().unwrap() > 0);
-        assert_eq!(message(), "READY=1\n");
+        let reloaded = message();
+        match text.starts_with("nonsense") {
+            false => assert_eq!(reloaded, serving),
+            true => {
+                let refused =
+                    format!("{}; the last reload was refused: serve.toml:1:1: nonsense: ", serving.trim_end());
+                assert!(reloaded.starts_with(&refused), "{reloaded}");
+            }
+        }
     }
     running.terminate();
-    assert_eq!(message(), "STOPPING=1\n");
+    assert_eq!(message(), "STOPPING=1\nSTATUS=Draining: running requests end\n");
     assert_eq!(running.wait().code(), Some(0));
 
     let mut command = clearwell(mix.dir(), &["serve", "--store=store", "--listen=127.0.0.1:0", "--admin=off"]);
     command.env("NOTIFY_SOCKET", mix.path("notify.sock")).env("WATCHDOG_USEC", "20000");
     let running = Running::start(command);
-    assert_eq!(message(), "READY=1\n");
-    for _ in 0..3 {
-        assert_eq!(message(), "WATCHDOG=1\n");
+    let mut alive = 0;
+    while alive < 3 {
+        alive += u8::from(message() == "WATCHDOG=1\n");
     }
     drop(running);
 }
