@@ -18,7 +18,7 @@ pub(crate) struct TrustArgs {
     /// The certificate that endpoints trust, PEM; as in swupd, a file with the same name plus .alt is tried second. Default:
     /// that of clearwell.toml.
     #[arg(long = "cert", alias = "certificate", env = "CLEARWELL_CERTIFICATE", value_name = "PEM")]
-    certificate: Option<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
 }
 
 impl TrustArgs {

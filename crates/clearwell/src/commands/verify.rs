@@ -11,6 +11,7 @@ use clearwell_format::{BundleName, FormatNumber, Version};
 use clearwell_store::Store;
 use clearwell_store::adopt::versions;
 
+use crate::cli::is_of_environment;
 use crate::commands::serve::runtime;
 use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
@@ -29,7 +30,7 @@ use crate::values::{positive_number, rate_or_none, whole_number};
 /// a www tree; by default on the store of clearwell.toml. Exit code 0: success; 1: an endpoint would fail; 10: the server
 /// does not respond.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("from-where").args(["store", "url", "www"]))]
+#[command(group = ArgGroup::new("from-where").args(["url", "www"]))]
 pub(crate) struct Verify {
     #[command(flatten)]
     store: StoreArgs,
@@ -57,7 +58,7 @@ pub(crate) struct Verify {
     #[command(flatten)]
     trust: TrustArgs,
     /// Do not check signatures, as swupd with this option.
-    #[arg(long, conflicts_with = "certificate")]
+    #[arg(long)]
     nosigcheck: bool,
     /// Certificates of TLS authorities to trust, PEM. Default: those of the system.
     #[arg(long, value_name = "PEM", requires = "url")]
@@ -88,6 +89,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CliError> {
+        self.refuse_contradictions()?;
         let config = self.store.config.load()?;
         let (source, newest_format) = self.source(&config)?;
         if let Some(scratch) = self.scratch.as_deref().filter(|scratch| !scratch.is_dir()) {
@@ -127,6 +129,21 @@ impl Verify {
             false if self.url.is_some() && report.lost_the_server() => Exit::Network,
             false => Exit::Findings,
         })
+    }
+
+    /// Not rules of clap, for which a variable of the environment is the same as an option.
+    fn refuse_contradictions(&self) -> Result<(), CliError> {
+        let store = self.store.store.as_ref().filter(|store| !is_of_environment("CLEARWELL_STORE", store));
+        let certificate = self.trust.certificate.as_ref();
+        let certificate = certificate.filter(|certificate| !is_of_environment("CLEARWELL_CERTIFICATE", certificate));
+        match () {
+            () if store.is_some() && self.url.is_some() => Err(CliError::usage("--store and --url exclude each other")),
+            () if store.is_some() && self.www.is_some() => Err(CliError::usage("--store and --www exclude each other")),
+            () if certificate.is_some() && self.nosigcheck => {
+                Err(CliError::usage("--cert and --nosigcheck exclude each other"))
+            }
+            () => Ok(()),
+        }
     }
 
     fn source(&self, config: &MixConfig) -> Result<(Arc<dyn Source>, Option<FormatNumber>), CliError> {

@@ -95,6 +95,27 @@ fn options_override_the_environment() {
 }
 
 #[test]
+fn verify_overrides_the_environment_and_refuses_contradictions() {
+    let mix = Mix::released();
+    clearwell_testkit::sample_www(&mix.path("www"));
+    let www = ["verify", "--www", "www", "--nosigcheck"];
+    mix.run_with("CLEARWELL_STORE", "elsewhere", &www).expect(0);
+    mix.run_with("CLEARWELL_CERTIFICATE", "elsewhere.pem", &www).expect(0);
+    let url = ["verify", "--url", "http://127.0.0.1:1", "--retry-seconds", "0"];
+    mix.run_with("CLEARWELL_STORE", "elsewhere", &url).expect(10);
+
+    for (more, named) in [
+        (["--www", "www"], "--store and --www exclude each other"),
+        (["--url", "http://127.0.0.1:1"], "--store and --url exclude each other"),
+    ] {
+        mix.refuses(&[&["verify", "--store", "store"][..], &more].concat(), 2, &[named]);
+    }
+    let both = ["--cert", "Swupd_Root.pem", "--nosigcheck"];
+    mix.refuses(&[&["verify"][..], &both].concat(), 2, &["--cert and --nosigcheck exclude each other"]);
+    mix.refuses(&["verify", "--url", "http://127.0.0.1:1", "--www", "www"], 2, &["--url", "--www"]);
+}
+
+#[test]
 fn a_key_that_cannot_sign_leaves_no_store_behind() {
     let mix = Mix::new();
     mix.build(&["--key", "none.pem"]).expect(8).says(&["failed to read none.pem"]);
