@@ -1,89 +1,120 @@
-//! How the fleet updates: from which version to which, derived from the deltas that endpoints request.
+//! What the fleet does, as far as a server sees it: which versions endpoints read, from which version to which they
+//! update, and how often they look for a new version.
 //!
-//! Versions are label values here and in no other subsystem: up to 100 pairs; further pairs are counted together. A
-//! client can ask for any version, but only deltas that are released count.
+//! Versions are label values here and in no other subsystem: with an upper bound, see [`NumberedCounts`]. A client can ask
+//! for any version, but only what is released counts.
+//!
+//! These are counts of requests, not of machines: a stock client names itself nowhere. What a run of it requests is in
+//! client behaviour §3; caches in front of the server hide requests, and a client that retries is counted again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use clearwell_format::Version;
-use prometheus::Registry;
+use clearwell_format::{FormatNumber, Version};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
+use prometheus::{IntCounter, IntCounterVec, Registry};
 
-use crate::family::{Family, register};
-use crate::per_core::{SHARDS, own_shard};
+use crate::family::{Family, counter, counters, register};
+use crate::numbered::NumberedCounts;
 
-/// Pairs of versions with separate counts.
-const PAIRS: usize = 100;
-
-/// The label value of both versions for all further pairs.
+/// The label value of all versions beyond the bound.
 const OTHER: &str = "other";
 
+/// A request that tells what an endpoint does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FleetRequest {
+    /// A delta pack or a manifest delta.
+    Delta {
+        /// The version that the endpoint has.
+        from: Version,
+        /// The version that it gets.
+        to: Version,
+    },
+    /// The MoM that clients read. An update reads that of its target once, and that of the installed version if it is not
+    /// cached.
+    Mom(Version),
+    /// The zero pack of os-core, which only a new installation fetches.
+    Installation(Version),
+}
+
 /// Handles of the fleet metrics.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub struct FleetMetrics {
-    moves: Arc<Moves>,
+    versions: Arc<Versions>,
+    latest_reads: IntCounterVec,
+    latest_version_reads: IntCounter,
 }
 
-/// The first thread that counts a pair assigns its slot; from then on each core adds in its own shard.
-#[derive(Debug)]
-struct Moves {
-    /// See [`packed`]; zero where a slot is free.
-    pairs: [AtomicU64; PAIRS],
-    shards: [Shard; SHARDS],
+/// Counts by version or pair of versions.
+#[derive(Debug, Default)]
+struct Versions {
+    deltas: NumberedCounts,
+    moms: NumberedCounts,
+    installations: NumberedCounts,
 }
 
-/// On separate cache lines.
-#[derive(Debug)]
-#[repr(align(128))]
-struct Shard {
-    pairs: [AtomicU64; PAIRS],
-    others: AtomicU64,
-}
+/// Counts the reads of one pointer.
+#[derive(Clone, Debug)]
+pub struct PointerReads(IntCounter);
 
-impl Default for Moves {
-    fn default() -> Self {
-        let row = || [const { AtomicU64::new(0) }; PAIRS];
-        let shards = std::array::from_fn(|_| Shard { pairs: row(), others: AtomicU64::new(0) });
-        Self { pairs: row(), shards }
+impl PointerReads {
+    /// The pointer was read.
+    pub fn inc(&self) {
+        self.0.inc();
     }
 }
 
-impl Moves {
-    /// The slot of a pair, assigned if it has none; `None` if all are taken.
-    fn slot(&self, from: Version, to: Version) -> Option<usize> {
-        let pair = packed(from, to);
-        let first = (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % PAIRS;
-        (first..PAIRS).chain(0..first).find(|&slot| {
-            let taken = match self.pairs[slot].load(Ordering::Relaxed) {
-                0 => self.pairs[slot]
-                    .compare_exchange(0, pair, Ordering::Relaxed, Ordering::Relaxed)
-                    .unwrap_or_else(|other| other),
-                taken => taken,
-            };
-            // Zero: the exchange took the slot for this pair.
-            taken == 0 || taken == pair
-        })
+impl FleetMetrics {
+    pub(crate) fn register(registry: &Registry) -> Self {
+        let versions = Arc::<Versions>::default();
+        let by_version = |name, help| Family::counter(name, help, &["version"]);
+        let collector = VersionCollector {
+            deltas: Family::counter(
+                "clearwell_fleet_deltas_total",
+                "Deltas sent to endpoints, by the versions they lead from and to",
+                &["from", "to"],
+            ),
+            moms: by_version("clearwell_fleet_moms_total", "MoMs sent to endpoints, by version"),
+            installations: by_version(
+                "clearwell_fleet_installations_total",
+                "Zero packs of os-core sent, one for each new installation, by version",
+            ),
+            versions: Arc::clone(&versions),
+        };
+        register(registry, collector);
+        Self {
+            versions,
+            latest_reads: counters(
+                registry,
+                "clearwell_fleet_latest_reads_total",
+                "Reads of latest, by format: one for each run of swupd update, and another if it changed something",
+                &["format"],
+            ),
+            latest_version_reads: counter(
+                registry,
+                "clearwell_fleet_latest_version_reads_total",
+                "Reads of latest_version, one for each run of swupd check-update",
+            ),
+        }
     }
 
-    fn sum(&self, count: impl Fn(&Shard) -> &AtomicU64) -> u64 {
-        self.shards.iter().map(|shard| count(shard).load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+    /// Counts a request that was admitted.
+    pub fn count(&self, request: FleetRequest) {
+        match request {
+            FleetRequest::Delta { from, to } => self.versions.deltas.inc(packed(from, to)),
+            FleetRequest::Mom(version) => self.versions.moms.inc(version.number().into()),
+            FleetRequest::Installation(version) => self.versions.installations.inc(version.number().into()),
+        }
     }
 
-    fn others(&self) -> u64 {
-        self.sum(|shard| &shard.others)
+    /// The counter of `latest` of a format. Formats that are published have one; it takes a lock to find it.
+    pub fn latest_reads(&self, format: FormatNumber) -> PointerReads {
+        PointerReads(self.latest_reads.with_label_values(&[&format.to_string()]))
     }
 
-    /// All pairs that were counted, by version.
-    fn pairs(&self) -> Vec<((u32, u32), u64)> {
-        let taken =
-            self.pairs.iter().map(|pair| pair.load(Ordering::Relaxed)).enumerate().filter(|(_, pair)| *pair != 0);
-        let mut pairs: Vec<_> = taken
-            .map(|(slot, pair)| (((pair >> 32) as u32, pair as u32), self.sum(|shard| &shard.pairs[slot])))
-            .collect();
-        pairs.sort_unstable();
-        pairs
+    /// The counter of `latest_version`.
+    pub fn latest_version_reads(&self) -> PointerReads {
+        PointerReads(self.latest_version_reads.clone())
     }
 }
 
@@ -92,76 +123,31 @@ fn packed(from: Version, to: Version) -> u64 {
     u64::from(from.number()) << 32 | u64::from(to.number())
 }
 
-impl FleetMetrics {
-    pub(crate) fn register(registry: &Registry) -> Self {
-        let metrics = Self::default();
-        let help = "Deltas sent to endpoints, by the versions they lead from and to";
-        let family = Family::counter("clearwell_fleet_deltas_total", help, &["from", "to"]);
-        register(registry, MoveCollector { family, moves: Arc::clone(&metrics.moves) });
-        metrics
-    }
-
-    /// An endpoint took a delta pack or a manifest delta from one version to another.
-    pub fn moves(&self, from: Version, to: Version) {
-        let shard = &self.moves.shards[own_shard()];
-        let count = self.moves.slot(from, to).map_or(&shard.others, |slot| &shard.pairs[slot]);
-        count.fetch_add(1, Ordering::Relaxed);
-    }
+struct VersionCollector {
+    deltas: Family,
+    moms: Family,
+    installations: Family,
+    versions: Arc<Versions>,
 }
 
-struct MoveCollector {
-    family: Family,
-    moves: Arc<Moves>,
-}
-
-impl Collector for MoveCollector {
+impl Collector for VersionCollector {
     fn desc(&self) -> Vec<&Desc> {
-        vec![&self.family.desc]
+        [&self.deltas, &self.moms, &self.installations].map(|family| &family.desc).into()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let pairs = self.moves.pairs().into_iter();
-        let mut samples: Vec<_> = pairs
-            .map(|((from, to), count)| self.family.sample(&[&from.to_string(), &to.to_string()], count as f64))
-            .collect();
-        samples.push(self.family.sample(&[OTHER, OTHER], self.moves.others() as f64));
-        vec![self.family.with(samples)]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pairs_are_bounded() {
-        let metrics = FleetMetrics::default();
-        let version = |number| Version::new(number).unwrap();
-        for from in 1..=150 {
-            metrics.moves(version(from), version(200));
-            metrics.moves(version(from), version(200));
-        }
-        let pairs = metrics.moves.pairs();
-        assert_eq!((pairs.len(), metrics.moves.others()), (PAIRS, 100));
-        assert_eq!(pairs[0], ((1, 200), 2));
-    }
-
-    #[test]
-    fn counts_of_many_threads_are_summed() {
-        let metrics = FleetMetrics::default();
-        let version = |number| Version::new(number).unwrap();
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    for at in 0..10_000 {
-                        metrics.moves(version(1 + at % 90), version(200));
-                    }
-                });
-            }
+        let Versions { deltas, moms, installations } = &*self.versions;
+        let pairs = deltas.counts().into_iter().map(|(pair, count)| {
+            let (from, to) = ((pair >> 32) as u32, pair as u32);
+            self.deltas.sample(&[&from.to_string(), &to.to_string()], count as f64)
         });
-        let pairs = metrics.moves.pairs();
-        assert_eq!(pairs.len(), 90, "no pair has two slots");
-        assert_eq!(pairs.iter().map(|(_, count)| count).sum::<u64>() + metrics.moves.others(), 80_000);
-        assert_eq!(metrics.moves.others(), 0);
+        let other = self.deltas.sample(&[OTHER, OTHER], deltas.others() as f64);
+        let deltas = self.deltas.with(pairs.chain([other]).collect());
+        let by_version = |family: &Family, counts: &NumberedCounts| {
+            let versions = counts.counts().into_iter();
+            let versions = versions.map(|(version, count)| family.sample(&[&version.to_string()], count as f64));
+            family.with(versions.chain([family.sample(&[OTHER], counts.others() as f64)]).collect())
+        };
+        vec![deltas, by_version(&self.moms, moms), by_version(&self.installations, installations)]
     }
 }

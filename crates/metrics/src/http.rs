@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use prometheus::{IntCounter, IntGauge, Registry};
 
-use crate::family::{counter, counters, gauges, register};
+use crate::family::{counter, counters, gauge, gauges, register};
 use crate::label::label_values;
 use crate::requests::{BytePath, RequestCollector, RequestGuard, RequestKind, RequestTally, StatusClass};
 
@@ -81,6 +81,7 @@ label_values! {
 pub struct HttpMetrics {
     requests: Arc<RequestTally>,
     open: [IntGauge; ListenerKind::ALL.len()],
+    connection_limit: IntGauge,
     accepted: [IntCounter; ListenerKind::ALL.len()],
     ended: [IntCounter; EndReason::ALL.len()],
     shed: [IntCounter; ShedReason::ALL.len()],
@@ -88,8 +89,9 @@ pub struct HttpMetrics {
     handshakes: [[IntCounter; 2]; TlsVersion::ALL.len()],
     /// Lines of the access log that were lost because it could not be written fast enough.
     pub log_lines_lost: IntCounter,
-    /// Configurations and certificates that were replaced while the server ran.
-    pub reloads: IntCounter,
+    reloads: IntCounter,
+    /// 1 until the first reload.
+    last_reload_successful: IntGauge,
     reloads_refused: [IntCounter; ReloadKind::ALL.len()],
 }
 
@@ -124,6 +126,11 @@ impl HttpMetrics {
         Self {
             requests,
             open: ListenerKind::ALL.map(|listener| open.with_label_values(&[listener.as_str()])),
+            connection_limit: gauge(
+                registry,
+                "clearwell_http_connections_limit",
+                "Connections that may be open at once (max-connections)",
+            ),
             accepted: ListenerKind::ALL.map(|listener| accepted.with_label_values(&[listener.as_str()])),
             ended: EndReason::ALL.map(|reason| ended.with_label_values(&[reason.as_str()])),
             shed: ShedReason::ALL.map(|reason| shed.with_label_values(&[reason.as_str()])),
@@ -140,6 +147,15 @@ impl HttpMetrics {
                 "clearwell_http_reloads_total",
                 "Configurations and certificates replaced while the server ran",
             ),
+            last_reload_successful: {
+                let successful = gauge(
+                    registry,
+                    "clearwell_http_last_reload_successful",
+                    "0 if the last reload was refused, so that a restart would fail, else 1",
+                );
+                successful.set(1);
+                successful
+            },
             reloads_refused: ReloadKind::ALL.map(|kind| refused.with_label_values(&[kind.as_str()])),
         }
     }
@@ -153,6 +169,11 @@ impl HttpMetrics {
     pub fn request_at_once(&self, kind: RequestKind, class: StatusClass, sent_bytes: u64, took: Duration) {
         self.requests.count(kind, class, sent_bytes, took);
         self.requests.sent(BytePath::Memory, sent_bytes);
+    }
+
+    /// Shows how many connections may be open at once.
+    pub fn show_connection_limit(&self, connections: usize) {
+        self.connection_limit.set(i64::try_from(connections).unwrap_or(i64::MAX));
     }
 
     /// A connection begins; it is open until the guard is dropped.
@@ -173,8 +194,15 @@ impl HttpMetrics {
         self.shed[reason as usize].inc();
     }
 
+    /// Configuration and certificates were replaced while the server ran.
+    pub fn reloaded(&self) {
+        self.reloads.inc();
+        self.last_reload_successful.set(1);
+    }
+
     /// A reload was refused; the previous settings stayed.
     pub fn reload_refused(&self, kind: ReloadKind) {
+        self.last_reload_successful.set(0);
         self.reloads_refused[kind as usize].inc();
     }
 

@@ -6,11 +6,12 @@
 //! | File | Subsystem | Names |
 //! |---|---|---|
 //! | [`http`], [`requests`] | connections, and the requests on them | `clearwell_http_…` |
-//! | [`fleet`] | how endpoints move between versions | `clearwell_fleet_…` |
+//! | [`fleet`] | what endpoints read, and how they move between versions | `clearwell_fleet_…` |
 //! | [`objects`] | what the server reads from the store | `clearwell_object_…` |
-//! | [`store`] | what is released | `clearwell_released_version`, `clearwell_pointer_generation`, `clearwell_store_…` |
+//! | [`store`] | what is released | `clearwell_released_…`, `clearwell_pointer_generation`, `clearwell_store_…` |
 //! | [`certificate`] | expiry | `clearwell_certificate_…` |
-//! | `process` | the process, and what it was built from | `process_…`, `clearwell_build_info` |
+//! | [`server`] | readiness, memory limit, and what the program was built from | `clearwell_ready`, `clearwell_memory_limit_bytes`, `clearwell_build_info` |
+//! | `process` | the process | `process_…` |
 //!
 //! Label values are small sets known in advance: kinds, classes, reasons, formats. Never a path or a hash; versions only
 //! in `fleet`, with an upper bound.
@@ -22,17 +23,20 @@ mod family;
 pub mod fleet;
 pub mod http;
 mod label;
+mod numbered;
 pub mod objects;
 mod per_core;
 mod process;
 pub mod requests;
+pub mod server;
 pub mod store;
 
 pub use certificate::{CertificateMetrics, CertificateUse};
-pub use fleet::FleetMetrics;
+pub use fleet::{FleetMetrics, FleetRequest, PointerReads};
 pub use http::{ConnectionGuard, EndReason, HttpMetrics, ListenerKind, ReloadKind, ShedReason, TlsVersion};
 pub use objects::{CacheResult, ObjectMetrics};
 pub use requests::{BytePath, RequestGuard, RequestKind, StatusClass};
+pub use server::ServerMetrics;
 pub use store::{FormatState, StoreMetrics};
 
 /// The content type of [`Metrics::expose`].
@@ -42,9 +46,11 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Readiness and build.
+    pub server: ServerMetrics,
     /// Requests and connections.
     pub http: HttpMetrics,
-    /// Movements of endpoints.
+    /// What endpoints do.
     pub fleet: FleetMetrics,
     /// Reading of objects.
     pub objects: ObjectMetrics,
@@ -59,8 +65,8 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         process::register_process(&registry);
-        process::register_build(&registry);
         Self {
+            server: ServerMetrics::register(&registry),
             http: HttpMetrics::register(&registry),
             fleet: FleetMetrics::register(&registry),
             objects: ObjectMetrics::register(&registry),
@@ -147,25 +153,94 @@ mod tests {
     #[test]
     fn released_versions_are_shown_per_format_and_disappear_with_it() {
         let metrics = Metrics::new();
-        let state = |format: u16, version: u32| FormatState {
+        let state = |format: u16, version: u32, published| FormatState {
             format: FormatNumber::new(format).unwrap(),
             version: Version::new(version).unwrap(),
+            published,
         };
-        metrics.store.show(7, &[state(29, 10), state(30, 20)], 2, 4096);
+        metrics.store.show(7, &[state(29, 10, None), state(30, 20, Some(1_700_000_000))], 2, 4096);
         let text = metrics.expose();
         for line in [
             "clearwell_released_version{format=\"29\"} 10",
             "clearwell_released_version{format=\"30\"} 20",
+            "clearwell_released_timestamp_seconds{format=\"30\"} 1700000000",
             "clearwell_pointer_generation{format=\"30\"} 7",
             "clearwell_store_releases 2",
             "clearwell_store_size_bytes 4096",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
-        metrics.store.show(8, &[state(30, 30)], 3, 4096);
+        assert!(!text.contains("clearwell_released_timestamp_seconds{format=\"29\"}"), "an unknown time is not shown");
+        metrics.store.show(8, &[state(30, 30, None)], 3, 4096);
         let text = metrics.expose();
-        assert!(!text.contains("format=\"29\""), "{text}");
+        assert!(!text.contains("format=\"29\"") && !text.contains("timestamp_seconds{"), "{text}");
         assert!(text.contains("clearwell_pointer_generation{format=\"30\"} 8\n"));
+    }
+
+    #[test]
+    fn fleet_requests_are_counted_by_version_and_format() {
+        let metrics = Metrics::new();
+        let version = |number| Version::new(number).unwrap();
+        let (from, to) = (version(10), version(20));
+        for request in [
+            FleetRequest::Delta { from, to },
+            FleetRequest::Mom(from),
+            FleetRequest::Mom(to),
+            FleetRequest::Mom(to),
+            FleetRequest::Installation(to),
+        ] {
+            metrics.fleet.count(request);
+        }
+        metrics.fleet.latest_reads(FormatNumber::new(30).unwrap()).inc();
+        metrics.fleet.latest_version_reads().inc();
+        let text = metrics.expose();
+        for line in [
+            "clearwell_fleet_deltas_total{from=\"10\",to=\"20\"} 1",
+            "clearwell_fleet_deltas_total{from=\"other\",to=\"other\"} 0",
+            "clearwell_fleet_moms_total{version=\"10\"} 1",
+            "clearwell_fleet_moms_total{version=\"20\"} 2",
+            "clearwell_fleet_moms_total{version=\"other\"} 0",
+            "clearwell_fleet_installations_total{version=\"20\"} 1",
+            "clearwell_fleet_latest_reads_total{format=\"30\"} 1",
+            "clearwell_fleet_latest_version_reads_total 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_server_shows_its_readiness_and_its_build() {
+        let metrics = Metrics::new();
+        assert!(!metrics.expose().contains("clearwell_store_free_bytes "), "nothing is shown until it is known");
+        metrics.server.show_ready(true);
+        metrics.server.show_build("1.2.3", "0123abc");
+        metrics.store.show_free(5 << 40);
+        metrics.http.show_connection_limit(8192);
+        metrics.server.show_memory_limit(1 << 30);
+        let text = metrics.expose();
+        for line in [
+            "clearwell_ready 1",
+            "clearwell_build_info{commit=\"0123abc\",version=\"1.2.3\"} 1",
+            "clearwell_store_free_bytes 5497558138880",
+            "clearwell_http_connections_limit 8192",
+            "clearwell_memory_limit_bytes 1073741824",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+        metrics.server.show_ready(false);
+        assert!(metrics.expose().contains("\nclearwell_ready 0\n"));
+    }
+
+    #[test]
+    fn the_outcome_of_the_last_reload_is_shown() {
+        let metrics = Metrics::new();
+        let shows =
+            |value: u8| metrics.expose().contains(&format!("\nclearwell_http_last_reload_successful {value}\n"));
+        assert!(shows(1), "nothing was refused yet");
+        metrics.http.reload_refused(ReloadKind::Certificates);
+        assert!(shows(0));
+        metrics.http.reloaded();
+        assert!(shows(1));
     }
 
     #[test]

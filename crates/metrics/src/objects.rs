@@ -24,6 +24,8 @@ pub struct ObjectMetrics {
     lookups: Lookups,
     /// Bytes of objects kept in memory.
     pub cached_bytes: IntGauge,
+    /// Requests that read from the store, or wait to.
+    pub reads_queued: IntGauge,
     /// Objects that did not match the index when they were read.
     pub damaged: IntCounter,
     /// Large objects that were written to after they had been compared with the index.
@@ -45,6 +47,11 @@ impl ObjectMetrics {
         Self {
             lookups,
             cached_bytes: gauge(registry, "clearwell_object_cached_bytes", "Bytes of objects kept in memory"),
+            reads_queued: gauge(
+                registry,
+                "clearwell_object_reads_queued",
+                "Requests that read from the store, or wait to",
+            ),
             damaged: counter("clearwell_object_damaged_total", "Objects refused because they do not match the index"),
             changed: counter(
                 "clearwell_object_changed_total",

@@ -1,4 +1,4 @@
-//! The process itself, under the metric names that Prometheus exporters share, and what it was built from.
+//! The process itself, under the metric names that Prometheus exporters share.
 //!
 //! ```text
 //! /proc/self/stat     processor time, memory, start       /proc/stat      btime: when the system started
@@ -16,20 +16,7 @@ use prometheus::proto::MetricFamily;
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 
-use crate::family::{Family, gauges, register};
-
-/// The commit that packagers build, if they set it.
-const COMMIT: Option<&str> = option_env!("CLEARWELL_COMMIT");
-
-pub(crate) fn register_build(registry: &Registry) {
-    let commit = COMMIT.filter(|commit| !commit.is_empty());
-    let (labels, values): (Vec<_>, Vec<_>) = [("version", Some(env!("CARGO_PKG_VERSION"))), ("commit", commit)]
-        .into_iter()
-        .filter_map(|(label, value)| Some((label, value?)))
-        .unzip();
-    let info = gauges(registry, "clearwell_build_info", "The program that runs; always 1", &labels);
-    info.with_label_values(&values).set(1);
-}
+use crate::family::{Family, register};
 
 pub(crate) fn register_process(registry: &Registry) {
     let gauge = |name, help| Family::gauge(name, help, &[]);

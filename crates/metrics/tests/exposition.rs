@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use clearwell_format::resource::ResourceKind;
 use clearwell_format::{FormatNumber, Version};
-use clearwell_metrics::{CertificateUse, FormatState, ListenerKind, Metrics, RequestKind};
+use clearwell_metrics::{CertificateUse, FleetRequest, FormatState, ListenerKind, Metrics, RequestKind};
 use clearwell_sign::{GenerateOptions, KeyBits, generate};
 use clearwell_testkit::program;
 
@@ -20,9 +20,14 @@ fn exposition() -> String {
     let version = |number| Version::new(number).unwrap();
     drop(metrics.http.request(RequestKind::Resource(ResourceKind::ZeroPack), Instant::now()));
     drop(metrics.http.connection(ListenerKind::Tls));
-    metrics.fleet.moves(version(10), version(20));
-    let state = FormatState { format: FormatNumber::new(30).unwrap(), version: version(20) };
+    metrics.fleet.count(FleetRequest::Delta { from: version(10), to: version(20) });
+    let format = FormatNumber::new(30).unwrap();
+    metrics.fleet.latest_reads(format).inc();
+    metrics.server.show_build(env!("CARGO_PKG_VERSION"), "0123abc");
+    let state = FormatState { format, version: version(20), published: Some(1_700_000_000) };
     metrics.store.show(7, &[state], 2, 4096);
+    metrics.store.show_free(1 << 40);
+    metrics.server.show_memory_limit(1 << 36);
     let options = GenerateOptions { bits: KeyBits::Rsa2048, ..GenerateOptions::new("Test") };
     let certificate = generate(&options, 1_893_456_000).unwrap().certificate_pem;
     for certificate_use in CertificateUse::ALL {
@@ -159,19 +164,24 @@ fn promtool_accepts_the_exposition() {
 
 /// Labels with values that are not a fixed set, with what `docs/metrics.md` writes in place of the values.
 const OPEN_LABELS: &[(&str, &str, &str)] = &[
+    ("clearwell_build_info", "commit", "the commit it was built from, or `unknown`"),
     ("clearwell_build_info", "version", "the program's version"),
     ("clearwell_fleet_deltas_total", "from", "a version, or `other`"),
     ("clearwell_fleet_deltas_total", "to", "a version, or `other`"),
+    ("clearwell_fleet_installations_total", "version", "a version, or `other`"),
+    ("clearwell_fleet_latest_reads_total", "format", "a format number"),
+    ("clearwell_fleet_moms_total", "version", "a version, or `other`"),
     ("clearwell_pointer_generation", "format", "a format number"),
+    ("clearwell_released_timestamp_seconds", "format", "a format number"),
     ("clearwell_released_version", "format", "a format number"),
 ];
 
-/// The values of each label of a family, both in order of appearance. `le` is the format's, and `commit` depends on the build.
+/// The values of each label of a family, both in order of appearance. `le` is the exposition format's.
 fn label_values<'t>(family: &Family<'t>) -> Vec<(&'t str, Vec<&'t str>)> {
     let mut labels: Vec<(&str, Vec<&str>)> = Vec::new();
     let pairs = family.samples.iter().flat_map(|(_, labels)| labels.split(',').filter(|pair| !pair.is_empty()));
     for (label, value) in pairs.map(|pair| pair.split_once('=').unwrap()) {
-        if ["le", "commit"].contains(&label) {
+        if label == "le" {
             continue;
         }
         let at = labels.iter().position(|(known, _)| *known == label).unwrap_or_else(|| {
@@ -259,6 +269,6 @@ fn the_process_and_the_program_are_shown() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     let age = now - value("process_start_time_seconds");
     assert!((-5.0..3600.0).contains(&age), "started {age} s ago");
-    let build = format!("clearwell_build_info{{version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    let build = format!("clearwell_build_info{{commit=\"0123abc\",version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     assert!(text.lines().any(|line| line.starts_with(&build) && line.ends_with(" 1")), "{text}");
 }

@@ -75,7 +75,7 @@ fn answer(site: &Site, request: &http::Request<Incoming>) -> Response<Body> {
 }
 
 fn metrics(site: &Site) -> Response<Content> {
-    let mut response = respond::text(StatusCode::OK, site.metrics().expose());
+    let mut response = respond::text(StatusCode::OK, site.expose());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(clearwell_metrics::CONTENT_TYPE));
     response
 }

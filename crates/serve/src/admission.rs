@@ -153,7 +153,8 @@ impl Site {
         Ok(Ticket::default())
     }
 
-    /// Admits the bytes of `object` as the response body of an admitted request, and counts the update if it is a delta.
+    /// Admits the bytes of `object` as the response body of an admitted request, and counts what it tells about an
+    /// endpoint.
     ///
     /// # Errors
     /// The limit that was reached, which is counted.
@@ -168,8 +169,8 @@ impl Site {
         if matches!(object.source, Source::File(_)) {
             self.admit_download(ticket, client, config)?;
         }
-        if let Some((from, to)) = object.leads {
-            self.metrics().fleet.moves(from, to);
+        if let Some(request) = object.tells {
+            self.metrics().fleet.count(request);
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_metrics::Metrics;
 use clearwell_store::ArtifactMeta;
 
-use crate::origin::{Origin, OriginError, Snapshot};
+use crate::origin::{Origin, OriginError};
 use crate::pointer_view::{PointerView, Scope};
 use crate::published::Published;
 
@@ -97,6 +97,18 @@ impl Catalog {
     pub(crate) async fn newest_view(self: &Arc<Self>, scope: Scope) -> PointerView {
         self.refresh().await;
         self.view(scope)
+    }
+
+    /// Shows how much room the origin has.
+    pub(crate) async fn show_free(&self) {
+        let (origin, metrics) = (Arc::clone(&self.origin), Arc::clone(&self.metrics));
+        // An error is a panic, which is a bug that the runtime has reported.
+        let _ = tokio::task::spawn_blocking(move || {
+            if let Some(bytes) = origin.free_bytes() {
+                metrics.store.show_free(bytes);
+            }
+        })
+        .await;
     }
 
     /// False while the pointers cannot be read.
@@ -223,10 +235,10 @@ impl Catalog {
 
 impl Current {
     fn load(origin: &dyn Origin, metrics: &Metrics) -> Result<Self, OriginError> {
-        let Snapshot { pointers, newest, releases, size_bytes } = origin.snapshot()?;
-        let published = Arc::new(Published::new(&pointers));
-        metrics.store.show(published.number, &published.formats, releases, size_bytes);
-        Ok(Self { published, newest, opened: RwLock::default() })
+        let snapshot = origin.snapshot()?;
+        let published = Arc::new(Published::new(&snapshot, &metrics.fleet));
+        metrics.store.show(published.number, &published.formats, snapshot.releases, snapshot.size_bytes);
+        Ok(Self { published, newest: snapshot.newest, opened: RwLock::default() })
     }
 
     /// True for a version that no endpoint can have heard of from this server.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use clearwell_format::resource::{Artifact, Pointer, ResourceKind};
-use clearwell_format::{Resource, Version};
+use clearwell_format::{BundleName, ManifestName, Resource, Version};
 use clearwell_http::etag::Etag;
+use clearwell_metrics::FleetRequest;
 use clearwell_store::{ArtifactMeta, Digest};
 
 use crate::respond;
@@ -58,8 +59,8 @@ impl ObjectMeta {
 pub(crate) struct Object {
     pub(crate) meta: ObjectMeta,
     pub(crate) kind: ResourceKind,
-    /// The versions that it updates from and to, if it does.
-    pub(crate) leads: Option<(Version, Version)>,
+    /// What a request for it tells about an endpoint, if anything.
+    pub(crate) tells: Option<FleetRequest>,
     pub(crate) source: Source,
 }
 
@@ -121,14 +122,11 @@ impl Object {
     }
 
     fn of_source(resource: &Resource, meta: &ObjectMeta, source: Source) -> Self {
-        let leads = match resource {
-            Resource::Artifact { version, artifact: Artifact::DeltaManifest { from, .. } }
-            | Resource::Artifact { version, artifact: Artifact::Pack { from: Some(from), .. } } => {
-                Some((*from, *version))
-            }
+        let tells = match resource {
+            Resource::Artifact { version, artifact } => fleet_request(*version, artifact),
             _ => None,
         };
-        Self { meta: meta.clone(), kind: resource.kind(), leads, source }
+        Self { meta: meta.clone(), kind: resource.kind(), tells, source }
     }
 
     /// A pointer.
@@ -146,7 +144,7 @@ impl Object {
             lifetime: Lifetime::Revalidated,
         };
         let source = Source::Memory(Block::new(&meta, bytes));
-        Self { meta, kind: ResourceKind::Pointer, leads: None, source }
+        Self { meta, kind: ResourceKind::Pointer, tells: None, source }
     }
 
     /// True if the bytes are still those that were compared, as bytes in memory always are. A file may have been written
@@ -186,6 +184,20 @@ impl Object {
             }
             Source::File(file) => Segment::File(FilePart { file: Arc::clone(&file.file), part }),
         }
+    }
+}
+
+/// What a request for an artifact tells about an endpoint, if anything.
+fn fleet_request(version: Version, artifact: &Artifact) -> Option<FleetRequest> {
+    match artifact {
+        Artifact::DeltaManifest { from, .. } | Artifact::Pack { from: Some(from), .. } => {
+            Some(FleetRequest::Delta { from: *from, to: version })
+        }
+        Artifact::Pack { from: None, bundle } if *bundle == BundleName::os_core() => {
+            Some(FleetRequest::Installation(version))
+        }
+        Artifact::ManifestTar(ManifestName::Mom) => Some(FleetRequest::Mom(version)),
+        _ => None,
     }
 }
 

@@ -227,6 +227,12 @@ impl Objects {
         });
     }
 
+    /// Shows the number of requests that read from the origin, or wait to.
+    pub(crate) fn show_queued(&self) {
+        let queued = self.queued.load(Ordering::Relaxed);
+        self.metrics.objects.reads_queued.set(i64::try_from(queued).unwrap_or(i64::MAX));
+    }
+
     fn show_cached_bytes(&self) {
         self.metrics.objects.cached_bytes.set(i64::try_from(self.memory.weight()).unwrap_or(i64::MAX));
     }

@@ -86,9 +86,11 @@ mod tests {
     use std::sync::Arc;
 
     use clearwell_format::FormatNumber;
+    use clearwell_metrics::Metrics;
     use clearwell_store::PointerGeneration;
 
     use super::*;
+    use crate::origin::Snapshot;
     use crate::published::Published;
 
     const HOLD: Duration = Duration::from_secs(10);
@@ -98,8 +100,9 @@ mod tests {
     const SCOPE: Scope = Scope::DefaultChannel;
 
     fn view(number: u64) -> PointerView {
-        let generation = PointerGeneration { number, files: BTreeMap::new() };
-        PointerView { scope: SCOPE, published: Arc::new(Published::new(&generation)) }
+        let pointers = PointerGeneration { number, files: BTreeMap::new() };
+        let snapshot = Snapshot { pointers, ..Snapshot::default() };
+        PointerView { scope: SCOPE, published: Arc::new(Published::new(&snapshot, &Metrics::new().fleet)) }
     }
 
     #[test]

@@ -54,9 +54,7 @@ impl Reloader {
         let metrics = self.site.metrics();
         let reloaded = self.try_reload(config);
         match &reloaded {
-            Ok(()) => {
-                metrics.http.reloads.inc();
-            }
+            Ok(()) => metrics.http.reloaded(),
             Err(error) => {
                 metrics.http.reload_refused(error.refused_reload());
                 self.site.reopen_access_log();

@@ -71,6 +71,9 @@ impl Server {
         preflight::judge(&config)?;
         capacity::check(&config)?;
         let site = Arc::new(Site::over(config.clone(), origin)?);
+        if let Some(bytes) = clearwell_store::memory::allowed_bytes() {
+            site.metrics().server.show_memory_limit(bytes);
+        }
         tls::show_signing_certificate(&config, site.metrics())?;
         let mut tls_listeners = Vec::new();
         for listener in config.listen_tls.listeners() {

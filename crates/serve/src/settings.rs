@@ -22,13 +22,15 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Opens what the configuration names.
+    /// Opens what the configuration names, and shows the limit of connections, which metrics are compared with.
     pub(crate) fn of(config: ServeConfig, metrics: Arc<Metrics>) -> Result<Self, ServeError> {
+        let access = Arc::new(AccessLog::open(&config, Arc::clone(&metrics))?);
+        metrics.http.show_connection_limit(config.max_connections.get());
         Ok(Self {
             time_limits: TimeLimits::of(&config),
             rate: NonZeroU32::new(config.requests_per_second_per_address)
                 .map(|per_second| Rate::new(per_second, config.request_burst_per_address.get())),
-            access: Arc::new(AccessLog::open(&config, metrics)?),
+            access,
             config,
         })
     }

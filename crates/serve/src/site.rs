@@ -38,6 +38,7 @@ use crate::origin::{LocalOrigin, Origin};
 use crate::pointer_pin::PointerPin;
 use crate::pointer_view::{PointerView, Scope};
 use crate::proxied_pins::ProxiedPins;
+use crate::published::PublishedPointer;
 use crate::respond;
 use crate::settings::Settings;
 use crate::target::{BasePath, Target};
@@ -136,8 +137,16 @@ impl Site {
     /// Loads what was published since the last call, and drops the records and pins of idle clients.
     pub(crate) async fn refresh(&self) {
         self.catalog.refresh().await;
+        self.catalog.show_free().await;
         self.proxied_pins.sweep(Instant::now(), self.settings.load().config.pointer_hold());
         self.limiter.sweep();
+    }
+
+    /// The metrics as Prometheus reads them, with the values of this moment.
+    pub(crate) fn expose(&self) -> String {
+        self.metrics.server.show_ready(self.readiness().is_ok());
+        self.objects.show_queued();
+        self.metrics.expose()
     }
 
     /// The current settings.
@@ -323,9 +332,14 @@ impl Site {
             None => pin.bind(self.catalog.newest_view(scope).await, now),
         };
         match published.get(pointer) {
-            Some(object) => {
+            Some(PublishedPointer { object, reads }) => {
                 let conditions = Conditions::of(query.method, query.headers);
                 let outcome = decide(&conditions, &object.meta.etag, object.meta.size);
+                if let Some(reads) = reads
+                    && query.method == Method::GET
+                {
+                    reads.inc();
+                }
                 respond::object(outcome, &object.meta, Some(object))
             }
             None if published.may_come(pointer) => respond::unavailable(config.retry_after_seconds),

@@ -15,12 +15,10 @@
 //! discarded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt as _;
 
 use clearwell_format::Version;
 use clearwell_format::resource::Pointer;
 
-use crate::disk::Operation;
 use crate::layout::generation_number;
 use crate::listing::list;
 use crate::pointers::{self, PointerGeneration};
@@ -137,9 +135,7 @@ impl Writer {
                 Err(StoreError::RecordDamaged { .. } | StoreError::UnknownVersion { .. }) => continue,
                 other => other?,
             };
-            let folder = self.store().layout().generation(generation.number);
-            let read = |source| StoreError::io(Operation::Read, &folder, source);
-            let switched = folder.metadata().map_err(read)?.mtime();
+            let switched = self.store().switched(generation.number)?;
             let mut marked = ReleaseRecord { retracted: None, ..record.clone() };
             if published.contains(&version) {
                 marked.published = record.published.or(Some(switched));

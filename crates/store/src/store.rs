@@ -6,6 +6,7 @@ mod manifests;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -256,6 +257,26 @@ impl Store {
             Some(pointers) => Ok(pointers.number),
             None => pointers::current(&self.layout),
         }
+    }
+
+    /// When the pointers were switched to a generation that is still kept, in seconds since the epoch.
+    ///
+    /// # Errors
+    /// A [disk error](StoreError#disk-errors) if it is not kept any more, or cannot be read.
+    pub fn switched(&self, generation: u64) -> Result<i64, StoreError> {
+        let folder = self.layout.generation(generation);
+        let metadata = folder.metadata().map_err(|source| StoreError::io(Operation::Read, &folder, source))?;
+        Ok(metadata.mtime())
+    }
+
+    /// Bytes that an unprivileged process can still write to the file system of the store.
+    ///
+    /// # Errors
+    /// A [disk error](StoreError#disk-errors) if the system does not say.
+    pub fn free_bytes(&self) -> Result<u64, StoreError> {
+        let root = self.layout.root();
+        let found = rustix::fs::statvfs(root).map_err(|error| StoreError::io(Operation::Read, root, error.into()))?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
     /// The current pointers, all of one generation. Number 0 and empty before the first publication.

@@ -7,13 +7,13 @@ use clearwell_endpoint::source::{HttpOptions, HttpSource};
 use clearwell_endpoint::{Endpoint, EndpointError, EndpointOptions, Report, Root};
 use clearwell_format::{BundleName, FormatNumber, Version};
 use clearwell_serve::config::Listen;
-use clearwell_serve::{Running, ServeConfig, Server};
+use clearwell_serve::{Running, ServeConfig};
 use clearwell_sign::{DEFAULT_VALIDITY_DAYS, TrustAnchor};
 use serde::Serialize;
 
 use crate::commands::build::Build;
 use crate::commands::init::make_key;
-use crate::commands::serve::{runtime, stop_signal};
+use crate::commands::serve::{bind, runtime, stop_signal};
 use crate::config::{MixConfig, StoreArgs};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -69,7 +69,7 @@ impl Demo {
         make_key("Clearwell demo", DEFAULT_VALIDITY_DAYS, None, &dir.join("private.pem"), &certificate, &mut fresh)?;
         let store = fresh.create_store(&dir.join("store"))?;
         runtime()?.block_on(async {
-            let running = Server::bind(self.server(&certificate)?, store).await?;
+            let running = bind(self.server(&certificate)?, store).await?;
             let address =
                 running.addr().ok_or_else(|| CliError::usage("the demo needs an address without TLS; use --listen"))?;
             fresh.keep();

@@ -76,7 +76,7 @@ impl Serve {
                     .map_err(|error| CliError::new(Exit::Internal, "failed to find the path of this program", error))?,
             };
             let has_takeover = config.takeover.is_some();
-            let running = Server::bind(config, store).await?;
+            let running = bind(config, store).await?;
             let stop = StopSignals::listen()?;
             announce(&running, ui)?;
             let status = serving(&running);
@@ -240,6 +240,13 @@ struct Addresses {
     listen_tls: Option<String>,
     admin: Option<String>,
     all: Vec<String>,
+}
+
+/// Takes the addresses of `config` and serves `store`; the metrics name this program.
+pub(crate) async fn bind(config: ServeConfig, store: Store) -> Result<Running, ServeError> {
+    let running = Server::bind(config, store).await?;
+    running.site().metrics().server.show_build(env!("CARGO_PKG_VERSION"), env!("CLEARWELL_COMMIT"));
+    Ok(running)
 }
 
 /// Prints the addresses of the server; with port 0 the kernel chose the port. JSON has the first address of each kind by

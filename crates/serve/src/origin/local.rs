@@ -4,7 +4,7 @@
 //! once if it is in the page cache, otherwise by a thread that may block. An index that was changed in place, by a
 //! restore for example, is opened and checked again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use clearwell_format::resource::Artifact;
@@ -45,6 +45,10 @@ impl LocalOrigin {
 }
 
 impl Origin for LocalOrigin {
+    fn free_bytes(&self) -> Option<u64> {
+        self.store.free_bytes().ok()
+    }
+
     fn generation(&self) -> Result<u64, OriginError> {
         Ok(self.store.generation()?)
     }
@@ -55,13 +59,24 @@ impl Origin for LocalOrigin {
         let pointers = self.store.pointers()?;
         let releases = self.store.releases()?;
         // A record that cannot be read is missing from the sum, which is a metric. Serving goes on.
-        let size = |version: &Version| self.store.record(*version).map_or(0, |record| record.total().bytes);
-        let (newest, size_bytes) = (self.store.newest_seen()?, releases.iter().map(size).sum());
+        let (mut size_bytes, mut published) = (0, BTreeMap::new());
+        let named: BTreeSet<Version> = pointers.formats().filter_map(|format| pointers.latest(format)).collect();
+        for version in &releases {
+            let Ok(record) = self.store.record(*version) else { continue };
+            size_bytes += record.total().bytes;
+            if named.contains(version)
+                // The record says it a moment after the pointers name the release.
+                && let Some(time) = record.published.or_else(|| self.store.switched(pointers.number).ok())
+            {
+                published.insert(*version, time);
+            }
+        }
+        let newest = self.store.newest_seen()?;
         // Last: after an error the indexes stay open, as the last snapshot is served on.
         self.store.refresh();
         let mut indexes = self.indexes.write().unwrap_or_else(PoisonError::into_inner);
         *indexes = OpenIndexes { round: indexes.round + 1, by_version: HashMap::new() };
-        Ok(Snapshot { pointers, newest, releases: releases.len(), size_bytes })
+        Ok(Snapshot { pointers, newest, published, releases: releases.len(), size_bytes })
     }
 
     fn lookup_cached(&self, version: Version, artifact: &Artifact) -> Option<Result<ArtifactMeta, OriginError>> {

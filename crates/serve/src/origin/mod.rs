@@ -19,6 +19,7 @@
 mod download;
 mod local;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
@@ -49,6 +50,11 @@ pub trait Origin: fmt::Debug + Send + Sync + 'static {
     /// As [`Origin::generation`].
     fn snapshot(&self) -> Result<Snapshot, OriginError>;
 
+    /// Bytes that can still be written where the content is; `None` if that is unknown.
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// As [`Origin::lookup`] if the answer needs no waiting; `None` if it might.
     fn lookup_cached(&self, version: Version, artifact: &Artifact) -> Option<Result<ArtifactMeta, OriginError>>;
 
@@ -73,6 +79,8 @@ pub struct Snapshot {
     pub pointers: PointerGeneration,
     /// The newest version that endpoints may have. Anything above it is not here *yet*.
     pub newest: Option<Version>,
+    /// When the releases that the pointers name were published, in seconds since the epoch, as far as it is known.
+    pub published: BTreeMap<Version, i64>,
     /// Number of releases.
     pub releases: usize,
     /// Of all releases, in bytes.

@@ -298,6 +298,10 @@ impl<'a> Path<'a> {
             "clearwell_http_sent_bytes_total{",
             "clearwell_http_request_duration_seconds_count",
             "clearwell_fleet_deltas_total{",
+            "clearwell_fleet_installations_total{",
+            "clearwell_fleet_latest_reads_total{",
+            "clearwell_fleet_latest_version_reads_total",
+            "clearwell_fleet_moms_total{",
             "clearwell_object_lookups_total{",
             "clearwell_object_hashed_bytes_total",
         ];

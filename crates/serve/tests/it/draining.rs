@@ -36,6 +36,8 @@ async fn what_runs_ends_and_what_rests_closes() {
         }
     };
     assert_eq!((not_ready.status.as_u16(), &not_ready.body[..]), (503, &b"not ready: draining\n"[..]));
+    let metrics = String::from_utf8(admin.get("/metrics").await.body.to_vec()).unwrap();
+    assert!(metrics.contains("\nclearwell_ready 0\n"), "{metrics}");
     let mut late = Client::connect(address).await;
     assert_eq!(late.get("/20/format").await.status, 200, "within the grace all is served");
 

@@ -130,7 +130,7 @@ impl RecordingOrigin {
 }
 
 fn snapshot(pointers: PointerGeneration, newest: Version) -> Snapshot {
-    Snapshot { pointers, newest: Some(newest), releases: 2, size_bytes: 1000 }
+    Snapshot { pointers, newest: Some(newest), releases: 2, size_bytes: 1000, ..Snapshot::default() }
 }
 
 impl Origin for RecordingOrigin {

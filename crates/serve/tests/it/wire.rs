@@ -197,6 +197,49 @@ async fn http_2_sees_pairs_of_pointers() {
     clearwell_sign::verify(b"20", &signature, &fixture.sample.anchor, None).unwrap();
 }
 
+/// What a stock client requests in an installation and in an update: client behaviour §3.
+#[tokio::test]
+async fn what_endpoints_do_is_counted() {
+    let fixture = Fixture::new();
+    let running = fixture.serve().await;
+    let mut client = connect(&running).await;
+    for path in [
+        "/version/format30/latest",
+        "/version/format30/latest.sig",
+        "/version/latest_version",
+        "/10/Manifest.MoM.tar",
+        "/20/Manifest.MoM.tar",
+        "/20/Manifest.MoM",
+        "/20/Manifest.MoM.sig",
+        "/20/pack-os-core-from-0.tar",
+        "/20/pack-editor-from-0.tar",
+        "/20/pack-os-core-from-10.tar",
+    ] {
+        // A HEAD comes before, and tells nothing more. The second GET is answered from memory.
+        assert_eq!(client.head(path).await.status, 200, "{path}");
+        for _ in 0..2 {
+            assert_eq!(client.get(path).await.status, 200, "{path}");
+        }
+    }
+    for path in ["/version/format31/latest", "/15/Manifest.MoM.tar", "/15/pack-os-core-from-0.tar"] {
+        assert_ne!(client.get(path).await.status, 200, "{path}");
+    }
+    let text = running.site().metrics().expose();
+    let found: Vec<&str> = text.lines().filter(|line| line.starts_with("clearwell_fleet_")).collect();
+    let expected = [
+        "clearwell_fleet_deltas_total{from=\"10\",to=\"20\"} 2",
+        "clearwell_fleet_deltas_total{from=\"other\",to=\"other\"} 0",
+        "clearwell_fleet_installations_total{version=\"20\"} 2",
+        "clearwell_fleet_installations_total{version=\"other\"} 0",
+        "clearwell_fleet_latest_reads_total{format=\"30\"} 2",
+        "clearwell_fleet_latest_version_reads_total 2",
+        "clearwell_fleet_moms_total{version=\"10\"} 2",
+        "clearwell_fleet_moms_total{version=\"20\"} 2",
+        "clearwell_fleet_moms_total{version=\"other\"} 0",
+    ];
+    assert_eq!(found, expected);
+}
+
 #[tokio::test]
 async fn the_admin_address_shows_metrics_and_health() {
     let fixture = Fixture::new();
@@ -212,6 +255,7 @@ async fn the_admin_address_shows_metrics_and_health() {
     // Requests are counted once their answer is sent.
     wait_for_metric(&running, "clearwell_http_requests_total{kind=\"unknown\",class=\"4xx\"} 1").await;
     wait_for_metric(&running, "clearwell_http_requests_in_flight 0").await;
+    wait_for_metric(&running, "# TYPE clearwell_store_free_bytes gauge").await;
     let metrics = admin.get("/metrics").await;
     assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let ask = |accept: &str| format!("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n");
@@ -230,6 +274,9 @@ async fn the_admin_address_shows_metrics_and_health() {
         "clearwell_http_requests_total{kind=\"unknown\",class=\"4xx\"} 1",
         "clearwell_released_version{format=\"30\"} 20",
         "clearwell_pointer_generation{format=\"30\"} 2",
+        "clearwell_ready 1",
+        "clearwell_http_connections_limit 8192",
+        "clearwell_object_reads_queued 0",
         "clearwell_store_releases 2",
         "clearwell_http_requests_in_flight 0",
     ] {
@@ -239,6 +286,11 @@ async fn the_admin_address_shows_metrics_and_health() {
     let expected: usize =
         fixture.sample.releases.iter().flat_map(|release| release.artifacts.values()).map(Vec::len).sum();
     assert_eq!(size, expected.to_string());
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse::<i64>().unwrap();
+    assert!(value("clearwell_store_free_bytes ") > 0);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let age = now.cast_signed() - value("clearwell_released_timestamp_seconds{format=\"30\"} ");
+    assert!((0..3600).contains(&age), "published {age} s ago");
     let head = admin.head("/metrics").await;
     assert_eq!(head.status, 200);
     assert_eq!(admin.get("/healthz").await.body, "alive\n", "nothing came behind the HEAD");
