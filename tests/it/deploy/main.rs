@@ -5,14 +5,19 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests stop where a test would")]
 
+mod alerts;
 mod answers;
 mod connection;
 mod daemon;
+mod dashboards;
+mod get;
 mod haproxy;
 mod load;
+mod metrics;
 mod nginx_cache;
 mod nginx_static;
 mod nodes;
+mod prometheus;
 #[path = "../../../crates/clearwell/tests/cli/run.rs"]
 #[expect(dead_code, reason = "the tests of the command line use the rest")]
 mod run;
