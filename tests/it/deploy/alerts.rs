@@ -9,8 +9,9 @@ use clearwell_testkit::{flip_byte, program, sample_store, signer};
 
 use crate::get::status;
 use crate::metrics::undocumented;
-use crate::prometheus::{Prometheus, shipped, without_delays};
-use crate::run::{Server, run};
+use crate::prometheus::{Prometheus, without_delays};
+use crate::run::{Server, clearwell, run};
+use crate::shipped;
 use crate::wait::until;
 
 const ALERTS: &str = include_str!("../../../deploy/prometheus/alerts.yml");
@@ -124,7 +125,7 @@ fn promtool_accepts_the_files_and_the_alerts_pass_their_tests() {
     };
     let (folder, files) = unit_tests();
     let checks = [vec!["check", "config", "prometheus.yml"], vec!["check", "rules", "alerts.yml"]];
-    let prometheus = shipped("prometheus");
+    let prometheus = shipped::file("prometheus");
     let checks = checks.into_iter().map(|args| (&prometheus, args));
     let tests = files.iter().map(|file| (&folder, vec!["test", "rules", file]));
     for (folder, args) in checks.chain(tests) {
@@ -184,6 +185,7 @@ fn alerts_fire_and_clear() {
     let admin = server.admin.clone();
     drop(server);
     fires("ClearwellServerDown");
-    let _server = Server::start(folder.path(), "store", &[&options[..], &["--admin", &admin]].concat());
+    let again = ["serve", "--store", "store", "--json", "--listen", "127.0.0.1:0", "--admin", &admin];
+    let _server = Server::start_by(clearwell(folder.path(), &again));
     clears("ClearwellServerDown");
 }

@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use crate::get::status;
 use crate::metrics::undocumented;
-use crate::prometheus::{Prometheus, shipped, without_delays};
+use crate::prometheus::{Prometheus, without_delays};
 use crate::run::{Ended, Server, run};
+use crate::shipped;
 use crate::wait::until;
 
 const DASHBOARDS: [&str; 2] = ["operations.json", "releases-and-adoption.json"];
@@ -27,7 +28,7 @@ const UNITS: [&str; 11] =
 const PANELS: [&str; 8] = ["bargauge", "gauge", "heatmap", "piechart", "row", "stat", "table", "timeseries"];
 
 fn dashboard(name: &str) -> Value {
-    serde_json::from_str(&fs::read_to_string(shipped("grafana").join(name)).unwrap()).unwrap()
+    serde_json::from_str(&fs::read_to_string(shipped::file("grafana").join(name)).unwrap()).unwrap()
 }
 
 fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
@@ -164,7 +165,7 @@ fn every_query_returns_data_from_a_real_server() {
         "tls.key",
     ];
     let server = Server::start(folder.path(), "store", &options);
-    let rules = without_delays(&fs::read_to_string(shipped("prometheus/alerts.yml")).unwrap());
+    let rules = without_delays(&fs::read_to_string(shipped::file("prometheus/alerts.yml")).unwrap());
     let Some(prometheus) = Prometheus::start(&[&server.admin], &rules, "no query of the dashboards runs") else {
         return;
     };

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use clearwell_testkit::program;
@@ -12,11 +11,6 @@ use tempfile::TempDir;
 
 use crate::get::{get, status};
 use crate::wait::until;
-
-/// The files that operators copy.
-pub(crate) fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name)
-}
 
 /// A Prometheus under way; ended, whatever the test does.
 pub(crate) struct Prometheus {

@@ -245,7 +245,7 @@ struct Addresses {
 /// Takes the addresses of `config` and serves `store`; the metrics name this program.
 pub(crate) async fn bind(config: ServeConfig, store: Store) -> Result<Running, ServeError> {
     let running = Server::bind(config, store).await?;
-    running.site().metrics().server.show_build(env!("CARGO_PKG_VERSION"), env!("CLEARWELL_COMMIT"));
+    running.site().metrics().server.show_build(env!("CLEARWELL_VERSION"), env!("CLEARWELL_COMMIT"));
     Ok(running)
 }
 
