@@ -65,7 +65,7 @@ sub vcl_recv {
     if (req.url ~ "^/[0-9]+/files/" && req.http.User-Agent ~ "^swupd-client/") {
         unset req.http.Range;
     }
-    # Pointers are never cached: there is no way to replace latest and latest.sig in one step.
+    # Pointers are never cached: a cache cannot replace latest and latest.sig in one step.
     if (req.url !~ "^/[0-9]+/") {
         return (pass);
     }

@@ -46,7 +46,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Runs a checker to its end; fails unless it is content.
+/// Runs a checker to its end; fails unless it succeeds.
 #[track_caller]
 pub(crate) fn checks(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap();

@@ -78,7 +78,6 @@ fn clients_notice_no_restart_and_no_publication() {
     assert_eq!(tls.get("/version/latest_version").body, b"10");
 
     load::while_clients_run("haproxy", &nodes.stores, address, || {
-        nodes.roll(|node| proxy.is_up(node));
         nodes.publish_one_after_another();
         nodes.roll(|node| proxy.is_up(node));
     });

@@ -1,13 +1,15 @@
-//! Two nodes, each with a store of its own, that get the same releases one after another.
+//! Two nodes with separate stores that get the same releases one after another.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
-use clearwell_store::Store;
+use clearwell_store::{PointerSet, Store};
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, key_pem, pointers, signer};
 use tempfile::TempDir;
 
@@ -28,6 +30,8 @@ const BETWEEN_NODES: Duration = Duration::from_millis(700);
 pub(crate) struct Stores {
     folder: TempDir,
     last: Mutex<TestRelease>,
+    /// Signed once, as stores of nodes are copies: the time of signing is a part of the signature.
+    pointers: Mutex<BTreeMap<Version, PointerSet>>,
 }
 
 impl Stores {
@@ -37,7 +41,7 @@ impl Stores {
         let mut first = release(10, None);
         let pack = (0..PACK_BYTES).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         first.artifacts.insert(Artifact::from_path("pack-os-core-from-5.tar").unwrap(), pack);
-        let stores = Self { folder, last: Mutex::new(first.clone()) };
+        let stores = Self { folder, last: Mutex::new(first.clone()), pointers: Mutex::default() };
         fs::write(stores.certificate(), signer().anchor().pem()).unwrap();
         fs::write(stores.path("private.pem"), key_pem()).unwrap();
         for store in 0..number {
@@ -80,8 +84,10 @@ impl Stores {
 
     /// Moves the pointers of a store.
     pub(crate) fn publish(&self, store: usize, release: &TestRelease) {
-        let pointers = pointers(release.mom.header.format, release.version);
-        Store::open(self.store(store)).unwrap().writer("test").unwrap().publish(&pointers).unwrap();
+        let mut signed = self.pointers.lock().unwrap();
+        let signed =
+            signed.entry(release.version).or_insert_with(|| pointers(release.mom.header.format, release.version));
+        Store::open(self.store(store)).unwrap().writer("test").unwrap().publish(signed).unwrap();
     }
 
     /// Adds an artifact to a release of a store.

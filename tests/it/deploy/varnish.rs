@@ -12,7 +12,7 @@ use crate::{answers, load};
 
 const LOST: &str = "deploy/varnish is not tried";
 
-/// What Varnish says of its probes.
+/// The command line of a running Varnish.
 struct Admin {
     program: PathBuf,
     folder: PathBuf,
@@ -57,7 +57,6 @@ fn clients_notice_no_restart_and_no_publication() {
     answers::name_the_client(&nodes, address);
 
     load::while_clients_run("varnish", &nodes.stores, address, || {
-        nodes.roll(|node| admin.is_up(node));
         nodes.publish_one_after_another();
         nodes.roll(|node| admin.is_up(node));
     });
