@@ -13,7 +13,7 @@ import std;
 probe ready {
     .request = "GET /readyz HTTP/1.1" "Host: health" "Connection: close";
     .interval = 1s;
-    .timeout = 1s;
+    .timeout = 2s;
     .window = 3;
     .threshold = 2;
     .initial = 2;
