@@ -1,5 +1,6 @@
 //! Runs the commands of every page.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Mutex;
 use std::{env, thread};
@@ -15,7 +16,9 @@ fn every_command_of_the_manual_runs_as_it_stands() {
     if !is_possible() {
         return;
     }
-    let queue = Mutex::new(pages().into_iter().filter(Page::is_chosen).rev().collect::<Vec<_>>());
+    let chosen: Vec<Page> = pages().into_iter().filter(Page::is_chosen).rev().collect();
+    assert!(!chosen.is_empty(), "docs/SUMMARY.md lists no page with the path in CLEARWELL_MANUAL_PAGE");
+    let queue = Mutex::new(chosen);
     let problems = Mutex::new(Vec::new());
     let workers = thread::available_parallelism().map_or(1, usize::from).min(4);
     // A thread of the harness has the name of its test, by which a skip is reported.
@@ -45,18 +48,12 @@ impl Page {
         let blocks = self.blocks();
         let runs = |block: &Block| matches!(&block.kind, Kind::Commands { needs } if missing(needs).is_none());
         let executed: Vec<&Block> = blocks.iter().filter(|block| runs(block)).collect();
-        for block in &blocks {
-            if let Kind::Commands { needs } = &block.kind
-                && let Some(program) = missing(needs)
-            {
-                skipped(format!("no {program} on PATH: {}:{} is not run", self.path, block.line));
-            }
-        }
+        self.report_skipped(&blocks);
         if executed.is_empty() {
             return Vec::new();
         }
         let session = Session::run(&executed, self.text.lines().count());
-        report(&self.path, executed.len());
+        report_run(&self.path, executed.len());
         let mut problems: Vec<String> = session.failure(&self.path, &executed).into_iter().collect();
         for pair in blocks.windows(2) {
             if pair[1].kind == Kind::Output
@@ -69,6 +66,21 @@ impl Page {
         }
         problems
     }
+
+    /// One line for each program that is missing.
+    fn report_skipped(&self, blocks: &[Block]) {
+        let mut lines = BTreeMap::<&str, Vec<usize>>::new();
+        for block in blocks {
+            if let Kind::Commands { needs } = &block.kind
+                && let Some(program) = missing(needs)
+            {
+                lines.entry(program).or_default().push(block.line);
+            }
+        }
+        for (program, lines) in lines {
+            skipped(format!("no {program} on PATH: {}: the blocks at lines {lines:?} are not run", self.path));
+        }
+    }
 }
 
 fn missing(needs: &[String]) -> Option<&String> {
@@ -77,6 +89,6 @@ fn missing(needs: &[String]) -> Option<&String> {
 }
 
 /// Past the test harness, which hides what passing tests print.
-fn report(path: &str, executed: usize) {
+fn report_run(path: &str, executed: usize) {
     let _ = writeln!(std::io::stderr(), "{path}: {executed} blocks");
 }
