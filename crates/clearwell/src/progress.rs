@@ -177,7 +177,7 @@ fn name(phase: Phase, object: Option<&str>) -> String {
 /// What a phase counts, in the singular.
 const fn item(phase: Phase) -> &'static str {
     match phase {
-        Phase::Scan | Phase::Read | Phase::Store | Phase::Remove => "file",
+        Phase::Scan | Phase::Read | Phase::Store | Phase::Remove | Phase::Copy => "file",
         Phase::Plan | Phase::Manifests => "manifest",
         Phase::Make | Phase::Prepare => "object",
         Phase::Deltas => "pair",

@@ -9,6 +9,7 @@ use std::io::{self, Seek as _, Write};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::{StoreError, regular};
 
@@ -39,6 +40,8 @@ pub enum Operation {
     Copy,
     /// Removing a file or a folder with all in it.
     Remove,
+    /// Giving a file or folder another time of modification.
+    SetTime,
     /// Taking the writer's lock.
     Lock,
 }
@@ -56,6 +59,7 @@ impl fmt::Display for Operation {
             Self::HardLink => "hard-link",
             Self::Copy => "copy to",
             Self::Remove => "remove",
+            Self::SetTime => "set the time of",
             Self::Lock => "lock",
         })
     }
@@ -175,6 +179,11 @@ impl Disk {
         })
     }
 
+    /// Sets when a file or folder was modified.
+    pub(crate) fn set_modified(&self, path: &Path, time: SystemTime) -> Result<(), StoreError> {
+        self.run(Operation::SetTime, path, || File::open(path)?.set_modified(time))
+    }
+
     /// Removes a file, link, or folder with all in it; nothing there is fine.
     pub fn remove(&self, path: &Path) -> Result<(), StoreError> {
         self.run(Operation::Remove, path, || {
@@ -210,7 +219,8 @@ fn create_file(path: &Path) -> io::Result<File> {
 fn create_folders(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        // Some file systems of the kernel say so where nothing can be made.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.parent().is_none_or(Path::is_dir) => {
             create_folders(path.parent().ok_or(error)?)?;
             create_folders(path)
         }
@@ -244,6 +254,10 @@ impl DiskFile {
         self.disk.ask(Operation::Write, &self.path)?;
         self.file.set_len(0)?;
         self.file.rewind()
+    }
+
+    pub(crate) fn set_modified(&self, time: SystemTime) -> Result<(), StoreError> {
+        self.disk.run(Operation::SetTime, &self.path, || self.file.set_modified(time))
     }
 
     pub(crate) fn sync(self) -> Result<(), StoreError> {

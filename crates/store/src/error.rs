@@ -8,6 +8,7 @@ use clearwell_format::manifest::ParseError;
 use clearwell_format::resource::Artifact;
 use clearwell_format::{FileHash, Resource, Version};
 
+use crate::backup::BackupRefusal;
 use crate::disk::Operation;
 use crate::index::IndexDamage;
 use crate::regular::NotRegular;
@@ -196,6 +197,12 @@ pub enum StoreError {
         /// Of the bytes.
         found: FileHash,
     },
+    /// A backup or a restoration cannot begin, or cannot go on, as it would harm one of the two copies.
+    #[error("{reason}")]
+    BackupRefused {
+        /// Why.
+        reason: BackupRefusal,
+    },
     /// The operator asked for an end, see [`Progress`](crate::progress::Progress).
     #[error("interrupted")]
     Cancelled,
@@ -285,6 +292,7 @@ impl StoreError {
             | Self::NotDiscardable { .. }
             | Self::UnknownVersion { .. }
             | Self::PointerToNothing { .. } => Fault::Version,
+            Self::BackupRefused { reason } => reason.fault(),
             Self::NotAStore { .. }
             | Self::StoreExists { .. }
             | Self::NotEmpty { .. }

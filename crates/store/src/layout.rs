@@ -105,6 +105,16 @@ impl Layout {
         self.root.join("meta/check")
     }
 
+    /// `meta/backup.json`, which a store that is a backup has.
+    pub fn backup_note(&self) -> PathBuf {
+        self.root.join("meta/backup.json")
+    }
+
+    /// `meta/last-published`, which a store has that was restored from a backup older than its fleet.
+    pub fn last_published(&self) -> PathBuf {
+        self.root.join("meta/last-published")
+    }
+
     /// `meta/index/`.
     pub fn indexes(&self) -> PathBuf {
         self.root.join("meta/index")
@@ -125,9 +135,9 @@ impl Layout {
         self.root.join(format!("meta/staging/{version}"))
     }
 
-    /// Writes the stamp of the current layout.
-    pub(crate) fn write_stamp(&self, disk: &Disk) -> Result<(), StoreError> {
-        disk.replace(&self.stamp(), &self.staging().join("layout"), LayoutVersion::CURRENT.stamp().as_bytes())
+    /// Writes the stamp of a layout.
+    pub(crate) fn write_stamp(&self, version: LayoutVersion, disk: &Disk) -> Result<(), StoreError> {
+        disk.replace(&self.stamp(), &self.staging().join("layout"), version.stamp().as_bytes())
     }
 
     /// The folders without which a store cannot be read.
@@ -160,7 +170,8 @@ const MOST_GENERATIONS: u64 = 10_u64.pow(15);
 ///
 /// Changes: 1.0 is the first. 1.1 has `meta/remnants`, made by the first collection, without which older programs would not
 /// find what is in those folders; `meta/pointers`; and checksums in records. In 1.2 a record says when its release was published. The first
-/// writer brings an older store to the current layout: an older program would publish without saying so.
+/// writer brings an older store to the current layout: an older program would publish without saying so. `meta/backup.json`
+/// and `meta/last-published` belong to no version: a program that does not know them reads and writes the store as before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayoutVersion {
     /// Grows when older programs can no longer read the store.

@@ -43,6 +43,8 @@
 //!     staging/                      of the writer: the draft of each version (30/), scratch files, releases being collected
 //!     lock                          of the one writer: its process and command
 //!     check                         progress of an interrupted check
+//!     backup.json                   of a backup: the store it is of, and when it was complete
+//!     last-published                of a restored store: endpoints may have releases up to this version
 //!     damaged/1/content/30/…        what a repair replaced; 2/, 3/, … for what was damaged again
 //!     damaged/pointers-7/…          a generation of pointers before its repair
 //!     cache/                        saves time, may be deleted at any time, and is when the disk is full
@@ -70,6 +72,7 @@
 //! | [`repair`] | recreating damaged files from the rest of the store |
 //! | [`adopt`] | importing a tree that mixer made |
 //! | [`gc`] | removing what no endpoint needs |
+//! | [`backup`] | a second copy of a store, and restoring from it |
 //! | [`fullfiles`] | which fullfiles endpoints need of a release |
 //! | [`disk`] | every change of the file system, with a hook for faults |
 //! | [`regular`] | reading of files: regular ones only, without waiting |
@@ -80,6 +83,7 @@
 //! [`LayoutVersion`], and the drawing above.
 
 pub mod adopt;
+pub mod backup;
 pub mod check;
 pub mod clock;
 pub mod disk;

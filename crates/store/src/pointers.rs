@@ -28,7 +28,7 @@ use crate::layout::{generation_name, generation_number};
 use crate::listing::{Found, list};
 use crate::{Layout, StoreError, regular};
 
-pub(crate) use switch::{prune, prune_to_last, renew, switch_to};
+pub(crate) use switch::{prune, prune_to_last, renew, switch_to, write};
 
 /// New contents of pointers and their signatures.
 pub type PointerSet = BTreeMap<Pointer, Vec<u8>>;
@@ -175,6 +175,24 @@ pub(crate) fn read_generation(folder: &Path) -> Result<BTreeMap<Pointer, Arc<[u8
         }
     }
     Ok(files)
+}
+
+/// The generations on disk up to the current one that are as they were written, ascending.
+pub(crate) fn earlier(current: u64, layout: &Layout) -> Result<Vec<PointerGeneration>, StoreError> {
+    let mut earlier = Vec::new();
+    for found in list(&layout.generations())? {
+        let Some(number) = generation_number(&found.name).filter(|number| *number < current) else { continue };
+        let read = match read_generation(&found.path) {
+            // Removed meanwhile.
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        let generation = PointerGeneration { number, files: read };
+        if sums::are_those_of(&generation, layout) && !generation.files.is_empty() {
+            earlier.push(generation);
+        }
+    }
+    Ok(earlier)
 }
 
 /// Other files are left alone and not served.

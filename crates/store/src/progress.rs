@@ -79,6 +79,8 @@ pub enum Phase {
     Store,
     /// Collection: removing files.
     Remove,
+    /// Backup and restoration: copying files.
+    Copy,
     /// Verification: learning the newest version.
     Pointers,
     /// Verification: an installation.
@@ -112,6 +114,7 @@ impl Phase {
             Self::Repair => "repair",
             Self::Store => "store",
             Self::Remove => "remove",
+            Self::Copy => "copy",
             Self::Pointers => "pointers",
             Self::Install => "install",
             Self::Signature => "signature",

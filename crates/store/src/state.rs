@@ -116,14 +116,7 @@ impl Writer {
         if self.store().layout_version()? >= LayoutVersion::CURRENT {
             return Ok(());
         }
-        let published = derived(self.store())?;
-        for version in self.store().releases()? {
-            // One that cannot be read is made again by a repair, which derives it once more.
-            let Ok(record) = self.store().record(version) else { continue };
-            let since = published.contains(&version).then_some(record.timestamp);
-            self.amend(&ReleaseRecord { published: record.published.or(since), ..record })?;
-        }
-        self.store().layout().write_stamp(self.store().disk())
+        upgrade(self.store(), LayoutVersion::CURRENT)
     }
 
     /// Says in the records of the releases that `generation` names that they are published.
@@ -149,6 +142,18 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Brings the records of a store to a newer layout, then its stamp.
+pub(crate) fn upgrade(store: &Store, to: LayoutVersion) -> Result<(), StoreError> {
+    let published = derived(store)?;
+    for version in store.releases()? {
+        // One that cannot be read is made again by a repair, which derives it once more.
+        let Ok(record) = store.record(version) else { continue };
+        let since = published.contains(&version).then_some(record.timestamp);
+        store.write_record(&ReleaseRecord { published: record.published.or(since), ..record })?;
+    }
+    store.layout().write_stamp(to, store.disk())
 }
 
 fn state(record: &ReleaseRecord, named: &BTreeSet<Version>, derived: &BTreeSet<Version>) -> ReleaseState {

@@ -198,6 +198,11 @@ impl Store {
     }
 
     fn record_at(&self, path: PathBuf, version: Version) -> Result<ReleaseRecord, StoreError> {
+        self.read_record(path, version).map(|(_, record)| record)
+    }
+
+    /// The record in the file `path`, with its bytes.
+    pub(crate) fn read_record(&self, path: PathBuf, version: Version) -> Result<(Vec<u8>, ReleaseRecord), StoreError> {
         use serde::de::Error as _;
         let damaged = |source| StoreError::RecordDamaged { path: path.clone(), source };
         let bytes = match regular::read(&path, RECORD_LIMIT) {
@@ -212,10 +217,18 @@ impl Store {
             let other = format_args!("it is the record of release {}", record.version);
             return Err(damaged(serde_json::Error::custom(other)));
         }
-        if checksum == Checksum::Absent && self.layout_version()? >= LayoutVersion::CHECKSUMS {
+        // That of a version that was collected may be older than the layout.
+        let is_of_release = path == self.layout.record(version);
+        if is_of_release && checksum == Checksum::Absent && self.layout_version()? >= LayoutVersion::CHECKSUMS {
             return Err(damaged(serde_json::Error::custom("it has no checksum")));
         }
-        Ok(record)
+        Ok((bytes, record))
+    }
+
+    /// Replaces the record of a release.
+    pub(crate) fn write_record(&self, record: &ReleaseRecord) -> Result<(), StoreError> {
+        let scratch = self.layout.staging().join("record");
+        self.disk.replace(&self.layout.record(record.version), &scratch, &record.to_json())
     }
 
     /// The index of a release. Opened and checked once, then shared; opened again if its file was changed in place.
@@ -277,6 +290,31 @@ impl Store {
         let root = self.layout.root();
         let found = rustix::fs::statvfs(root).map_err(|error| StoreError::io(Operation::Read, root, error.into()))?;
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    /// The newest version that endpoints may have although the store does not: it was restored from an earlier backup.
+    ///
+    /// # Errors
+    /// A [disk error](StoreError#disk-errors) if that cannot be read.
+    pub fn last_published(&self) -> Result<Option<Version>, StoreError> {
+        let path = self.layout.last_published();
+        let read = |source| StoreError::io(Operation::Read, &path, source);
+        match regular::read(&path, STAMP_LIMIT) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            bytes => match str::from_utf8(&bytes.map_err(read)?).ok().and_then(|text| text.trim_end().parse().ok()) {
+                Some(version) => Ok(Some(version)),
+                None => Err(read(io::Error::new(io::ErrorKind::InvalidData, "it is not a version"))),
+            },
+        }
+    }
+
+    /// Says that endpoints may have releases up to `version`.
+    pub(crate) fn raise_last_published(&self, version: Version) -> Result<(), StoreError> {
+        if self.last_published()? >= Some(version) {
+            return Ok(());
+        }
+        let scratch = self.layout.staging().join("last-published");
+        self.disk.replace(&self.layout.last_published(), &scratch, format!("{version}\n").as_bytes())
     }
 
     /// The current pointers, all of one generation. Number 0 and empty before the first publication.

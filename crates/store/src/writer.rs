@@ -117,12 +117,10 @@ impl Writer {
     /// # Errors
     /// [`StoreError::UnknownVersion`], or a [disk error](StoreError#disk-errors) when the record cannot be written.
     pub fn amend(&self, record: &ReleaseRecord) -> Result<(), StoreError> {
-        let (layout, disk) = (self.store.layout(), self.store.disk());
         if !self.store.has_release(record.version) {
             return Err(StoreError::UnknownVersion { version: record.version });
         }
-        let scratch = layout.staging().join("record");
-        disk.replace(&layout.record(record.version), &scratch, &record.to_json())
+        self.store.write_record(record)
     }
 
     /// Begins to make the artifacts `lost` of a release again.

@@ -9,6 +9,23 @@ use crate::{Layout, StoreError};
 /// Writes `generation` whole, then lets `content/version` name it. After an error the old one is still current, unless
 /// the last sync failed: then it may be either.
 pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
+    write(generation, layout, disk)?;
+    let scratch = layout.generations().join(".next");
+    disk.remove(&scratch)?;
+    disk.symbolic_link(&target(generation.number), &scratch)?;
+    let link = layout.pointers_link();
+    if link.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        // A copy that followed the link leaves a folder in its place. It may contain other files: it is kept.
+        let aside = layout.generations().join(format!(".replaced-{}", generation.number));
+        disk.remove(&aside)?;
+        disk.rename(&link, &aside)?;
+    }
+    disk.rename(&scratch, &link)?;
+    disk.sync_folder(&layout.content())
+}
+
+/// Writes a generation that is not the current one, synced.
+pub(crate) fn write(generation: &PointerGeneration, layout: &Layout, disk: &Disk) -> Result<(), StoreError> {
     let folder = layout.generation(generation.number);
     // Left by a publication that was interrupted before the link was switched.
     disk.remove(&folder)?;
@@ -26,20 +43,7 @@ pub(crate) fn switch_to(generation: &PointerGeneration, layout: &Layout, disk: &
     }
     folders.iter().rev().try_for_each(|folder| disk.sync_folder(folder))?;
     disk.sync_folder(&layout.generations())?;
-    super::sums::write(generation, layout, disk)?;
-
-    let scratch = layout.generations().join(".next");
-    disk.remove(&scratch)?;
-    disk.symbolic_link(&target(generation.number), &scratch)?;
-    let link = layout.pointers_link();
-    if link.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-        // A copy that followed the link leaves a folder in its place. It may contain other files: it is kept.
-        let aside = layout.generations().join(format!(".replaced-{}", generation.number));
-        disk.remove(&aside)?;
-        disk.rename(&link, &aside)?;
-    }
-    disk.rename(&scratch, &link)?;
-    disk.sync_folder(&layout.content())
+    super::sums::write(generation, layout, disk)
 }
 
 /// Begins a new generation of the same pointers, so that readers look at indexes again. Before the first publication

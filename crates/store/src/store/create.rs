@@ -20,19 +20,30 @@ impl Store {
 
     /// As [`Store::create`], on a disk that tests can make fail.
     pub fn create_on(root: &Path, disk: Disk) -> Result<Self, StoreError> {
+        Self::create_as(root, LayoutVersion::CURRENT, disk, |_, _| Ok(()))
+    }
+
+    /// As [`Store::create_on`], with an older layout, and with more files, written by `more` before the store exists.
+    pub(crate) fn create_as(
+        root: &Path,
+        version: LayoutVersion,
+        disk: Disk,
+        more: impl FnOnce(&Layout, &Disk) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         let layout = Layout::new(root);
         if layout.stamp().exists() {
             return Err(StoreError::StoreExists { path: root.to_owned() });
         }
         refuse_other_files(root)?;
         if has_records(&layout.records()) {
-            return Err(StoreError::StampMissing { path: layout.stamp(), stamp: LayoutVersion::CURRENT.stamp() });
+            return Err(StoreError::StampMissing { path: layout.stamp(), stamp: version.stamp() });
         }
         for folder in [layout.generations(), layout.records(), layout.indexes(), layout.staging()] {
             disk.create_folder(&folder)?;
         }
+        more(&layout, &disk)?;
         // Last, so that a store which was begun and not finished can be created again.
-        layout.write_stamp(&disk)?;
+        layout.write_stamp(version, &disk)?;
         for folder in [layout.content(), root.to_owned()] {
             disk.sync_folder(&folder)?;
         }

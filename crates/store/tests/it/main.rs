@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod adopt;
+mod backup;
+mod backup_faults;
 mod check_faults;
 mod crash;
 mod damage;
