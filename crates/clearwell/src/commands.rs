@@ -1,6 +1,7 @@
 //! One file per command: an `Args` struct whose doc comments are the help, and `run`.
 
 pub(crate) mod adopt;
+pub(crate) mod backup;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -15,6 +16,7 @@ pub(crate) mod man;
 pub(crate) mod publish;
 pub(crate) mod releases;
 pub(crate) mod renew;
+pub(crate) mod restore;
 pub(crate) mod retract;
 pub(crate) mod rotation;
 pub(crate) mod serve;

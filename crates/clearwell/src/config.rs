@@ -107,6 +107,11 @@ pub(crate) struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// The file that is read, if it exists.
+    pub(crate) fn path(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(FILE_NAME))
+    }
+
     /// Reads the configuration.
     ///
     /// # Errors

@@ -187,6 +187,11 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{plural}")
 }
 
+/// Seconds since the epoch as UTC.
+pub(crate) fn date(seconds: i64, format: &str) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.strftime(format).to_string())
+}
+
 /// A list: `10, 20, 30`.
 pub(crate) fn list(items: impl IntoIterator<Item: ToString>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")

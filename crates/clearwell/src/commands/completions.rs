@@ -71,7 +71,7 @@ fn words(argument: &Arg) -> Option<Vec<&'static str>> {
 /// What a value is, by the placeholder in the help. Unknown placeholders have no hint, which a test refuses.
 fn hint(placeholder: &str) -> ValueHint {
     match placeholder {
-        "DIR" | "WWW" => ValueHint::DirPath,
+        "BACKUP" | "DIR" | "WWW" => ValueHint::DirPath,
         "DELTA" | "FILE" | "NEW" | "OLD" | "PEM" => ValueHint::FilePath,
         "PATH" => ValueHint::AnyPath,
         "URL" => ValueHint::Url,

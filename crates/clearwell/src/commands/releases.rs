@@ -19,7 +19,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::names::require_release;
 use crate::page::Page;
-use crate::ui::{Ui, bytes_text, list};
+use crate::ui::{Ui, bytes_text, date, list};
 use crate::values::absolute_path;
 
 /// List releases, show one, compare two, or explain a path.
@@ -191,11 +191,6 @@ fn show_all(store: &Store, ui: &Ui) -> Result<(), CliError> {
 }
 
 const DATE: &str = "%Y-%m-%d %H:%M";
-
-/// Seconds since the epoch as UTC.
-fn date(seconds: i64, format: &str) -> String {
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.strftime(format).to_string())
-}
 
 /// The pointers that name the release.
 fn named_by(pointers: &PointerGeneration, version: Version) -> Vec<String> {

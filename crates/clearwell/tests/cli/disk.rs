@@ -6,7 +6,7 @@ use crate::mix::Mix;
 use crate::run::{Ended, isolated, shell};
 
 /// A file that does not compress.
-fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -18,7 +18,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 /// Runs a script in the mix, with `clearwell` as `$0`.
-fn script(mix: &Mix, wrapper: &[&str], script: &str) -> Ended {
+pub(crate) fn script(mix: &Mix, wrapper: &[&str], script: &str) -> Ended {
     let shell = shell(mix.dir(), script);
     let mut command = match wrapper {
         [] => shell,
@@ -31,21 +31,27 @@ fn script(mix: &Mix, wrapper: &[&str], script: &str) -> Ended {
     Ended::of(command.env("CLEARWELL_PROGRESS", "none"))
 }
 
-#[test]
-fn a_full_disk_stops_the_build_and_nothing_is_lost() {
-    let mix = Mix::new();
+/// What makes a namespace in which file systems can be mounted; where there is none, the test is skipped.
+pub(crate) fn namespace() -> Option<&'static [&'static str]> {
     let namespaces: [&[&str]; 2] = [&["unshare", "--mount"], &["unshare", "--user", "--map-root-user", "--mount"]];
     let probe = "mount -t tmpfs -o size=1m tmpfs /tmp";
-    let Some(namespace) = namespaces.into_iter().find(|wrapper| {
+    let found = namespaces.into_iter().find(|wrapper| {
         Command::new(wrapper[0])
             .args(&wrapper[1..])
             .args(["/bin/sh", "-c", probe])
             .output()
             .is_ok_and(|done| done.status.success())
-    }) else {
+    });
+    if found.is_none() {
         clearwell_testkit::skipped("no file system may be mounted here: a full disk is not tried");
-        return;
-    };
+    }
+    found
+}
+
+#[test]
+fn a_full_disk_stops_the_build_and_nothing_is_lost() {
+    let Some(namespace) = namespace() else { return };
+    let mix = Mix::new();
     mix.put("noise", noise(1 << 20));
     // The mount ends with the script, which is alone in its namespace.
     let ended = script(

@@ -93,6 +93,8 @@ fn every_result_has_its_version_and_kebab_case_keys() {
     clearwell_testkit::flip_byte(&mix.path("store/content/20/pack-os-core-from-0.tar"));
     run(&mix, "check", 1);
     run(&mix, "check --repair --equivalent", 12);
+    run(&mix, "backup copy", 0);
+    run(&mix, "restore copy --store restored", 0);
     run(&mix, "gc --keep 1 --dry-run", 0);
     run(&mix, "gc --keep 1 --grace 0 --settle 0", 0);
     run(&mix, "gc --keep 1 --grace 0 --settle 0 --drop-manifests", 0);

@@ -8,6 +8,7 @@
 
 mod adopt;
 mod attributes;
+mod backup;
 mod bad_bundles;
 mod bad_keys;
 mod bad_stores;

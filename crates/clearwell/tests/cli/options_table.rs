@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::run::run;
 
 /// Every command, as typed.
-pub(crate) const COMMANDS: [&str; 25] = [
+pub(crate) const COMMANDS: [&str; 27] = [
     "demo",
     "init",
     "build",
@@ -20,6 +20,8 @@ pub(crate) const COMMANDS: [&str; 25] = [
     "verify",
     "check",
     "gc",
+    "backup",
+    "restore",
     "retract",
     "rotation",
     "renew",

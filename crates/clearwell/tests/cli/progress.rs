@@ -21,7 +21,7 @@ fn mix() -> Mix {
 }
 
 /// Commands that take long, with the phases that each goes through.
-const LONG: [(&str, &[&str]); 6] = [
+const LONG: [(&str, &[&str]); 8] = [
     ("check", &["read", "manifests"]),
     ("deltas --to 20 --last 1", &["deltas 20", "packs 20", "prepare 20", "release 20"]),
     ("verify --from 10", &["pointers", "install 20", "signature 20", "bundles 20", "fullfiles 20", "update 10 to 20"]),
@@ -42,6 +42,8 @@ const LONG: [(&str, &[&str]); 6] = [
             "publish",
         ],
     ),
+    ("backup copy", &["copy"]),
+    ("restore copy --store restored", &["copy"]),
     ("gc --keep 1 --grace 0 --settle 0", &["plan", "remove"]),
 ];
 

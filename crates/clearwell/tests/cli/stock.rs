@@ -58,6 +58,11 @@ impl Stock {
         self.run("update", &["-F", format], &["--path", self.root().to_str().unwrap()])
     }
 
+    /// Makes the root that of a release, whatever it was.
+    pub(crate) fn repair(&self, version: u32) -> Ended {
+        self.run("repair", &["--picky", "-V", &version.to_string()], &["--path", self.root().to_str().unwrap()])
+    }
+
     pub(crate) fn diagnose(&self) -> Ended {
         self.run("diagnose", &[], &["--path", self.root().to_str().unwrap()])
     }

@@ -44,14 +44,16 @@ impl Build {
     ) -> Result<(Version, Option<Version>, FormatNumber), CliError> {
         let newest = store.latest_version()?;
         let last = last_released(store, newest)?;
+        let lost = store.last_published()?;
         let version = match (self.version, source) {
             (Some(version), _) => version,
             (None, Source::Mix(workspace)) => workspace.version,
             (None, Source::Trees(_)) => match last {
-                Some(last) => next_version(last)?,
+                Some(last) => next_version(lost.map_or(last, |lost| last.max(lost)))?,
                 None => Version::new(10).expect("in range"),
             },
         };
+        check_lost(version, lost)?;
         self.check_bump_is_finished(version, store)?;
         let mut previous = match (self.previous, source) {
             (Some(typed), _) => typed_version(typed)?,
@@ -175,6 +177,7 @@ impl Build {
             return refuse(no_first_half());
         };
         let FirstHalf { version, next_version, next_format, .. } = first;
+        check_lost(next_version, store.last_published()?)?;
         if store.latest(next_format)?.is_some_and(|latest| latest >= next_version) {
             return refuse(format!(
                 "release {next_version}, the second half of {version}, is already published; begin another format bump \
@@ -253,6 +256,20 @@ impl Build {
             ));
         }
         Ok(next)
+    }
+}
+
+/// Refuses a version that may be another release to endpoints: the store was restored from a backup that did not have it.
+fn check_lost(version: Version, lost: Option<Version>) -> Result<(), CliError> {
+    match lost.filter(|lost| version <= *lost) {
+        None => Ok(()),
+        Some(lost) => Err(CliError::plain(
+            Exit::Version,
+            format!(
+                "the store was restored from a backup, and endpoints may have releases up to {lost} that it does not have; \
+                 version {version} could be one of them: use a version above {lost}, in mixversion or with --version"
+            ),
+        )),
     }
 }
 

@@ -9,11 +9,11 @@ use clearwell_store::{ReleaseRecord, Store};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::DATE;
 use super::packs::pack_text;
-use super::{DATE, date};
 use crate::error::CliError;
 use crate::page::Page;
-use crate::ui::{Ui, bytes_text};
+use crate::ui::{Ui, bytes_text, date};
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
