@@ -34,6 +34,12 @@ fn a_store_is_served_until_the_signal() {
     }
     let (status, metrics) = get(&server.admin, "/metrics");
     assert!(status == 200 && metrics.contains("\n# TYPE process_open_fds gauge\n"), "{metrics}");
+    // clearwell 0.1.0 (14598dc, store layout 1.2)
+    let program = mix.run(&["--version"]).expect(0).stdout;
+    let (version, rest) = program.strip_prefix("clearwell ").unwrap().split_once(" (").unwrap();
+    let (commit, _) = rest.split_once(',').unwrap();
+    let build = format!("\nclearwell_build_info{{commit=\"{commit}\",version=\"{version}\"}} 1\n");
+    assert!(metrics.contains(&build), "{build} in {metrics}");
     assert_eq!(get(&server.listen, "/metrics").0, 404, "not for clients");
 
     // A release that is published meanwhile is served immediately on new connections.
