@@ -98,6 +98,12 @@ impl FleetMetrics {
         }
     }
 
+    /// Shows a version that is published, with counts of zero: Prometheus sees an increase only of what it saw before.
+    pub fn show(&self, version: Version) {
+        self.versions.moms.show(version.number().into());
+        self.versions.installations.show(version.number().into());
+    }
+
     /// Counts a request that was admitted.
     pub fn count(&self, request: FleetRequest) {
         match request {

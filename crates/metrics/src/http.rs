@@ -151,7 +151,7 @@ impl HttpMetrics {
                 let successful = gauge(
                     registry,
                     "clearwell_http_last_reload_successful",
-                    "0 if the last reload was refused, so that a restart would fail, else 1",
+                    "0 if the last reload was refused and the previous settings stayed, else 1",
                 );
                 successful.set(1);
                 successful

@@ -191,6 +191,7 @@ mod tests {
         ] {
             metrics.fleet.count(request);
         }
+        metrics.fleet.show(version(30));
         metrics.fleet.latest_reads(FormatNumber::new(30).unwrap()).inc();
         metrics.fleet.latest_version_reads().inc();
         let text = metrics.expose();
@@ -199,7 +200,9 @@ mod tests {
             "clearwell_fleet_deltas_total{from=\"other\",to=\"other\"} 0",
             "clearwell_fleet_moms_total{version=\"10\"} 1",
             "clearwell_fleet_moms_total{version=\"20\"} 2",
+            "clearwell_fleet_moms_total{version=\"30\"} 0",
             "clearwell_fleet_moms_total{version=\"other\"} 0",
+            "clearwell_fleet_installations_total{version=\"30\"} 0",
             "clearwell_fleet_installations_total{version=\"20\"} 1",
             "clearwell_fleet_latest_reads_total{format=\"30\"} 1",
             "clearwell_fleet_latest_version_reads_total 1",

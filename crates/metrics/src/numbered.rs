@@ -42,6 +42,11 @@ impl NumberedCounts {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Shows a number before it is counted.
+    pub(crate) fn show(&self, number: u64) {
+        let _ = self.slot(number);
+    }
+
     /// The slot of a number, assigned if it has none; `None` if all are taken.
     fn slot(&self, number: u64) -> Option<usize> {
         let first = (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % NUMBERS;
@@ -92,6 +97,16 @@ mod tests {
         let found = counts.counts();
         assert_eq!((found.len(), counts.others()), (NUMBERS, 100));
         assert_eq!(found[0], (1, 2));
+    }
+
+    #[test]
+    fn a_number_is_shown_before_it_is_counted() {
+        let counts = NumberedCounts::default();
+        counts.show(20);
+        assert_eq!(counts.counts(), [(20, 0)]);
+        counts.inc(20);
+        counts.show(20);
+        assert_eq!(counts.counts(), [(20, 1)]);
     }
 
     #[test]

@@ -237,6 +237,9 @@ impl Current {
     fn load(origin: &dyn Origin, metrics: &Metrics) -> Result<Self, OriginError> {
         let snapshot = origin.snapshot()?;
         let published = Arc::new(Published::new(&snapshot, &metrics.fleet));
+        for state in &published.formats {
+            metrics.fleet.show(state.version);
+        }
         metrics.store.show(published.number, &published.formats, snapshot.releases, snapshot.size_bytes);
         Ok(Self { published, newest: snapshot.newest, opened: RwLock::default() })
     }
