@@ -41,14 +41,10 @@ backend node2 {
 }
 
 sub vcl_init {
-    new content = directors.round_robin();
-    content.add_backend(node1);
-    content.add_backend(node2);
-    # One node for each connection of a client: pointers may have been published on one node a moment earlier.
-    new pointers = directors.shard();
-    pointers.add_backend(node1);
-    pointers.add_backend(node2);
-    pointers.reconfigure();
+    new nodes = directors.shard();
+    nodes.add_backend(node1);
+    nodes.add_backend(node2);
+    nodes.reconfigure();
 }
 
 sub vcl_recv {
@@ -78,11 +74,13 @@ sub vcl_hash {
 }
 
 sub vcl_backend_fetch {
+    # alt: the second try goes to another node, however many requests there are in between.
     if (bereq.url ~ "^/version/") {
-        set bereq.backend = pointers.backend(by = KEY, alt = bereq.retries,
-            key = pointers.key(client.ip + ":" + std.port(client.ip)));
+        # One node for each connection of a client: pointers may have been published on one node a moment earlier.
+        set bereq.backend = nodes.backend(by = KEY, alt = bereq.retries,
+            key = nodes.key(client.ip + ":" + std.port(client.ip)));
     } else {
-        set bereq.backend = content.backend();
+        set bereq.backend = nodes.backend(by = KEY, alt = bereq.retries, key = nodes.key(bereq.url));
     }
 }
 
