@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::book::{Kind, contents, pages, root};
 
-/// What a fence may name besides the forms that are executed.
+/// What a fence may name in addition to the forms that are executed.
 const LANGUAGES: [&str; 9] = ["console", "haproxy", "ini", "json", "nginx", "promql", "text", "toml", "yaml"];
 
 #[test]

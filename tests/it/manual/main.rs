@@ -7,7 +7,7 @@
 //! sh                 executed, all blocks of a page in order, in one shell: session.rs
 //! sh,needs=PROGRAM   likewise, where PROGRAM is on PATH; several: needs=PROGRAM+PROGRAM
 //! sh,system          executed by tests/packages/boot, in a booted system with the package installed
-//! sh,image           executed by tests/packages/image, beside the container image
+//! sh,image           executed by tests/packages/image, next to the container image
 //! text,output        what the block before it prints: output.rs
 //! console            a command that no test executes; the prose says why
 //! text, toml, …      not commands
