@@ -141,11 +141,7 @@ pub fn back_up(
     copying.retire(&snapshot, options.prune)?;
     folder.clean()?;
     if !copying.report.pointers_held {
-        let note = BackupNote {
-            store: Some(store.root().canonicalize().unwrap_or_else(|_| store.root().to_owned())),
-            generation: snapshot.generation(),
-            taken: Some(options.now),
-        };
+        let note = BackupNote { store: Some(name(store)), generation: snapshot.generation(), taken: Some(options.now) };
         note.write(folder.store.layout(), folder.store.disk())?;
     }
     Ok(copying.finish())
@@ -310,6 +306,12 @@ impl<'a> Copying<'a> {
         self.report.mended.sort();
         self.report
     }
+}
+
+/// How the note of a backup names its store.
+fn name(store: &Store) -> String {
+    let path = store.root().canonicalize().unwrap_or_else(|_| store.root().to_owned());
+    path.to_string_lossy().into_owned()
 }
 
 /// A round copies what was replaced during the one before.

@@ -68,8 +68,8 @@ impl CopyArgs {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Shown {
-    folder: PathBuf,
-    store: PathBuf,
+    folder: String,
+    store: String,
     taken: i64,
     #[serde(flatten)]
     copy: ShownCopy,
@@ -126,14 +126,14 @@ impl Backup {
             ui.warn(&format!("not copied, as not part of a release: {}", list(&report.left_out)));
         }
         let shown = Shown {
-            store: store.root().to_owned(),
+            store: store.root().display().to_string(),
             taken: options.now,
             copy: ShownCopy::of(&report, &self.folder)?,
             kept: numbers(&report.kept),
             removed: numbers(&report.removed),
             left_out: report.left_out.clone(),
             save_separately: Separate::all(&config, self.store.config.path()),
-            folder: self.folder,
+            folder: self.folder.display().to_string(),
         };
         ui.result(&shown, &text(&shown))?;
         Ok(exit(&report))

@@ -40,8 +40,8 @@ pub(crate) struct Restore {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Shown {
-    backup: PathBuf,
-    store: PathBuf,
+    backup: String,
+    store: String,
     taken: Option<i64>,
     #[serde(flatten)]
     copy: ShownCopy,
@@ -70,8 +70,8 @@ impl Restore {
             copy: ShownCopy::of(&report, path)?,
             last_published: last.map(Version::number),
             next_version: newest.max(last).and_then(following).map(Version::number),
-            store: path.to_owned(),
-            backup: self.backup,
+            store: path.display().to_string(),
+            backup: self.backup.display().to_string(),
         };
         ui.result(&shown, &text(&shown))?;
         Ok(exit(&report))
@@ -95,7 +95,7 @@ fn text(shown: &Shown) -> Page {
     }
     let taken = shown.taken.map_or_else(String::new, |taken| format!(", of {}", date(taken, DATE)));
     let whole = if shown.copy.is_whole() { "restored" } else { "restored in part: the backup is damaged" };
-    let _ = writeln!(text, "{whole} from {}{taken}; now run \"clearwell check\"", shown.backup.display());
+    let _ = writeln!(text, "{whole} from {}{taken}; now run \"clearwell check\"", shown.backup);
     text
 }
 

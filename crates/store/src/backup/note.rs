@@ -1,7 +1,6 @@
 //! `meta/backup.json`: a folder is a backup, and of what.
 
 use std::io;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +11,8 @@ use crate::{Layout, Store, StoreError, regular};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BackupNote {
-    /// The store that it is of.
-    pub store: Option<PathBuf>,
+    /// The store that it is of, with replacement characters for what is not UTF-8.
+    pub store: Option<String>,
     /// The generation of the pointers of that store.
     pub generation: u64,
     /// When its last snapshot was complete, in seconds since the epoch; `None` until the first one is.

@@ -261,7 +261,7 @@ impl Copying<'_> {
         }
         let of_this = || {
             let note = BackupNote::read(self.to).ok().flatten().and_then(|note| note.store);
-            note.is_some() && note == self.from.root().canonicalize().ok()
+            note == Some(super::name(self.from))
         };
         match only_there {
             Some(version) if !compared && !of_this() => Err(self.other_store(version)),

@@ -143,7 +143,10 @@ fn a_backup_is_the_same_store_and_a_second_one_copies_what_is_new() {
     assert_eq!((report.copied.number, report.unchanged.number, report.generation), (artifacts, 0, 2));
     assert_eq!(recorder.finished()[0].1, artifacts);
     let note = BackupNote::read(&backup).unwrap().unwrap();
-    assert_eq!((note.taken, note.generation, note.store), (Some(NOW), 2, root.canonicalize().ok()));
+    assert_eq!(
+        (note.taken, note.generation, note.store),
+        (Some(NOW), 2, root.canonicalize().ok().map(|path| path.display().to_string()))
+    );
 
     for (layout, other) in [(store.layout(), backup.layout())] {
         let pairs = [
@@ -564,6 +567,16 @@ fn a_store_without_releases_and_files_of_others() {
     let (report, _) = complete(&store, &copy, &options());
     assert_eq!(report.left_out, ["images", "index.html"]);
     assert!(!copy.join("content/index.html").exists());
+}
+
+#[test]
+fn a_name_that_is_not_utf8_is_one_like_others() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &[u8]| folder.path().join(std::ffi::OsStr::from_bytes(name));
+    let store = sample_store(&at(b"store \xff")).store;
+    let (_, backup) = complete(&store, &at(b"backup \xff"), &options());
+    restore(&backup, &at(b"new \xff"), Disk::default(), &RestoreOptions::default(), &Silent).unwrap();
 }
 
 #[test]

@@ -155,33 +155,42 @@ fn stop_at(case: &Case, hits: fn(Operation) -> bool, kind: io::ErrorKind, at: us
         .unwrap_or_else(|error| panic!("{context}, again: {error}"));
 }
 
+/// Returns the number of points.
+fn stop_everywhere(case: &Case, root: &Path) -> usize {
+    let trial = root.join(format!("trial of {}", case.name));
+    let wanted = expected(case, &trial);
+    let mut points = 0;
+    for (hits, kind) in
+        [(every as fn(Operation) -> bool, io::ErrorKind::Other), (taking_room, io::ErrorKind::StorageFull)]
+    {
+        // The stops already cover the operations before and after: every third write is enough for a full disk.
+        let step = if kind == io::ErrorKind::StorageFull { 3 } else { 1 };
+        for at in (0..operations(case, hits, &trial)).step_by(step) {
+            stop_at(case, hits, kind, at, &trial);
+            let backup = Store::open(&trial).unwrap();
+            assert_undamaged(&backup);
+            assert!(contents(&backup) == wanted, "{} with {kind} at {at}", case.name);
+            assert_eq!(std::fs::read_dir(backup.layout().staging()).unwrap().count(), 0);
+            std::fs::remove_dir_all(&trial).unwrap();
+            points += 1;
+        }
+    }
+    for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
+        stop_at(case, every, kind, 0, &trial);
+        std::fs::remove_dir_all(&trial).unwrap();
+    }
+    points
+}
+
 #[test]
 fn a_backup_survives_a_stop_at_every_operation() {
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    let mut points = 0;
-    for case in cases(folder.path()) {
-        let trial = folder.path().join("trial");
-        let wanted = expected(&case, &trial);
-        for (hits, kind) in
-            [(every as fn(Operation) -> bool, io::ErrorKind::Other), (taking_room, io::ErrorKind::StorageFull)]
-        {
-            // The stops already cover the operations before and after: every third write is enough for a full disk.
-            let step = if kind == io::ErrorKind::StorageFull { 3 } else { 1 };
-            for at in (0..operations(&case, hits, &trial)).step_by(step) {
-                stop_at(&case, hits, kind, at, &trial);
-                let backup = Store::open(&trial).unwrap();
-                assert_undamaged(&backup);
-                assert!(contents(&backup) == wanted, "{} with {kind} at {at}", case.name);
-                assert_eq!(std::fs::read_dir(backup.layout().staging()).unwrap().count(), 0);
-                std::fs::remove_dir_all(&trial).unwrap();
-                points += 1;
-            }
-        }
-        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
-            stop_at(&case, every, kind, 0, &trial);
-            std::fs::remove_dir_all(&trial).unwrap();
-        }
-    }
+    let cases = cases(folder.path());
+    let points: usize = std::thread::scope(|scope| {
+        let root = folder.path();
+        let threads: Vec<_> = cases.iter().map(|case| scope.spawn(move || stop_everywhere(case, root))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
     assert!(points >= 300, "{points}");
 }
 
