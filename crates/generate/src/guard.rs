@@ -73,7 +73,7 @@ mod version_stamp;
 pub use context::{Artifacts, Context, PointerMove, Signing, Stored};
 pub use earlier_entries::EarlierEntries;
 pub use finding::{Finding, Object, Severity};
-pub use rule::{InvalidRule, Rule};
+pub use rule::{InvalidRule, Rule, RuleFacts, Severities};
 pub use trust::CertificateFiles;
 pub use verdict::Verdict;
 
@@ -129,6 +129,7 @@ pub fn check(context: &Context<'_>) -> Vec<Finding> {
         pointers::check,
     ];
     let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(&survey)).collect();
+    debug_assert!(findings.iter().all(Finding::is_of_its_rule), "{findings:?}");
     findings.sort();
     findings.dedup();
     findings

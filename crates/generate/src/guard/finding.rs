@@ -52,6 +52,11 @@ pub enum Object {
 }
 
 impl Finding {
+    /// True if the rule says that it has findings of this severity.
+    pub(super) fn is_of_its_rule(&self) -> bool {
+        self.rule.facts().severities.have(self.severity)
+    }
+
     pub(super) fn refusal(
         rule: Rule,
         object: Object,
