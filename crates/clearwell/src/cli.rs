@@ -101,6 +101,7 @@ pub(crate) enum Command {
     Renew(commands::renew::Renew),
     Releases(commands::releases::Releases),
     Delta(commands::delta::Delta),
+    Schema(commands::schema::SchemaCommand),
     Completions(commands::completions::Completions),
     Man(commands::man::Man),
 }
@@ -127,6 +128,7 @@ impl Command {
             Self::Renew(command) => command.run(ui),
             Self::Releases(command) => command.run(ui),
             Self::Delta(command) => command.run(ui),
+            Self::Schema(command) => command.run(ui),
             Self::Completions(command) => command.run(),
             Self::Man(command) => command.run(ui),
         }

@@ -19,5 +19,6 @@ pub(crate) mod renew;
 pub(crate) mod restore;
 pub(crate) mod retract;
 pub(crate) mod rotation;
+pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod verify;

@@ -1,7 +1,7 @@
 //! JSON documents on stdout and stderr: results, errors, progress events.
 //!
 //! ```text
-//! { "schema-version": 1, …the keys of the result… }       docs/command-line.md lists the keys of each command
+//! { "schema-version": 1, …the keys of the result… }       schema.rs has the schema of each
 //! { "schema-version": 1, "error": "…", "exit": 3 }
 //! {"schema-version":1,"event":"started", … }              one line for each event of --progress json
 //! ```
@@ -9,27 +9,38 @@
 //! Always true: keys are kebab-case at every level, except in maps whose keys are data, such as names of bundles.
 
 use clearwell_format::printable::printable_json;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
 
 use crate::error::CliError;
+use crate::exit::Exit;
 
 /// Rises when a key is renamed or removed, or its type, unit or meaning changes. New keys do not raise it.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 
-#[derive(Serialize)]
+// Without a doc comment: the description of a document is that of its content.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Document<'c, C> {
+pub(crate) struct Document<C> {
+    /// Version of the documents. It rises when a key is renamed or removed, or when its type, unit or meaning changes.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
     schema_version: u32,
     #[serde(flatten)]
-    content: &'c C,
+    content: C,
 }
 
 /// Why a command failed.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Failure<'e> {
+    /// The error, as on stderr.
     pub(crate) error: &'e str,
     /// The exit code.
-    pub(crate) exit: u8,
+    #[serde(serialize_with = "code")]
+    pub(crate) exit: Exit,
+}
+
+fn code<S: Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(*exit as u8)
 }
 
 /// `content`, a JSON object, over several lines.

@@ -19,6 +19,7 @@ mod names;
 mod page;
 mod progress;
 mod sample;
+mod schema;
 mod service_manager;
 mod signing;
 mod successor;
@@ -69,7 +70,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
     if wants_json() {
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        let failure = Failure { error: &printable(first), exit: Exit::Usage as u8 };
+        let failure = Failure { error: &printable(first), exit: Exit::Usage };
         let _ = ui::print(format!("{}\n", document::line(&failure).unwrap_or_default()).as_bytes());
     }
     Exit::Usage.into()

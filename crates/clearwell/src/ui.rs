@@ -8,6 +8,7 @@ use anstream::{AutoStream, ColorChoice};
 use clearwell_format::printable;
 use clearwell_generate::progress::{Event, Progress};
 use indicatif::HumanBytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -59,7 +60,7 @@ impl Ui {
     }
 
     /// Prints a result: `value`, a JSON object, with `--json`, else `page`.
-    pub(crate) fn result(&self, value: &impl Serialize, page: &Page) -> Result<(), CliError> {
+    pub(crate) fn result(&self, value: &(impl Serialize + JsonSchema), page: &Page) -> Result<(), CliError> {
         self.close();
         match self.json {
             true => print(format!("{}\n", document::indented(value)?).as_bytes()),
@@ -96,7 +97,7 @@ impl Ui {
     /// Prints why a command failed and returns its exit code. The JSON document has the same text.
     pub(crate) fn fail(&self, error: &CliError) -> Exit {
         if self.json {
-            let failure = Failure { error: &error.to_string(), exit: error.exit() as u8 };
+            let failure = Failure { error: &error.to_string(), exit: error.exit() };
             let _ = writeln!(io::stdout(), "{}", document::line(&failure).unwrap_or_default());
         }
         self.close();

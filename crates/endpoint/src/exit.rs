@@ -1,9 +1,10 @@
 //! How the stock client would have ended (client behaviour §5).
 
+use schemars::JsonSchema_repr;
 use serde::{Serialize, Serializer};
 
 /// The exit code of the stock client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema_repr)]
 #[repr(u8)]
 pub enum ExitCode {
     /// Success, or nothing to do.

@@ -45,6 +45,6 @@ pub use exit::ExitCode;
 pub use fetch::Retry;
 pub use files::Level;
 pub use pool::Pool;
-pub use problem::Problem;
+pub use problem::{Problem, ProblemKind};
 pub use report::{FaultyFile, FileFault, Report, SingleFile, Traffic};
 pub use verify::{Check, CheckOutcome, VerifyOptions, VerifyReport, verify};

@@ -2,14 +2,16 @@
 
 use clearwell_format::pack::DeltaName;
 use clearwell_format::{BundleName, EntryPath, FileHash, FormatNumber, Resource, Version};
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::ExitCode;
 use crate::report::{FaultyFile, FileFault};
 
-/// One fault. Its text names the object; [`Problem::name`] is a short name for machines.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// One fault. Its text names the object; [`Problem::kind`] is for machines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, thiserror::Error)]
+#[serde(into = "ProblemDocument")]
+#[schemars(with = "ProblemDocument")]
 #[non_exhaustive]
 pub enum Problem {
     /// A resource could not be fetched.
@@ -259,49 +261,119 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// A short name for machines.
-    pub const fn name(&self) -> &'static str {
+    /// Its kind, for machines.
+    pub const fn kind(&self) -> ProblemKind {
         match self {
-            Self::Fetch { .. } => "fetch",
-            Self::Pointer { .. } => "pointer",
-            Self::Signature { .. } => "signature",
-            Self::TrustAnchor { .. } => "trust-anchor",
-            Self::Manifest { .. } => "manifest",
-            Self::Format { .. } => "format",
-            Self::DeltaManifest { .. } => "delta-manifest",
-            Self::NoSuchBundle { .. } => "no-such-bundle",
-            Self::UnknownInclude { .. } => "unknown-include",
-            Self::Pack { .. } => "pack",
-            Self::PackMember { .. } => "pack-member",
-            Self::IncompletePack { .. } => "incomplete-pack",
-            Self::PackFolder { .. } => "pack-folder",
-            Self::PaxTarget { .. } => "pax-target",
-            Self::Delta { .. } => "delta",
-            Self::Fullfile { .. } => "fullfile",
-            Self::Conflict { .. } => "conflict",
-            Self::NoParent { .. } => "no-parent",
-            Self::VersionNotRaised { .. } => "version-not-raised",
-            Self::DirectoryReplaced { .. } => "directory-replaced",
-            Self::DirectoryNotEmpty { .. } => "directory-not-empty",
-            Self::NoTrackingFile { .. } => "no-tracking-file",
-            Self::UnknownModifier { .. } => "unknown-modifier",
-            Self::UnusableEntry { .. } => "unusable-entry",
-            Self::Install { .. } => "install",
-            Self::Faulty(_) => "faulty",
-            Self::NotReached { .. } => "not-reached",
-            Self::Ended(_) => "ended",
-            Self::VersionMismatch { .. } => "version-mismatch",
+            Self::Fetch { .. } => ProblemKind::Fetch,
+            Self::Pointer { .. } => ProblemKind::Pointer,
+            Self::Signature { .. } => ProblemKind::Signature,
+            Self::TrustAnchor { .. } => ProblemKind::TrustAnchor,
+            Self::Manifest { .. } => ProblemKind::Manifest,
+            Self::Format { .. } => ProblemKind::Format,
+            Self::DeltaManifest { .. } => ProblemKind::DeltaManifest,
+            Self::NoSuchBundle { .. } => ProblemKind::NoSuchBundle,
+            Self::UnknownInclude { .. } => ProblemKind::UnknownInclude,
+            Self::Pack { .. } => ProblemKind::Pack,
+            Self::PackMember { .. } => ProblemKind::PackMember,
+            Self::IncompletePack { .. } => ProblemKind::IncompletePack,
+            Self::PackFolder { .. } => ProblemKind::PackFolder,
+            Self::PaxTarget { .. } => ProblemKind::PaxTarget,
+            Self::Delta { .. } => ProblemKind::Delta,
+            Self::Fullfile { .. } => ProblemKind::Fullfile,
+            Self::Conflict { .. } => ProblemKind::Conflict,
+            Self::NoParent { .. } => ProblemKind::NoParent,
+            Self::VersionNotRaised { .. } => ProblemKind::VersionNotRaised,
+            Self::DirectoryReplaced { .. } => ProblemKind::DirectoryReplaced,
+            Self::DirectoryNotEmpty { .. } => ProblemKind::DirectoryNotEmpty,
+            Self::NoTrackingFile { .. } => ProblemKind::NoTrackingFile,
+            Self::UnknownModifier { .. } => ProblemKind::UnknownModifier,
+            Self::UnusableEntry { .. } => ProblemKind::UnusableEntry,
+            Self::Install { .. } => ProblemKind::Install,
+            Self::Faulty(_) => ProblemKind::Faulty,
+            Self::NotReached { .. } => ProblemKind::NotReached,
+            Self::Ended(_) => ProblemKind::Ended,
+            Self::VersionMismatch { .. } => ProblemKind::VersionMismatch,
         }
     }
 }
 
-impl Serialize for Problem {
-    /// `{"problem": name, "message": text}`.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("problem", self.name())?;
-        map.serialize_entry("message", &self.to_string())?;
-        map.end()
+/// The kind of a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// A file could not be fetched.
+    Fetch,
+    /// A pointer contains no version number.
+    Pointer,
+    /// A signature does not verify.
+    Signature,
+    /// The trusted certificate is refused.
+    TrustAnchor,
+    /// A manifest is damaged, or is not the one of the release.
+    Manifest,
+    /// The MoM has another format than the endpoint expects.
+    Format,
+    /// A manifest delta does not produce the new manifest.
+    DeltaManifest,
+    /// The release does not have the bundle.
+    NoSuchBundle,
+    /// A bundle includes a bundle that the release does not have.
+    UnknownInclude,
+    /// A pack is damaged, or has unexpected members.
+    Pack,
+    /// A file in a pack does not match its hash.
+    PackMember,
+    /// A pack lacks files of its bundle.
+    IncompletePack,
+    /// A folder in a pack has another mode or owner than 0700 and root.
+    PackFolder,
+    /// An archive has a link target outside ASCII in a PAX record.
+    PaxTarget,
+    /// A delta does not produce the new file.
+    Delta,
+    /// A fullfile is damaged, or does not match its hash.
+    Fullfile,
+    /// Two bundles list one path with different files.
+    Conflict,
+    /// The directory of a path is in no installed bundle.
+    NoParent,
+    /// A path changed or was deleted without a higher version.
+    VersionNotRaised,
+    /// A directory with content becomes a file or link.
+    DirectoryReplaced,
+    /// A directory with content is deleted.
+    DirectoryNotEmpty,
+    /// A bundle does not list its tracking file.
+    NoTrackingFile,
+    /// An entry has an optimisation modifier that no client knows.
+    UnknownModifier,
+    /// A manifest has entries that are not a file, a directory, a link or a deletion.
+    UnusableEntry,
+    /// A file could not be installed.
+    Install,
+    /// An installed file differs from the manifests.
+    Faulty,
+    /// The pointers do not lead from the earlier release to the later one.
+    NotReached,
+    /// The client ends with an error code that has no other problem.
+    Ended,
+    /// The installed files name an older version than the release.
+    VersionMismatch,
+}
+
+/// A problem as JSON.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+struct ProblemDocument {
+    /// The kind of problem.
+    problem: ProblemKind,
+    /// The problem in one line, with its object.
+    message: String,
+}
+
+impl From<Problem> for ProblemDocument {
+    fn from(problem: Problem) -> Self {
+        Self { problem: problem.kind(), message: problem.to_string() }
     }
 }
 

@@ -5,52 +5,55 @@ use std::fmt;
 
 use clearwell_format::resource::ResourceKind;
 use clearwell_format::{BundleName, EntryPath, FileHash, Resource, Version};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::ExitCode;
 use crate::problem::Problem;
 
-/// The result of one operation.
-#[derive(Clone, Debug, Serialize)]
+/// What an endpoint did, and what it found.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
-    /// How the stock client would have ended.
+    /// The exit code of swupd in the same situation (client behaviour §5).
     pub exit_code: ExitCode,
-    /// Installed before; `None` for a new installation.
+    /// The installed version before; null for a new installation.
     #[serde(serialize_with = "number_option")]
+    #[schemars(with = "Option<u32>")]
     pub from: Option<Version>,
-    /// Installed after.
+    /// The installed version afterwards; null if nothing was installed.
     #[serde(serialize_with = "number_option")]
+    #[schemars(with = "Option<u32>")]
     pub to: Option<Version>,
     /// Requests and bytes.
     pub traffic: Traffic,
-    /// Packs that were downloaded and read to their end.
+    /// Number of packs that were fetched and applied.
     pub packs_used: u64,
-    /// Packs that could not be fetched or were damaged.
+    /// Number of packs that could not be fetched or were damaged.
     pub packs_failed: u64,
-    /// Deltas that produced the right file.
+    /// Number of deltas that produced the new file.
     pub deltas_applied: u64,
-    /// Deltas that did not.
+    /// Number of deltas that did not.
     pub deltas_failed: u64,
-    /// Delta manifests that produced the right manifest.
+    /// Number of manifest deltas that produced the new manifest.
     pub delta_manifests_applied: u64,
-    /// The files that no pack contained: clients fetch each as a fullfile.
-    #[serde(rename = "fetched-individually")]
+    /// The files that no pack contains: clients fetch each as a fullfile.
     pub fetched_individually: Vec<SingleFile>,
-    /// Archives that name users or groups: clients that know those under other ids refuse the content
-    /// (content layout §3). Harmless while the name is root.
+    /// Number of archives that name users or groups: clients that know these under other numbers refuse the content
+    /// (content layout §3). Harmless if the name is root.
     pub archives_naming_owners: u64,
-    /// Files put in place.
+    /// Number of files installed.
     pub installed: u64,
-    /// Files removed.
+    /// Number of files removed.
     pub removed: u64,
-    /// Files compared with their hash.
+    /// Number of files compared with their hash.
     pub checked: u64,
-    /// Installed files that are missing, changed or should not be there; of diagnose and repair.
+    /// Installed files that are missing or changed, or that should not exist.
     pub faulty: Vec<FaultyFile>,
     /// Configuration and state, which updates do not touch (manifest §3.4). After an installation: all such paths that
     /// it installed. After an update: those that differ between the releases and were therefore not updated.
     #[serde(serialize_with = "shown_list")]
+    #[schemars(with = "Vec<String>")]
     pub not_updated: Vec<EntryPath>,
     /// All problems, in order.
     pub problems: Vec<Problem>,
@@ -86,34 +89,39 @@ impl Report {
 }
 
 /// A file that was fetched as a fullfile.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct SingleFile {
     /// A path that needed it; the first in byte order.
     #[serde(serialize_with = "shown")]
+    #[schemars(with = "String")]
     pub path: EntryPath,
-    /// Its hash.
+    /// The swupd hash of the file.
     #[serde(serialize_with = "shown")]
+    #[schemars(with = "String")]
     pub hash: FileHash,
-    /// The folder of the fullfile.
+    /// The version whose folder contains the fullfile.
     #[serde(serialize_with = "number")]
+    #[schemars(with = "u32")]
     pub version: Version,
     /// The bundle that lists the path.
     #[serde(serialize_with = "shown")]
+    #[schemars(with = "String")]
     pub bundle: BundleName,
 }
 
 /// An installed path that differs from the manifests.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct FaultyFile {
     /// The path.
     #[serde(serialize_with = "shown")]
+    #[schemars(with = "String")]
     pub path: EntryPath,
     /// The fault.
     pub fault: FileFault,
 }
 
 /// What is wrong with an installed path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileFault {
     /// The path does not exist.
@@ -125,7 +133,9 @@ pub enum FileFault {
 }
 
 /// Requests and bytes by kind of resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(into = "TrafficDocument")]
+#[schemars(with = "TrafficDocument")]
 pub struct Traffic {
     /// Requests for contents, by kind and status; status 0 without an answer.
     pub gets: BTreeMap<(ResourceKind, u16), u64>,
@@ -177,22 +187,35 @@ impl Traffic {
     }
 }
 
-impl Serialize for Traffic {
-    /// As maps with text keys: `{"gets": {"manifest": {"200": 3}}, "heads": {"200": 1}, "bytes": {…}, "retries": 0}`.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Shown<'a> {
-            gets: BTreeMap<&'static str, BTreeMap<String, u64>>,
-            heads: &'a BTreeMap<u16, u64>,
-            bytes: BTreeMap<&'static str, u64>,
-            retries: u64,
-        }
+/// Requests and bytes as JSON: maps with text keys.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Traffic")]
+struct TrafficDocument {
+    /// Number of GET requests, by kind of resource and HTTP status; status 0 is a request without a response.
+    #[schemars(extend("propertyNames" = kinds()))]
+    gets: BTreeMap<&'static str, BTreeMap<u16, u64>>,
+    /// Number of HEAD requests, by HTTP status.
+    heads: BTreeMap<u16, u64>,
+    /// Bytes of content received, by kind of resource.
+    #[schemars(extend("propertyNames" = kinds()))]
+    bytes: BTreeMap<&'static str, u64>,
+    /// Number of requests that repeated a failed one.
+    retries: u64,
+}
+
+/// The schema of a kind of resource.
+fn kinds() -> serde_json::Value {
+    serde_json::json!({ "enum": ResourceKind::ALL.map(ResourceKind::name) })
+}
+
+impl From<Traffic> for TrafficDocument {
+    fn from(Traffic { gets: by_kind_and_status, heads, bytes, retries }: Traffic) -> Self {
         let mut gets: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for ((kind, status), count) in &self.gets {
-            gets.entry(kind.name()).or_default().insert(status.to_string(), *count);
+        for ((kind, status), count) in by_kind_and_status {
+            gets.entry(kind.name()).or_default().insert(status, count);
         }
-        let bytes = self.bytes.iter().map(|(kind, bytes)| (kind.name(), *bytes)).collect();
-        Shown { gets, heads: &self.heads, bytes, retries: self.retries }.serialize(serializer)
+        let bytes = bytes.into_iter().map(|(kind, bytes)| (kind.name(), bytes)).collect();
+        Self { gets, heads, bytes, retries }
     }
 }
 

@@ -9,6 +9,7 @@ use clearwell_format::resource::Pointer;
 use clearwell_format::{Mom, Version, pointer};
 use clearwell_sign::Signer;
 use clearwell_store::{PointerGeneration, PointerSet, ReleaseState, Store, Writer};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::build::inspect::{self, Inspection, StoredArtifacts};
@@ -32,19 +33,19 @@ pub struct PublishOptions {
     pub now: i64,
 }
 
-/// What a publication did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A publication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Published {
     /// The release.
     pub version: u32,
-    /// The new generation of pointers.
+    /// Number of the new generation of pointers.
     pub generation: u64,
-    /// The pointers were signed.
+    /// True if the pointers are signed.
     pub signed: bool,
-    /// What a maintainer should look at, one line each.
+    /// Warnings, one line each.
     pub warnings: Vec<String>,
-    /// Findings of the guard that were overruled.
+    /// Findings of the publish guard that `--allow` overruled, one line each.
     pub overruled: Vec<String>,
 }
 

@@ -16,6 +16,7 @@ use clearwell_format::resource::Pointer;
 use clearwell_format::{FormatNumber, Version, pointer};
 use clearwell_sign::Signer;
 use clearwell_store::{PointerGeneration, PointerSet, ReleaseRecord, ReleaseState, Store, StoreError, Writer};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::build::inspect::{self, Inspection, StoredArtifacts};
@@ -36,17 +37,17 @@ pub struct RetractOptions {
     pub now: i64,
 }
 
-/// What was retracted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A retraction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Retracted {
-    /// The release.
+    /// The retracted release.
     pub version: u32,
-    /// What the pointers name that named it; `None` if none did.
+    /// The release that the pointers name now; null if no pointer named the retracted one.
     pub pointers_at: Option<u32>,
-    /// The generation of pointers afterwards.
+    /// Number of the generation of pointers afterwards.
     pub generation: u64,
-    /// The pointers were signed.
+    /// True if the pointers are signed.
     pub signed: bool,
     /// A version for the release that replaces the retracted one.
     pub next_version: u32,

@@ -10,6 +10,7 @@ use clearwell_format::resource::Pointer;
 use clearwell_format::{FormatNumber, Mom, Version, pointer};
 use clearwell_sign::{Certificate, Dates, Severity, Trust, TrustAnchor, VerifyError, fitness};
 use clearwell_store::{Store, StoreError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::build::inspect::{self, StoredArtifacts};
@@ -26,59 +27,60 @@ pub struct RotationOptions {
     pub now: i64,
 }
 
-/// The state of the fleet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The progress of a change of the signing key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Rotation {
-    /// Every certificate that a release carries or that signed one, in the order in which they appear.
+    /// The certificates that releases carry or were signed with, in the order in which they appear.
     pub certificates: Vec<KnownCertificate>,
     /// The releases that endpoints may be on, ascending.
     pub releases: Vec<ReleaseStanding>,
-    /// Name of the certificate that the newest `latest` is signed with; `None` if it is not signed, or by an unknown certificate.
+    /// Name of the certificate that signed the newest `latest`; null if it is not signed, or by an unknown certificate.
     pub signer: Option<String>,
-    /// Name of the certificate that is to sign next.
+    /// Name of the next signing certificate; null if there is none.
     pub next: Option<String>,
-    /// Releases whose endpoints are stranded.
+    /// The releases whose endpoints cannot update.
     pub stranded: Vec<u32>,
-    /// Releases whose endpoints refuse `latest_version`: "swupd check-update" fails there, an update may still work.
+    /// The releases whose endpoints refuse `latest_version`: `swupd check-update` fails there, an update may still work.
     pub check_update_fails: Vec<u32>,
     /// The next step.
     pub step: String,
 }
 
-/// A certificate, and the letter that it is called by here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct KnownCertificate {
-    /// `A`, `B`, …
+    /// Its name in this document: `A`, `B` and so on.
     pub name: String,
     /// Subject in the notation of RFC 4514.
     pub subject: String,
     /// Serial number, hexadecimal pairs.
     pub serial: String,
-    /// Kind and size of its key.
+    /// Algorithm and size of its key.
     pub key: String,
     /// SHA-256, hexadecimal.
     pub fingerprint: String,
-    /// Begin of validity, Unix seconds.
+    /// Begin of validity, in seconds since the epoch.
     pub not_before: i64,
-    /// End of validity, Unix seconds.
+    /// End of validity, in seconds since the epoch.
     pub not_after: i64,
 }
 
 /// A release and its endpoints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ReleaseStanding {
     /// The release.
     pub version: u32,
     /// Its format.
     pub format: u16,
-    /// Names of the certificates that its endpoints trust; those tried second behind a `+`. Empty if it carries none.
+    /// Names of the certificates that its endpoints trust; a `+` marks those tried second. Empty if it carries none.
     pub trusts: Vec<String>,
-    /// Name of the certificate that signed its MoM; `None` if it is not signed, or by an unknown certificate.
+    /// Name of the certificate that signed its MoM; null if it is not signed, or by an unknown certificate.
     pub signed_by: Option<String>,
-    /// Whether its endpoints take what the next certificate signs; `None` without a next one, or where it carries none.
+    /// True if its endpoints accept signatures of the next certificate; null if there is none, or if the release carries
+    /// no certificate.
     pub takes_next: Option<bool>,
     /// What happens to its endpoints.
     #[serde(flatten)]
@@ -86,21 +88,21 @@ pub struct ReleaseStanding {
 }
 
 /// What happens to endpoints on a release that update now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "endpoints")]
 pub enum Standing {
-    /// They are on the newest release of their format.
+    /// The endpoints are on the newest release of their format.
     Newest,
-    /// They verify the pointer and the release that it names.
+    /// The endpoints can verify the pointer and the release that it names.
     Update {
-        /// That release.
+        /// The release that the pointer names.
         to: u32,
     },
-    /// They carry no certificate here, so what they trust is not known.
+    /// The release carries no certificate, so it is unknown which one the endpoints trust.
     Unknown,
-    /// They cannot leave the release.
+    /// The endpoints cannot update.
     Stranded {
-        /// Why.
+        /// Why they cannot update.
         reason: String,
         /// How to help them.
         remedy: String,

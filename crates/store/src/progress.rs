@@ -12,6 +12,7 @@
 mod meter;
 mod nested;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
@@ -46,52 +47,52 @@ impl Progress for Silent {
 }
 
 /// The parts of commands that take long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// Build: reading and hashing the trees.
+    /// `build`: read and hash the trees.
     Scan,
-    /// Build: working out the manifests, and what has to be made. Collection: what is still needed.
+    /// `build`: plan the manifests and artifacts. `gc`: decide which files are still needed.
     Plan,
-    /// Looking for what would harm an endpoint, in what is planned and in what was made.
+    /// Check the plan, the artifacts and the pointers against the rules of the publish guard.
     Guard,
-    /// Signing.
+    /// Sign the MoM and the pointers.
     Sign,
-    /// Fullfiles, zero packs and manifest archives.
+    /// Make fullfiles, zero packs and manifest archives.
     Make,
-    /// Deltas of files, for endpoints on earlier releases.
+    /// Make deltas of files, for endpoints on earlier releases.
     Deltas,
-    /// Packs and manifest deltas, for endpoints on earlier releases.
+    /// Make delta packs and manifest deltas, for endpoints on earlier releases.
     Packs,
-    /// Reading back, checking and syncing everything that was made.
+    /// Sync and read back all artifacts, and write the index.
     Prepare,
-    /// The release record, from which on the version exists.
+    /// Write the release record: from then on the release exists.
     Release,
-    /// Moving the pointers.
+    /// Move the pointers.
     Publish,
-    /// Check and adoption: comparing every file with its digest, and what is in it.
+    /// `check` and `adopt`: compare every file with its digest, and unpack it.
     Read,
-    /// Check: manifests, signatures and pointers.
+    /// `check`: verify manifests, signatures and pointers.
     Manifests,
-    /// Check: putting back what was damaged.
+    /// `check`: restore damaged files.
     Repair,
-    /// Adoption: taking files into the store.
+    /// `adopt`: copy files into the store.
     Store,
-    /// Collection: removing files.
+    /// `gc`: remove files.
     Remove,
-    /// Backup and restoration: copying files.
+    /// `backup` and `restore`: copy files.
     Copy,
-    /// Verification: learning the newest version.
+    /// `verify`: read the pointers.
     Pointers,
-    /// Verification: an installation.
+    /// `verify`: install all bundles.
     Install,
-    /// Verification: the separate signature of the MoM.
+    /// `verify`: check the separate signature of the MoM.
     Signature,
-    /// Verification: an update.
+    /// `verify`: update from an earlier release.
     Update,
-    /// Verification: each bundle without the others.
+    /// `verify`: install each bundle separately.
     Bundles,
-    /// Verification: every single file.
+    /// `verify`: fetch and check every fullfile.
     Fullfiles,
 }
 
@@ -125,47 +126,48 @@ impl Phase {
     }
 }
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// An event of a long command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Event {
     /// A phase begins.
     Started {
-        /// Which.
+        /// The phase.
         phase: Phase,
-        /// What it is about, where a command runs the phase more than once: a version, such as `20`.
+        /// The object of the phase, if the command runs the phase several times: a version such as `20`; for `guard`
+        /// `plan`, `content` or `release`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         object: Option<String>,
-        /// How many things it will do; 0 if unknown.
+        /// Number of items to process; 0 if unknown.
         total: u64,
-        /// How many bytes it will read; 0 if unknown.
+        /// Number of bytes to read; 0 if unknown.
         total_bytes: u64,
     },
-    /// More is done.
+    /// A phase progresses. Sent at most 20 times per second.
     Advanced {
-        /// In which phase.
+        /// The phase.
         phase: Phase,
-        /// How many things are done.
+        /// Number of items processed. Never decreases.
         done: u64,
-        /// As in [`Event::Started`]; may have grown.
+        /// Number of items to process; may have grown since the phase began.
         total: u64,
-        /// How many bytes have been read.
+        /// Number of bytes read. Never decreases.
         bytes: u64,
-        /// As in [`Event::Started`]; may have grown.
+        /// Number of bytes to read; may have grown since the phase began.
         total_bytes: u64,
     },
-    /// A phase ends well.
+    /// A phase succeeded. A phase that fails has no such event.
     Finished {
-        /// Which.
+        /// The phase.
         phase: Phase,
-        /// How many things were done.
+        /// Number of items processed.
         done: u64,
-        /// How many bytes were read.
+        /// Number of bytes read.
         bytes: u64,
     },
-    /// What a maintainer should hear, though the work goes on.
+    /// A warning; the command continues.
     Warning {
-        /// One line, with the object and the remedy.
+        /// The warning in one line, with its object and the remedy.
         text: String,
     },
 }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use clearwell_format::resource::{Artifact, ResourceKind};
 use clearwell_format::{BundleName, FormatNumber, Mom, MomEntry, Version};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactMeta, Digest};
@@ -26,71 +27,76 @@ const CHECKSUM: &str = "checksum";
 pub type OtherKeys = serde_json::Map<String, serde_json::Value>;
 
 /// The record of a release: what is known of it apart from its artifacts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ReleaseRecord {
-    /// The release.
+    /// The version of the release.
     #[serde(with = "json::version")]
+    #[schemars(with = "u32")]
     pub version: Version,
-    /// Its format.
+    /// The format of the release.
     #[serde(with = "json::format")]
+    #[schemars(with = "u16")]
     pub format: FormatNumber,
-    /// The release it was made on top of.
+    /// The release on which it was built; null for the first.
     #[serde(with = "json::maybe_version", default)]
+    #[schemars(with = "Option<u32>")]
     pub previous: Option<Version>,
-    /// `timestamp:` of its manifests, seconds since the epoch.
+    /// `timestamp:` of its manifests, in seconds since the epoch.
     pub timestamp: i64,
-    /// `minversion:` of its MoM.
+    /// `minversion:` of its MoM; null if it has none.
     #[serde(with = "json::maybe_version", default)]
+    #[schemars(with = "Option<u32>")]
     pub min_version: Option<Version>,
-    /// What the MoM lists, in its order.
+    /// The bundles of the MoM, in its order.
     #[serde(default)]
     pub bundles: Vec<BundleRecord>,
-    /// Number and bytes of artifacts by kind, with the kinds of [`ResourceKind::record_key`] as keys. Filled in by the
-    /// store.
+    /// Number and size of the artifacts, by kind of artifact.
+    // By `ResourceKind::record_key`; filled in by the store.
     #[serde(default)]
     pub artifacts: BTreeMap<String, KindCounts>,
-    /// Distinct paths that the release installs.
+    /// Number of distinct paths that the release installs.
     #[serde(default)]
     pub files: u64,
-    /// What it was made of.
+    /// The sources of the content.
     #[serde(default)]
     pub sources: Vec<SourceRecord>,
-    /// Options of the build, as they would be typed.
+    /// Options of the build with their values, without the dashes.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
-    /// Rules of the guard that the maintainer overruled.
+    /// Rules of the publish guard that were overruled with `--allow`.
     #[serde(default)]
     pub allowed_rules: Vec<String>,
     /// The program that made it, with its version.
     #[serde(default)]
     pub generator: String,
-    /// How long each phase took, in order.
+    /// Duration of each phase, in order.
     #[serde(default)]
     pub phases: Vec<PhaseTime>,
     /// Warnings and remarks.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// When pointers first named the release, in seconds since the epoch: from then on endpoints may have it. `None`
-    /// for one that is staged. Written by the store; [`Store::state`](crate::Store::state) also reads records of
-    /// layouts before 1.2, which do not say.
+    /// When pointers first named the release, in seconds since the epoch: from then on endpoints may have it. Absent
+    /// while it is staged.
+    // Written by the store. `Store::state` also reads records of layouts before 1.2, which do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<i64>,
     /// When `version/formatstaging/latest` first named the release, in seconds since the epoch: endpoints that follow
-    /// that channel may have it. Written by the store.
+    /// that channel may have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<i64>,
-    /// When the release was retracted, in seconds since the epoch. Its content stays until it is collected.
+    /// When the release was retracted, in seconds since the epoch. Its content stays until `gc` removes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retracted: Option<i64>,
     // Programs that sum up values, not bytes, know these as other keys: they have to stand here, in order of name.
-    /// What decided its bytes, as its builder names it; the same inputs and options have the same.
+    /// Digest of the inputs and options that decide the bytes of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
-    /// How each file of its packs for updates travels, an object for each pack. The generator knows its keys.
+    /// The delta packs of the release.
+    // The generator knows the keys of a pack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packs: Vec<OtherKeys>,
-    /// How its archives were compressed.
+    /// The compression profile: `small`, `balanced` or `fast`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// Keys of newer programs.
@@ -223,18 +229,20 @@ fn unsealed(json: &[u8]) -> Option<(Digest, Vec<u8>)> {
 const END: &[u8] = b"\n}";
 
 /// One bundle of a release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BundleRecord {
-    /// The bundle.
+    /// The name of the bundle.
     #[serde(with = "json::text")]
+    #[schemars(with = "String")]
     pub name: BundleName,
-    /// The release in which it last changed.
+    /// The release that last changed the bundle.
     #[serde(with = "json::version")]
+    #[schemars(with = "u32")]
     pub version: Version,
-    /// True if that is this release.
+    /// True if this release changed it.
     pub changed: bool,
-    /// True if the MoM marks it so.
+    /// True if the MoM marks the bundle as experimental.
     #[serde(default)]
     pub experimental: bool,
     /// Keys of newer programs.
@@ -255,12 +263,12 @@ impl BundleRecord {
     }
 }
 
-/// A number of artifacts of one kind and their bytes, as a record has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Number and size of the artifacts of one kind, as a record has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KindCounts {
-    /// How many.
+    /// Number of artifacts.
     pub number: u64,
-    /// Bytes together, as stored.
+    /// Their size in bytes, as stored.
     pub bytes: u64,
     /// Keys of newer programs.
     #[serde(flatten)]
@@ -276,24 +284,24 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-/// Something a release was made of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A source of the content of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceRecord {
-    /// `mix`, `trees`, `adopted`.
+    /// `mix` for a mixer workspace, `trees` for bundle trees, `adopted` for a www tree.
     pub kind: String,
-    /// Where it was.
+    /// Its folder.
     pub path: String,
     /// Keys of newer programs.
     #[serde(flatten)]
     pub other: OtherKeys,
 }
 
-/// How long a phase took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Duration of a phase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseTime {
-    /// The phase.
+    /// The phase, as in events of progress.
     pub phase: String,
-    /// Wall-clock time.
+    /// Wall-clock time in milliseconds.
     pub milliseconds: u64,
     /// Keys of newer programs.
     #[serde(flatten)]

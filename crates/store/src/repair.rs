@@ -33,6 +33,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clearwell_format::{Resource, Version};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::check::{CheckOptions, Finding, Severity};
 use crate::verify::Anchors;
@@ -67,28 +69,17 @@ pub struct Repaired {
 }
 
 /// How a file was repaired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum How {
-    /// It has the bytes that were released.
+    /// The released bytes were restored.
     SameBytes,
-    /// It unpacks to the same object; its bytes and SHA-256 are new.
+    /// It was replaced by other bytes that unpack to the same content; its SHA-256 is new (`--equivalent`).
     Equivalent,
-    /// It was made from the content.
+    /// It was made again from the content, such as an index.
     FromContent,
-    /// It was added, where the release lacked it.
+    /// It was missing in the release and was added.
     Added,
-}
-
-impl How {
-    /// As a word, for programs.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::SameBytes => "same-bytes",
-            Self::Equivalent => "equivalent",
-            Self::FromContent => "from-content",
-            Self::Added => "added",
-        }
-    }
 }
 
 /// Repairs the files that `findings` name, as far as the store itself has what is needed. What is not in

@@ -37,7 +37,7 @@ pub(crate) use anchors::Anchors;
 pub use artifact::ContentDefect;
 pub(crate) use artifact::{ArtifactInspector, Contents, Verification, against_index};
 pub(crate) use bases::{StoreBases, TreeBases};
-pub use defect::{Defect, DefectKind};
+pub use defect::{Defect, DefectCode, DefectKind};
 pub(crate) use fullfiles::missing;
 pub(crate) use rules::Rules;
 

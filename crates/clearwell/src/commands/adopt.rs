@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clearwell_format::Version;
 use clearwell_store::adopt::{AdoptOptions, AdoptReport, Severity, SignatureState, adopt, versions};
 use clearwell_store::{Store, StoreError, Transfer};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::StoreArgs;
@@ -33,33 +34,51 @@ pub(crate) struct Adopt {
     hard_link: bool,
 }
 
-#[derive(Serialize)]
+/// An import of a www tree.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown {
+pub(crate) struct Shown {
+    /// The releases that were imported.
     adopted: Vec<u32>,
+    /// The releases of the store that got files that were missing.
     extended: Vec<u32>,
+    /// The releases that the store had already.
     unchanged: Vec<u32>,
+    /// The releases that cannot be imported.
     refused: Vec<u32>,
+    /// Number of artifacts imported.
     artifacts: u64,
+    /// Their size in bytes.
     bytes: u64,
+    /// Number of the new generation of pointers; null if no pointer moved.
     generation: Option<u64>,
+    /// The pointers that were imported.
     pointers: Vec<ShownPointer>,
+    /// Everything that is wrong with the tree.
     problems: Vec<ShownProblem>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Pointer")]
 struct ShownPointer {
+    /// The pointer, such as `version/format30/latest`.
     path: String,
+    /// The release that it names.
     version: u32,
-    signature: &'static str,
+    /// The state of its signature.
+    signature: SignatureState,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Problem")]
 struct ShownProblem {
-    severity: &'static str,
+    /// The consequence.
+    severity: Severity,
+    /// The file, below the tree.
     path: PathBuf,
+    /// The problem in one line.
     problem: String,
 }
 
@@ -110,22 +129,14 @@ fn shown(report: &AdoptReport) -> Shown {
             .map(|adopted| ShownPointer {
                 path: adopted.pointer.to_string(),
                 version: adopted.version.number(),
-                signature: match adopted.signature {
-                    SignatureState::Valid => "sound",
-                    SignatureState::Unchecked => "unchecked",
-                    SignatureState::None => "none",
-                },
+                signature: adopted.signature,
             })
             .collect(),
         problems: report
             .findings
             .iter()
             .map(|finding| ShownProblem {
-                severity: match finding.severity() {
-                    Severity::Note => "note",
-                    Severity::Artifact => "artifact",
-                    Severity::Release => "release",
-                },
+                severity: finding.severity(),
                 path: finding.defect.path.clone(),
                 problem: finding.to_string(),
             })
@@ -150,11 +161,27 @@ fn text(shown: &Shown) -> Page {
         let _ = writeln!(text, "pointers   generation {generation}");
     }
     for ShownPointer { path, version, signature } in &shown.pointers {
-        let _ = writeln!(text, "  {path}: {version}, signature {signature}");
+        let _ = writeln!(text, "  {path}: {version}, signature {}", signature_text(*signature));
     }
     let _ = writeln!(text, "found      {}", count(shown.problems.len() as u64, "problem"));
     for problem in &shown.problems {
-        let _ = writeln!(text, "  {:8} {}", problem.severity, problem.problem);
+        let _ = writeln!(text, "  {:8} {}", severity_text(problem.severity), problem.problem);
     }
     text
+}
+
+const fn signature_text(signature: SignatureState) -> &'static str {
+    match signature {
+        SignatureState::Valid => "sound",
+        SignatureState::Unchecked => "unchecked",
+        SignatureState::None => "none",
+    }
+}
+
+const fn severity_text(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Artifact => "artifact",
+        Severity::Release => "release",
+    }
 }

@@ -10,7 +10,9 @@ use clearwell_generate::remake::remake_packs;
 use clearwell_sign::Trust;
 use clearwell_store::check::{CheckOptions, CheckReport, Finding, Severity, check};
 use clearwell_store::repair::{How, RepairOptions, RepairReport, Repaired, repair, restamp};
+use clearwell_store::verify::DefectCode;
 use clearwell_store::{Store, StoreError, Writer};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::{MixConfig, StoreArgs};
@@ -55,49 +57,71 @@ pub(crate) struct Check {
     equivalent: bool,
 }
 
-#[derive(Serialize)]
+/// A check of a store.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown {
+pub(crate) struct Shown {
+    /// Number of versions checked.
     versions: u64,
+    /// Number of artifacts checked.
     artifacts: u64,
+    /// Bytes read.
     bytes: u64,
+    /// Number of artifacts that were skipped, because an interrupted check had checked them (`--resume`).
     resumed: u64,
+    /// Number of signatures checked.
     signatures: u64,
+    /// Number of deltas that were not applied, because their base is not in the store.
     deltas_without_base: u64,
+    /// Number of findings that are damage.
     damage: usize,
+    /// Everything that is wrong.
     findings: Vec<ShownFinding>,
+    /// The repair; only with `--repair`.
     #[serde(skip_serializing_if = "Option::is_none")]
     repair: Option<ShownRepair>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Finding")]
 struct ShownFinding {
-    severity: &'static str,
-    kind: &'static str,
+    /// The consequence.
+    severity: Severity,
+    /// The kind of problem.
+    kind: DefectCode,
+    /// The file, below the store.
     path: PathBuf,
+    /// The problem in one line.
     problem: String,
+    /// What to do about it.
     remedy: &'static str,
+    /// The releases whose endpoints are affected: those on them, or updating to them.
     versions: Vec<u32>,
+    /// The bundles that endpoints need to be affected; empty if all are.
     bundles: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Repair")]
 struct ShownRepair {
+    /// The files that were repaired.
     repaired: Vec<ShownRepaired>,
+    /// Where the damaged bytes were moved to, below the store.
     moved_aside: Vec<PathBuf>,
+    /// The files that could not be repaired.
     not_repaired: Vec<PathBuf>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Repaired")]
 struct ShownRepaired {
+    /// The file, below the store.
     path: PathBuf,
-    how: &'static str,
-    /// The same for a person.
-    #[serde(skip)]
-    text: &'static str,
+    /// How it was repaired.
+    how: How,
 }
 
 /// What a repair restored, and what it could not.
@@ -245,11 +269,7 @@ fn shown(report: &CheckReport, outcome: Option<&Outcome>) -> Shown {
                 .report
                 .repaired
                 .iter()
-                .map(|repaired| ShownRepaired {
-                    path: repaired.path.clone(),
-                    how: repaired.how.word(),
-                    text: how_text(repaired.how),
-                })
+                .map(|repaired| ShownRepaired { path: repaired.path.clone(), how: repaired.how })
                 .collect(),
             moved_aside: outcome.report.aside.clone(),
             not_repaired: outcome.left.clone(),
@@ -268,10 +288,7 @@ const fn how_text(how: How) -> &'static str {
 
 fn shown_finding(finding: &Finding) -> ShownFinding {
     ShownFinding {
-        severity: match finding.severity() {
-            Severity::Note => "note",
-            Severity::Damage => "damage",
-        },
+        severity: finding.severity(),
         kind: finding.defect.kind.code(),
         path: finding.defect.path.clone(),
         problem: finding.defect.problem(),
@@ -297,7 +314,11 @@ fn text(shown: &Shown) -> Page {
             writeln!(text, "untested   {}: the base is not in the store", count(shown.deltas_without_base, "delta"));
     }
     for finding in &shown.findings {
-        let _ = writeln!(text, "{:7}  {}: {}", finding.severity, finding.path.display(), finding.problem);
+        let severity = match finding.severity {
+            Severity::Note => "note",
+            Severity::Damage => "damage",
+        };
+        let _ = writeln!(text, "{severity:7}  {}: {}", finding.path.display(), finding.problem);
         if !finding.versions.is_empty() {
             let bundles = match &finding.bundles[..] {
                 [] => String::new(),
@@ -310,7 +331,7 @@ fn text(shown: &Shown) -> Page {
     }
     if let Some(repair) = &shown.repair {
         for repaired in &repair.repaired {
-            let _ = writeln!(text, "repaired {} ({})", repaired.path.display(), repaired.text);
+            let _ = writeln!(text, "repaired {} ({})", repaired.path.display(), how_text(repaired.how));
         }
         for path in &repair.moved_aside {
             let _ = writeln!(text, "moved    {}", path.display());

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use clearwell_delta::{
-    Block, Delta as Made, DiffOptions, FullDownloadReason, Header, MAX_NEW_SIZE, MIN_NEW_SIZE, NewFile, PatchError,
-    Patched, diff, header, patch,
+    Block, Delta as Made, DiffOptions, Encoding, FullDownloadReason, Header, MAX_NEW_SIZE, MIN_NEW_SIZE, NewFile,
+    PatchError, Patched, diff, header, patch,
 };
 use clearwell_serve::config::ByteSize;
 use clearwell_store::regular;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -79,12 +80,17 @@ impl Delta {
     }
 }
 
-#[derive(Serialize)]
+/// The sizes of a delta and its files.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Sizes {
+pub(crate) struct Sizes {
+    /// Size of the old file in bytes.
     old_bytes: usize,
+    /// Size of the new file in bytes.
     new_bytes: usize,
+    /// Size of the delta in bytes.
     delta_bytes: usize,
+    /// Why a full download is better; null if the delta is.
     full_download: Option<String>,
 }
 
@@ -165,23 +171,37 @@ fn write_patched(path: &Path, patched: &Patched) -> io::Result<()> {
     file.sync_all()
 }
 
-#[derive(Serialize)]
+/// The header of a delta.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown {
+pub(crate) struct Shown {
+    /// The magic of the file, which has the version of its layout.
     version: String,
+    /// Size of the old file in bytes.
     old_bytes: u64,
+    /// Size of the new file in bytes.
     new_bytes: u64,
+    /// Mode of the new file, octal.
     mode: String,
+    /// User number of the new file.
     uid: u32,
+    /// Group number of the new file.
     gid: u32,
+    /// The three blocks, in order.
     blocks: Vec<ShownBlock>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Block")]
 struct ShownBlock {
+    /// The block.
+    #[schemars(extend("enum" = Block::ALL.map(|block| block.to_string())))]
     block: String,
+    /// How it is compressed.
+    #[schemars(extend("enum" = Encoding::ALL.map(Encoding::name)))]
     encoding: &'static str,
+    /// Its size in the file, in bytes.
     bytes: u64,
 }
 

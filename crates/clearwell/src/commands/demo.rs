@@ -9,6 +9,7 @@ use clearwell_format::{BundleName, FormatNumber, Version};
 use clearwell_serve::config::Listen;
 use clearwell_serve::{Running, ServeConfig};
 use clearwell_sign::{DEFAULT_VALIDITY_DAYS, TrustAnchor};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::build::Build;
@@ -42,12 +43,17 @@ pub(crate) struct Demo {
     once: bool,
 }
 
-#[derive(Serialize)]
+/// A demo: its server, and the reports of an endpoint.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown {
+pub(crate) struct Shown {
+    /// Base URL of the content.
     url: String,
+    /// The folder of the demo.
     dir: PathBuf,
+    /// The report of the installation of the first version.
     install: Report,
+    /// The report of the update to the last version.
     update: Report,
 }
 

@@ -2,6 +2,7 @@
 
 use clearwell_format::Version;
 use clearwell_store::Discarded;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::StoreArgs;
@@ -23,14 +24,27 @@ pub(crate) struct Discard {
     store: StoreArgs,
 }
 
-#[derive(Serialize)]
+/// A discarded release.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown {
+pub(crate) struct Shown {
+    /// The version.
     version: u32,
-    /// `release`, or `draft` for the remains of an interrupted build.
-    discarded: &'static str,
+    /// What was discarded.
+    discarded: What,
+    /// Number of artifacts removed.
     artifacts: u64,
+    /// Their size in bytes.
     bytes: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum What {
+    /// A staged release.
+    Release,
+    /// The remains of an interrupted build.
+    Draft,
 }
 
 impl Discard {
@@ -42,7 +56,7 @@ impl Discard {
             Discarded::Release(counts) => (
                 Shown {
                     version: version.number(),
-                    discarded: "release",
+                    discarded: What::Release,
                     artifacts: counts.number,
                     bytes: counts.bytes,
                 },
@@ -53,7 +67,7 @@ impl Discard {
                 ),
             ),
             Discarded::Draft => (
-                Shown { version: version.number(), discarded: "draft", artifacts: 0, bytes: 0 },
+                Shown { version: version.number(), discarded: What::Draft, artifacts: 0, bytes: 0 },
                 format!("discarded the remains of an interrupted build of {version}"),
             ),
         };

@@ -1,11 +1,13 @@
 //! `clearwell gc`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::ArgGroup;
 use clearwell_format::{FormatNumber, Version};
 use clearwell_store::clock;
 use clearwell_store::gc::{GcPlan, Outcome, Reason, Retention, collect, plan};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::StoreArgs;
@@ -59,38 +61,54 @@ pub(crate) struct Gc {
     dry_run: bool,
 }
 
-#[derive(Serialize)]
+/// What was removed from a store, or with `--dry-run` would be.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown {
+pub(crate) struct Shown {
+    /// True if nothing was changed.
     dry_run: bool,
+    /// The releases that are kept.
     kept: Vec<ShownKept>,
+    /// The releases that change.
     changes: Vec<ShownChange>,
+    /// Number of artifacts removed.
     artifacts: u64,
+    /// Their size in bytes.
     bytes: u64,
+    /// The pointers that move, one line each.
     pointers: Vec<String>,
+    /// Number of files removed that an interrupted `gc` left behind.
     strays: u64,
+    /// Number of the generation of pointers afterwards; absent with `--dry-run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     generation: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Kept")]
 struct ShownKept {
+    /// The release.
     version: u32,
-    reasons: Vec<&'static str>,
-    /// The reasons as text.
-    #[serde(skip)]
-    because: Vec<&'static str>,
+    /// Why it is kept.
+    reasons: BTreeSet<Reason>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Change")]
 struct ShownChange {
+    /// The release.
     version: u32,
-    outcome: &'static str,
+    /// What is left of it.
+    outcome: Outcome,
+    /// Number of artifacts removed.
     artifacts: u64,
+    /// Their size in bytes.
     bytes: u64,
+    /// Number of artifacts that are left.
     artifacts_left: u64,
+    /// Their size in bytes.
     bytes_left: u64,
 }
 
@@ -108,7 +126,7 @@ impl Gc {
             let report = interruptible(ui, left, || Ok(collect(&mut writer, &retention, self.settle, ui)?))?;
             Shown { strays: report.strays, generation: Some(report.generation), ..shown(&report.plan, false) }
         };
-        if self.drop_manifests && shown.changes.iter().any(|change| change.outcome != outcome(Outcome::Trimmed)) {
+        if self.drop_manifests && shown.changes.iter().any(|change| change.outcome != Outcome::Trimmed) {
             ui.warn("endpoints on a removed release can no longer update, because swupd starts with its manifests");
         }
         ui.result(&shown, &text(&shown))?;
@@ -134,18 +152,14 @@ fn shown(plan: &GcPlan, dry_run: bool) -> Shown {
         kept: plan
             .kept
             .iter()
-            .map(|(version, reasons)| ShownKept {
-                version: version.number(),
-                reasons: reasons.iter().map(|reason| reason.word()).collect(),
-                because: reasons.iter().map(|reason| reason_text(*reason)).collect(),
-            })
+            .map(|(version, reasons)| ShownKept { version: version.number(), reasons: reasons.clone() })
             .collect(),
         changes: plan
             .changes
             .iter()
             .map(|change| ShownChange {
                 version: change.version.number(),
-                outcome: outcome(change.outcome),
+                outcome: change.outcome,
                 artifacts: change.removed.number,
                 bytes: change.removed.bytes,
                 artifacts_left: change.left.number,
@@ -164,7 +178,7 @@ fn shown(plan: &GcPlan, dry_run: bool) -> Shown {
     }
 }
 
-const fn outcome(left: Outcome) -> &'static str {
+const fn outcome_text(left: Outcome) -> &'static str {
     match left {
         Outcome::Removed => "removed",
         Outcome::Remnant => "remnant",
@@ -188,13 +202,14 @@ const fn reason_text(reason: Reason) -> &'static str {
 fn text(shown: &Shown) -> Page {
     let mut text = Page::default();
     for kept in &shown.kept {
-        let _ = writeln!(text, "keep     {:>8}  {}", kept.version, list(&kept.because));
+        let reasons = list(kept.reasons.iter().copied().map(reason_text));
+        let _ = writeln!(text, "keep     {:>8}  {reasons}", kept.version);
     }
     for change in &shown.changes {
         let _ = writeln!(
             text,
             "{:8} {:>8}  removed {}, {}; left {}, {}",
-            change.outcome,
+            outcome_text(change.outcome),
             change.version,
             count(change.artifacts, "artifact"),
             bytes_text(change.bytes),

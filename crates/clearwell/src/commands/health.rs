@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clearwell_serve::ServeConfig;
 use clearwell_serve::config::{InvalidConfig, Key, ListenAddr, Listener};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
@@ -73,14 +74,17 @@ impl Health {
     }
 }
 
-#[derive(Serialize)]
+/// The answer of a server.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Outcome {
+pub(crate) struct Outcome {
+    /// The URL that was asked.
     url: String,
+    /// True if the server is ready; with `--alive`, if the process is alive.
     healthy: bool,
-    /// Of HTTP.
+    /// The HTTP status of the response.
     status: u16,
-    /// The first line of the body.
+    /// The first line of the response, such as `ready`.
     answer: String,
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clearwell_sign::{Certificate, DEFAULT_VALIDITY_DAYS, GenerateOptions, generate};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::FILE_NAME;
@@ -39,14 +40,21 @@ pub(crate) struct Init {
     key_passphrase_file: Option<PathBuf>,
 }
 
-#[derive(Serialize)]
+/// A new mix.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Made {
+pub(crate) struct Made {
+    /// Path of the configuration.
     config: PathBuf,
+    /// Path of the signing certificate.
     certificate: PathBuf,
+    /// Path of the private key.
     key: PathBuf,
+    /// Path of the store.
     store: PathBuf,
+    /// Path of the folder for bundle trees.
     trees: PathBuf,
+    /// End of validity of the certificate, in seconds since the epoch.
     valid_until: i64,
 }
 

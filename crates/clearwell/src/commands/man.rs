@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Command, CommandFactory as _};
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::command_page::command_page;
@@ -38,10 +39,11 @@ pub(crate) struct Man {
     timestamp: Option<i64>,
 }
 
-#[derive(Serialize)]
+/// The manual pages that were written.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Written {
-    /// Sorted.
+pub(crate) struct Written {
+    /// Paths of the pages, sorted.
     pages: Vec<PathBuf>,
 }
 

@@ -1,14 +1,15 @@
 //! `clearwell releases`.
 
-mod diff;
-mod explain;
+pub(crate) mod diff;
+pub(crate) mod explain;
 mod packs;
-mod show;
+pub(crate) mod show;
 
 use clap::Subcommand;
 use clearwell_format::resource::Pointer;
 use clearwell_format::{EntryPath, Version};
 use clearwell_store::{PointerGeneration, ReleaseState, Store};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::diff::diff;
@@ -85,40 +86,54 @@ impl Releases {
     }
 }
 
-#[derive(Serialize)]
-struct List {
+/// The releases of a store.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct List {
+    /// The releases, ascending.
     releases: Vec<Line>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Release")]
 struct Line {
+    /// The version.
     version: u32,
+    /// Its format.
     format: u16,
+    /// The previous version; null for the first release.
     previous: Option<u32>,
+    /// `timestamp:` of its manifests, in seconds since the epoch.
     timestamp: i64,
     /// The timestamp as a date, `2026-01-31T12:30:00Z`.
     date: String,
+    /// Its state.
     state: State,
+    /// Number of bundles.
     bundles: usize,
+    /// Number of bundles that it changed.
     changed: usize,
+    /// Number of distinct paths that it installs.
     files: u64,
+    /// Number of artifacts.
     artifacts: u64,
+    /// Their size in bytes.
     bytes: u64,
+    /// The pointers that name it, such as `format30/latest`.
     pointers: Vec<String>,
-    /// When it was retracted, in seconds since the epoch.
+    /// When it was retracted, in seconds since the epoch; null if it is not retracted.
     retracted: Option<i64>,
 }
 
 /// The state of a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum State {
     /// A pointer names it.
     Current,
     /// It was never published.
     Staged,
-    /// It was published, and retracted.
+    /// It was published and retracted.
     Retracted,
     /// It was published; pointers now name a later release.
     Previous,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clearwell_sign::{Certificate, DEFAULT_VALIDITY_DAYS, Utc, renew};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::ConfigArgs;
@@ -34,10 +35,13 @@ pub(crate) struct Renew {
     signing: SigningArgs,
 }
 
-#[derive(Serialize)]
+/// A renewed certificate.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Renewed {
+pub(crate) struct Renewed {
+    /// Path of the renewed certificate.
     certificate: PathBuf,
+    /// End of its validity, in seconds since the epoch.
     valid_until: i64,
 }
 

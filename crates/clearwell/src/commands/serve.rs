@@ -10,6 +10,7 @@ use clearwell_format::printable::chain;
 use clearwell_serve::config::{InvalidConfig, KEYS, Key};
 use clearwell_serve::{KEPT, Listening, Reloader, Running, ServeConfig, ServeError, Server};
 use clearwell_store::Store;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -192,19 +193,35 @@ fn changed(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
-#[derive(Serialize)]
+/// A usable configuration of the server, with every setting.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Checked {
+pub(crate) struct Checked {
+    /// True: a configuration that is not usable is an error.
     usable: bool,
-    /// By section and key, in the order of the file.
+    /// The sections, in the order of `serve.toml`.
     settings: Vec<Section>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Section {
+    /// The section of `serve.toml`.
     section: &'static str,
+    /// Each key of the section with its effective value, as `serve.toml` has it. Keys without a value are absent.
+    #[schemars(extend("propertyNames" = key_names(), "additionalProperties" = setting()))]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     values: BTreeMap<&'static str, toml::Value>,
+}
+
+/// The schema of a name of a key.
+fn key_names() -> serde_json::Value {
+    serde_json::json!({ "enum": KEYS.iter().map(|key| key.name).collect::<Vec<_>>() })
+}
+
+/// The schema of a value.
+fn setting() -> serde_json::Value {
+    serde_json::json!({ "type": ["boolean", "integer", "string"] })
 }
 
 impl Checked {
@@ -233,12 +250,17 @@ impl Checked {
     }
 }
 
-#[derive(Serialize)]
+/// The addresses of a server that accepts connections.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Addresses {
+pub(crate) struct Addresses {
+    /// The first address for clients without TLS; null if there is none.
     listen: Option<String>,
+    /// The first address for clients with TLS; null if there is none.
     listen_tls: Option<String>,
+    /// The first address for metrics and health checks; null if there is none.
     admin: Option<String>,
+    /// The URLs of all addresses.
     all: Vec<String>,
 }
 
@@ -341,6 +363,9 @@ impl From<ServeError> for CliError {
     }
 }
 
+/// The heading of the options that are keys of the configuration.
+pub(crate) const KEYS_HEADING: &str = "Configuration keys";
+
 /// Keys of the configuration from the command line and the environment.
 #[derive(Debug, Default, Clone)]
 struct Settings(Vec<Setting>);
@@ -365,7 +390,7 @@ impl Args for Settings {
                     .value_name(key.placeholder)
                     .help(key.help_with_default())
                     .env(Key::variable(key.name))
-                    .help_heading("Configuration keys"),
+                    .help_heading(KEYS_HEADING),
             )
         })
     }

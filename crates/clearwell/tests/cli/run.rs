@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::schemas;
+
 /// Variables of other programs that the binary, or a library in it, reads.
 const VARIABLES: [&str; 13] = [
     "SOURCE_DATE_EPOCH",
@@ -65,10 +67,14 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Runs the command to its end. What it prints as JSON has to match its schema.
+    #[track_caller]
     pub(crate) fn of(command: &mut Command) -> Self {
         let Output { status, stdout, stderr } = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+        let ended = Self { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
+        schemas::check_run(command, &ended);
+        ended
     }
 
     /// Fails unless it ended with this code.
@@ -188,6 +194,7 @@ impl Server {
             assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "the server ended before it listened: {text:?}");
         }
         let addresses: Value = serde_json::from_str(&text).unwrap();
+        schemas::check("serve", &addresses);
         let address = |key: &str| addresses[key].as_str().unwrap().to_owned();
         let listen_tls = addresses["listen-tls"].as_str().map(str::to_owned);
         Self { running, listen: address("listen"), listen_tls, admin: address("admin") }

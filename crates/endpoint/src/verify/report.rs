@@ -4,6 +4,7 @@ use std::fmt;
 
 use clearwell_format::Version;
 use clearwell_store::progress::Phase;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::problem::Problem;
@@ -78,16 +79,17 @@ impl Serialize for Check {
 }
 
 /// The outcome of one check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CheckOutcome {
-    /// The check.
+    /// The check, such as `install 20`, `update 10 to 20` or `fullfiles of 20`.
+    #[schemars(with = "String")]
     pub check: Check,
-    /// The report of the endpoint. For [`Check::Fullfiles`], `checked` counts fullfiles.
+    /// The report of the endpoint. If the check is `fullfiles of …`, `checked` counts fullfiles.
     pub report: Report,
 }
 
-/// The outcome of all checks.
-#[derive(Clone, Debug, Default, Serialize)]
+/// The checks that an endpoint made, and their outcomes.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct VerifyReport {
     /// All checks, in order.
     pub checks: Vec<CheckOutcome>,

@@ -147,8 +147,10 @@ pub(crate) fn names(bundles: &[&str]) -> Vec<BundleName> {
     bundles.iter().map(|name| name.parse().unwrap()).collect()
 }
 
+/// The kinds of the problems, as JSON has them.
 pub(crate) fn problem_names(report: &Report) -> Vec<&'static str> {
-    report.problems.iter().map(Problem::name).collect()
+    let word = |problem: &Problem| serde_json::to_value(problem.kind()).unwrap().as_str().unwrap().to_owned();
+    report.problems.iter().map(|problem| &*word(problem).leak()).collect()
 }
 
 /// The folders and files that every sample os-core has; `/usr/lib/os-release` says the version.

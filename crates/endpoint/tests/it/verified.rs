@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use clearwell_endpoint::source::{Fault, Probe, Source, StoreSource, TreeSource};
-use clearwell_endpoint::{Check, EndpointOptions, VerifyOptions, VerifyReport, verify};
+use clearwell_endpoint::{Check, EndpointOptions, ProblemKind, VerifyOptions, VerifyReport, verify};
 use clearwell_format::Version;
 use clearwell_format::resource::Artifact;
 use clearwell_sign::TrustAnchor;
@@ -197,6 +197,6 @@ async fn an_incomplete_zero_pack_is_named() {
     probe.fault("30/pack-big-from-0.tar", Fault::Content(pack));
     let options = VerifyOptions { versions: vec![version(30)], ..everything(signer().anchor()) };
     let report = verified(probe, &options).await;
-    let names: Vec<_> = report.problems().iter().map(|(_, problem)| problem.name()).collect();
-    assert_eq!(names, ["incomplete-pack"]);
+    let kinds: Vec<_> = report.problems().iter().map(|(_, problem)| problem.kind()).collect();
+    assert_eq!(kinds, [ProblemKind::IncompletePack]);
 }

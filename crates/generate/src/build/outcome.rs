@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use clearwell_format::resource::Artifact;
+use clearwell_format::resource::{Artifact, ResourceKind};
 use clearwell_format::{ManifestName, Resource, Version};
 use clearwell_store::{PhaseTime, Store, StoreError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::inputs::Release;
@@ -12,38 +13,45 @@ use crate::make::Made;
 use crate::plan::ReleaseManifests;
 use crate::tree::Tree;
 
-/// What a build did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuildOutcome {
-    /// The release.
+    /// The version of the release.
     pub version: u32,
-    /// The one before; 0 for a first release.
+    /// The previous version; 0 for the first release.
     pub previous: u32,
-    /// Its format.
+    /// The format of the release.
     pub format: u16,
-    /// `timestamp:` of its manifests.
+    /// `timestamp:` of its manifests, in seconds since the epoch.
     pub timestamp: i64,
-    /// The MoM has a signature.
+    /// True if the MoM is signed.
     pub signed: bool,
-    /// The pointers' new generation; `None` if the release is staged.
+    /// Number of the new generation of pointers; null if the release is staged.
     pub generation: Option<u64>,
-    /// An interrupted run had made the release already, and only the pointers were moved.
+    /// True if an interrupted build had made the release already, and only the pointers moved.
     pub resumed: bool,
-    /// Artifacts of the release by kind.
+    /// The artifacts of the release, by kind of artifact.
+    #[schemars(extend("propertyNames" = kinds()))]
     pub made: BTreeMap<&'static str, MadeCounts>,
-    /// Older releases that got packs they lacked.
+    /// Earlier releases that got delta packs or manifest deltas.
     pub extended: Vec<u32>,
     /// What endpoints fetch of each bundle.
     pub bundles: Vec<BundleFetch>,
-    /// How long each phase took, in order.
+    /// Duration of each phase, in order.
     pub phases: Vec<PhaseTime>,
-    /// The artifacts that kept one worker busy longest.
+    /// The artifacts that took longest.
     pub slowest: Vec<Slow>,
-    /// What a maintainer should look at, one line each.
+    /// Warnings, one line each.
     pub warnings: Vec<String>,
-    /// Findings of the guard that were overruled.
+    /// Findings of the publish guard that `--allow` overruled, one line each.
     pub overruled: Vec<String>,
+}
+
+/// The schema of a kind of artifact.
+fn kinds() -> serde_json::Value {
+    let of_releases = ResourceKind::ALL.into_iter().filter(|kind| *kind != ResourceKind::Pointer);
+    serde_json::json!({ "enum": of_releases.map(ResourceKind::name).collect::<Vec<_>>() })
 }
 
 impl BuildOutcome {
@@ -68,41 +76,41 @@ impl BuildOutcome {
 }
 
 /// Artifacts of one kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct MadeCounts {
-    /// How many there are.
+    /// Number of artifacts.
     pub number: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// How many of them an interrupted run had made.
+    /// Number of artifacts that an interrupted build had made.
     pub reused: u64,
 }
 
-/// What endpoints fetch of a bundle, in bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// What endpoints fetch of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BundleFetch {
     /// The bundle.
     pub bundle: String,
-    /// The release in which it last changed.
+    /// The release that last changed it.
     pub version: u32,
-    /// Its manifest.
+    /// Size of the archive of its manifest in bytes.
     pub manifest_bytes: u64,
-    /// The zero pack; `None` if there is none.
+    /// Size of its zero pack in bytes; null if there is none.
     pub zero_pack_bytes: Option<u64>,
-    /// Packs by the release that an endpoint comes from. A release whose bundle is the same is left out: its endpoints
-    /// fetch nothing.
+    /// Size of its delta packs in bytes, by the release that endpoints update from. Releases with the same bundle are
+    /// not listed: their endpoints fetch nothing.
     pub update_bytes: BTreeMap<u32, u64>,
 }
 
-/// An artifact that took long.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// An artifact that took long to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Slow {
-    /// Its name below the version's folder; of a fullfile, the path of the first file that has the content.
+    /// Its name below the folder of the version; of a fullfile, the path of the first file that has the content.
     pub object: String,
-    /// Milliseconds of one worker.
+    /// Time of one thread, in milliseconds.
     pub milliseconds: u64,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clearwell_format::{Resource, Version};
 use clearwell_store::{Store, StoreError, Writer};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::report::{PackReport, add_packs};
@@ -46,23 +47,23 @@ impl Default for DeltaOptions {
     }
 }
 
-/// What was added.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// The delta packs and manifest deltas that were added.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Added {
     /// The release that endpoints update to.
     pub to: u32,
-    /// Those that they come from.
+    /// The releases that endpoints update from.
     pub from: Vec<u32>,
-    /// Each pack that was made, file by file.
+    /// The delta packs that were made.
     pub packs: Vec<PackReport>,
-    /// How many packs were there already.
+    /// Number of delta packs that existed already.
     pub packs_there: u64,
-    /// How many deltas between manifests were made.
+    /// Number of manifest deltas that were made.
     pub delta_manifests: u64,
-    /// Releases whose folders got something: a pack is where its bundle last changed.
+    /// The releases whose folders got files: a delta pack is in the folder of the release that last changed its bundle.
     pub extended: Vec<u32>,
-    /// What a maintainer should look at, one line each.
+    /// Warnings, one line each.
     pub warnings: Vec<String>,
 }
 

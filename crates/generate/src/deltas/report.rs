@@ -10,46 +10,49 @@
 use std::fmt;
 
 use clearwell_store::{OtherKeys, ReleaseRecord};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// An update pack, file by file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A delta pack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackReport {
     /// The bundle.
     pub bundle: String,
-    /// Its old version.
+    /// The old version of the bundle.
     pub from: u32,
-    /// Its new version, whose folder the pack is in.
+    /// The new version of the bundle, whose folder contains the pack.
     pub to: u32,
-    /// Size of the pack.
+    /// Size of the pack in bytes.
     pub bytes: u64,
-    /// Size of the bundle's zero pack, which no update pack exceeds. `install-bytes` in records of older programs.
+    /// Size of the bundle's zero pack in bytes, which no delta pack exceeds.
+    // `install-bytes` in records of older programs.
     #[serde(default, alias = "install-bytes", skip_serializing_if = "Option::is_none")]
     pub zero_pack_bytes: Option<u64>,
-    /// The pack is a copy of the zero pack: nothing smaller was found. `is-install-pack` in records of older programs.
+    /// True if the pack is a copy of the zero pack, because nothing smaller was found; otherwise absent.
+    // `is-install-pack` in records of older programs.
     #[serde(default, alias = "is-install-pack", skip_serializing_if = "std::ops::Not::not")]
     pub is_zero_pack: bool,
-    /// Number of files that are sent as deltas.
+    /// Number of files that it contains as deltas.
     pub deltas: u64,
-    /// Number of objects that are sent whole, directories and links included.
+    /// Number of objects that it contains whole, directories and links included.
     pub whole: u64,
-    /// Number of the bundle's objects that endpoints have already.
+    /// Number of objects of the bundle that endpoints have already.
     pub not_needed: u64,
     /// Regular files of the pack, in the order of the manifest. Directories and links are always sent whole.
     pub files: Vec<FileReport>,
 }
 
 /// One file of a pack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct FileReport {
-    /// The path; the first, if several have the content.
+    /// The path; the first if several have the content.
     pub path: String,
-    /// Its hash.
+    /// The swupd hash of the file.
     pub hash: String,
-    /// About how many bytes of the pack it takes.
+    /// Its approximate size in the pack, in bytes.
     pub bytes: u64,
     /// As a delta or whole.
     #[serde(flatten)]
@@ -57,38 +60,38 @@ pub struct FileReport {
 }
 
 /// How a pack delivers a file; `way` in JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "way", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Delivery {
-    /// As a binary delta against a file that endpoints have.
+    /// As a binary delta from a file that endpoints have.
     Delta {
-        /// Path of that file.
+        /// Path of the base.
         base: String,
-        /// Its bundle.
+        /// The bundle that lists the base.
         base_bundle: String,
-        /// Its hash.
+        /// The swupd hash of the base.
         base_hash: String,
         /// How the base was found.
         found: BaseMatch,
-        /// About how many bytes the whole file would take.
+        /// Approximate size of the whole file in a pack, in bytes.
         whole_bytes: u64,
     },
     /// As a whole file.
     Whole {
-        /// Why not as a delta.
+        /// Why it is not a delta.
         why: WholeReason,
     },
 }
 
 /// How the base of a delta was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BaseMatch {
     /// The same content, at this or another path.
     SameContent,
     /// The earlier file at the same path.
     SamePath,
-    /// A file whose path differs by numbers only.
+    /// A file whose path differs only in numbers.
     Renamed,
     /// A file of similar content at any path.
     Similar,
@@ -121,16 +124,16 @@ impl fmt::Display for BaseMatch {
 }
 
 /// Why a file is sent whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WholeReason {
     /// Clients apply no delta to a file of less than 200 bytes (delta §3).
     Small,
     /// Clients apply no delta to a file of more than 512 MiB (delta §4).
     Large,
-    /// Endpoints have no similar file for certain.
+    /// No similar file is certain to be on every endpoint.
     NoBase,
-    /// The best delta would take as much room.
+    /// The best delta would not be smaller.
     NotSmaller,
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use clearwell_format::Version;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::verify::{ContentDefect, Defect, DefectKind};
 
@@ -14,13 +16,14 @@ pub struct Finding {
 }
 
 /// What a finding means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Worth knowing; clients do not suffer.
+    /// Endpoints are not affected.
     Note,
-    /// The file was left out, or is missing; some clients suffer.
+    /// The file was not imported, or is missing; endpoints that need it are affected.
     Artifact,
-    /// The version, or a pointer, was not adopted.
+    /// The release or pointer was not imported.
     Release,
 }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{Resource, Version};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::AdoptReport;
 use crate::listing::list;
@@ -65,9 +67,11 @@ pub struct AdoptedPointer {
 }
 
 /// The signature of an adopted pointer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum SignatureState {
     /// It verifies with the certificate that was given.
+    #[serde(rename = "sound")]
     Valid,
     /// No certificate was given to verify it with.
     Unchecked,

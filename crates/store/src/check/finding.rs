@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use clearwell_format::{BundleName, Version};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::verify::{Defect, DefectKind};
 
@@ -26,11 +28,12 @@ pub struct Affected {
 }
 
 /// What a finding means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Worth knowing; endpoints do not suffer.
+    /// Endpoints are not affected.
     Note,
-    /// Endpoints may ask for it in vain, or would be refused.
+    /// Endpoints may request the file and fail, or would refuse it.
     Damage,
 }
 

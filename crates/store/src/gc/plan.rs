@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clearwell_format::resource::Pointer;
 use clearwell_format::{FormatNumber, Version, pointer};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::needs::Needs;
 use super::retention::{Reason, Retention, reasons};
@@ -37,13 +39,14 @@ pub struct Change {
 }
 
 /// What is left of a version after a collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Nothing is left of it.
     Removed,
-    /// Not a release any more: only the files that other releases need are left.
+    /// The release is removed; files and manifests of it that are still needed are left.
     Remnant,
-    /// Still a release, without the packs for updates from releases that are gone.
+    /// The release is kept, without delta packs from removed releases.
     Trimmed,
 }
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use clearwell_format::{FormatNumber, Version};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::layout::generation_number;
 use crate::listing::list;
@@ -48,40 +50,25 @@ impl Retention {
 }
 
 /// Why a release is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// A pointer names it.
     Pointer,
-    /// A pointer named it within the grace time.
+    /// A pointer named it within the grace time (`--grace`).
     Grace,
-    /// The first or last release of its format: endpoints pass through it when they change formats.
+    /// It is the first or last release of its format: endpoints cross from one format into the next through it.
     Boundary,
     /// It is newer than the releases that the pointers name, and was not retracted.
     Staged,
-    /// It is one of the last.
+    /// It is one of the newest releases of its format (`--keep`).
     Last,
-    /// All of its format are kept.
+    /// All releases of its format are kept (`--keep-format`).
     Format,
-    /// The operator pinned it.
+    /// It is pinned (`--pin`).
     Pinned,
-    /// It is recent.
+    /// Its timestamp is recent (`--keep-days`).
     Recent,
-}
-
-impl Reason {
-    /// As a word, for programs.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Pointer => "pointer",
-            Self::Grace => "grace",
-            Self::Boundary => "boundary",
-            Self::Staged => "staged",
-            Self::Last => "last",
-            Self::Format => "format",
-            Self::Pinned => "pinned",
-            Self::Recent => "recent",
-        }
-    }
 }
 
 /// Every release with the reasons to keep it; none for one that goes.

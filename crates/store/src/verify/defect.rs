@@ -7,6 +7,8 @@ use clearwell_format::manifest::ParseError;
 use clearwell_format::printable::chain;
 use clearwell_format::{BundleName, EntryPath, FileHash, FormatNumber, Resource, Version};
 use clearwell_sign::VerifyError;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::ContentDefect;
 use crate::{Digest, IndexDamage, Layout, StoreError};
@@ -258,46 +260,46 @@ pub enum DefectKind {
 
 impl DefectKind {
     /// The kind as a word, for programs.
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> DefectCode {
         match self {
-            Self::Missing => "missing",
-            Self::Size { .. } => "size",
-            Self::Digest { .. } => "digest",
-            Self::Unreadable(_) => "unreadable",
-            Self::Content(_) => "content",
-            Self::DiffersFromStore => "differs-from-store",
-            Self::Stray => "stray",
-            Self::Unknown => "unknown",
-            Self::Index(_) => "index",
-            Self::Record(_) => "record",
-            Self::RecordMissing { .. } => "record-missing",
-            Self::RecordDiffers { .. } => "record-differs",
-            Self::RecordCounts { .. } => "record-counts",
-            Self::MomMissing => "mom-missing",
-            Self::MomUnusable => "mom-unusable",
-            Self::Manifest(_) => "manifest",
-            Self::OtherVersion { .. } => "other-version",
-            Self::LinesIgnored { .. } => "lines-ignored",
-            Self::ManifestHash { .. } => "manifest-hash",
-            Self::ManifestMissing { .. } => "manifest-missing",
-            Self::ArchiveMissing => "archive-missing",
-            Self::NotAsArchived => "not-as-archived",
-            Self::NotInMom => "not-in-mom",
-            Self::FullfileMissing { .. } => "fullfile-missing",
-            Self::VersionMissing { .. } => "version-missing",
-            Self::PackIncomplete { .. } => "pack-incomplete",
-            Self::SignatureMissing => "signature-missing",
-            Self::Signature(_) => "signature",
-            Self::SignsNothing => "signs-nothing",
-            Self::Certificate { .. } => "certificate",
-            Self::NoCertificate => "no-certificate",
-            Self::Pointers(_) => "pointers",
-            Self::PointerUnreadable => "pointer-unreadable",
-            Self::PointerToNothing { .. } => "pointer-to-nothing",
-            Self::PointerFormat { .. } => "pointer-format",
-            Self::PointerToRetracted { .. } => "pointer-to-retracted",
-            Self::PointerBehind { .. } => "pointer-behind",
-            Self::PointerSums => "pointer-sums",
+            Self::Missing => DefectCode::Missing,
+            Self::Size { .. } => DefectCode::Size,
+            Self::Digest { .. } => DefectCode::Digest,
+            Self::Unreadable(_) => DefectCode::Unreadable,
+            Self::Content(_) => DefectCode::Content,
+            Self::DiffersFromStore => DefectCode::DiffersFromStore,
+            Self::Stray => DefectCode::Stray,
+            Self::Unknown => DefectCode::Unknown,
+            Self::Index(_) => DefectCode::Index,
+            Self::Record(_) => DefectCode::Record,
+            Self::RecordMissing { .. } => DefectCode::RecordMissing,
+            Self::RecordDiffers { .. } => DefectCode::RecordDiffers,
+            Self::RecordCounts { .. } => DefectCode::RecordCounts,
+            Self::MomMissing => DefectCode::MomMissing,
+            Self::MomUnusable => DefectCode::MomUnusable,
+            Self::Manifest(_) => DefectCode::Manifest,
+            Self::OtherVersion { .. } => DefectCode::OtherVersion,
+            Self::LinesIgnored { .. } => DefectCode::LinesIgnored,
+            Self::ManifestHash { .. } => DefectCode::ManifestHash,
+            Self::ManifestMissing { .. } => DefectCode::ManifestMissing,
+            Self::ArchiveMissing => DefectCode::ArchiveMissing,
+            Self::NotAsArchived => DefectCode::NotAsArchived,
+            Self::NotInMom => DefectCode::NotInMom,
+            Self::FullfileMissing { .. } => DefectCode::FullfileMissing,
+            Self::VersionMissing { .. } => DefectCode::VersionMissing,
+            Self::PackIncomplete { .. } => DefectCode::PackIncomplete,
+            Self::SignatureMissing => DefectCode::SignatureMissing,
+            Self::Signature(_) => DefectCode::Signature,
+            Self::SignsNothing => DefectCode::SignsNothing,
+            Self::Certificate { .. } => DefectCode::Certificate,
+            Self::NoCertificate => DefectCode::NoCertificate,
+            Self::Pointers(_) => DefectCode::Pointers,
+            Self::PointerUnreadable => DefectCode::PointerUnreadable,
+            Self::PointerToNothing { .. } => DefectCode::PointerToNothing,
+            Self::PointerFormat { .. } => DefectCode::PointerFormat,
+            Self::PointerToRetracted { .. } => DefectCode::PointerToRetracted,
+            Self::PointerBehind { .. } => DefectCode::PointerBehind,
+            Self::PointerSums => DefectCode::PointerSums,
         }
     }
 
@@ -305,6 +307,88 @@ impl DefectKind {
     pub fn is_lost_bytes(&self) -> bool {
         matches!(self, Self::Missing | Self::Size { .. } | Self::Digest { .. } | Self::Unreadable(_))
     }
+}
+
+/// A kind of defect as a word, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DefectCode {
+    /// The file is missing.
+    Missing,
+    /// The file has another size than the index says.
+    Size,
+    /// The SHA-256 of the file is not that of the index.
+    Digest,
+    /// The file cannot be read.
+    Unreadable,
+    /// The file does not contain what its name promises.
+    Content,
+    /// `adopt`: the file differs from the one that the store adopted earlier.
+    DiffersFromStore,
+    /// The file does not belong to any release.
+    Stray,
+    /// It is not a file of the protocol.
+    Unknown,
+    /// The index of a version cannot be used.
+    Index,
+    /// The record of a release cannot be read.
+    Record,
+    /// The version has content and an index, but no record: it is not served.
+    RecordMissing,
+    /// The record differs from the MoM of the release.
+    RecordDiffers,
+    /// The record counts other artifacts than the index.
+    RecordCounts,
+    /// The release has no MoM.
+    MomMissing,
+    /// The version has no MoM that clients accept.
+    MomUnusable,
+    /// It is not a manifest that clients can read.
+    Manifest,
+    /// The header of the manifest names another version.
+    OtherVersion,
+    /// The manifest has lines without a known meaning.
+    LinesIgnored,
+    /// The hash of the manifest is not the one in the MoM.
+    ManifestHash,
+    /// The MoM names a manifest that is missing.
+    ManifestMissing,
+    /// The archive of the manifest is missing.
+    ArchiveMissing,
+    /// The plain manifest differs from the one in its archive.
+    NotAsArchived,
+    /// The MoM does not name the manifest.
+    NotInMom,
+    /// An entry of a manifest needs a fullfile that is missing.
+    FullfileMissing,
+    /// Files of a manifest belong to a version that is missing.
+    VersionMissing,
+    /// Files of the bundle are missing in its zero pack.
+    PackIncomplete,
+    /// The file is not signed.
+    SignatureMissing,
+    /// The signature does not verify.
+    Signature,
+    /// The signed file is missing.
+    SignsNothing,
+    /// A trusted certificate is expired, expires soon, or is weak.
+    Certificate,
+    /// Signatures were not checked, because there is no certificate to check them with.
+    NoCertificate,
+    /// The pointers cannot be read.
+    Pointers,
+    /// The pointer does not contain a version.
+    PointerUnreadable,
+    /// The pointer names a version that is not a release of the store.
+    PointerToNothing,
+    /// The pointer names a release of another format.
+    PointerFormat,
+    /// `adopt`: the pointer names a release that the store has retracted.
+    PointerToRetracted,
+    /// `adopt`: the pointer of the store names a newer release.
+    PointerBehind,
+    /// The SHA-256 of a pointer is not on record.
+    PointerSums,
 }
 
 impl From<ContentDefect> for DefectKind {

@@ -14,7 +14,7 @@ use clearwell_store::disk::{Disk, Operation};
 use clearwell_store::gc::{GcPlan, Outcome, Reason, Retention, collect};
 use clearwell_store::progress::{Phase, Silent};
 use clearwell_store::repair::{RepairOptions, repair};
-use clearwell_store::verify::DefectKind;
+use clearwell_store::verify::{DefectCode, DefectKind};
 use clearwell_store::{Store, StoreError};
 use clearwell_testkit::{ReleaseBuilder, TestObject, TestRelease, copy_store, pointers};
 
@@ -75,7 +75,7 @@ fn run(store: &Store, retention: &Retention) -> GcPlan {
 fn assert_checks_out(store: &Store) {
     let report = check(store, &CheckOptions::new(1_700_000_000), &Silent).unwrap();
     assert!(
-        report.findings.iter().all(|finding| finding.defect.kind.code() == "no-certificate"),
+        report.findings.iter().all(|finding| finding.defect.kind.code() == DefectCode::NoCertificate),
         "{:#?}",
         report.findings
     );

@@ -9,12 +9,13 @@ use clearwell_store::Store;
 use clearwell_store::adopt::{AdoptOptions, adopt};
 use clearwell_store::check::{CheckOptions, check};
 use clearwell_store::progress::Silent;
+use clearwell_store::verify::DefectCode;
 use clearwell_testkit::{TestRelease, Www, pointers, sample_releases, signer};
 
 use crate::support::{format, version};
 
 /// What is wrong with `artifact` of release 20, by an adoption and by a check, if it was released with these bytes.
-fn judgements(artifact: &Artifact, bytes: &[u8]) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
+fn judgements(artifact: &Artifact, bytes: &[u8]) -> (BTreeSet<DefectCode>, BTreeSet<DefectCode>) {
     let mut releases: [TestRelease; 2] = sample_releases();
     assert!(releases[1].artifacts.insert(artifact.clone(), bytes.to_vec()).is_some());
     let folder = tempfile::tempdir().unwrap();
@@ -56,13 +57,13 @@ fn check_and_adoption_agree() {
     let earlier = &first.artifacts[&archive];
     let junk = b"not what the name promises".as_slice();
     for (artifact, bytes, code) in [
-        (fullfile, junk, "content"),
-        (&zero_pack, junk, "content"),
-        (&Artifact::Format, junk, "content"),
-        (&archive, junk, "content"),
-        (&archive, earlier, "manifest-hash"),
-        (&Artifact::Manifest(editor), junk, "not-as-archived"),
-        (&Artifact::MomSignature, junk, "signature"),
+        (fullfile, junk, DefectCode::Content),
+        (&zero_pack, junk, DefectCode::Content),
+        (&Artifact::Format, junk, DefectCode::Content),
+        (&archive, junk, DefectCode::Content),
+        (&archive, earlier, DefectCode::ManifestHash),
+        (&Artifact::Manifest(editor), junk, DefectCode::NotAsArchived),
+        (&Artifact::MomSignature, junk, DefectCode::Signature),
     ] {
         let (adopted, checked) = judgements(artifact, bytes);
         assert_eq!(adopted, BTreeSet::from([code]), "adoption of {artifact}");

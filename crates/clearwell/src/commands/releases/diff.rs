@@ -5,30 +5,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use clearwell_format::resource::Artifact;
 use clearwell_format::{BundleName, Entry, EntryPath, FileHash, ManifestName, Resource, Version};
 use clearwell_store::Store;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::CliError;
 use crate::page::Page;
 use crate::ui::{Ui, bytes_text};
 
-#[derive(Serialize, Default)]
+/// The differences between two releases.
+#[derive(Serialize, JsonSchema, Default)]
 #[serde(rename_all = "kebab-case")]
-struct Difference {
+pub(crate) struct Difference {
+    /// The bundles that only the newer release has.
     bundles_added: Vec<String>,
+    /// The bundles that only the older release has.
     bundles_removed: Vec<String>,
+    /// The bundles that changed.
     bundles: Vec<BundleDifference>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct BundleDifference {
+    /// The bundle.
     bundle: String,
+    /// Its version in the older release.
     from: u32,
+    /// Its version in the newer release.
     to: u32,
+    /// The paths that only the newer release has.
     added: Vec<String>,
+    /// The paths with different files.
     changed: Vec<String>,
+    /// The paths that only the older release has.
     removed: Vec<String>,
-    /// Size of the delta pack; `None` if there is none.
+    /// Size of the delta pack in bytes; null if there is none.
     pack_bytes: Option<u64>,
 }
 

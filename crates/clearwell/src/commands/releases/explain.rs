@@ -4,6 +4,7 @@ use clearwell_format::resource::Artifact;
 use clearwell_format::{Entry, EntryPath, ManifestName, MomEntry, Resource, Version};
 use clearwell_generate::deltas::report::{Delivery, packs_of};
 use clearwell_store::Store;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::packs::delivery_text;
@@ -12,35 +13,44 @@ use crate::exit::Exit;
 use crate::page::Page;
 use crate::ui::{Ui, bytes_text};
 
-#[derive(Serialize)]
-struct Explanation {
+/// A path in a release: when it last changed, and how endpoints get it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Explanation {
+    /// The path.
     path: String,
     /// The bundles that list the path.
     entries: Vec<Explained>,
 }
 
 /// A path in one bundle.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Entry")]
 struct Explained {
+    /// The bundle.
     bundle: String,
-    /// The bundle's version, whose folder contains its packs.
+    /// The version of the bundle, whose folder contains its packs.
     bundle_version: u32,
     /// The version that the manifest gives the entry.
     version: u32,
+    /// The flags of the entry, such as `F...` (manifest §2).
     flags: String,
+    /// The swupd hash of the file; zeros if the path is deleted.
     hash: String,
+    /// When the entry last changed, as text.
     history: String,
-    /// Bytes of the fullfile; `None` if the path is deleted or the fullfile is missing.
+    /// Size of the fullfile in bytes; null if the path is deleted or there is no fullfile.
     fullfile_bytes: Option<u64>,
-    /// The file in delta packs, by the version that endpoints update from.
+    /// The file in delta packs.
     updates: Vec<Update>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 struct Update {
+    /// The version of the bundle that endpoints update from.
     from: u32,
+    /// Its approximate size in the delta pack, in bytes.
     bytes: u64,
     #[serde(flatten)]
     delivery: Delivery,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use clearwell_format::Version;
 use clearwell_format::resource::{Artifact, ResourceKind};
-use clearwell_generate::deltas::report::packs_of;
+use clearwell_generate::deltas::report::{PackReport, packs_of};
 use clearwell_store::{ReleaseRecord, Store};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -15,13 +16,26 @@ use crate::error::CliError;
 use crate::page::Page;
 use crate::ui::{Ui, bytes_text, date};
 
-#[derive(Serialize)]
+/// A release: its record and its artifacts.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown<'r> {
+pub(crate) struct Shown<'r> {
+    /// The release record. Keys of records of newer programs are shown as they are.
     #[serde(serialize_with = "with_current_keys")]
+    #[schemars(schema_with = "current_keys")]
     record: &'r ReleaseRecord,
-    /// Artifact to bytes.
+    /// Size of each artifact in bytes, by its path below the folder of the version.
     index: BTreeMap<String, u64>,
+}
+
+/// The schema of [`with_current_keys`].
+fn current_keys(generator: &mut SchemaGenerator) -> Schema {
+    let packs = generator.subschema_for::<PackReport>();
+    let mut schema = ReleaseRecord::json_schema(generator);
+    if let Some(items) = schema.pointer_mut("/properties/packs/items") {
+        *items = packs.into();
+    }
+    schema
 }
 
 pub(super) fn show(store: &Store, version: Version, with_packs: bool, ui: &Ui) -> Result<(), CliError> {
