@@ -173,7 +173,7 @@ impl MixConfig {
 
     /// # Errors
     /// Line and column, the key, and what is wrong with it.
-    fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, folder: &Path) -> Result<Self, String> {
         let at = |offset: usize, message: &str| {
             let (line, column) = line_and_column(text, offset);
             format!("{line}:{column}: {message}")

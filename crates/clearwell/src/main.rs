@@ -18,6 +18,8 @@ mod logs;
 mod names;
 mod page;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod sample;
 mod schema;
 mod service_manager;

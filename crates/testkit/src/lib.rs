@@ -15,6 +15,7 @@
 mod copy;
 mod damage;
 mod object;
+mod page;
 mod release;
 mod sample;
 mod signing;
@@ -24,6 +25,7 @@ mod www;
 pub use copy::copy_store;
 pub use damage::{cut_off, flip_byte};
 pub use object::TestObject;
+pub use page::{GENERATED, assert_page};
 pub use release::{ReleaseBuilder, TestRelease};
 pub use sample::{SampleStore, sample_releases, sample_store};
 pub use signing::{key_pem, pointers, signer};

@@ -8,7 +8,7 @@ use crate::run::run;
 #[test]
 fn every_command_explains_itself() {
     let dir = tempfile::tempdir().unwrap();
-    for &command in COMMANDS.iter().chain([&""]) {
+    for command in COMMANDS.into_iter().chain([""]) {
         for flag in ["--help", "-h"] {
             let words: Vec<&str> = command.split_whitespace().chain([flag]).collect();
             let ended = run(dir.path(), &words).expect(0);

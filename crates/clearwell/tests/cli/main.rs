@@ -42,7 +42,6 @@ mod reproducible;
 mod retention;
 mod rotation;
 mod run;
-mod schemas;
 mod serve;
 mod serve_keys;
 mod staged;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::run::run;
 
 /// Every command, as typed.
-pub(crate) const COMMANDS: &[&str] = &[
+pub(crate) const COMMANDS: [&str; 26] = [
     "demo",
     "init",
     "build",
@@ -43,7 +43,7 @@ const GLOBAL: [&str; 6] = ["--help", "--version", "--json", "--progress", "--log
 fn of_help() -> BTreeSet<String> {
     let dir = tempfile::tempdir().unwrap();
     let mut options = BTreeSet::new();
-    for &command in COMMANDS {
+    for command in COMMANDS {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = run(dir.path(), &words).expect(0).stdout;
         for line in help.lines().filter(|line| line.starts_with("      --") || line.starts_with("  -")) {

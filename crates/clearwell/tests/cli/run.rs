@@ -7,7 +7,9 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::schemas;
+// By path: other test binaries have this file as a module, too.
+#[path = "schemas.rs"]
+pub(crate) mod schemas;
 
 /// Variables of other programs that the binary, or a library in it, reads.
 const VARIABLES: [&str; 13] = [

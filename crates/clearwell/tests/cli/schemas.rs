@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::run::Ended;
+use super::Ended;
 
 /// Commands that print a text in any case.
 const TEXTS: [&str; 1] = ["completions"];
@@ -28,7 +28,8 @@ pub(crate) static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| 
     named.collect()
 });
 
-static VALIDATORS: LazyLock<BTreeMap<String, Validator>> = LazyLock::new(|| {
+/// The same, closed: a key that a schema does not list is an error.
+pub(crate) static VALIDATORS: LazyLock<BTreeMap<String, Validator>> = LazyLock::new(|| {
     let strict = |schema: &Value| {
         let mut schema = schema.clone();
         close(&mut schema, true);
@@ -119,78 +120,4 @@ pub(crate) fn name_of(words: &[impl AsRef<str>], document: &Value) -> String {
     // A subcommand, or an option that changes what is printed.
     let mut more = words.map(|word| format!("{command}-{}", word.trim_start_matches('-')));
     more.find(|name| SCHEMAS.contains_key(name)).unwrap_or_else(|| command.to_owned())
-}
-
-#[test]
-fn every_schema_is_valid_and_describes_every_key() {
-    assert!(SCHEMAS.len() >= 25, "{:?}", SCHEMAS.keys());
-    for (name, schema) in SCHEMAS.iter() {
-        jsonschema::meta::validate(schema).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-        assert_eq!(schema["title"], format!("clearwell {name}"));
-        assert!(schema["description"].is_string(), "{name} has no description");
-        assert_eq!(schema["properties"]["schema-version"]["const"], 1, "{name}");
-        each_key(schema, &mut |key, value| {
-            let is_kebab = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-            assert!(is_kebab, "{name}: the key {key:?} is not kebab-case");
-            // The tag of an alternative has the description of the alternative.
-            let is_described = value["description"].is_string() || value.get("const").is_some();
-            assert!(is_described, "{name}: the key {key:?} has no description");
-        });
-    }
-}
-
-/// Calls `found` with every key of the documents of a schema.
-fn each_key(schema: &Value, found: &mut impl FnMut(&str, &Value)) {
-    match schema {
-        Value::Object(keywords) => {
-            for (keyword, value) in keywords {
-                if keyword == "properties" {
-                    value.as_object().unwrap().iter().for_each(|(key, value)| found(key, value));
-                }
-                each_key(value, found);
-            }
-        }
-        Value::Array(schemas) => schemas.iter().for_each(|schema| each_key(schema, found)),
-        _ => {}
-    }
-}
-
-#[test]
-fn a_schema_allows_new_keys_and_the_tests_do_not() {
-    let event = |extra: bool| {
-        let mut event = serde_json::json!({
-            "schema-version": 1, "event": "advanced", "phase": "make", "done": 1, "total": 2, "bytes": 3, "total-bytes": 4
-        });
-        if extra {
-            event["new"] = true.into();
-        }
-        event
-    };
-    let valid = |name: &str, document: &Value| {
-        (jsonschema::is_valid(&SCHEMAS[name], document), VALIDATORS[name].is_valid(document))
-    };
-    assert_eq!(valid("event", &event(false)), (true, true));
-    assert_eq!(valid("event", &event(true)), (true, false));
-    let mut wrong = event(false);
-    for (key, value) in [("schema-version", Value::from(2)), ("phase", "sleep".into()), ("done", (-1).into())] {
-        let before = std::mem::replace(&mut wrong[key], value);
-        assert_eq!(valid("event", &wrong), (false, false), "{key}");
-        wrong[key] = before;
-    }
-    wrong.as_object_mut().unwrap().remove("bytes");
-    assert_eq!(valid("event", &wrong), (false, false));
-    // Nested objects are closed too, also those of release records and in maps.
-    let kept = |extra: bool| {
-        let mut kept = serde_json::json!({
-            "schema-version": 1, "dry-run": true, "kept": [{"version": 10, "reasons": ["pointer"]}], "changes": [],
-            "artifacts": 0, "bytes": 0, "pointers": [], "strays": 0
-        });
-        if extra {
-            kept["kept"][0]["new"] = 1.into();
-        }
-        kept
-    };
-    assert_eq!(valid("gc", &kept(false)), (true, true));
-    assert_eq!(valid("gc", &kept(true)), (true, false));
 }

@@ -70,13 +70,18 @@ impl Key {
         format!("CLEARWELL_SERVE_{}", name.replace('-', "_").to_uppercase())
     }
 
-    /// What it does, with its default.
-    pub fn help_with_default(&self) -> String {
+    /// Its default, or what applies without a value; `None` for a key that is not set.
+    pub fn default(&self) -> Option<String> {
         let default = ServeConfig::default().value(self.name).map(|value| match value {
             toml::Value::String(text) => text,
             other => other.to_string(),
         });
-        match self.unset.map(str::to_owned).or(default) {
+        self.unset.map(str::to_owned).or(default)
+    }
+
+    /// What it does, with its default.
+    pub fn help_with_default(&self) -> String {
+        match self.default() {
             Some(default) => format!("{} [default: {default}]", self.help),
             None => self.help.to_owned(),
         }

@@ -90,10 +90,14 @@ impl ValueKind {
     }
 
     fn expected_instead_of(self, value: &Value, most: i64) -> String {
-        let expected = match self {
-            Self::Number { .. } if value.as_integer().is_some_and(|number| number > most) => {
-                format!("a whole number up to {most}")
-            }
+        let is_too_large = value.as_integer().is_some_and(|number| number > most);
+        let expected = if is_too_large { format!("a whole number up to {most}") } else { self.expected() };
+        format!("expected {expected}, found {value}")
+    }
+
+    /// What a value is, as errors and the reference say it: `true or false`.
+    pub fn expected(self) -> String {
+        match self {
             Self::Number { least: 1, .. } => "a whole number above 0".to_owned(),
             Self::Number { .. } => "a whole number, 0 or above".to_owned(),
             Self::Size => "a number of bytes, or a text such as \"64MiB\"".to_owned(),
@@ -108,8 +112,7 @@ impl ValueKind {
                 let words = words.collect::<Vec<_>>().join(", ");
                 words.rsplit_once(", ").map_or_else(|| words.clone(), |(first, last)| format!("{first} or {last}"))
             }
-        };
-        format!("expected {expected}, found {value}")
+        }
     }
 
     /// All values, if there are few; a test compares them with the enum.
