@@ -9,7 +9,7 @@ use crate::label::label_values;
 label_values! {
     /// What a certificate is for.
     pub enum CertificateUse {
-        /// Signs releases; endpoints carry it, and stop when it ends.
+        /// The certificate that endpoints trust.
         Signing = "signing",
         /// The server's TLS certificate.
         Tls = "tls",

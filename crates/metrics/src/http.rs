@@ -22,23 +22,23 @@ label_values! {
 label_values! {
     /// Why the server ended a connection that the client had not ended.
     pub enum EndReason {
-        /// The maximum number of connections was open.
+        /// The maximum number of connections was open (`max-connections`).
         ConnectionLimit = "connection_limit",
-        /// The maximum number of connections from the client's address was open.
+        /// The maximum number of connections from the client's address was open (`max-connections-per-address`).
         PerAddressLimit = "per_address_limit",
-        /// The TLS handshake failed, or did not finish in time.
+        /// The TLS handshake failed, or did not finish in time (`handshake-seconds`).
         TlsHandshake = "tls_handshake",
-        /// The header of a request did not arrive in time.
+        /// The header of a request did not arrive in time (`header-seconds`).
         HeaderTimeout = "header_timeout",
-        /// No request arrived in time on a connection kept open.
+        /// No request arrived in time on a connection kept open (`idle-seconds`).
         IdleTimeout = "idle_timeout",
-        /// The client read the answer more slowly than allowed.
+        /// The client read the response more slowly than allowed (`stall-seconds`, `min-rate`).
         StallTimeout = "stall_timeout",
         /// A proxy sent no valid PROXY protocol header.
         ProxyHeader = "proxy_header",
         /// The client did not speak HTTP.
         ProtocolError = "protocol_error",
-        /// The server stopped, and the deadline for running requests passed.
+        /// The server stopped, and the deadline for running requests passed (`drain-deadline-seconds`).
         DrainDeadline = "drain_deadline",
     }
 }
@@ -46,11 +46,12 @@ label_values! {
 label_values! {
     /// Why a request was rejected with `Retry-After`.
     pub enum ShedReason {
-        /// The client's address sent more requests per second than allowed.
+        /// The client's address sent more requests per second than allowed (`requests-per-second-per-address`).
         PerAddressRate = "per_address_rate",
-        /// The maximum number of concurrent downloads ran, in all or to the client's address.
+        /// The maximum number of concurrent downloads ran, in all or to the client's address (`max-downloads`,
+        /// `max-downloads-per-address`).
         DownloadLimit = "download_limit",
-        /// The maximum number of requests waited for the disk.
+        /// The maximum number of requests waited for the disk (`max-disk-queue`).
         DiskQueue = "disk_queue",
     }
 }
@@ -58,10 +59,20 @@ label_values! {
 label_values! {
     /// The TLS version of a handshake.
     pub enum TlsVersion {
-        /// 1.2
+        /// TLS 1.2.
         Tls12 = "1.2",
-        /// 1.3
+        /// TLS 1.3.
         Tls13 = "1.3",
+    }
+}
+
+label_values! {
+    /// Whether a TLS handshake resumed a session.
+    pub enum Resumption {
+        /// A full handshake.
+        Full = "false",
+        /// A resumed session.
+        Resumed = "true",
     }
 }
 
@@ -85,8 +96,7 @@ pub struct HttpMetrics {
     accepted: [IntCounter; ListenerKind::ALL.len()],
     ended: [IntCounter; EndReason::ALL.len()],
     shed: [IntCounter; ShedReason::ALL.len()],
-    /// By [`TlsVersion`]: full, resumed.
-    handshakes: [[IntCounter; 2]; TlsVersion::ALL.len()],
+    handshakes: [[IntCounter; Resumption::ALL.len()]; TlsVersion::ALL.len()],
     /// Lines of the access log that were lost because it could not be written fast enough.
     pub log_lines_lost: IntCounter,
     reloads: IntCounter,
@@ -135,7 +145,7 @@ impl HttpMetrics {
             ended: EndReason::ALL.map(|reason| ended.with_label_values(&[reason.as_str()])),
             shed: ShedReason::ALL.map(|reason| shed.with_label_values(&[reason.as_str()])),
             handshakes: TlsVersion::ALL.map(|version| {
-                ["false", "true"].map(|resumed| handshakes.with_label_values(&[version.as_str(), resumed]))
+                Resumption::ALL.map(|resumed| handshakes.with_label_values(&[version.as_str(), resumed.as_str()]))
             }),
             log_lines_lost: counter(
                 registry,

@@ -1,7 +1,7 @@
 //! Prometheus names, labels and exposition: the only crate that knows what a metric is called.
 //!
 //! The code that does the work keeps the handles of its subsystem and counts; metrics are never looked up by name.
-//! `docs/metrics.md` lists every name, label and label value: they are a contract with dashboards and alerts.
+//! docs/reference/metrics.md lists every name, label and label value: they are a contract with dashboards and alerts.
 //!
 //! | File | Subsystem | Names |
 //! |---|---|---|
@@ -33,7 +33,7 @@ pub mod store;
 
 pub use certificate::{CertificateMetrics, CertificateUse};
 pub use fleet::{FleetMetrics, FleetRequest, PointerReads};
-pub use http::{ConnectionGuard, EndReason, HttpMetrics, ListenerKind, ReloadKind, ShedReason, TlsVersion};
+pub use http::{ConnectionGuard, EndReason, HttpMetrics, ListenerKind, ReloadKind, Resumption, ShedReason, TlsVersion};
 pub use objects::{CacheResult, ObjectMetrics};
 pub use requests::{BytePath, RequestGuard, RequestKind, StatusClass};
 pub use server::ServerMetrics;

@@ -28,7 +28,8 @@ pub enum RequestKind {
 impl RequestKind {
     const COUNT: usize = ResourceKind::ALL.len() + 3;
 
-    fn all() -> impl Iterator<Item = Self> {
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
         let others = [Self::Root, Self::Health, Self::Unknown];
         ResourceKind::ALL.into_iter().map(Self::Resource).chain(others)
     }
@@ -50,6 +51,23 @@ impl RequestKind {
             Self::Root => "root",
             Self::Health => "health",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// What the label value means.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Resource(ResourceKind::Pointer) => "A pointer such as `latest`, or its signature.",
+            Self::Resource(ResourceKind::Manifest) => "A manifest, the MoM or its signature.",
+            Self::Resource(ResourceKind::DeltaManifest) => "A manifest delta.",
+            Self::Resource(ResourceKind::Fullfile) => "A fullfile.",
+            Self::Resource(ResourceKind::ZeroPack) => "A zero pack: all files of a bundle.",
+            Self::Resource(ResourceKind::DeltaPack) => "A delta pack: an update from one earlier version.",
+            Self::Resource(ResourceKind::Delta) => "A binary delta between two files.",
+            Self::Resource(ResourceKind::VersionInfo) => "A small text file of a version, such as `format`.",
+            Self::Root => "`/`, which clients ask before parallel downloads.",
+            Self::Health => "`/healthz` or `/readyz` on a public address.",
+            Self::Unknown => "Any other path.",
         }
     }
 }

@@ -1,18 +1,21 @@
-//! The exposition against the rules of `promtool check metrics`, against promtool itself where it is on PATH, and against
-//! `docs/metrics.md`.
+//! The exposition against the rules of `promtool check metrics`, against promtool itself where it is on PATH, and
+//! docs/reference/metrics.md, which is written from it.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use clearwell_format::resource::ResourceKind;
 use clearwell_format::{FormatNumber, Version};
-use clearwell_metrics::{CertificateUse, FleetRequest, FormatState, ListenerKind, Metrics, RequestKind};
+use clearwell_metrics::{
+    BytePath, CacheResult, CertificateUse, EndReason, FleetRequest, FormatState, ListenerKind, Metrics, ReloadKind,
+    RequestKind, Resumption, ShedReason, StatusClass, TlsVersion,
+};
 use clearwell_sign::{GenerateOptions, KeyBits, generate};
-use clearwell_testkit::program;
+use clearwell_testkit::{GENERATED, assert_page, program};
 
 /// With every family and label value, those included that only work creates.
 fn exposition() -> String {
@@ -162,7 +165,7 @@ fn promtool_accepts_the_exposition() {
     assert!(output.status.success() && said.is_empty(), "{said}");
 }
 
-/// Labels with values that are not a fixed set, with what `docs/metrics.md` writes in place of the values.
+/// Labels with values that are not a fixed set, with what the reference writes in place of the values.
 const OPEN_LABELS: &[(&str, &str, &str)] = &[
     ("clearwell_build_info", "commit", "the commit it was built from, or `unknown`"),
     ("clearwell_build_info", "version", "the program's version"),
@@ -200,7 +203,7 @@ fn open_label(name: &str, label: &str) -> Option<&'static str> {
     OPEN_LABELS.iter().find(|open| (open.0, open.1) == (name, label)).map(|open| open.2)
 }
 
-/// The row of `docs/metrics.md` for a family.
+/// The row of the reference for a family.
 fn row(name: &str, family: &Family<'_>) -> String {
     let labels = label_values(family).into_iter().map(|(label, values)| {
         let values = open_label(name, label).map_or_else(
@@ -213,48 +216,74 @@ fn row(name: &str, family: &Family<'_>) -> String {
     format!("| `{name}` | {} | {labels} | {} |", family.kind, family.help)
 }
 
-const DOCUMENTED: &str = include_str!("../../../docs/metrics.md");
-
-#[test]
-fn the_table_of_metrics_is_the_registry() {
-    let text = exposition();
-    let expected: Vec<String> = families(&text).iter().map(|(name, family)| row(name, family)).collect();
-    let found: Vec<&str> = DOCUMENTED
-        .lines()
-        .filter(|line| line.starts_with("| `clearwell_") || line.starts_with("| `process_"))
-        .collect();
-    assert_eq!(found, expected, "docs/metrics.md needs these rows:\n{}", expected.join("\n"));
+/// What the values of a label mean, if these are the values of an enum.
+fn meanings(values: &[&str]) -> Vec<(&'static str, &'static str)> {
+    macro_rules! of {
+        ($($name:ident),+) => {
+            [
+                RequestKind::all().map(|kind| (kind.as_str(), kind.meaning())).collect::<Vec<_>>(),
+                $($name::ALL.iter().map(|value| (value.as_str(), value.meaning())).collect(),)+
+            ]
+        };
+    }
+    let enums = of!(
+        StatusClass,
+        BytePath,
+        ListenerKind,
+        EndReason,
+        ShedReason,
+        TlsVersion,
+        Resumption,
+        ReloadKind,
+        CacheResult,
+        CertificateUse
+    );
+    let same = |known: &Vec<(&str, &str)>| {
+        known.len() == values.len() && known.iter().all(|(value, _)| values.contains(value))
+    };
+    enums.into_iter().find(same).unwrap_or_default()
 }
 
+/// Labels with the same fixed values, the metrics that have them, and the meanings.
+type Labels<'t> = BTreeMap<(&'t str, Vec<(&'static str, &'static str)>), Vec<&'t str>>;
+
 #[test]
-fn every_label_value_has_a_meaning() {
+fn reference() {
     let text = exposition();
-    let mut expected = BTreeSet::new();
-    for (name, family) in families(&text) {
-        for (label, values) in label_values(&family).iter().filter(|(label, _)| open_label(name, label).is_none()) {
-            expected.extend(values.iter().map(|value| format!("{name} {label}={value}")));
+    let families = families(&text);
+    let mut page = format!(
+        "# Metrics\n\n{GENERATED}\n\n{INTRODUCTION}\n## Names\n\n| Name | Type | Labels | Meaning |\n|---|---|---|---|\n"
+    );
+    let mut labels = Labels::new();
+    for (name, family) in &families {
+        page += &(row(name, family) + "\n");
+        for (label, values) in label_values(family).into_iter().filter(|(label, _)| open_label(name, label).is_none()) {
+            let meanings = meanings(&values);
+            assert!(!meanings.is_empty(), "{name}: the values of {label} are not those of an enum: {values:?}");
+            labels.entry((label, meanings)).or_default().push(name);
         }
     }
-    // A heading names a label and its metrics: "### `kind` of `a_total`, `b_total`"; the rows below have value and meaning.
-    let mut found = BTreeSet::new();
-    let (mut label, mut metrics) = ("", Vec::new());
-    for line in DOCUMENTED.lines() {
-        if let Some(heading) = line.strip_prefix("### ") {
-            let mut names = heading.split('`').skip(1).step_by(2);
-            label = names.next().unwrap();
-            metrics = names.collect();
-        } else if !metrics.is_empty() && line.starts_with("| `") {
-            let (value, meaning) = line.trim_matches(['|', ' ']).split_once(" | ").unwrap();
-            assert!(!meaning.trim().is_empty(), "{line}");
-            let value = value.trim().trim_matches('`');
-            for metric in &metrics {
-                assert!(found.insert(format!("{metric} {label}={value}")), "{line} appears twice");
-            }
-        }
+    page += "\n## Label values\n";
+    for ((label, meanings), metrics) in labels {
+        let metrics: Vec<String> = metrics.iter().map(|name| format!("`{name}`")).collect();
+        page += &format!("\n### `{label}` of {}\n\n| Value | Meaning |\n|---|---|\n", metrics.join(", "));
+        meanings.iter().for_each(|(value, meaning)| page += &format!("| `{value}` | {meaning} |\n"));
     }
-    assert_eq!(found, expected);
+    assert_page("docs/reference/metrics.md", &page);
 }
 
+const INTRODUCTION: &str = "\
+`clearwell serve` serves `/metrics` on its admin address in the Prometheus text format 0.0.4. Names, labels and label
+values are a contract: dashboards and alerts may rely on them.
+
+Counters and labels with a fixed set of values exist from the start, at zero. `clearwell_certificate_not_after_seconds` exists
+for the certificates that the configuration names; `clearwell_released_version`, `clearwell_released_timestamp_seconds`,
+`clearwell_pointer_generation` and `clearwell_fleet_latest_reads_total` for the formats that are published;
+`clearwell_store_free_bytes` and `clearwell_memory_limit_bytes` if the system says them. The metrics of the fleet with versions have up to 500 versions, or pairs of
+versions, per process; further ones count as `other`.
+
+What the metrics of the fleet can say about machines, and what they cannot, is in [monitoring](../monitoring.md#releases-and-adoption).
+";
 #[test]
 fn the_process_and_the_program_are_shown() {
     let text = exposition();

@@ -92,7 +92,7 @@ fn every_alert_has_severity_texts_and_a_section_in_the_manual() {
 #[test]
 fn every_metric_of_alerts_and_manual_is_documented() {
     for (name, text) in [("alerts.yml", ALERTS), ("docs/monitoring.md", MANUAL)] {
-        assert_eq!(undocumented(text), [""; 0], "{name}: not in docs/metrics.md");
+        assert_eq!(undocumented(text), [""; 0], "{name}: not in docs/reference/metrics.md");
     }
 }
 

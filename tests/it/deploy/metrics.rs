@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-const DOCUMENTED: &str = include_str!("../../../docs/metrics.md");
+const DOCUMENTED: &str = include_str!("../../../docs/reference/metrics.md");
 
 /// Metrics of Prometheus itself, and of node_exporter.
 const FOREIGN: [&str; 4] = ["ALERTS", "up", "node_systemd_timer_last_trigger_seconds", "node_systemd_unit_state"];
@@ -16,7 +16,7 @@ pub(crate) fn names(text: &str) -> BTreeSet<String> {
     words.filter(|word| is_ours(word) || word.starts_with("node_systemd_")).map(str::to_owned).collect()
 }
 
-/// What a text with queries names and `docs/metrics.md` does not have.
+/// What a text with queries names and `docs/reference/metrics.md` does not have.
 pub(crate) fn undocumented(text: &str) -> Vec<String> {
     let is_row = |name: &str| {
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
