@@ -16,7 +16,9 @@ use clearwell_generate::rotation::Rotation;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use crate::commands::{adopt, check, delta, demo, discard, gc, health, init, man, releases, renew, schema, serve};
+use crate::commands::{
+    adopt, backup, check, delta, demo, discard, gc, health, init, man, releases, renew, restore, schema, serve,
+};
 use crate::document::{Document, Failure};
 
 /// A kind of document.
@@ -69,6 +71,8 @@ pub(crate) const DOCUMENTS: &[DocumentKind] = &[
     DocumentKind::of::<VerifyReport>("verify", "verify"),
     DocumentKind::of::<check::Shown>("check", "check"),
     DocumentKind::of::<gc::Shown>("gc", "gc"),
+    DocumentKind::of::<backup::Shown>("backup", "backup"),
+    DocumentKind::of::<restore::Shown>("restore", "restore"),
     DocumentKind::of::<Retracted>("retract", "retract"),
     DocumentKind::of::<Rotation>("rotation", "rotation"),
     DocumentKind::of::<renew::Renewed>("renew", "renew"),

@@ -9,6 +9,7 @@ use clearwell_store::backup::{BackupOptions, CopyOptions, CopyReport, back_up};
 use clearwell_store::disk::Disk;
 use clearwell_store::verify::Defect;
 use clearwell_store::{Fault, Store, StoreError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(crate) use self::separately::Separate;
@@ -65,44 +66,65 @@ impl CopyArgs {
     }
 }
 
-#[derive(Serialize)]
+/// A backup.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown {
+pub(crate) struct Shown {
+    /// The folder of the backup.
     folder: String,
+    /// The store.
     store: String,
+    /// Time of the backup, in seconds since the epoch.
     taken: i64,
     #[serde(flatten)]
     copy: ShownCopy,
+    /// The releases that the store no longer has and that stay in the backup.
     kept: Vec<u32>,
+    /// The releases that the store no longer has and that were removed from the backup.
     removed: Vec<u32>,
+    /// Files of `content/` that are not copied, because they do not belong to a release.
     left_out: Vec<String>,
+    /// What the backup does not contain and a restoration needs.
     save_separately: Vec<Separate>,
 }
 
 /// What backup and restore have in common.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct ShownCopy {
     /// The releases of the copy.
     pub(crate) releases: Vec<u32>,
-    /// The release that its pointers name.
+    /// The release that the pointers of the copy name; null if there is none.
     pub(crate) newest: Option<u32>,
+    /// Number of the generation of pointers of the copy.
     pub(crate) generation: u64,
+    /// True if the pointers stay at the previous backup, because the release that they should name is damaged.
     pointers_held: bool,
+    /// The releases that are new in the copy.
     added: Vec<u32>,
+    /// The releases with other files or another record than before.
     changed: Vec<u32>,
+    /// Number of artifacts copied.
     artifacts: u64,
+    /// Their size in bytes.
     bytes: u64,
+    /// Number of artifacts that the copy had already.
     artifacts_unchanged: u64,
+    /// Their size in bytes.
     bytes_unchanged: u64,
+    /// Paths of the copy that were missing or damaged and were copied again.
     repaired: Vec<PathBuf>,
+    /// What is wrong with the original.
     damage: Vec<ShownDamage>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Damage")]
 struct ShownDamage {
+    /// The file.
     path: PathBuf,
+    /// The problem in one line.
     problem: String,
 }
 

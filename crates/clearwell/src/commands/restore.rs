@@ -7,6 +7,7 @@ use clearwell_generate::inputs::following;
 use clearwell_store::Store;
 use clearwell_store::backup::{BackupNote, RestoreOptions, restore};
 use clearwell_store::disk::Disk;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::commands::backup::{CopyArgs, ShownCopy, exit, unfinished};
@@ -37,15 +38,21 @@ pub(crate) struct Restore {
     last_published: Option<Version>,
 }
 
-#[derive(Serialize)]
+/// A restoration.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Shown {
+pub(crate) struct Shown {
+    /// The backup.
     backup: String,
+    /// The restored store.
     store: String,
+    /// Time of the backup, in seconds since the epoch; null if the backup does not have it.
     taken: Option<i64>,
     #[serde(flatten)]
     copy: ShownCopy,
+    /// The newest release that endpoints may have, as given by `--last-published`; null if it is not known.
     last_published: Option<u32>,
+    /// The version that the next build should have; null if it is not known.
     next_version: Option<u32>,
 }
 

@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::MixConfig;
 
 /// Something to save apart from the store.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Separate {
+    /// What it is.
     pub(crate) what: &'static str,
-    /// Where it is, if the configuration says.
+    /// Its path; null if it is not known.
     pub(crate) path: Option<PathBuf>,
 }
 
