@@ -279,8 +279,8 @@ values are a contract: dashboards and alerts may rely on them.
 Counters and labels with a fixed set of values exist from the start, at zero. `clearwell_certificate_not_after_seconds` exists
 for the certificates that the configuration names; `clearwell_released_version`, `clearwell_released_timestamp_seconds`,
 `clearwell_pointer_generation` and `clearwell_fleet_latest_reads_total` for the formats that are published;
-`clearwell_store_free_bytes` and `clearwell_memory_limit_bytes` if the system says them. The metrics of the fleet with versions have up to 500 versions, or pairs of
-versions, per process; further ones count as `other`.
+`clearwell_store_free_bytes` and `clearwell_memory_limit_bytes` if the system says them. The metrics of the fleet with versions begin
+with the published ones, and have up to 500 versions, or pairs of versions, per process; further ones count as `other`.
 
 What the metrics of the fleet can say about machines, and what they cannot, is in [monitoring](../monitoring.md#releases-and-adoption).
 ";
