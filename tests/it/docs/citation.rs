@@ -203,6 +203,22 @@ fn is_word_start(text: &str, at: usize) -> bool {
     !text[..at].ends_with(|c: char| c.is_alphanumeric() || "_-/.:".contains(c))
 }
 
+/// The line of a document with the texts of its links in their place: a citation may link the page.
+fn link_texts(line: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some((before, (_, after))) =
+        rest.split_once("](").and_then(|(before, link)| Some((before, link.split_once(')')?)))
+    {
+        text.push_str(before);
+        if let Some(at) = text.rfind('[') {
+            text.remove(at);
+        }
+        rest = after;
+    }
+    text + rest
+}
+
 /// A file as one line, without the markers of comments, and where its lines began.
 struct RunningText<'a> {
     file: &'a TextFile,
@@ -219,7 +235,7 @@ impl<'a> RunningText<'a> {
             let each = each.trim_start();
             starts.push((line.len(), each.starts_with("//")));
             let each = ["//!", "///", "//"].iter().find_map(|marker| each.strip_prefix(marker)).unwrap_or(each);
-            let each = if file.is_markdown() { each } else { each.trim_start_matches('#') };
+            let each = if file.is_markdown() { link_texts(each) } else { each.trim_start_matches('#').to_owned() };
             for word in each.split_whitespace() {
                 line.push_str(word);
                 line.push(' ');
@@ -236,6 +252,16 @@ impl<'a> RunningText<'a> {
     fn is_comment(&self, at: usize) -> bool {
         self.starts[self.line_number(at) - 1].1
     }
+}
+
+#[test]
+fn a_citation_may_link_the_page() {
+    let text = format!("See [manifest](../spec/manifest.md) {SIGN}5.2 and [packs](packs.md) {SIGN}2.");
+    let found = find(&TextFile { path: "a.md".to_owned(), text });
+    let targets: Vec<String> = found.citations.iter().map(|one| one.target.to_string()).collect();
+    assert_eq!(targets, [format!("manifest {SIGN}5.2"), format!("packs {SIGN}2")]);
+    assert!(found.problems.is_empty(), "{:?}", found.problems);
+    assert_eq!(link_texts("a [b c](d) [e] [f](g)(h)"), "a b c [e] f(h)");
 }
 
 #[test]
