@@ -67,16 +67,22 @@ fresh_root() {
     if [ ! -s "$root_tar" ]; then
         need mmdebstrap
         mkdir -p "$(dirname "$root_tar")"
-        mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus trixie "$root_tar.new"
+        mmdebstrap --quiet --format=tar --variant=minbase --include=systemd,systemd-sysv,dbus trixie "$root_tar.new" \
+            || skip "a Debian root cannot be made here: see the error of mmdebstrap above"
         mv "$root_tar.new" "$root_tar"
     fi
     mkdir -p "$1"
-    tar -C "$1" --numeric-owner --xattrs --xattrs-include='*' -xf "$root_tar"
+    tar -C "$1" --numeric-owner --xattrs --xattrs-include='*' -xf "$root_tar" \
+        || skip "a Debian root cannot be unpacked here: see the errors of tar above"
     rm -f "$1/etc/resolv.conf"
 }
 # boot FOLDER: boots the root with a network of its own, which is loopback only: every port is free.
 boot() {
     need systemd-nspawn nsenter
+    # Some containers do not permit it. What fails after this is a fault.
+    systemd-nspawn --quiet --directory="$1" --register=no --keep-unit --private-network --resolv-conf=off --timezone=off \
+        --link-journal=no --pipe /bin/true </dev/null 2>"$scratch/refusal" \
+        || skip "systemd-nspawn is not permitted here: $(tail -n 1 "$scratch/refusal")"
     SYSTEMD_LOG_LEVEL=warning systemd-nspawn --quiet --directory="$1" --register=no --keep-unit --boot \
         --private-network --machine=clearwell-test --resolv-conf=off --timezone=off --link-journal=no \
         </dev/null >"$scratch/console" 2>&1 &
