@@ -40,8 +40,8 @@ licence_of() {
     esac
 }
 
-# authorities: the certificates of ca-certificates, as paths. Not /etc/ssl/certs, which has the additions of this machine.
+# authorities: the CA certificates of ca-certificates, as paths. Not /etc/ssl/certs, which has the additions of this machine.
 authorities() {
     dpkg-query --listfiles ca-certificates | grep '^/usr/share/ca-certificates/.*\.crt$' | sort ||
-        fail "there are no certificates of authorities: apt-get install ca-certificates"
+        fail "ca-certificates is not installed; on Debian: apt-get install ca-certificates"
 }

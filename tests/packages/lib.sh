@@ -1,4 +1,4 @@
-# Sourced by the scripts of this folder: a fresh Debian root, booted, with the packages of target/packages at hand.
+# Sourced by the scripts of this folder: a fresh Debian root, booted, and the packages of target/packages.
 #
 # Needs root, mmdebstrap (only to make the root) and systemd-nspawn. Environment:
 #   CLEARWELL_PACKAGES   the folder of the packages under test; default target/packages, as packaging/build makes it
@@ -76,7 +76,7 @@ fresh_root() {
         || skip "a Debian root cannot be unpacked here: see the errors of tar above"
     rm -f "$1/etc/resolv.conf"
 }
-# boot FOLDER: boots the root with a network of its own, which is loopback only: every port is free.
+# boot FOLDER: boots the root with a separate network, which is loopback only: every port is free.
 boot() {
     need systemd-nspawn nsenter
     # Some containers do not permit it. What fails after this is a fault.

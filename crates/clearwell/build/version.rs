@@ -12,7 +12,7 @@ pub(crate) fn of_tag(described: &str) -> Option<String> {
     let mut parts = described.rsplitn(3, '-');
     let (commit, commits, tag) = (parts.next()?, parts.next()?, parts.next()?);
     let tag = tag.strip_prefix('v')?;
-    // A tag may have a "+" of its own.
+    // A tag may already have a "+".
     let separator = if tag.contains('+') { '.' } else { '+' };
     match commits.parse::<u32>().ok()? {
         0 => Some(tag.to_owned()),

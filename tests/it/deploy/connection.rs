@@ -1,4 +1,4 @@
-//! An HTTP/1.1 client that keeps its connection, and reads and says exactly what a test wants.
+//! An HTTP/1.1 client that keeps its connection, and sends and reads exactly what a test wants.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Read, Write};

@@ -69,7 +69,7 @@ impl Page {
 }
 
 impl Kind {
-    /// Languages of blocks that need a system of their own, and the beginning of the names of the scripts in `tests/packages`
+    /// Languages of blocks that need their own system, and the beginning of the names of the scripts in `tests/packages`
     /// that execute them.
     const SCRIPTS: [(&str, &str); 2] = [("sh,system", "boot"), ("sh,image", "image")];
 

@@ -1,8 +1,8 @@
-//! One page, run in one shell, in namespaces of its own.
+//! One page, run in one shell, in separate namespaces.
 //!
 //! ```text
 //! /                       the machine's, read-only
-//! /etc                    a copy of the machine's, with a hosts file of its own
+//! /etc                    a copy of the machine's, with another hosts file
 //! /home /mnt /root /run /srv /tmp /usr/local/share /var   empty, in memory; HOME is /root, where the page begins
 //! /run/program/clearwell  the program under test, first on PATH
 //! network                 the loopback interface only: every port is free

@@ -59,7 +59,7 @@ fn endpoints_go_on_after_the_machine_was_lost() {
     let server = Server::start(mix.dir(), "store", &SERVE);
     let mut client = Client::install(&mix, &server, 10);
 
-    // Backups beside a build: each is of what was released when it was taken.
+    // Backups during a build: each has what was released when it was taken.
     mix.change("twenty");
     for number in 0..150 {
         mix.put(

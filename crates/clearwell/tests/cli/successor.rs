@@ -31,7 +31,7 @@ impl Manager {
     }
 }
 
-/// A process that is no child of the test; ended with it.
+/// A process that is not a child of the test; ended with it.
 struct Orphan(Pid);
 
 impl Drop for Orphan {

@@ -25,7 +25,7 @@ pub(super) type Artifacts = BTreeMap<Artifact, ArtifactMeta>;
 
 /// What became of the files of a version.
 pub(super) struct Copied {
-    /// What the copy has of the artifacts of the original; of those it lacks, what it should have.
+    /// The artifacts of the original as the copy has them; those that it lacks, as it should have them.
     pub(super) artifacts: Artifacts,
     /// Files were written.
     pub(super) is_written: bool,

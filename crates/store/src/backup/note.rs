@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{Disk, Operation};
 use crate::{Layout, Store, StoreError, regular};
 
-/// What a backup says of itself. Programs ignore keys that they do not know.
+/// What `meta/backup.json` contains. Programs ignore keys that they do not know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BackupNote {

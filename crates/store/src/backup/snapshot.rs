@@ -2,7 +2,7 @@
 //!
 //! Everything that can change is looked at twice: the identity of each record and index, the number of the generation of
 //! pointers, the stamp. Files of a store are replaced by renames, which gives them another inode or another time of
-//! change. So if both looks see the same, everything was as it was seen from the end of the first to the begin of the
+//! change. So if both looks see the same, nothing changed between the end of the first and the beginning of the
 //! second.
 
 use std::collections::BTreeMap;

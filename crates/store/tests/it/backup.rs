@@ -449,7 +449,7 @@ fn damage_in_the_backup_is_repaired_from_the_store() {
         complete(&store, &copy, &options());
     }
 
-    // A bit that changes by itself leaves size and times.
+    // A bit that rots changes neither size nor times.
     let path = copy.join(manifest);
     let time = path.metadata().unwrap().modified().unwrap();
     flip_byte(&path);
