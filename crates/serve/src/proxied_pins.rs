@@ -23,8 +23,8 @@ const MAX_PINS: usize = 100_000;
 pub(crate) struct ProxiedPins(Mutex<HashMap<SocketAddr, Arc<PointerPin>>>);
 
 impl ProxiedPins {
-    /// The pin of a client's connection. `None` for a new one while there are too many: then the connection of the proxy
-    /// has to do.
+    /// The pin of a client's connection. `None` for a new one while there are [`MAX_PINS`]: the caller then uses the pin
+    /// of the proxy's connection.
     pub(crate) fn at(&self, client: SocketAddr) -> Option<Arc<PointerPin>> {
         let mut pins = self.lock();
         match pins.get(&client) {
@@ -34,7 +34,7 @@ impl ProxiedPins {
         }
     }
 
-    /// Removes the pins that nothing is read from any more.
+    /// Removes the pins that are not in use and whose time is over.
     pub(crate) fn sweep(&self, now: Instant, hold: Duration) {
         self.lock().retain(|_, pin| Arc::strong_count(pin) > 1 || !pin.is_over(now, hold));
     }
