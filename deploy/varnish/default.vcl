@@ -65,6 +65,10 @@ sub vcl_recv {
     if (req.url !~ "^/[0-9]+/") {
         return (pass);
     }
+    # Other spellings of a name that has a copy already: a client must not fill the cache with them.
+    if (req.url ~ "%" || req.url ~ "/\.\.?(/|$)") {
+        return (pass);
+    }
     return (hash);
 }
 

@@ -78,7 +78,7 @@ fresh_root() {
 }
 # boot FOLDER: boots the root with a separate network, which is loopback only: every port is free.
 boot() {
-    need systemd-nspawn nsenter
+    need systemd-nspawn nsenter pgrep
     # Some containers do not permit it. What fails after this is a fault.
     systemd-nspawn --quiet --directory="$1" --register=no --keep-unit --private-network --resolv-conf=off --timezone=off \
         --link-journal=no --pipe /bin/true </dev/null 2>"$scratch/refusal" \

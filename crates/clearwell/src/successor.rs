@@ -23,7 +23,10 @@ impl Successor {
     /// # Errors
     /// If the path of the program cannot be found.
     pub(crate) fn of_this_process() -> io::Result<Self> {
-        Ok(Self { program: env::current_exe()?, arguments: env::args_os().skip(1).collect() })
+        let running = env::current_exe()?;
+        let program =
+            as_called().into_iter().flatten().find(|path| path.canonicalize().is_ok_and(|file| file == running));
+        Ok(Self { program: program.unwrap_or(running), arguments: env::args_os().skip(1).collect() })
     }
 
     /// Starts it. `ended` is called on another thread, with a description, if it ends while this process runs: it did not
@@ -45,4 +48,15 @@ impl Successor {
         std::thread::Builder::new().name("successor".to_owned()).spawn(wait)?;
         Ok(pid)
     }
+}
+
+/// The paths that the name of this process may stand for. A symbolic link among them leads to the program that is installed
+/// at that time.
+fn as_called() -> Option<Vec<PathBuf>> {
+    let name = PathBuf::from(env::args_os().next()?);
+    if name.components().nth(1).is_some() {
+        return Some(vec![std::path::absolute(name).ok()?]);
+    }
+    let absolute = |folder: PathBuf| std::path::absolute(folder.join(&name)).ok();
+    Some(env::split_paths(&env::var_os("PATH")?).filter_map(absolute).collect())
 }

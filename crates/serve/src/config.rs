@@ -227,18 +227,21 @@ impl ServeConfig {
         file: &str,
         settings: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, InvalidConfig> {
-        let mut values = file::read(file)?;
-        for (name, text) in settings {
-            let invalid = |message| InvalidConfig::Setting { key: name.to_owned(), message };
-            let key = Key::find(name).ok_or_else(|| invalid(file::unknown(name)))?;
-            values.insert(key.name.to_owned(), key.kind.read(text).map_err(invalid)?);
-        }
+        let mut values = merged(file, settings)?;
         credentials::expand(&mut values, std::env::var_os("CREDENTIALS_DIRECTORY").as_deref())?;
-        // Each value was checked; this fails only if a row of the table and the type of its field disagree.
-        values.try_into().map_err(|error: toml::de::Error| InvalidConfig::Setting {
-            key: "configuration".to_owned(),
-            message: error.message().to_owned(),
-        })
+        of_values(values)
+    }
+
+    /// The same with `${CREDENTIALS_DIRECTORY}` as it is written, for a program that only asks a server, and is not given its
+    /// credentials.
+    ///
+    /// # Errors
+    /// As [`ServeConfig::layered`].
+    pub fn layered_as_written<'a>(
+        file: &str,
+        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, InvalidConfig> {
+        of_values(merged(file, settings)?)
     }
 
     /// The value of a key, as a file has it; `None` where nothing is set.
@@ -289,6 +292,28 @@ pub enum InvalidConfig {
         /// What is wrong.
         message: String,
     },
+}
+
+/// The values of the file with `settings` over them.
+fn merged<'a>(
+    file: &str,
+    settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<toml::Table, InvalidConfig> {
+    let mut values = file::read(file)?;
+    for (name, text) in settings {
+        let invalid = |message| InvalidConfig::Setting { key: name.to_owned(), message };
+        let key = Key::find(name).ok_or_else(|| invalid(file::unknown(name)))?;
+        values.insert(key.name.to_owned(), key.kind.read(text).map_err(invalid)?);
+    }
+    Ok(values)
+}
+
+/// Each value was checked; this fails only if a row of the table and the type of its field disagree.
+fn of_values(values: toml::Table) -> Result<ServeConfig, InvalidConfig> {
+    values.try_into().map_err(|error: toml::de::Error| InvalidConfig::Setting {
+        key: "configuration".to_owned(),
+        message: error.message().to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A backup is a folder that is itself a store, with one file more:
 //!
 //! ```text
-//! BACKUP/meta/backup.json    { "schema-version": 1, "store": "/srv/store", "generation": 7, "taken": 1764380000 }
+//! BACKUP/meta/backup.json    { "schema-version": 1, "store": "/srv/store", "generation": 7, "newest": 30, "taken": 1764380000 }
 //! ```
 //!
 //! | Step | Module |
@@ -141,7 +141,12 @@ pub fn back_up(
     copying.retire(&snapshot, options.prune)?;
     folder.clean()?;
     if !copying.report.pointers_held {
-        let note = BackupNote { store: Some(name(store)), generation: snapshot.generation(), taken: Some(options.now) };
+        let note = BackupNote {
+            store: Some(name(store)),
+            generation: snapshot.generation(),
+            newest: folder.newest_named()?.map(Version::number),
+            taken: Some(options.now),
+        };
         note.write(folder.store.layout(), folder.store.disk())?;
     }
     Ok(copying.finish())

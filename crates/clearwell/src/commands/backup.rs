@@ -133,7 +133,7 @@ impl Backup {
         let (config, store) = self.store.open()?;
         let options =
             BackupOptions { copy: self.copy.options(&config, self.paranoid), prune: self.prune, now: unix_now() };
-        let left = "the previous backup is usable; run the same command again to continue";
+        let left = "a previous backup stays usable; run the same command again to continue";
         let report = interruptible(ui, left, || {
             back_up(&store, &self.folder, Disk::default(), &options, ui)
                 .map_err(|error| unfinished(error, &self.folder, left))

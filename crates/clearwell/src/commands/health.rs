@@ -174,7 +174,7 @@ fn of_config(file: Option<PathBuf>) -> Result<Address, CliError> {
     };
     let variables = ["admin", "listen"].map(|key| (key, std::env::var(Key::variable(key)).ok()));
     let settings = variables.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?)));
-    let config = ServeConfig::layered(&text, settings).map_err(|error| match (&error, &file) {
+    let config = ServeConfig::layered_as_written(&text, settings).map_err(|error| match (&error, &file) {
         (InvalidConfig::File { .. }, Some(path)) => CliError::usage(format!("{}:{error}", path.display())),
         (InvalidConfig::Setting { key, message }, _) => CliError::usage(format!("{}: {message}", Key::variable(key))),
         _ => CliError::usage(error.to_string()),

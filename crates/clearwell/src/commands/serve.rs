@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use clap::parser::ValueSource;
@@ -75,7 +77,9 @@ impl Serve {
                 replace: listen_for(SignalKind::user_defined2())?,
                 successor: Successor::of_this_process()
                     .map_err(|error| CliError::new(Exit::Internal, "failed to find the path of this program", error))?,
+                is_taken_over: Arc::default(),
             };
+            let is_taken_over = Arc::clone(&signals.is_taken_over);
             let has_takeover = config.takeover.is_some();
             let running = bind(config, store).await?;
             let stop = StopSignals::listen()?;
@@ -89,6 +93,7 @@ impl Serve {
             tokio::select! {
                 () = stop.received() => {}
                 () = running.taken_over() => {
+                    is_taken_over.store(true, Ordering::Relaxed);
                     tracing::info!("another server has taken over the addresses");
                     running.hand_over().await;
                     return Ok(Exit::Done);
@@ -303,6 +308,8 @@ struct Signals {
     /// Start the successor.
     replace: Signal,
     successor: Successor,
+    /// Another server has taken over; this one only ends its requests.
+    is_taken_over: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -312,7 +319,11 @@ impl Signals {
             tracing::error!("SIGUSR2 is ignored: the server that is to take over needs the key takeover");
             return;
         }
-        let ended = |status| tracing::error!(status, "the next server ended; this one continues");
+        let is_taken_over = Arc::clone(&self.is_taken_over);
+        let ended = move |status| match is_taken_over.load(Ordering::Relaxed) {
+            true => tracing::error!(status, "the server that took over has ended"),
+            false => tracing::error!(status, "the next server ended; this one continues"),
+        };
         match self.successor.start(ended) {
             Ok(pid) => tracing::info!(pid, "started the next server, which takes over"),
             Err(error) => tracing::error!(error = chain(&error), "failed to start the next server; this one continues"),

@@ -207,7 +207,7 @@ fn a_killed_backup_continues_and_one_at_a_time_writes() {
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130));
     let text = String::from_utf8_lossy(&ended.stderr);
-    assert!(text.contains("the previous backup is usable; run the same command again to continue"), "{text}");
+    assert!(text.contains("a previous backup stays usable; run the same command again to continue"), "{text}");
     mix.run(&["backup", "backup"]).expect(0);
     mix.run(&["verify", "--store", "backup", "--cert", "Swupd_Root.pem", "--from", "10"]).expect(0);
 }
@@ -280,7 +280,7 @@ fn a_full_disk_leaves_the_previous_backup() {
         "$0" verify --store room/backup --cert Swupd_Root.pem --from 10
         cat full >&2"#,
     );
-    let says = ["no space left to", "room/backup", "the previous backup is usable"];
+    let says = ["no space left to", "room/backup", "a previous backup stays usable"];
     full.expect(0).says(&says).error();
 }
 

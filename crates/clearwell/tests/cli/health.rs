@@ -75,7 +75,12 @@ fn without_an_address_the_configuration_says_it() {
     let port = |address: &str| address.rsplit_once(':').unwrap().1.to_owned();
     mix.put(
         "serve.toml",
-        format!("listen = \"0.0.0.0:{}\"\nadmin = \"0.0.0.0:{}\"\n", port(&server.listen), port(&server.admin)),
+        // Only the unit of the server has its credentials.
+        format!(
+            "listen = \"0.0.0.0:{}\"\nadmin = \"0.0.0.0:{}\"\ntls-key = \"${{CREDENTIALS_DIRECTORY}}/tls.key\"\n",
+            port(&server.listen),
+            port(&server.admin)
+        ),
     );
     let of_file = ["health", "--config", "serve.toml"];
     let says = |ended: Ended, address: &str| {

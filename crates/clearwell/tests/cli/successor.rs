@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
@@ -44,9 +44,15 @@ impl Drop for Orphan {
 fn the_installed_program_replaces_the_running_one() {
     let mix = Mix::released();
     let manager = Manager::of(&mix);
-    // A copy, so that it can be replaced.
-    let program = mix.path("program");
-    fs::copy(env!("CARGO_BIN_EXE_clearwell"), &program).unwrap();
+    // A link to a copy, so that it can be replaced.
+    let install = |version: &str| {
+        let _ = fs::remove_file(mix.path("program"));
+        symlink(version, mix.path("program")).unwrap();
+    };
+    for version in ["first", "second"] {
+        fs::copy(env!("CARGO_BIN_EXE_clearwell"), mix.path(version)).unwrap();
+    }
+    install("first");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -58,15 +64,15 @@ fn the_installed_program_replaces_the_running_one() {
     while !manager.message().starts_with("READY=1") {}
 
     // A program that cannot start changes nothing.
-    fs::rename(&program, mix.path("good")).unwrap();
-    fs::write(&program, "#!/bin/sh\nexit 7\n").unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(mix.path("bad"), "#!/bin/sh\nexit 7\n").unwrap();
+    fs::set_permissions(mix.path("bad"), fs::Permissions::from_mode(0o755)).unwrap();
+    install("bad");
     let log = || fs::read_to_string(mix.path("log")).unwrap();
     kill_process(running.id(), Signal::USR2).unwrap();
     wait_for(|| log().contains("the next server ended; this one continues"));
     assert_eq!(get(&address, "/version/format30/latest").1, "10");
 
-    fs::rename(mix.path("good"), &program).unwrap();
+    install("second");
     kill_process(running.id(), Signal::USR2).unwrap();
     let successor = loop {
         let message = manager.message();
@@ -76,6 +82,8 @@ fn the_installed_program_replaces_the_running_one() {
         }
     };
     assert_ne!(successor.0, running.id());
+    let started = fs::read_link(format!("/proc/{}/exe", successor.0.as_raw_nonzero())).unwrap();
+    assert_eq!(started, mix.path("second").canonicalize().unwrap(), "what the link leads to now");
     assert_eq!(running.wait().code(), Some(0));
     assert_eq!(get(&address, "/version/format30/latest").1, "10");
     // It keeps the watchdog quiet, though the variables named the first process.

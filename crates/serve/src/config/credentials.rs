@@ -22,7 +22,7 @@ pub(super) fn expand(values: &mut Table, folder: Option<&OsStr>) -> Result<(), I
         let Some(rest) = path.strip_prefix(VARIABLE) else { continue };
         let invalid = |message: String| InvalidConfig::Setting { key: key.name.to_owned(), message };
         let folder = folder.filter(|folder| !folder.is_empty()).ok_or_else(|| {
-            invalid(format!("{VARIABLE} is not set; start the server as a unit of systemd with LoadCredential="))
+            invalid(format!("{VARIABLE} is not set; start the server as a unit of systemd with LoadCredential=, or set CREDENTIALS_DIRECTORY"))
         })?;
         let expanded = Path::new(folder).join(rest.trim_start_matches('/'));
         *path = expanded

@@ -100,6 +100,22 @@ async fn only_trusted_proxies_are_believed() {
         assert_eq!(client.answer().await.body, "30");
         wait_for_line(&fixture.path("access.log"), |line| line.contains(&format!("\"client\":\"{client_is}\""))).await;
     }
+    // Every local user may connect to a Unix socket.
+    for (trusted, is_believed) in [("127.0.0.0/8", true), ("", false)] {
+        let socket = fixture.path("http.sock");
+        let config = ServeConfig {
+            listen: format!("127.0.0.1:0, unix:{}", socket.display()).parse().unwrap(),
+            trusted_proxies: trusted.parse().unwrap(),
+            ..logged(&fixture, LogFormat::Json)
+        };
+        std::fs::write(fixture.path("access.log"), "").unwrap();
+        let _running = fixture.serve_with(config).await;
+        let mut client = Client::over(UnixStream::connect(&socket).await.unwrap());
+        client.send(request).await;
+        assert_eq!(client.answer().await.body, "30");
+        let line = |line: &str| line.contains("\"client\":\"192.0.2.7\"") == is_believed;
+        wait_for_line(&fixture.path("access.log"), line).await;
+    }
     // And each client of a proxy has its own rate.
     let strict = ServeConfig {
         trusted_proxies: "127.0.0.0/8".parse().unwrap(),

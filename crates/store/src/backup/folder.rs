@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
+use clearwell_format::Version;
+
 use super::{BackupNote, BackupRefusal, Snapshot};
 use crate::disk::Disk;
 use crate::listing::list;
@@ -80,11 +82,26 @@ impl Folder {
         if snapshot.pointers.is_ok() && backup > store {
             return Err(refused(BackupRefusal::StoreOlder { path, backup, store }));
         }
+        // Without a complete snapshot, its pointers are those of the copy that was interrupted.
+        if self.note.newest.is_some()
+            && let Some(version) = self.newest_named()?.filter(|version| Some(version.number()) > self.note.newest)
+            && !snapshot.members.contains_key(&version)
+        {
+            return Err(refused(BackupRefusal::Continued { path, version }));
+        }
         let (backup, store) = (self.store.layout_version()?, snapshot.layout);
         if backup > store {
             return Err(refused(BackupRefusal::Upgraded { path, backup, store }));
         }
         Ok(())
+    }
+}
+
+impl Folder {
+    /// The newest release that the pointers of the copy name.
+    pub(super) fn newest_named(&self) -> Result<Option<Version>, StoreError> {
+        let pointers = crate::pointers::load_to_replace(self.store.layout())?;
+        Ok(pointers.files.keys().filter_map(|pointer| pointers.version(*pointer)).max())
     }
 }
 

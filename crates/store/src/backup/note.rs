@@ -15,6 +15,8 @@ pub struct BackupNote {
     pub store: Option<String>,
     /// The generation of the pointers of that store.
     pub generation: u64,
+    /// The newest release that the pointers of its last snapshot name.
+    pub newest: Option<u32>,
     /// When its last snapshot was complete, in seconds since the epoch; `None` until the first one is.
     pub taken: Option<i64>,
 }

@@ -38,6 +38,13 @@ pub enum BackupRefusal {
         /// The generation of pointers of the store.
         store: u64,
     },
+    /// A release was published in the folder itself: it is the store of a fleet now.
+    Continued {
+        /// The folder.
+        path: PathBuf,
+        /// The release.
+        version: Version,
+    },
     /// Another command has brought the backup to a newer layout than the store has.
     Upgraded {
         /// The folder of the backup.
@@ -72,6 +79,7 @@ impl BackupRefusal {
             Self::NotABackup { .. }
             | Self::OtherStore { .. }
             | Self::StoreOlder { .. }
+            | Self::Continued { .. }
             | Self::Upgraded { .. }
             | Self::Incomplete { .. }
             | Self::HasReleases { .. } => Fault::Store,
@@ -103,6 +111,12 @@ impl fmt::Display for BackupRefusal {
                 f,
                 "the backup {} was made of generation {backup} of the pointers, and the store is at generation {store}; to \
                  go back to the backup, restore it into a new store, otherwise back up to a new folder",
+                path.display()
+            ),
+            Self::Continued { path, version } => write!(
+                f,
+                "release {version} was published in {}, and the store does not have it; endpoints may be on it: use the folder \
+                 as the store from now on, and back up to a new folder",
                 path.display()
             ),
             Self::Upgraded { path, backup, store } => write!(

@@ -509,6 +509,17 @@ fn folders_that_cannot_be_a_backup_are_refused() {
     let error = back_up(&unrelated, &at("of-other"), Disk::default(), &options(), &Silent).unwrap_err();
     assert!(matches!(refusal(error), BackupRefusal::OtherStore { .. } | BackupRefusal::StoreOlder { .. }));
 
+    // A release was published in the folder: it is a store of its own now.
+    complete(&store, &at("continued"), &options());
+    let mut writer = Store::open(at("continued")).unwrap().writer("test").unwrap();
+    let os_core = vec![TestObject::directory("/usr"), TestObject::file("/usr/release", "continued")];
+    ReleaseBuilder::new(91, None).bundle("os-core", &[], os_core).build().release_in(&mut writer);
+    writer.publish(&pointers(format(), version(91))).unwrap();
+    drop(writer);
+    let before = contents(&Store::open(at("continued")).unwrap());
+    assert_eq!(refused(&at("continued")), BackupRefusal::Continued { path: at("continued"), version: version(91) });
+    assert!(contents(&Store::open(at("continued")).unwrap()) == before);
+
     // The store went back to an earlier state.
     clearwell_testkit::copy_store(&at("store"), &at("earlier"));
     publish_third(&store);
