@@ -162,9 +162,7 @@ impl MixConfig {
         let path = explicit.map_or_else(|| PathBuf::from(FILE_NAME), Path::to_path_buf);
         let text = match read_text(&path) {
             Ok(text) => text,
-            Err(error) if explicit.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
+            Err(error) if explicit.is_none() && is_absent(&path, &error) => return Ok(Self::default()),
             Err(error) => return Err(CliError::usage_from(format!("failed to read {}", path.display()), error)),
         };
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -285,6 +283,16 @@ fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSize>
     match ByteSize::deserialize(deserializer)? {
         size if size.bytes() == 0 => Err(D::Error::custom(NO_MEMORY)),
         size => Ok(Some(size)),
+    }
+}
+
+/// Also where the user may not enter the working directory, such as the home of root with `runuser -u clearwell`.
+fn is_absent(path: &Path, error: &io::Error) -> bool {
+    let is_closed = || path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    match error.kind() {
+        io::ErrorKind::NotFound => true,
+        io::ErrorKind::PermissionDenied => is_closed(),
+        _ => false,
     }
 }
 

@@ -42,6 +42,9 @@ use crate::exit::Exit;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
+    if let Some(exit) = successor::launch() {
+        return exit;
+    }
     limits::heed();
     ui::choose_colours();
     let cli = match Cli::try_parse() {

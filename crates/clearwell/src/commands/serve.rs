@@ -324,9 +324,9 @@ impl Signals {
             true => tracing::error!(status, "the server that took over has ended"),
             false => tracing::error!(status, "the next server ended; this one continues"),
         };
-        match self.successor.start(ended) {
-            Ok(pid) => tracing::info!(pid, "started the next server, which takes over"),
-            Err(error) => tracing::error!(error = chain(&error), "failed to start the next server; this one continues"),
+        let started = |pid| tracing::info!(pid, "started the next server, which takes over");
+        if let Err(error) = self.successor.start(started, ended) {
+            tracing::error!(error = chain(&error), "failed to start the next server; this one continues");
         }
     }
 }

@@ -1,9 +1,12 @@
 //! `clearwell.toml`: every command uses what concerns it, in the folder of the mix and elsewhere.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use clearwell_testkit::root;
 
 use crate::mix::Mix;
-use crate::run::{Running, clearwell, run};
+use crate::run::{Ended, Running, clearwell, run, shell};
 
 /// Commands on a store, as they are typed in the folder of a mix.
 const COMMANDS: [&str; 12] = [
@@ -53,6 +56,30 @@ fn every_command_takes_the_store_of_the_configuration() {
             mix.run(&[&words[..], &["--config", "bad.toml"]].concat()).expect(2).says(&["bad.toml", "stor"]);
         }
     }
+}
+
+/// As with `runuser -u clearwell` in the home of root.
+#[test]
+fn a_folder_that_the_user_may_not_enter_has_no_configuration() {
+    if !root("another user", "a command in a folder that its user may not enter") {
+        return;
+    }
+    let mix = released();
+    let everyone = |path: &str| fs::set_permissions(mix.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_clearwell"), mix.path("clearwell")).unwrap();
+    everyone("clearwell");
+    everyone("");
+    mix.put("home/clearwell.toml", "stor = 1\n");
+    let there = |mode| {
+        fs::set_permissions(mix.path("home"), fs::Permissions::from_mode(mode)).unwrap();
+        let dir = mix.dir().display();
+        let as_other = format!(
+            "cd home && exec setpriv --reuid=65534 --regid=65534 --clear-groups {dir}/clearwell releases --store {dir}/store"
+        );
+        Ended::of(&mut shell(mix.dir(), &as_other))
+    };
+    there(0o700).expect(0);
+    there(0o755).expect(2).says(&["clearwell.toml:1:1: "]);
 }
 
 #[test]

@@ -84,6 +84,9 @@ fn the_installed_program_replaces_the_running_one() {
     assert_ne!(successor.0, running.id());
     let started = fs::read_link(format!("/proc/{}/exe", successor.0.as_raw_nonzero())).unwrap();
     assert_eq!(started, mix.path("second").canonicalize().unwrap(), "what the link leads to now");
+    let status = fs::read_to_string(format!("/proc/{}/status", successor.0.as_raw_nonzero())).unwrap();
+    let parent = format!("\nPPid:\t{}\n", running.id().as_raw_nonzero());
+    assert!(!status.contains(&parent), "systemd would not notice the end of a child of another process");
     assert_eq!(running.wait().code(), Some(0));
     assert_eq!(get(&address, "/version/format30/latest").1, "10");
     // It keeps the watchdog quiet, though the variables named the first process.
