@@ -409,6 +409,10 @@ mod tests {
             ("max-streams = 0", "1:15: max-streams: expected a whole number above 0, found 0"),
             ("[limits]\n  listen = \"off\"", "2:3: limits.listen: belongs in [addresses]"),
             ("[limits]\nmax-conections = 1", "2:1: limits.max-conections: unknown key; did you mean max-connections?"),
+            (
+                "[drain]\nmax-conections = 1",
+                "2:1: drain.max-conections: unknown key; did you mean max-connections, which belongs in [limits]?",
+            ),
             ("[nosuch]\nmax-connections = 1", "1:2: nosuch: unknown key"),
             ("x = 1", "1:1: x: unknown key"),
             (

@@ -112,7 +112,7 @@ impl Init {
     fn config(&self) -> String {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let mut text = String::from(
-            "# Configuration of clearwell in this folder. All keys: config/clearwell.toml of the source.\n\
+            "# Configuration of clearwell in this folder. All keys: man clearwell.toml.\n\
              store = \"store\"\ntrees = \"trees\"\ncertificate = \"Swupd_Root.pem\"\nkey = \"private.pem\"\n",
         );
         if let Some(file) = &self.key_passphrase_file {

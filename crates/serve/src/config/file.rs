@@ -58,7 +58,14 @@ fn insert(
     let key = match Key::find(name.get_ref()) {
         Some(key) if section.is_none_or(|section| section == key.section) => key,
         Some(key) => return Err(at_name(format!("belongs in [{}]", key.section))),
-        None => return Err(at_name(unknown(name.get_ref()))),
+        None => {
+            return Err(at_name(match (likely(name.get_ref()), section) {
+                (Some(key), Some(section)) if section != key.section => {
+                    format!("unknown key; did you mean {}, which belongs in [{}]?", key.name, key.section)
+                }
+                _ => unknown(name.get_ref()),
+            }));
+        }
     };
     let span = value.span();
     let value = Value::deserialize(value.into_deserializer())
@@ -72,15 +79,17 @@ fn insert(
 
 /// What to say about a key that does not exist.
 pub(super) fn unknown(name: &str) -> String {
-    let likely = KEYS
-        .iter()
-        .map(|key| (strsim::jaro(name, key.name), key.name))
-        .filter(|(similarity, _)| *similarity > 0.8)
-        .max_by(|one, other| one.0.total_cmp(&other.0));
-    match likely {
-        Some((_, likely)) => format!("unknown key; did you mean {likely}?"),
+    match likely(name) {
+        Some(key) => format!("unknown key; did you mean {}?", key.name),
         None => "unknown key".to_owned(),
     }
+}
+
+/// The key with the most similar name.
+fn likely(name: &str) -> Option<&'static Key> {
+    let similar =
+        KEYS.iter().map(|key| (strsim::jaro(name, key.name), key)).filter(|(similarity, _)| *similarity > 0.8);
+    similar.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, key)| key)
 }
 
 fn syntax(text: &str, error: &toml::de::Error) -> InvalidConfig {
