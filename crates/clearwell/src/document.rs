@@ -46,7 +46,7 @@ fn code<S: Serializer>(exit: &Exit, serializer: S) -> Result<S::Ok, S::Error> {
 /// `content`, a JSON object, over several lines.
 ///
 /// # Errors
-/// [`Exit::Disk`](crate::exit::Exit::Disk) if it cannot be serialized.
+/// [`Exit::Disk`] if it cannot be serialized.
 pub(crate) fn indented(content: &impl Serialize) -> Result<String, CliError> {
     let document = Document { schema_version: SCHEMA_VERSION, content };
     let text = serde_json::to_string_pretty(&document).map_err(|error| CliError::output(error.into()))?;
