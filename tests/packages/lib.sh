@@ -112,7 +112,7 @@ power_off() {
     local tries=0
     while kill -0 "$nspawn" 2>/dev/null; do
         tries=$((tries + 1))
-        [ "$tries" -lt 300 ] || kill -KILL "$nspawn" 2>/dev/null || true
+        [ "$tries" -lt 50 ] || kill -KILL "$nspawn" 2>/dev/null || true
         sleep 0.1
     done
     wait "$nspawn" 2>/dev/null || true

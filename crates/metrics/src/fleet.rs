@@ -1,7 +1,7 @@
 //! What the fleet does, as far as a server sees it: which versions endpoints read, from which version to which they
 //! update, and how often they look for a new version.
 //!
-//! Versions are label values here and in no other subsystem: with an upper bound, see [`NumberedCounts`]. A client can ask
+//! Versions are label values here and in no other subsystem: with an upper bound, see `numbered.rs`. A client can ask
 //! for any version, but only what is released counts.
 //!
 //! These are counts of requests, not of machines: a stock client names itself nowhere. What a run of it requests is in
