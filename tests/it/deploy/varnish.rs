@@ -5,6 +5,7 @@ use std::process::Command;
 
 use clearwell_testkit::{program, root};
 
+use crate::connection::Connection;
 use crate::daemon::{Daemon, checks, free_address};
 use crate::nodes::{Nodes, PACK};
 use crate::shipped::{self, Shipped};
@@ -61,5 +62,10 @@ fn clients_notice_no_restart_and_no_publication() {
         nodes.roll(|node| admin.is_up(node));
     });
     answers::follow_the_nodes(&nodes, address);
+    // A client must not fill the cache with further spellings of one name.
+    let spelt = ["/10/%4danifest.MoM.tar", "/10/./Manifest.MoM.tar"];
+    let statuses = || spelt.map(|path| Connection::open(address).get(path).status);
+    assert_eq!(statuses(), [200, 200]);
     answers::come_from_a_cache(&nodes, address, &["/10/Manifest.MoM.tar", PACK]);
+    assert_eq!(statuses(), [503, 503]);
 }

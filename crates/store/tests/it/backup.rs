@@ -16,7 +16,7 @@ use clearwell_store::disk::Disk;
 use clearwell_store::gc::{Retention, collect};
 use clearwell_store::progress::Silent;
 use clearwell_store::verify::DefectKind;
-use clearwell_store::{Fault, ReleaseState, Store, StoreError, clock};
+use clearwell_store::{ReleaseState, Store, StoreError, clock};
 use clearwell_testkit::{ReleaseBuilder, TestObject, cut_off, flip_byte, pointers, sample_releases, sample_store};
 
 use crate::support::{Recorder, another_pack, format, version};
@@ -37,7 +37,7 @@ fn run(store: &Store, folder: &Path, options: &BackupOptions) -> CopyReport {
 
 /// A backup without anything to complain about, and the store in it.
 #[track_caller]
-fn complete(store: &Store, folder: &Path, options: &BackupOptions) -> (CopyReport, Store) {
+pub(crate) fn complete(store: &Store, folder: &Path, options: &BackupOptions) -> (CopyReport, Store) {
     let report = run(store, folder, options);
     assert!(report.damage.is_empty() && report.mended.is_empty() && !report.pointers_held, "{report:?}");
     let backup = Store::open(folder).unwrap();
@@ -102,7 +102,7 @@ fn third(text: &str) -> clearwell_testkit::TestRelease {
     ReleaseBuilder::new(30, Some(&second)).bundle("os-core", &[], os_core).build()
 }
 
-fn publish_third(store: &Store) {
+pub(crate) fn publish_third(store: &Store) {
     let mut writer = store.writer("test").unwrap();
     third("thirty").release_in(&mut writer);
     writer.publish(&pointers(format(), version(30))).unwrap();
@@ -121,7 +121,7 @@ fn collect_all_but(store: &Store, number: usize) {
     collect(&mut store.writer("gc").unwrap(), &retention, Duration::ZERO, &Silent).unwrap();
 }
 
-fn refusal(error: StoreError) -> BackupRefusal {
+pub(crate) fn refusal(error: StoreError) -> BackupRefusal {
     match error {
         StoreError::BackupRefused { reason } => reason,
         other => panic!("{other}"),
@@ -330,7 +330,7 @@ fn staged_releases_follow_the_store() {
     assert_same(&store, &backup);
 }
 
-fn a_pack(number: u32) -> Resource {
+pub(crate) fn a_pack(number: u32) -> Resource {
     Resource::of(version(number), Artifact::Pack { bundle: "os-core".parse().unwrap(), from: None })
 }
 
@@ -466,106 +466,6 @@ fn damage_in_the_backup_is_repaired_from_the_store() {
 }
 
 #[test]
-fn folders_that_cannot_be_a_backup_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let store = sample_store(&at("store")).store;
-    let refused = |path: &Path| refusal(back_up(&store, path, Disk::default(), &options(), &Silent).unwrap_err());
-    symlink(at("store"), at("link")).unwrap();
-    for nested in ["store", "store/backup", "store/content/30", "link/backup", "new/../store/backup", "."] {
-        assert!(matches!(refused(&at(nested)), BackupRefusal::Nested { .. }), "{nested}");
-    }
-    assert!(!at("store/backup").exists() && !at("new").exists());
-
-    sample_store(&at("live"));
-    assert!(matches!(refused(&at("live")), BackupRefusal::NotABackup { .. }));
-    fs::create_dir(at("home")).unwrap();
-    fs::write(at("home/letter"), "").unwrap();
-    let error = back_up(&store, &at("home"), Disk::default(), &options(), &Silent).unwrap_err();
-    assert!(matches!(error, StoreError::NotEmpty { .. }), "{error}");
-    fs::write(at("file"), "").unwrap();
-    let error = back_up(&store, &at("file"), Disk::default(), &options(), &Silent).unwrap_err();
-    assert_eq!(error.fault(), Fault::Store, "{error}");
-
-    // A backup of another store: with other releases, or with a release of the same version.
-    let other = Store::create(at("other")).unwrap();
-    let os_core = vec![TestObject::directory("/usr"), TestObject::file("/usr/release", "other")];
-    let release = ReleaseBuilder::new(20, None).bundle("os-core", &[], os_core).build();
-    let mut writer = other.writer("test").unwrap();
-    release.release_in(&mut writer);
-    writer.publish(&pointers(format(), version(20))).unwrap();
-    drop(writer);
-    complete(&other, &at("of-other"), &options());
-    let before = contents(&Store::open(at("of-other")).unwrap());
-    assert!(
-        matches!(refused(&at("of-other")), BackupRefusal::OtherStore { version: found, .. } if found == version(20))
-    );
-    assert!(contents(&Store::open(at("of-other")).unwrap()) == before);
-    let unrelated = Store::create(at("unrelated")).unwrap();
-    let mut writer = unrelated.writer("test").unwrap();
-    let os_core = vec![TestObject::directory("/usr"), TestObject::file("/usr/release", "unrelated")];
-    ReleaseBuilder::new(70, None).bundle("os-core", &[], os_core).build().release_in(&mut writer);
-    drop(writer);
-    let error = back_up(&unrelated, &at("of-other"), Disk::default(), &options(), &Silent).unwrap_err();
-    assert!(matches!(refusal(error), BackupRefusal::OtherStore { .. } | BackupRefusal::StoreOlder { .. }));
-
-    // A release was published in the folder: it is a store of its own now.
-    complete(&store, &at("continued"), &options());
-    let mut writer = Store::open(at("continued")).unwrap().writer("test").unwrap();
-    let os_core = vec![TestObject::directory("/usr"), TestObject::file("/usr/release", "continued")];
-    ReleaseBuilder::new(91, None).bundle("os-core", &[], os_core).build().release_in(&mut writer);
-    writer.publish(&pointers(format(), version(91))).unwrap();
-    drop(writer);
-    let before = contents(&Store::open(at("continued")).unwrap());
-    assert_eq!(refused(&at("continued")), BackupRefusal::Continued { path: at("continued"), version: version(91) });
-    assert!(contents(&Store::open(at("continued")).unwrap()) == before);
-
-    // The store went back to an earlier state.
-    clearwell_testkit::copy_store(&at("store"), &at("earlier"));
-    publish_third(&store);
-    complete(&store, &at("backup"), &options());
-    let earlier = Store::open(at("earlier")).unwrap();
-    let error = back_up(&earlier, &at("backup"), Disk::default(), &options(), &Silent).unwrap_err();
-    assert_eq!(
-        refusal(error),
-        BackupRefusal::StoreOlder { path: at("backup"), backup: store.generation().unwrap(), store: 2 }
-    );
-    // And the arguments the other way round.
-    let backup = Store::open(at("backup")).unwrap();
-    let error = back_up(&backup, &at("store"), Disk::default(), &options(), &Silent).unwrap_err();
-    assert!(matches!(refusal(error), BackupRefusal::NotABackup { .. }));
-}
-
-#[test]
-fn restorations_refuse_what_would_be_lost() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let store = sample_store(&at("store")).store;
-    let (_, backup) = complete(&store, &at("backup"), &options());
-    let restored = |from: &Store, to: &Path| restore(from, to, Disk::default(), &RestoreOptions::default(), &Silent);
-    for to in ["store", "backup", "backup/new"] {
-        let reason = refusal(restored(&backup, &at(to)).unwrap_err());
-        assert!(matches!(reason, BackupRefusal::HasReleases { .. } | BackupRefusal::Nested { .. }), "{to}: {reason}");
-    }
-    // Only pointers are left of it.
-    clearwell_testkit::copy_store(&at("store"), &at("damaged"));
-    for part in ["meta/releases", "meta/index"] {
-        fs::remove_dir_all(at("damaged").join(part)).unwrap();
-        fs::create_dir(at("damaged").join(part)).unwrap();
-    }
-    let reason = refusal(restored(&backup, &at("damaged")).unwrap_err());
-    assert!(matches!(reason, BackupRefusal::HasReleases { .. }));
-
-    // A damaged backup is restored as far as it goes.
-    flip_byte(&backup.path(&a_pack(10)));
-    let report = restored(&backup, &at("part")).unwrap();
-    assert_eq!(report.damage.len(), 1);
-    let part = Store::open(at("part")).unwrap();
-    assert_eq!(part.latest(format()).unwrap(), Some(version(20)));
-    assert!(!part.path(&a_pack(10)).exists());
-}
-
-#[test]
 fn a_store_without_releases_and_files_of_others() {
     let folder = tempfile::tempdir().unwrap();
     let (root, copy) = (folder.path().join("store"), folder.path().join("backup"));
@@ -588,22 +488,4 @@ fn a_name_that_is_not_utf8_is_one_like_others() {
     let store = sample_store(&at(b"store \xff")).store;
     let (_, backup) = complete(&store, &at(b"backup \xff"), &options());
     restore(&backup, &at(b"new \xff"), Disk::default(), &RestoreOptions::default(), &Silent).unwrap();
-}
-
-#[test]
-fn a_restoration_needs_a_backup_that_was_complete_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let (copy, new) = (folder.path().join("backup"), folder.path().join("new"));
-    let store = sample_store(&folder.path().join("store")).store;
-    let disk = Disk::with_hook(|_, path| match path.ends_with("content/version") {
-        true => Err(std::io::Error::other("the machine stopped")),
-        false => Ok(()),
-    });
-    back_up(&store, &copy, disk, &options(), &Silent).unwrap_err();
-    let restored =
-        |from: &Path| restore(&Store::open(from).unwrap(), &new, Disk::default(), &RestoreOptions::default(), &Silent);
-    assert!(matches!(refusal(restored(&copy).unwrap_err()), BackupRefusal::Incomplete { .. }));
-    assert!(!new.exists());
-    complete(&store, &copy, &options());
-    restored(&copy).unwrap();
 }

@@ -5,6 +5,7 @@
 mod adopt;
 mod backup;
 mod backup_faults;
+mod backup_refusals;
 mod check_faults;
 mod crash;
 mod damage;
